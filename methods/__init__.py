@@ -1,0 +1,80 @@
+"""How a frozen model is adapted: one file per method, one shared interface.
+
+import methods
+adapted = methods.apply(model, "lora", rank=8, alpha=16)
+adapted.model                  # called like the Hugging Face model it is
+adapted.parameter_counts()     # base, method, head, trainable
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from methods.adapted import Adapted, read_manifest
+from methods.anatomy import AnatomyError, Model
+from methods.bitfit import BitFit
+from methods.full import Full
+from methods.head import Head
+from methods.houlsby import Houlsby
+from methods.lin import Lin
+from methods.lora import LoRA
+from methods.pfeiffer import Pfeiffer
+from methods.prefix import Prefix
+from methods.prompt import Prompt
+from methods.spec import MergeError, Method, MethodError, OptionError, nearest
+
+__all__ = ["Adapted", "AnatomyError", "MergeError", "Method", "MethodError", "OptionError"]
+__all__ += ["apply", "get", "load", "names"]
+
+REGISTRY: dict[str, Method[Any]] = {}
+for _method in (Full(), Head(), BitFit(), LoRA(), Houlsby(), Lin(), Pfeiffer(), Prefix(), Prompt()):
+    if _method.name in REGISTRY:
+        raise RuntimeError(f"two methods are called {_method.name!r}")
+    REGISTRY[_method.name] = _method
+
+
+def names() -> tuple[str, ...]:
+    """The names of all methods."""
+    return tuple(REGISTRY)
+
+
+def get(name: str) -> Method[Any]:
+    """Look a method up; an unknown name raises :class:`MethodError` with the nearest valid ones."""
+    try:
+        return REGISTRY[name]
+    except KeyError:
+        raise MethodError(f"unknown method {name!r}; {nearest(name, REGISTRY)}.") from None
+
+
+def apply(model: Model, name: str, **options: Any) -> Adapted:
+    """Put a method into a model, in place.
+
+    Args:
+        model: any ``PreTrainedModel``.
+        name: one of :func:`names`.
+        options: the method's own, e.g. ``rank=8``; the rest keep their defaults.
+
+    Raises:
+        MethodError: unknown name or option, or the model has no place for the method.
+    """
+    method = get(name)
+    return Adapted(model, method, method.options.parse(name, options))
+
+
+def load(model: Model, path: str | Path) -> Adapted:
+    """Put a saved method, its options and its task head into a model of the same architecture.
+
+    Raises:
+        MethodError: the folder is not a saved method, or does not fit the model. The model is then
+            left as it was.
+    """
+    folder = Path(path)
+    manifest = read_manifest(folder)
+    adapted = apply(model, manifest["method"], **manifest["options"])
+    try:
+        adapted.read_tensors(folder)
+    except MethodError:
+        adapted.remove()
+        raise
+    return adapted

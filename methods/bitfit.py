@@ -1,0 +1,43 @@
+"""BitFit: only the biases train.
+
+Paper: arXiv 2106.10199; code: benzakenelad/BitFit at 7ead19a. Every bias of the encoder (query, key,
+value, attention output, both feed-forward layers, LayerNorms, the embeddings' LayerNorm included), and
+beside the classifier the bias of the pooler. The pooler's bias is counted with the head: the paper's own
+count is the encoder's biases. Learning rate of their GLUE runs: 1e-3.
+"""
+
+from __future__ import annotations
+
+from methods.anatomy import Anatomy, AnatomyError, Geometry
+from methods.spec import Injection, Method, NoOptions
+
+
+class BitFit(Method[NoOptions]):
+    """Train every bias."""
+
+    name = "bitfit"
+    summary = "Only biases train, the weights stay frozen."
+    source = "arXiv 2106.10199; benzakenelad/BitFit@7ead19a"
+    options = NoOptions
+    learning_rate = 1e-3
+
+    def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
+        """Own the body's biases.
+
+        Raises:
+            AnatomyError: the model has no biases (the LLaMA family).
+        """
+        trained = anatomy.bias_parameters()
+        if not trained:
+            raise AnatomyError(f"{anatomy} has no biases, bitfit has nothing to train.")
+        pooler = anatomy.pooler_prefix
+        extra = {
+            f"body.{name}": parameter
+            for name, parameter in anatomy.body_parameters().items()
+            if pooler and name.startswith(pooler) and name.endswith(".bias")
+        }
+        return Injection(trained=trained, extra_head=extra)
+
+    def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
+        """All biases: L(4d + f + d + 2d) + d on a BERT-type encoder."""
+        return {"biases": geometry.biases}

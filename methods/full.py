@@ -1,0 +1,28 @@
+"""Full fine-tuning: every parameter of the body trains.
+
+The reference of every comparison. The default learning rate is in the range of BERT's own fine-tuning
+(arXiv 1810.04805, section A.3: 2e-5 to 5e-5).
+"""
+
+from __future__ import annotations
+
+from methods.anatomy import Anatomy, Geometry
+from methods.spec import Injection, Method, NoOptions
+
+
+class Full(Method[NoOptions]):
+    """Train the whole model."""
+
+    name = "full"
+    summary = "Every weight trains: the reference of every comparison."
+    source = "arXiv 1810.04805"
+    options = NoOptions
+    learning_rate = 5e-5
+
+    def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
+        """Own every parameter of the body."""
+        return Injection(trained=anatomy.body_parameters())
+
+    def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
+        """The size of the body."""
+        return {"body": geometry.base}

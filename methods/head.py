@@ -1,0 +1,27 @@
+"""Head only: a frozen body under a trained task head.
+
+The floor of every comparison: whatever a method costs, it must beat this.
+"""
+
+from __future__ import annotations
+
+from methods.anatomy import Anatomy, Geometry
+from methods.spec import Injection, Method, NoOptions
+
+
+class Head(Method[NoOptions]):
+    """Train nothing but the task head."""
+
+    name = "head"
+    summary = "The body is frozen, only the task head trains: the floor of every comparison."
+    source = "linear probing, arXiv 1610.01644"
+    options = NoOptions
+    learning_rate = 1e-2
+
+    def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
+        """Own nothing: the head always trains."""
+        return Injection(trained={})
+
+    def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
+        """Nothing."""
+        return {}

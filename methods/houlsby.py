@@ -1,0 +1,82 @@
+"""Houlsby adapters: two bottlenecks with a skip in every block, and all LayerNorms train.
+
+Paper: arXiv 1902.00751, section 2.1; code: google-research/adapter-bert@1a31fc6, modeling.py.
+
+    a(u) = u + W_up GELU(W_down u + b) + b'        sub-layer: LayerNorm(x + a(sublayer(x)))
+
+One adapter after the attention output projection and its dropout, one after the feed-forward output
+projection and its dropout, each before the residual addition. GELU is the tanh approximation. Weights
+start from a normal distribution truncated at two standard deviations, with the released code's 1e-3 (the
+paper says 1e-2), biases at zero: near identity at step 0, not exactly. Beside the adapters every
+LayerNorm trains, the embeddings' included; the pooler stays frozen. Most later counts, the LoRA paper's
+too, leave the LayerNorms out: ``layer_norms=False`` gives that variant. Learning rate: their README
+trains MRPC at 3e-4 for 5 epochs; 1e-3 is for the shorter runs here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from methods.anatomy import Anatomy, Geometry
+from methods.bottleneck import Bottleneck, bottleneck_size
+from methods.spec import Injection, Method, Options, Swap
+
+
+class HoulsbyOptions(Options):
+    """Options of ``houlsby``."""
+
+    bottleneck: int = Field(64, ge=1, description="inner dimension m of each adapter")
+    layer_norms: bool = Field(True, description="train every LayerNorm too, as the paper does")
+    init_std: float = Field(1e-3, ge=0, description="standard deviation of the initial weights")
+
+
+class HoulsbyAdapter(nn.Module):
+    """A sub-layer's output module followed by an adapter with its own skip."""
+
+    def __init__(self, inner: nn.Module, adapter: Bottleneck) -> None:
+        super().__init__()
+        self.inner = inner
+        self.adapter = adapter
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., d) -> (..., d)."""
+        u = self.inner(x)
+        return u + self.adapter(u)
+
+
+class Houlsby(Method[HoulsbyOptions]):
+    """Two serial adapters per block."""
+
+    name = "houlsby"
+    summary = "Two bottleneck adapters per block, before each residual addition; LayerNorms train too."
+    source = "arXiv 1902.00751; google-research/adapter-bert@1a31fc6"
+    options = HoulsbyOptions
+    learning_rate = 1e-3
+
+    def inject(self, anatomy: Anatomy, options: HoulsbyOptions) -> Injection:
+        """Wrap both sub-layer outputs of every block."""
+        norms = anatomy.norm_parameters() if options.layer_norms else {}
+        attention, feed_forward = anatomy.sites("attention_output"), anatomy.sites("feed_forward_output")
+        like = anatomy.embedding.weight
+        std = options.init_std
+        initialise = partial(nn.init.trunc_normal_, std=std, a=-2 * std, b=2 * std)
+        activation = partial(F.gelu, approximate="tanh")
+        injection = Injection(trained={})
+        for pair in zip(attention, feed_forward, strict=True):
+            for site in pair:
+                adapter = Bottleneck(
+                    anatomy.config.hidden_size, options.bottleneck, activation, initialise, like
+                )
+                injection.swaps.append(Swap(site, HoulsbyAdapter(site.module, adapter)))
+                injection.trained |= {f"{site.path}.adapter.{n}": p for n, p in adapter.named_parameters()}
+        injection.trained |= norms
+        return injection
+
+    def count(self, geometry: Geometry, options: HoulsbyOptions) -> dict[str, int]:
+        """2L(2dm + m + d), and all LayerNorms."""
+        parts = {"adapters": 2 * geometry.layers * bottleneck_size(geometry.hidden, options.bottleneck)}
+        return parts | ({"layer_norms": geometry.norms} if options.layer_norms else {})

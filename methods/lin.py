@@ -1,0 +1,83 @@
+"""Lin adapters: one bottleneck at the very end of every block, after a LayerNorm of its own.
+
+Paper: arXiv 2004.03829, section 3.2; code: zlinao/VGLM@39e094f, pytorch_transformers/modeling_gpt2.py.
+The LoRA paper calls it AdapterL.
+
+    x <- x + W_up ReLU(W_down LN_new(x) + b) + b'
+
+x is the block's output, after its last residual addition. LN_new is an extra LayerNorm (weight 1, bias 0,
+eps 1e-5) that trains; the block's own LayerNorms stay frozen. Weights start from N(0, 0.02), biases at
+zero: close to the identity at step 0, not exactly.
+
+The paper adapts GPT-2, whose blocks end with a residual addition. On post-norm encoders there is no
+reference code; the faithful reading, taken here, is after the block's final LayerNorm. Their code also
+trains the token embedding, because it adds task tokens; nothing is added here, so it stays frozen.
+Learning rate: theirs is 5e-4 on runs of 3 to 10 epochs; 1e-3 is for the shorter runs here.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from methods.anatomy import Anatomy, Geometry
+from methods.bottleneck import Bottleneck, bottleneck_size
+from methods.spec import Injection, Method, Options, Swap
+
+
+class LinOptions(Options):
+    """Options of ``lin``."""
+
+    bottleneck: int = Field(64, ge=1, description="inner dimension m of each adapter")
+
+
+class LinAdapter(nn.Module):
+    """The module that ends a block, followed by LayerNorm, bottleneck and skip."""
+
+    def __init__(self, inner: nn.Module, adapter: Bottleneck, width: int) -> None:
+        super().__init__()
+        self.inner = inner
+        self.norm = nn.LayerNorm(width, eps=1e-5, device=adapter.down.device, dtype=adapter.down.dtype)
+        self.adapter = adapter
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., d) -> (..., d)."""
+        x = self.inner(x)
+        return x + self.adapter(self.norm(x))
+
+
+class Lin(Method[LinOptions]):
+    """One serial adapter per block, with its own LayerNorm."""
+
+    name = "lin"
+    summary = "One bottleneck adapter at the end of each block, behind a LayerNorm of its own."
+    source = "arXiv 2004.03829; zlinao/VGLM@39e094f"
+    options = LinOptions
+    learning_rate = 1e-3
+
+    def inject(self, anatomy: Anatomy, options: LinOptions) -> Injection:
+        """Follow the end of every block."""
+        sites = anatomy.sites("block_norm")
+        width, like = anatomy.config.hidden_size, anatomy.embedding.weight
+        initialise = partial(nn.init.normal_, std=0.02)
+        injection = Injection(trained={})
+        for site in sites:
+            wrapper = LinAdapter(
+                site.module, Bottleneck(width, options.bottleneck, F.relu, initialise, like), width
+            )
+            injection.swaps.append(Swap(site, wrapper))
+            injection.trained |= {f"{site.path}.norm.{n}": p for n, p in wrapper.norm.named_parameters()}
+            injection.trained |= {
+                f"{site.path}.adapter.{n}": p for n, p in wrapper.adapter.named_parameters()
+            }
+        return injection
+
+    def count(self, geometry: Geometry, options: LinOptions) -> dict[str, int]:
+        """L(2dm + m + d) for the adapters, 2Ld for their LayerNorms."""
+        return {
+            "adapters": geometry.layers * bottleneck_size(geometry.hidden, options.bottleneck),
+            "own_layer_norms": 2 * geometry.layers * geometry.hidden,
+        }

@@ -1,0 +1,73 @@
+"""Pfeiffer adapters: one bottleneck per block, inside the feed-forward sub-layer's normalisation.
+
+Paper: arXiv 2005.00247 (AdapterFusion), figure 5; code: adapter-hub/adapters@88f18eb,
+src/adapters/methods/bottleneck.py. With o the feed-forward output and x the residual input:
+
+    y = LN(o + x)        z = W_up ReLU(W_down y + b) + b' + o        output = LN(z + x)
+
+The block's own LayerNorm LN is frozen and applied twice; the skip takes o, before it. Since z + x is
+(o + x) plus the bottleneck's output, the whole is one wrapper around LN that sees only s = o + x:
+
+    output = LN(s + W_up ReLU(W_down LN(s) + b) + b')
+
+Weights start from N(0, 0.02), biases at zero: close to the base function at step 0, not exactly. The
+library's default bottleneck is d / 16; the same 64 as the other adapters is the default here. Learning
+rate: 1e-3 is for the short runs here (theirs: 1e-4).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from methods.anatomy import Anatomy, Geometry
+from methods.bottleneck import Bottleneck, bottleneck_size
+from methods.spec import Injection, Method, Options, Swap
+
+
+class PfeifferOptions(Options):
+    """Options of ``pfeiffer``."""
+
+    bottleneck: int = Field(64, ge=1, description="inner dimension m of each adapter")
+
+
+class PfeifferAdapter(nn.Module):
+    """The block's frozen LayerNorm, used before and after the adapter."""
+
+    def __init__(self, inner: nn.Module, adapter: Bottleneck) -> None:
+        super().__init__()
+        self.inner = inner
+        self.adapter = adapter
+
+    def forward(self, s: Tensor) -> Tensor:
+        """s = o + x, (..., d) -> (..., d)."""
+        return self.inner(s + self.adapter(self.inner(s)))
+
+
+class Pfeiffer(Method[PfeifferOptions]):
+    """One serial adapter per block, sharing the block's LayerNorm."""
+
+    name = "pfeiffer"
+    summary = "One bottleneck adapter per block, between two uses of the block's own LayerNorm."
+    source = "arXiv 2005.00247; adapter-hub/adapters@88f18eb"
+    options = PfeifferOptions
+    learning_rate = 1e-3
+
+    def inject(self, anatomy: Anatomy, options: PfeifferOptions) -> Injection:
+        """Wrap the LayerNorm that ends every block."""
+        sites = anatomy.sites("block_norm")
+        width, like = anatomy.config.hidden_size, anatomy.embedding.weight
+        initialise = partial(nn.init.normal_, std=0.02)
+        injection = Injection(trained={})
+        for site in sites:
+            adapter = Bottleneck(width, options.bottleneck, F.relu, initialise, like)
+            injection.swaps.append(Swap(site, PfeifferAdapter(site.module, adapter)))
+            injection.trained |= {f"{site.path}.adapter.{n}": p for n, p in adapter.named_parameters()}
+        return injection
+
+    def count(self, geometry: Geometry, options: PfeifferOptions) -> dict[str, int]:
+        """L(2dm + m + d)."""
+        return {"adapters": geometry.layers * bottleneck_size(geometry.hidden, options.bottleneck)}

@@ -1,0 +1,168 @@
+"""The one interface that every tuning method implements, and the errors it may raise.
+
+A :class:`Method` says how a frozen transformer is adapted: which modules change, what is trained, how
+many scalars that is in closed form. It knows nothing about tasks, training loops or measurement.
+Methods are final: the interface is abstract, and no method subclasses another.
+"""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy, Geometry, Site
+
+
+class MethodError(ValueError):
+    """A method cannot do what was asked; the message is one sentence for the user."""
+
+
+class OptionError(MethodError):
+    """An option has a wrong name or value."""
+
+
+class MergeError(MethodError):
+    """The method cannot be merged, or is not in the state that the call needs."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Return "did you mean ...?" with the closest valid names, then all of them."""
+    valid = list(valid)
+    close = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    return f"{hint}Valid: {', '.join(valid) or 'none'}"
+
+
+def explain(error: ValidationError, what: str, valid: Iterable[str]) -> str:
+    """Turn the first fault that pydantic found into one sentence.
+
+    Args:
+        error: what a pydantic model raised.
+        what: the thing that was being read, e.g. ``"lora"`` or ``"protocol"``.
+        valid: the field names that ``what`` accepts.
+    """
+    fault = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        return f"{what} has no option {where!r}; {nearest(str(fault['loc'][-1]), valid)}."
+    reason = fault["msg"].removeprefix("Value error, ")
+    if not where:
+        return f"{what}: {reason}."
+    return f"{what}: {where}={fault['input']!r} is not valid: {reason[0].lower()}{reason[1:]}."
+
+
+class Options(BaseModel):
+    """Base of a method's options: frozen, validated at construction, unknown names refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, method: str, values: Mapping[str, Any]) -> Self:
+        """Validate ``values``; raises :class:`OptionError` with one sentence."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise OptionError(explain(error, method, cls.model_fields)) from None
+
+
+class NoOptions(Options):
+    """For methods with nothing to choose."""
+
+
+@runtime_checkable
+class Foldable(Protocol):
+    """A module put around a linear layer whose effect can be written into that layer's weight."""
+
+    base: nn.Linear
+
+    def merged_weight(self) -> Tensor:
+        """Return the weight (out x in) with which ``base`` alone computes the same function."""
+
+
+@dataclass
+class Swap:
+    """One module of the model replaced by another; reversible."""
+
+    site: Site
+    replacement: nn.Module
+    original: nn.Module = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.original = self.site.module
+        self.replacement.train(self.original.training)
+        self.site.put(self.replacement)
+
+    def undo(self) -> None:
+        """Put the original module back."""
+        self.site.put(self.original)
+
+
+@dataclass
+class Injection:
+    """A method alive in one model: what it trains and what it changed."""
+
+    trained: dict[str, nn.Parameter]
+    """The parameters that the method owns, by a name that is stable across runs."""
+    swaps: list[Swap] = field(default_factory=list)
+    """Modules it replaced, in order."""
+    extra_head: dict[str, nn.Parameter] = field(default_factory=dict)
+    """Base parameters it trains that count with the task head (BitFit's pooler bias)."""
+    undo: list[Any] = field(default_factory=list)
+    """Further objects with an ``undo()`` method, called in reverse order by ``remove()``."""
+    reserved_positions: int = 0
+    """Input positions the method takes from the user's sequence length."""
+
+    @property
+    def foldable(self) -> list[tuple[Site, Foldable]]:
+        """The swaps whose effect can be merged into a weight."""
+        return [(s.site, s.replacement) for s in self.swaps if isinstance(s.replacement, Foldable)]
+
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+class Method(ABC, Generic[OptionsT]):
+    """How a frozen model is adapted. One instance per method, without state."""
+
+    name: ClassVar[str]
+    """The name in studies, on the command line and in records."""
+    summary: ClassVar[str]
+    """One line for people."""
+    source: ClassVar[str]
+    """Paper and original code."""
+    options: ClassVar[type[Options]]
+    """The options it takes, with their defaults."""
+    mergeable: ClassVar[bool] = False
+    """Whether :meth:`Adapted.merge` can write it into the base weights."""
+    learning_rate: ClassVar[float]
+    """Where AdamW starts when a run states nothing: from the paper or from our own measurement."""
+
+    @abstractmethod
+    def inject(self, anatomy: Anatomy, options: OptionsT) -> Injection:
+        """Change the model in place. The body is already frozen when this is called.
+
+        Raises:
+            AnatomyError: the model has no such place as the method needs.
+        """
+
+    @abstractmethod
+    def count(self, geometry: Geometry, options: OptionsT) -> dict[str, int]:
+        """Closed-form number of trained scalars, split into named parts; the head is not in it."""
+
+    def stored(self, injection: Injection, options: OptionsT) -> tuple[Options, dict[str, Tensor]]:
+        """Return what a checkpoint keeps: options that rebuild it, and tensors by name.
+
+        The default keeps everything that was trained.
+        """
+        return options, {name: parameter.detach() for name, parameter in injection.trained.items()}
+
+    def stored_count(self, geometry: Geometry, options: OptionsT) -> int:
+        """Closed-form number of scalars that :meth:`stored` keeps."""
+        return sum(self.count(geometry, options).values())
