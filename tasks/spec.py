@@ -1,0 +1,182 @@
+"""What a task is: one typed, checked declaration, and the errors of this package.
+
+A task is data. It says where its text comes from, which columns it reads, what it is scored with and
+under which licence it stands; it holds no code of its own except, for files that need it, the two
+small functions of `PackageSource`. Reading is in `tasks/loading.py`, splitting in `tasks/splits.py`,
+scoring in `tasks/metrics.py`.
+
+A published task is never edited. A change that moves scores is a new task (or a new `version`), and the
+old one names it in `superseded_by`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    import datasets
+
+ProblemType = Literal["classification", "regression"]
+Overlap = Literal["any_text", "example"]
+
+
+class TaskError(ValueError):
+    """A task, a declaration or the arguments of a score are wrong; the message is one sentence."""
+
+
+class DataError(ValueError):
+    """A task's data cannot be had or is not what was declared; one sentence that says what to do."""
+
+
+class Example(NamedTuple):
+    """One labelled example: one text, or the two texts of a pair."""
+
+    texts: tuple[str, ...]
+    label: int | float
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """The name, direction and unit of one metric; `tasks/metrics.py` has its module and its source."""
+
+    name: str
+    higher_is_better: bool
+    unit: Literal["fraction", "correlation"]
+
+
+ACCURACY = MetricSpec("accuracy", True, "fraction")
+F1 = MetricSpec("f1", True, "fraction")
+MATTHEWS = MetricSpec("matthews_correlation", True, "correlation")
+PEARSON = MetricSpec("pearson", True, "correlation")
+SPEARMAN = MetricSpec("spearman", True, "correlation")
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A configuration of a hub dataset; a local folder of the same layout can stand in for it.
+
+    The layout is `<folder>/<config>/<split>-*.parquet`, which is how `nyu-mll/glue` is stored. The
+    revision is a commit, so that a later edit on the hub cannot change a published score; the rows are
+    those of that commit, to tell a folder that holds something else.
+    """
+
+    hub_id: str
+    revision: str
+    config: str
+    train_split: str
+    report_split: str
+    train_rows: int
+    report_rows: int
+
+    def __str__(self) -> str:
+        return f"{self.hub_id} ({self.config})"
+
+
+@dataclass(frozen=True)
+class PackageSource:
+    """One CSV file (columns text, label, source) that a package of the index ships.
+
+    `clean` turns one row into one example, or into None when the row is of no use to the task; it sees
+    nothing but that row. `build`, if there is one, is applied to each split after the splits are made.
+    """
+
+    package: str
+    version: str
+    module: str
+    file: str
+    file_sha256: str
+    subset: str
+    clean: Callable[[str, int], Example | None]
+    build: Callable[[Sequence[Example]], list[Example]] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.version} ({self.subset})"
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One task, checked when it is declared.
+
+    `metrics[0]` is the metric that selects checkpoints and ranks methods. `labels` are in the order of
+    their numbers and empty for a regression. `overlap` says when two examples may not be in different
+    splits: when they share any single text, or only when the whole example is the same (see
+    `tasks/splits.py`). `citation` is a key of `tasks/CITATIONS.bib`.
+    """
+
+    name: str
+    version: int
+    title: str
+    description: str
+    problem_type: ProblemType
+    text_columns: tuple[str, ...]
+    label_column: str
+    labels: tuple[str, ...]
+    metrics: tuple[MetricSpec, ...]
+    source: HubSource | PackageSource
+    license: str
+    citation: str
+    homepage: str
+    overlap: Overlap = "any_text"
+    superseded_by: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a declaration that contradicts itself."""
+        for problem, found in (
+            (f"version must be at least 1, not {self.version}", self.version < 1),
+            (f"title must be one line, not {self.title!r}", not self.title or "\n" in self.title),
+            (f"one or two text columns, not {self.text_columns}", len(self.text_columns) not in (1, 2)),
+            (f"labels repeat: {self.labels}", len(set(self.labels)) != len(self.labels)),
+            ("a regression has no labels", self.problem_type == "regression" and bool(self.labels)),
+            (
+                f"a classification needs two labels or more, not {self.labels}",
+                self.problem_type == "classification" and len(self.labels) < 2,
+            ),
+            ("at least one metric", not self.metrics),
+            ("F1 and Matthews are declared for two labels only", self._binary_metric_misused()),
+        ):
+            if found:
+                raise TaskError(f"task {self.name!r}: {problem}")
+
+    def _binary_metric_misused(self) -> bool:
+        return len(self.labels) != 2 and any(metric in (F1, MATTHEWS) for metric in self.metrics)
+
+    @property
+    def main_metric(self) -> MetricSpec:
+        """The metric that selects checkpoints and ranks methods."""
+        return self.metrics[0]
+
+    @property
+    def num_labels(self) -> int:
+        """Outputs of the task head: the number of classes, 1 for a regression."""
+        return len(self.labels) or 1
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether each example is two texts."""
+        return len(self.text_columns) == 2
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """The three splits of one task.
+
+    Columns are exactly `text`, `text_pair` (pair tasks only) and `label` (int64, or float32 for a
+    regression). A checkpoint or a hyperparameter is chosen on `selection`; `report` is scored once, at
+    the end. Rows are in the order of a hash of their text, whatever order the files had.
+
+    `dropped_train_examples` counts training examples left out because a text of theirs is also in the
+    report split (hub sources) or repeats an earlier example of the file (packages). `sha256` covers the
+    content of all three splits and nothing else: no path, no cache, no row numbers. `source` says where
+    the data was read from, without naming a place on this machine; for a local folder it also says when
+    its row counts are not the official ones.
+    """
+
+    train: datasets.Dataset
+    selection: datasets.Dataset
+    report: datasets.Dataset
+    sizes: dict[str, int]
+    dropped_train_examples: int
+    sha256: str
+    source: str
