@@ -1,0 +1,29 @@
+"""What people read: the result schema, tables, statistics, figures and the site.
+
+Imports nothing of ours outside this package: runners write records, everything here reads them.
+"""
+
+from __future__ import annotations
+
+from reports.errors import RecordError
+from reports.export import csv_table, markdown_table
+from reports.pareto import pareto_front
+from reports.records import read_record, read_records, write_record
+from reports.schema import SCHEMA_VERSION, Record
+from reports.site import build_site
+from reports.table import compare, trials
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Record",
+    "RecordError",
+    "build_site",
+    "compare",
+    "csv_table",
+    "markdown_table",
+    "pareto_front",
+    "read_record",
+    "read_records",
+    "trials",
+    "write_record",
+]

@@ -1,0 +1,173 @@
+"""The result of one trial: the single typed, versioned format that runners write and reports read.
+
+A record is one JSON file. Every measured number carries its unit in its name, a number that was not
+measured is ``null`` and never a placeholder, and everything needed to repeat the trial is inside.
+``SCHEMA_VERSION`` rises whenever a field changes meaning, appears or goes; older files are brought up
+to date by small pure functions, never by guessing in the readers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION: Final = 1
+
+Status = Literal["completed", "diverged", "out_of_memory", "failed"]
+
+
+class _Part(BaseModel):
+    """Base of every part of a record: immutable, no unknown fields, NaN and infinity refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelInfo(_Part):
+    """What was tuned."""
+
+    name: str = Field(description="as the study names it: a hub id, a folder, or `embedded`")
+    architecture: str = Field(description="transformers model type, e.g. `bert`")
+    revision: str = Field(description="hub commit, or `sha256:` of the weight files for a local model")
+
+
+class MetricInfo(_Part):
+    """One metric of a task, with what is needed to read its numbers."""
+
+    name: str
+    higher_is_better: bool = True
+    unit: str = Field(description="`fraction` (0 to 1) or `correlation` (-1 to 1)")
+
+
+class SplitSizes(_Part):
+    """Number of examples in each split actually used."""
+
+    train: int = Field(ge=0)
+    selection: int = Field(ge=0)
+    report: int = Field(ge=0)
+
+
+class TaskInfo(_Part):
+    """What was learned, and proof of on which data."""
+
+    name: str
+    version: int = Field(ge=1)
+    main_metric: str
+    metrics: tuple[MetricInfo, ...]
+    source: str = Field(description="where the data came from: hub id and revision, folder or package")
+    license: str
+    sizes: SplitSizes
+    dropped_train_examples: int = Field(ge=0, description="removed because their text is in another split")
+    data_sha256: str = Field(description="hash of the content of all three splits")
+
+
+class Parameters(_Part):
+    """Scalar parameters, counted on the live model; the head is never part of the method."""
+
+    base: int = Field(ge=0, description="the model as loaded, without its task head")
+    method: int = Field(ge=0, description="trained by the method")
+    head: int = Field(ge=0, description="trained in the task head (and pooler biases where a method says so)")
+    trainable: int = Field(ge=0, description="method + head")
+    stored: int = Field(ge=0, description="kept by the method after training, e.g. a prefix without its MLP")
+    trainable_share: float = Field(ge=0, le=1, description="method / base")
+    parts: dict[str, int] = Field(description="what `method` is made of")
+
+
+class CurvePoint(_Part):
+    """One evaluation on the selection split during training."""
+
+    step: int = Field(ge=0)
+    train_loss: float | None = Field(description="mean training loss since the last point")
+    selection: dict[str, float | None] = Field(description="metric name to value, null where undefined")
+
+
+class Scores(_Part):
+    """Metric values; null where a metric is undefined (correlation of a constant prediction)."""
+
+    selection: dict[str, float | None] = Field(description="on the split that chose the checkpoint")
+    report: dict[str, float | None] = Field(description="on the split used for nothing else; scored once")
+    majority: dict[str, float | None] = Field(
+        description="what always predicting the training majority (or mean) gives on the reported split"
+    )
+    best_step: int = Field(ge=0, description="the optimiser step whose weights were scored")
+
+
+class Training(_Part):
+    """The cost of training, evaluation apart."""
+
+    steps: int = Field(ge=0)
+    examples: int = Field(ge=0, description="training examples processed, repeats counted")
+    seconds: float = Field(ge=0, description="forward, backward and update; no evaluation, no loading")
+    examples_per_second: float = Field(ge=0)
+    evaluation_seconds: float = Field(ge=0)
+    padding_share: float = Field(ge=0, le=1, description="padded positions among all positions trained on")
+
+
+class Memory(_Part):
+    """Peak memory of a training step on the longest batch."""
+
+    peak_training_bytes: int = Field(ge=0)
+    parameters_bytes: int = Field(ge=0, description="weights of the model, trained or not")
+    method: str = Field(description="how it was measured: `tensors` (CPU) or `cuda_allocator`")
+    batch_size: int = Field(ge=1)
+    sequence_length: int = Field(ge=1)
+
+
+class LatencyRow(_Part):
+    """Inference time of one contender; its ratio is to the untouched base in the same rounds."""
+
+    latency_ms_p50: float = Field(gt=0)
+    latency_ms_p95: float = Field(gt=0)
+    ratio: float = Field(gt=0, description="median over rounds of this contender's time / the base's time")
+    ratio_low: float = Field(gt=0, description="lower end of the 95 % bootstrap interval of `ratio`")
+    ratio_high: float = Field(gt=0, description="upper end of the same interval")
+
+
+class Latency(_Part):
+    """Interleaved timing in one process; lengths are the user's tokens, prompts come on top."""
+
+    batch_size: int = Field(ge=1)
+    sequence_length: int = Field(ge=1)
+    rounds: int = Field(ge=1)
+    base_ms_p50: float = Field(gt=0)
+    control: LatencyRow = Field(description="a second untouched base: its ratio must contain 1")
+    unmerged: LatencyRow
+    merged: LatencyRow | None = Field(description="null where the method does not merge")
+
+
+class Environment(_Part):
+    """Where the numbers were measured."""
+
+    paretune_version: str
+    commit: str | None = Field(description="git commit of the code, null outside a checkout")
+    tree_clean: bool | None = Field(description="whether the checkout had no uncommitted change")
+    python: str
+    platform: str
+    packages: dict[str, str] = Field(description="versions of the libraries that move numbers")
+    device: str = Field(description="`cpu`, `cuda` ...")
+    device_name: str
+    processes: int = Field(ge=1, description="number of training processes")
+    threads: int = Field(ge=1, description="intra-operation threads of torch")
+
+
+class Record(_Part):
+    """One trial. Parts that a failed trial never reached are null."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    trial_id: str = Field(description="content hash of `spec`")
+    study: str
+    spec: dict[str, Any] = Field(description="the resolved TrialSpec: model, task, method, options, seed ...")
+    status: Status
+    message: str | None = Field(description="why a trial did not complete")
+    model: ModelInfo | None
+    task: TaskInfo | None
+    parameters: Parameters | None
+    scores: Scores | None
+    curve: tuple[CurvePoint, ...]
+    training: Training | None
+    memory: Memory | None
+    checkpoint_bytes: int | None = Field(description="bytes on disk of the saved method and head")
+    latency: Latency | None
+    environment: Environment
+    started_at: str = Field(description="ISO 8601, UTC")
+    wall_seconds: float = Field(ge=0, description="the whole trial: loading, training, scoring, timing")

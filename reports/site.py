@@ -1,0 +1,164 @@
+"""The comparison as a static site: a list of pages, each a template with its context, and the data files.
+
+A page is self-contained: style, plotly and figures are inside, and a Content-Security-Policy lets only
+these very scripts run and forbids every request.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from reports import text
+from reports.answer import answer
+from reports.errors import RecordError
+from reports.export import FRONT, csv_table, escape_markdown, markdown_table
+from reports.figures import figure_json, score_against_parameters
+from reports.files import write_atomically
+from reports.provenance import Provenance, provenance
+from reports.schema import SCHEMA_VERSION, Record
+from reports.sections import Section, sections
+
+QUESTION = "Which tuning method should I pick?"
+HOLLOW = "○"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of the site: where it goes, the template that draws it and what the template is given."""
+
+    path: str
+    template: str
+    context: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SectionView:
+    """A section with everything the template says about it; `anchor` is ours, never foreign text."""
+
+    anchor: str
+    section: Section
+    answer: list[str]
+    figure: Markup | None
+    provenance: Provenance
+
+
+def build_site(records: Sequence[Record], out: Path | str, *, title: str = QUESTION) -> Path:
+    """Write `index.html`, `table.md` and `table.csv` into `out` and return the path of the index."""
+    if not records:
+        raise RecordError("there are no records to report on: run a study first, or name its folder.")
+    out = Path(out)
+    pages = [front_page(records, title)]
+    for page in pages:
+        write_atomically(out / page.path, render(page))
+    write_atomically(out / "table.md", markdown_report(records, title))
+    write_atomically(out / "table.csv", csv_table(records))
+    return out / pages[0].path
+
+
+def front_page(records: Sequence[Record], title: str) -> Page:
+    """The answer, the table, the figure and the provenance of every model and task."""
+    views = [_view(f"part-{number}", section) for number, section in enumerate(sections(records), start=1)]
+    methods = {row.identity.method for view in views for row in view.section.rows}
+    tasks = {view.section.task for view in views}
+    models = {view.section.model for view in views}
+    scope = ", ".join(
+        text.plural(len(group), noun)
+        for group, noun in ((methods, "method"), (tasks, "task"), (models, "model"), (records, "trial"))
+    )
+    return Page("index.html", "page.html.j2", {"title": title, "scope": scope, "views": views})
+
+
+def render(page: Page) -> str:
+    """The HTML of a page; every value from a record is escaped by the template engine."""
+    scripts = [_plotly(), _source("page.js")]
+    return (
+        _templates()
+        .get_template(page.template)
+        .render(
+            **page.context,
+            scripts=[Markup(script) for script in scripts],
+            script_hashes=[_hash(script) for script in scripts],
+            front=FRONT,
+            hollow=HOLLOW,
+            generator=_generator(),
+            schema_version=SCHEMA_VERSION,
+        )
+    )
+
+
+def markdown_report(records: Sequence[Record], title: str = QUESTION) -> str:
+    """The page as Markdown: the answers and the table."""
+    parts = [f"# {escape_markdown(title)}"]
+    for section in sections(records):
+        parts.append(f"## {escape_markdown(section.task)} on {escape_markdown(section.model)}")
+        parts.append(escape_markdown(" ".join(answer(section)), limit=20_000))
+        parts.append(markdown_table(section.records).strip())
+    return "\n\n".join(parts) + "\n"
+
+
+def _view(anchor: str, section: Section) -> SectionView:
+    figure = score_against_parameters(section)
+    return SectionView(
+        anchor=anchor,
+        section=section,
+        answer=answer(section),
+        figure=Markup(figure_json(figure)) if figure else None,
+        provenance=provenance(section),
+    )
+
+
+@cache
+def _templates() -> Environment:
+    """The template engine: escaping everywhere, an unknown name is an error."""
+    engine = Environment(
+        loader=PackageLoader("reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("clean", "count", "share", "spread", "size", "seconds", "ratio", "interval", "score"):
+        engine.filters[name] = getattr(text, name)
+    return engine
+
+
+@cache
+def _source(name: str) -> str:
+    return _inline((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))
+
+
+@cache
+def _plotly() -> str:
+    return _inline(get_plotlyjs())
+
+
+def _inline(script: str) -> str:
+    """A script that can stand in a page: it must not close its own element."""
+    script = script.replace("\r\n", "\n")
+    if "</script" in script.lower() or "<!--" in script:
+        script = script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    return script
+
+
+@cache
+def _hash(script: str) -> str:
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+def _generator() -> str:
+    try:
+        return f"Paretune {version('paretune')}"
+    except PackageNotFoundError:  # run from a bare checkout
+        return "Paretune"

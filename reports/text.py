@@ -1,0 +1,104 @@
+"""Numbers and foreign text as people read them; what was not measured is an en dash."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from reports.aggregate import Ratio, Spread
+
+MISSING = "–"
+MINUTE, HOUR = 60, 3600
+
+
+def clean(text: object, limit: int = 200) -> str:
+    """One line of foreign text: no control or direction characters, spaces joined, length bounded."""
+    kept = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in str(text))
+    kept = "".join(char for char in kept if unicodedata.category(char) not in ("Cf", "Cs"))
+    line = " ".join(kept.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def count(value: int | None) -> str:
+    """`74,498`."""
+    return MISSING if value is None else f"{value:,}"
+
+
+def share(value: float | None) -> str:
+    """A fraction in per cent: `0.32 %`."""
+    if value is None:
+        return MISSING
+    percent = 100 * value
+    if 0 < percent < 0.01:
+        return "< 0.01 %"
+    return f"{percent:.0f} %" if percent in (0, 100) else f"{percent:.2f} %"
+
+
+def score(value: float | None) -> str:
+    """Three decimals, with a real minus sign."""
+    return MISSING if value is None else f"{value:.3f}".replace("-", "−")
+
+
+def spread(value: Spread) -> str:
+    """`0.815 ± 0.004`; no spread with one seed."""
+    return score(value.mean) + (f" ± {value.sd:.3f}" if value.sd is not None else "")
+
+
+def size(value: int | None) -> str:
+    """Bytes in decimal units with three digits: `1.23 MB`."""
+    if value is None:
+        return MISSING
+    amount, units = float(value), ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
+    while amount >= 999.5 and len(units) > 1:
+        amount /= 1000
+        units.pop(0)
+    return f"{value} B" if units[0] == "B" else f"{_three_digits(amount)} {units[0]}"
+
+
+def seconds(value: float | None) -> str:
+    """`17.3 s`, `12 min 5 s`, `3 h 20 min`."""
+    if value is None:
+        return MISSING
+    if value < 2 * MINUTE:
+        return f"{_three_digits(value)} s"
+    whole = round(value)
+    if value < 2 * HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE} s"
+    return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+
+
+def ratio(value: Ratio | None) -> str:
+    """`×1.08`."""
+    return MISSING if value is None else f"×{value.value:.2f}"
+
+
+def interval(value: Ratio | None) -> str:
+    """`1.05–1.11`, empty where unknown."""
+    return "" if value is None else f"{value.low:.2f}–{value.high:.2f}"
+
+
+def listing(items: list[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else ""
+
+
+def plural(number: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def setting(value: object) -> str:
+    """The value of an option or protocol entry."""
+    if value is None:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, (list, tuple)):
+        return clean(", ".join(setting(item) for item in value))
+    return clean(value)
+
+
+def _three_digits(amount: float) -> str:
+    decimals = 2 if amount < 9.995 else 1 if amount < 99.95 else 0
+    return f"{amount:.{decimals}f}"
