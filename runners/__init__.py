@@ -1,0 +1,1 @@
+"""Doing the work: trials, studies, measurement, the command line."""

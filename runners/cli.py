@@ -1,0 +1,306 @@
+"""The ``paretune`` command."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from methods import Method
+    from reports.schema import Record
+    from runners.study import Study
+
+app = typer.Typer(
+    name="paretune",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Which tuning method should I pick? One protocol for every method, and what each costs.",
+)
+out, err = Console(), Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
+Wandb = Annotated[bool, typer.Option("--wandb", help="Log to Weights & Biases; offline unless logged in.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder of the records. [default: results/STUDY]")]
+
+
+def main() -> None:
+    """Run the command; a mistake of the user ends with one sentence and exit code 2."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        app()
+    except KeyboardInterrupt:
+        err.print("Stopped. Records are kept: the same command goes on with what is missing.")
+        sys.exit(130)
+    except ValueError as error:
+        if not _is_for_the_user(error):
+            raise
+        err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+def _is_for_the_user(error: ValueError) -> bool:
+    """Whether the message of an error was written as a sentence for the user."""
+    from methods import MethodError
+    from reports import RecordError
+    from runners.models import ModelError
+    from runners.spec import SpecError
+    from tasks import DataError, TaskError
+
+    return isinstance(error, MethodError | TaskError | DataError | ModelError | SpecError | RecordError)
+
+
+@app.command()
+def demo(
+    json_: Json = False,
+    wandb: Wandb = False,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder of the records.")] = Path("results/demo"),
+) -> None:
+    """Compare nine methods on real sentences, offline, in minutes; ends with the path of the page."""
+    from runners import study as studies
+
+    study = studies.read("demo")
+    records = _run(study, out_dir, wandb=wandb, retry=False)
+    _write_page(records, out_dir / "site", json_)
+
+
+@app.command()
+def run(
+    study: Annotated[str, typer.Argument(help="A YAML file, or a built-in study (see `paretune studies`).")],
+    out_dir: Out = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="Folder with the tasks' data, in the layout of nyu-mll/glue.")
+    ] = None,
+    wandb: Wandb = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Run again what failed or ran out of memory.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Run the trials of a study that have no record yet."""
+    from runners import study as studies
+
+    read = studies.read(study, data)
+    folder = out_dir or Path("results") / read.name
+    records = _run(read, folder, wandb=wandb, retry=retry)
+    if json_:
+        print(json.dumps([record.model_dump(mode="json") for record in records]))
+    else:
+        out.print(f"Records: {folder}", soft_wrap=True)
+        out.print(f"Page:    paretune report {folder} --out {folder / 'site'}", soft_wrap=True)
+    if any(record.status in ("failed", "out_of_memory") for record in records):
+        raise typer.Exit(1)
+
+
+@app.command()
+def studies(json_: Json = False) -> None:
+    """List the studies that come with Paretune."""
+    from runners import study as reader
+
+    found = [reader.read(name) for name in reader.built_in()]
+    if json_:
+        print(json.dumps([{"name": s.name, "title": s.title, "trials": len(s.specs)} for s in found]))
+        return
+    table = _table("study", "trials", "what it is")
+    for study in found:
+        table.add_row(study.name, str(len(study.specs)), study.description.strip() or study.title)
+    out.print(table)
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(help="Record files, or folders of them.")],
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder of the page.")],
+    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    json_: Json = False,
+) -> None:
+    """Write the comparison as a page, with its table as Markdown and CSV."""
+    from reports import read_records
+
+    records = read_records(results)
+    _write_page(records, out_dir, json_, **({"title": title} if title else {}))
+
+
+@app.command()
+def count(
+    model: Annotated[str, typer.Argument(help="A hub id, a folder, a config.json, or `embedded`.")],
+    method: Annotated[str, typer.Argument(help="A method, see `paretune methods`.")],
+    options: Annotated[
+        list[str] | None, typer.Argument(help="Options as KEY=VALUE.", metavar="[KEY=VALUE]...")
+    ] = None,
+    labels: Annotated[int, typer.Option(min=1, help="Outputs of the task head.")] = 2,
+    json_: Json = False,
+) -> None:
+    """Count a method's parameters on any model, without loading weights."""
+    import methods
+    from runners import models
+
+    methods.get(method)
+    values = dict(parse_option(text) for text in options or [])
+    adapted = methods.apply(models.skeleton(model, labels), method, **values)
+    counts = adapted.parameter_counts()
+    stored = adapted.stored_count()
+    result = {
+        "model": model,
+        "method": method,
+        "options": adapted.options.model_dump(mode="json"),
+        **counts,
+        "parts": adapted.parts(),
+        "stored": stored,
+        "trainable_share": counts["method"] / counts["base"],
+    }
+    if json_:
+        print(json.dumps(result))
+        return
+    table = _table("", "parameters", "of the base")
+    rows = [("base", counts["base"]), (method, counts["method"])]
+    rows += [(f"  {part}", size) for part, size in adapted.parts().items() if len(adapted.parts()) > 1]
+    rows += [("  kept in a checkpoint", stored)] if stored != counts["method"] else []
+    rows += [("task head", counts["head"]), ("trainable", counts["trainable"])]
+    for name, size in rows:
+        table.add_row(name, f"{size:,}", f"{size / counts['base']:.4%}")
+    out.print(table)
+
+
+@app.command()
+def methods(json_: Json = False) -> None:
+    """List the methods with their options, defaults and sources."""
+    import methods as package
+
+    found = [package.get(name) for name in package.names()]
+    if json_:
+        print(json.dumps([_describe_method(method) for method in found]))
+        return
+    for method in found:
+        merges = "merges into the base" if method.mergeable else "does not merge"
+        out.print(f"[bold]{method.name}[/bold]  {method.summary}", highlight=False)
+        out.print(
+            f"  {method.source}; {merges}; learning rate {method.learning_rate:g}",
+            style="dim",
+            highlight=False,
+        )
+        for option in _describe_method(method)["options"]:
+            default = "none" if option["default"] is None else option["default"]
+            default = " ".join(default) if isinstance(default, list) else default
+            line = f"  {option['name']}={default}  {option['description']}"
+            out.print(line, markup=False, highlight=False)
+
+
+@app.command()
+def tasks(json_: Json = False) -> None:
+    """List the tasks with their data, metrics and licences."""
+    import tasks as package
+
+    found = [package.get(name) for name in package.names()]
+    if json_:
+        rows = [
+            {
+                "name": task.name,
+                "version": task.version,
+                "title": task.title,
+                "description": task.description,
+                "problem_type": task.problem_type,
+                "labels": list(task.labels),
+                "text_columns": list(task.text_columns),
+                "metrics": [
+                    {"name": m.name, "higher_is_better": m.higher_is_better, "unit": m.unit}
+                    for m in task.metrics
+                ],
+                "license": task.license,
+                "homepage": task.homepage,
+                "citation": task.citation,
+            }
+            for task in found
+        ]
+        print(json.dumps(rows))
+        return
+    table = _table("task", "metrics", "what it is", "licence")
+    for task in found:
+        table.add_row(task.name, ", ".join(m.name for m in task.metrics), task.title, task.license)
+    out.print(table)
+
+
+def parse_option(text: str) -> tuple[str, Any]:
+    """Read ``KEY=VALUE``; the value as YAML has it, and ``none``.
+
+    Raises:
+        SpecError: there is no ``=``, or the value cannot be read.
+    """
+    from runners.spec import SpecError
+
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise SpecError(f"received the option {text!r}, expected KEY=VALUE, such as rank=8.")
+    if value.lower() in ("none", "null"):
+        return key, None
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise SpecError(f"the value of {text!r} cannot be read, expected a number, a word or none.") from None
+
+
+def _run(study: Study, folder: Path, *, wandb: bool, retry: bool) -> list[Record]:
+    """Run what is missing of a study, with a live table on the terminal."""
+    from runners import device, execute
+    from runners.live import LiveTable
+
+    with err.status("Reading data and models ..."):
+        execute.check(study)
+    observers: list[execute.Observer] = []
+    main_process = device.is_main_process()
+    console = err if main_process else Console(quiet=True)
+    if wandb and main_process:
+        from runners.tracking import Tracker
+
+        observers.append(Tracker(study, Path(), warn=lambda line: console.print(line, markup=False)))
+    if not main_process:
+        return execute.run_study(study, folder, observers, retry=retry)
+    with execute.sole_owner(folder), LiveTable(study, execute.existing(folder), console) as live:
+        return execute.run_study(study, folder, [live, *observers], retry=retry)
+
+
+def _write_page(records: list[Record], folder: Path, json_: bool, **options: str) -> None:
+    """Write the page; its path is the last line of standard output."""
+    from reports import build_site
+
+    page = build_site(records, folder, **options).resolve()
+    if json_:
+        print(json.dumps({"page": str(page), "records": len(records)}))
+    else:
+        print(page)
+
+
+def _describe_method(method: Method[Any]) -> dict[str, Any]:
+    fields = method.options.model_fields.items()
+    defaults = method.options().model_dump(mode="json")
+    return {
+        "name": method.name,
+        "summary": method.summary,
+        "source": method.source,
+        "mergeable": method.mergeable,
+        "learning_rate": method.learning_rate,
+        "options": [
+            {"name": name, "default": defaults[name], "description": field.description}
+            for name, field in fields
+        ],
+    }
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        numeric = column in ("parameters", "of the base", "trials")
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=column in ("task", "study"))
+    return table
+
+
+if __name__ == "__main__":
+    main()

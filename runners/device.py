@@ -1,0 +1,125 @@
+"""The one place for device questions: which device, is it done, what is it called, did it run out.
+
+Nothing else in the package asks ``cuda.is_available()`` or seeds a generator, so a trial is the same
+code on a CPU, on one GPU and on several (one process per GPU, started by ``accelerate launch``).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import random
+from functools import cache
+from pathlib import Path
+
+import accelerate
+import numpy as np
+import torch
+import torch.utils.deterministic
+from accelerate.state import AcceleratorState, GradientState
+
+# What the allocators of the devices say when they refuse. Only `torch.OutOfMemoryError` has a type of
+# its own; the others are plain `RuntimeError`s.
+_OUT_OF_MEMORY_WORDS = (
+    "out of memory",  # CUDA and XPU runtimes, MPS
+    "not enough memory",  # CPU allocator on Windows
+    "defaultcpuallocator",  # CPU allocator on Linux and macOS
+    "cublas_status_alloc_failed",  # cuBLAS could not get its workspace
+)
+
+
+def accelerator(mixed_precision: str = "no") -> accelerate.Accelerator:
+    """A fresh ``Accelerator`` for one trial; may be called any number of times in a process.
+
+    ``mixed_precision`` is given explicitly, because the default of accelerate is an environment variable
+    and the same spec must always mean the same trial. Accelerate keeps precision, gradient-accumulation
+    settings and the data loader in use in process-wide state: a trial that ended in the middle of an
+    epoch would leave its loader behind. That state is forgotten here. The process group, which several
+    GPUs share for the life of the process, is kept.
+    """
+    GradientState._reset_state()
+    AcceleratorState._reset_state(reset_partial_state=False)
+    # The batch size of a spec is that of a step over all processes: each takes its share of a batch.
+    loading = accelerate.DataLoaderConfiguration(split_batches=True)
+    return accelerate.Accelerator(mixed_precision=mixed_precision, dataloader_config=loading)
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that writes files and talks to the user; not to be asked in a trial."""
+    return accelerator().is_main_process
+
+
+def synchronize(device: torch.device | str) -> None:
+    """Wait until ``device`` has done all queued work; nothing to wait for on a CPU."""
+    device = torch.device(device)
+    if device.type != "cpu":
+        torch.accelerator.synchronize(device)
+
+
+def free(device: torch.device | str) -> None:
+    """Drop unreachable objects and give the allocator's unused blocks back to ``device``.
+
+    Called between trials, so that one trial's leftovers are neither another's peak nor its out-of-memory.
+    """
+    gc.collect()
+    if torch.device(device).type != "cpu":
+        torch.accelerator.empty_cache()
+
+
+def device_name(device: torch.device | str) -> str:
+    """Product name of ``device``, e.g. ``NVIDIA A100-SXM4-80GB``; for a CPU, its model name."""
+    device = torch.device(device)
+    if device.type == "cpu":
+        return _cpu_name()
+    module = torch.get_device_module(device)
+    return str(module.get_device_name(device)) if hasattr(module, "get_device_name") else device.type
+
+
+@cache
+def _cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """CPU model as Linux states it; elsewhere what Python knows. Never the name of the host."""
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name" and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine() or "cpu"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error``, or an error it was raised from, is a device or the host running out of memory.
+
+    (A Linux host that overcommits may kill the process instead; no code inside it can see that.)
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    if isinstance(error, RuntimeError):
+        message = str(error).lower()
+        if any(words in message for words in _OUT_OF_MEMORY_WORDS):
+            return True
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch (every device), and choose deterministic kernels where torch has them.
+
+    All processes of a trial get the same seed, so they build the same model; what must differ between
+    them (their share of the data) is not drawn from these generators. Where a device has no deterministic
+    kernel torch warns and goes on: the score is then only as repeatable as the device.
+
+    ``seed`` is any non-negative integer, e.g. part of a content hash. NumPy takes 32 bits and torch 64;
+    each gets the lowest it can hold.
+    """
+    if seed < 0:
+        raise ValueError(f"a seed must not be negative, got {seed}")
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # the global generator: libraries we call still draw from it
+    torch.manual_seed(seed % 2**64)
+    # cuBLAS is deterministic only with a fixed workspace, read when its first handle is made.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # Deterministic mode also writes NaN into every `torch.empty`: a debugging aid that costs time in each
+    # kernel and would be in every measurement. Our scores do not depend on uninitialised memory.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False

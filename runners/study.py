@@ -1,0 +1,151 @@
+"""A study: models x tasks x methods x seeds under one protocol, from a short YAML file to trial specs.
+
+    name: quick-look
+    models: [embedded]
+    tasks: [rotten_tomatoes]
+    methods:
+      - full
+      - lora: {rank: 4}
+      - method: prefix
+        options: {length: 20}
+        protocol: {learning_rate: 0.003}
+    seeds: [0, 1, 2]
+    protocol: {steps: 240}
+
+A method or a task may carry its own ``protocol``, which says only what differs for it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from methods.spec import explain, nearest
+from runners.spec import SpecError, TrialSpec
+
+BUILT_IN = Path(__file__).parent / "studies"
+
+
+class _Entry(BaseModel):
+    """A method or a task with what differs for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    protocol: dict[str, Any] = Field(default_factory=dict)
+
+
+class _File(BaseModel):
+    """The keys of a study file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    title: str = ""
+    description: str = ""
+    models: list[str] = Field(default=["embedded"], min_length=1)
+    tasks: list[Any] = Field(min_length=1)
+    methods: list[Any] = Field(min_length=1)
+    seeds: list[int] = Field(default=[0], min_length=1)
+    data: str | None = None
+    protocol: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A named list of trials."""
+
+    name: str
+    title: str
+    description: str
+    specs: tuple[TrialSpec, ...]
+
+
+def built_in() -> tuple[str, ...]:
+    """Names of the studies that come with Paretune."""
+    return tuple(sorted(path.stem for path in BUILT_IN.glob("*.yaml")))
+
+
+def read(study: str, data: str | None = None) -> Study:
+    """Read a study from a YAML file or by the name of a built-in one.
+
+    Args:
+        study: a path, or one of :func:`built_in`.
+        data: a data folder that replaces the study's own.
+
+    Raises:
+        SpecError: no such study, bad YAML, or an unknown key; one sentence.
+        MethodError, TaskError: an unknown method, option or task.
+    """
+    path = Path(study)
+    if not path.is_file():
+        path = BUILT_IN / f"{study}.yaml"
+    if not path.is_file():
+        hint = nearest(study, built_in())
+        raise SpecError(f"there is no study {study!r}: give a YAML file or a built-in study; {hint}.")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise SpecError(f"{path} is not a UTF-8 text file, expected a study in YAML.") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be read"
+        raise SpecError(f"{path} is not valid YAML{where}: {problem}.") from None
+    if not isinstance(content, Mapping):
+        raise SpecError(f"{path} holds {type(content).__name__}, expected a mapping with tasks and methods.")
+    return parse({"name": path.stem, **content}, data)
+
+
+def parse(content: Mapping[str, Any], data: str | None = None) -> Study:
+    """Turn the content of a study file into trial specs, one per cell of the grid; see :func:`read`."""
+    try:
+        file = _File.model_validate(dict(content))
+    except ValidationError as error:
+        raise SpecError(explain(error, "the study", _File.model_fields)) from None
+    chosen_tasks = [_entry(item, "task") for item in file.tasks]
+    chosen_methods = [_entry(item, "method") for item in file.methods]
+    specs = [
+        TrialSpec(
+            model=model,
+            task=task.name,
+            data=data if data is not None else file.data,
+            method=method.name,
+            options=method.options,
+            seed=seed,
+            protocol={**file.protocol, **task.protocol, **method.protocol},
+        )
+        for model, task, seed, method in itertools.product(
+            file.models, chosen_tasks, file.seeds, chosen_methods
+        )
+    ]
+    if len({spec.trial_id for spec in specs}) != len(specs):
+        raise SpecError(f"the study {file.name} describes the same trial twice: each cell may appear once.")
+    return Study(file.name, file.title or file.name, file.description, tuple(specs))
+
+
+def _entry(item: Any, kind: str) -> _Entry:
+    """Read ``name``, ``{name: {option: value}}`` or ``{method: name, options: ..., protocol: ...}``."""
+    if isinstance(item, str):
+        return _Entry(name=item)
+    if isinstance(item, Mapping) and kind in item:
+        values = {("name" if key == kind else key): value for key, value in item.items()}
+        try:
+            return _Entry.model_validate(values)
+        except ValidationError as error:
+            valid = [kind, *(name for name in _Entry.model_fields if name != "name")]
+            raise SpecError(explain(error, f"a {kind} of the study", valid)) from None
+    if isinstance(item, Mapping) and len(item) == 1:
+        ((name, options),) = item.items()
+        if isinstance(name, str) and (options is None or isinstance(options, Mapping)):
+            field = "options" if kind == "method" else "protocol"
+            return _Entry(name=name, **{field: dict(options or {})})
+    expected = f"a name, `name: {{...}}`, or a mapping with `{kind}: name`"
+    raise SpecError(f"a {kind} of the study is {item!r}, expected {expected}.")

@@ -1,0 +1,167 @@
+"""The training loop: one for every method, through accelerate, on any number of devices."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from transformers import get_linear_schedule_with_warmup
+
+import tasks
+from reports.schema import CurvePoint
+from runners import device
+from runners.spec import Protocol
+from tasks.spec import TaskSpec
+
+LOSS_CHECK_STEPS = 10
+"""Steps between looks at the loss: each look waits for the device."""
+
+Score = dict[str, float | None]
+
+
+class DivergenceError(Exception):
+    """The training loss stopped being a finite number."""
+
+
+@dataclass
+class Progress:
+    """What is told to whoever watches a trial; nothing in a trial depends on it."""
+
+    phase: str
+    step: int = 0
+    steps: int = 0
+    train_loss: float | None = None
+    selection: Score | None = None
+
+
+@dataclass
+class Trained:
+    """What training leaves behind, beside the model with its best weights."""
+
+    curve: list[CurvePoint] = field(default_factory=list)
+    best_step: int = 0
+    best: Score = field(default_factory=dict)
+    seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    examples: int = 0
+    padding_share: float = 0.0
+
+
+def optimizer(trained: dict[str, nn.Parameter], protocol: Protocol) -> torch.optim.AdamW:
+    """AdamW; matrices decay, biases and normalisation weights (one dimension) do not."""
+    decays = [p for p in trained.values() if p.ndim > 1]
+    fixed = [p for p in trained.values() if p.ndim <= 1]
+    groups = [
+        {"params": decays, "weight_decay": protocol.weight_decay},
+        {"params": fixed, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=protocol.learning_rate or 0.0)
+
+
+def training_step(
+    accelerator: Accelerator, model: nn.Module, optimiser: Any, batch: Any, clip: float
+) -> Tensor:
+    """Forward, backward, clip, update; return the loss, detached and not yet waited for."""
+    loss = model(**batch).loss
+    accelerator.backward(loss)
+    accelerator.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], clip)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    return loss.detach()
+
+
+def fit(
+    accelerator: Accelerator,
+    model: nn.Module,
+    trained: dict[str, nn.Parameter],
+    train_loader: Any,
+    steps: int,
+    protocol: Protocol,
+    evaluate: Callable[[], Score],
+    main_metric: Callable[[Score], float],
+    watch: Callable[[Progress], None],
+) -> Trained:
+    """Train for ``steps`` steps, evaluate at the set interval, restore the best weights.
+
+    Args:
+        accelerator: holds the device and the other processes.
+        model: called with a batch, returns an object with a ``loss``.
+        trained: the parameters to train.
+        train_loader: yields ``steps`` batches.
+        steps: optimiser steps.
+        protocol: rate, schedule, clipping, interval.
+        evaluate: scores the selection split.
+        main_metric: turns a score into a number where more is better; -inf where it is undefined.
+        watch: is told of progress.
+
+    Raises:
+        DivergenceError: the loss became infinite or not a number.
+    """
+    optimiser = optimizer(trained, protocol)
+    schedule = get_linear_schedule_with_warmup(optimiser, round(protocol.warmup_share * steps), steps)
+    model, optimiser, train_loader, schedule = accelerator.prepare(model, optimiser, train_loader, schedule)
+
+    result = Trained()
+    best_value, best_weights = -math.inf, None
+    losses: list[Tensor] = []
+    positions, real = 0, torch.zeros((), dtype=torch.long, device=accelerator.device)
+    model.train()
+    device.synchronize(accelerator.device)
+    started = time.perf_counter()
+    for step, batch in enumerate(train_loader, start=1):
+        losses.append(training_step(accelerator, model, optimiser, batch, protocol.gradient_clip))
+        schedule.step()
+        mask = batch["attention_mask"]
+        result.examples += mask.shape[0] * accelerator.num_processes
+        positions += mask.numel()
+        real += mask.sum()
+        evaluating = step % protocol.evaluate_every == 0 or step == steps
+        if evaluating or step % LOSS_CHECK_STEPS == 0:
+            if not all(math.isfinite(loss) for loss in torch.stack(losses[-LOSS_CHECK_STEPS:]).tolist()):
+                raise DivergenceError(f"the training loss was not finite by step {step} of {steps}.")
+            watch(Progress("training", step, steps, train_loss=float(losses[-1])))
+        if evaluating:
+            device.synchronize(accelerator.device)
+            paused = time.perf_counter()
+            result.seconds += paused - started
+            score = evaluate()
+            model.train()
+            mean_loss = float(torch.stack(losses).mean())
+            losses.clear()
+            result.curve.append(CurvePoint(step=step, train_loss=mean_loss, selection=score))
+            watch(Progress("training", step, steps, train_loss=mean_loss, selection=score))
+            if best_weights is None or main_metric(score) > best_value:
+                best_value, result.best_step, result.best = main_metric(score), step, score
+                best_weights = {name: p.detach().clone() for name, p in trained.items()}
+            device.synchronize(accelerator.device)
+            started = time.perf_counter()
+            result.evaluation_seconds += started - paused
+    if best_weights is not None and result.best_step != steps:
+        for name, parameter in trained.items():
+            parameter.data.copy_(best_weights[name])
+    model.eval()
+    result.padding_share = 1 - int(real) / positions
+    return result
+
+
+def score(accelerator: Accelerator, model: nn.Module, loader: Any, task: TaskSpec) -> Score:
+    """Metric values of the model on a split; None where a metric is undefined."""
+    model.eval()
+    predictions, references = [], []
+    with torch.inference_mode():
+        for batch in loader:
+            labels = batch.pop("labels")
+            logits = model(**batch).logits
+            chosen = logits.squeeze(-1) if task.problem_type == "regression" else logits.argmax(dim=-1)
+            together = accelerator.gather_for_metrics((chosen, labels))
+            predictions.append(together[0].cpu().numpy())
+            references.append(together[1].cpu().numpy())
+    values = tasks.score(task, np.concatenate(predictions), np.concatenate(references))
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from runners import cli
+from runners.spec import SpecError
+
+
+def paretune(*arguments: str) -> int:
+    """Run the command as a user does; return the exit code."""
+    sys.argv = ["paretune", *arguments]
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@pytest.fixture(autouse=True)
+def _keep_argv(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.fixture
+def study_file(tiny_model: str, glue_folder: str, quick: dict[str, Any], tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    content = {"models": [tiny_model], "tasks": ["cola"], "methods": ["head", "lora"], "data": glue_folder}
+    path.write_text(yaml.safe_dump(content | {"protocol": quick}))
+    return path
+
+
+def test_run_then_report(study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, site = tmp_path / "out", tmp_path / "site"
+    assert paretune("run", str(study_file), "--out", str(out)) == 0
+    assert "[2/2] cola / lora / seed 0: matthews_correlation" in capsys.readouterr().err
+    assert paretune("run", str(study_file), "--out", str(out), "--json") == 0
+    shown = capsys.readouterr()
+    assert "2 of 2 trials have a record already" in shown.err
+    assert [r["status"] for r in json.loads(shown.out)] == ["completed", "completed"]
+    assert paretune("report", str(out), "--out", str(site)) == 0
+    page = Path(capsys.readouterr().out.strip())
+    assert page == (site / "index.html").resolve()
+    assert {p.name for p in site.iterdir()} == {"index.html", "table.md", "table.csv"}
+    assert "lora" in page.read_text()
+
+
+def test_failed_trials_show_in_the_exit_code(
+    study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from runners import trial
+
+    def explode(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("no luck")
+
+    monkeypatch.setattr(trial.training, "fit", explode)
+    assert paretune("run", str(study_file), "--out", str(tmp_path / "out")) == 1
+    assert "failed: RuntimeError: no luck" in capsys.readouterr().err
+
+
+def test_count_matches_the_known_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert paretune("count", "embedded", "lora", "rank=8", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["base"], result["method"], result["head"]) == (22_713_216, 73_728, 770)
+    assert paretune("count", "embedded", "prefix", "length=30", "hidden=512") == 0
+    shown = capsys.readouterr().out
+    assert "2,572,544" in shown
+    assert "138,240" in shown  # kept in a checkpoint
+
+
+def test_count_reads_a_config_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(
+        json.dumps({"model_type": "roberta", "max_position_embeddings": 514, "vocab_size": 50265})
+    )
+    assert paretune("count", str(path), "lora", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["method"] == 294_912
+    assert result["head"] == 592_130
+
+
+@pytest.mark.parametrize("command", ["methods", "tasks", "studies"])
+def test_lists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paretune(command) == 0
+    shown = capsys.readouterr().out
+    assert paretune(command, "--json") == 0
+    for row in json.loads(capsys.readouterr().out):
+        assert row["name"] in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["count", "embedded", "lra"], "did you mean lora"),
+        (["count", "embedded", "lora", "rnk=8"], "did you mean rank"),
+        (["count", "embedded", "lora", "rank"], "expected KEY=VALUE"),
+        (["count", "embedded", "lora", "rank=eight"], "rank='eight'"),
+        (["count", "./nowhere", "lora"], "there is no model at './nowhere'"),
+        (["run", "dmo"], "did you mean demo"),
+        (["report", "nowhere", "--out", "site"], "nowhere"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_code_two(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paretune(*arguments) == 2
+    shown = capsys.readouterr()
+    assert words in shown.err
+    assert shown.out == ""
+    assert "Traceback" not in shown.err
+    assert len(shown.err.strip().splitlines()) == 1
+
+
+def test_a_missing_data_folder_loses_nothing(
+    study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert paretune("run", str(study_file), "--out", str(out), "--data", "no-such-folder") == 2
+    assert "no-such-folder" in capsys.readouterr().err
+    assert not list(out.glob("*.json"))
+
+
+def test_a_bug_of_ours_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode() -> None:
+        raise ValueError("internal")
+
+    monkeypatch.setattr(cli, "app", explode)
+    with pytest.raises(ValueError, match="internal"):
+        cli.main()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rank=8", ("rank", 8)),
+        ("hidden=none", ("hidden", None)),
+        ("target=query,key", ("target", "query,key")),
+    ],
+)
+def test_parse_option(text: str, expected: tuple[str, Any]) -> None:
+    assert cli.parse_option(text) == expected
+
+
+def test_parse_option_refuses_what_has_no_key() -> None:
+    with pytest.raises(SpecError):
+        cli.parse_option("=3")

@@ -1,0 +1,138 @@
+"""What a record says of where it was measured; git repositories are made on the spot."""
+
+import platform
+import shutil
+import subprocess
+
+import pytest
+import torch
+
+from runners import environment
+from runners.device import accelerator
+from runners.environment import checkout, describe
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+
+
+def _git(root, *arguments):
+    identity = ("-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+    subprocess.run(("git", "-C", str(root), *identity, *arguments), check=True, capture_output=True)
+
+
+def _files(root, project="paretune"):
+    (root / "runners").mkdir(parents=True)
+    (root / "runners" / "trial.py").write_text("x = 1\n")
+    (root / "pyproject.toml").write_text(f'[project]\nname = "{project}"\n')
+    return root
+
+
+@pytest.fixture
+def repository(tmp_path):
+    root = _files(tmp_path / "code")
+    _git(root, "init", "--quiet")
+    _git(root, "add", ".")
+    _git(root, "commit", "--quiet", "-m", "first")
+    return root
+
+
+def test_describe_says_what_moves_numbers():
+    result = describe(accelerator())
+    assert result.packages["torch"] == torch.__version__
+    assert set(result.packages) == set(environment.PACKAGES)
+    assert (result.processes, result.threads) == (1, torch.get_num_threads())
+    assert result.device == "cpu"
+    assert result.device_name
+    assert result.python == platform.python_version()
+
+
+def test_describe_never_names_the_host():
+    host = platform.node()
+    fields = describe(accelerator()).model_dump_json()
+    assert len(host) < 4 or host not in fields
+
+
+def test_describe_without_an_installed_distribution(monkeypatch):
+    monkeypatch.setattr(environment, "DISTRIBUTION", "no-such-distribution")
+    monkeypatch.setattr(environment, "PACKAGES", ("torch", "no-such-library"))
+    result = describe(accelerator())
+    assert result.paretune_version == "0+unknown"
+    assert list(result.packages) == ["torch"]
+    assert result.commit is None
+
+
+@needs_git
+def test_a_clean_checkout(repository):
+    commit, clean = checkout(repository)
+    assert len(commit) == 40
+    assert clean is True
+
+
+@needs_git
+@pytest.mark.parametrize(
+    ("change", "clean"),
+    [
+        (lambda root: (root / "runners" / "trial.py").write_text("x = 2\n"), False),
+        (lambda root: (root / "runners" / "trial.py").rename(root / "runners" / "renamed.py"), False),
+        (lambda root: _git(root, "rm", "-q", "runners/trial.py"), False),
+        (lambda root: _git(root, "mv", "runners/trial.py", "moved.py"), False),
+        (lambda root: (root / "runners" / "new.py").write_text(""), False),
+        (lambda root: (root / "runners" / "ü new.py").write_text(""), False),
+        (lambda root: _files(root / "methods"), False),
+        (lambda root: (root / "notes.txt").write_text(""), True),
+        (lambda root: (root / "runners.txt").write_text(""), True),
+    ],
+)
+def test_what_makes_a_tree_unclean(repository, change, clean):
+    commit, _ = checkout(repository)
+    change(repository)
+    assert checkout(repository) == (commit, clean)
+
+
+@needs_git
+def test_before_the_first_commit_there_is_no_commit_and_nothing_is_clean(tmp_path):
+    root = _files(tmp_path / "code")
+    _git(root, "init", "--quiet")
+    assert checkout(root) == (None, False)
+
+
+@needs_git
+def test_code_installed_inside_another_repository_has_no_commit(repository):
+    site_packages = _files(repository / ".venv" / "site-packages")
+    assert checkout(site_packages) == (None, None)
+
+
+@needs_git
+def test_a_repository_of_another_project_has_no_commit(tmp_path):
+    root = _files(tmp_path / "other", project="other")
+    _git(root, "init", "--quiet")
+    _git(root, "add", ".")
+    _git(root, "commit", "--quiet", "-m", "first")
+    assert checkout(root) == (None, None)
+    (root / "pyproject.toml").unlink()
+    assert checkout(root) == (None, None)
+
+
+def test_a_folder_that_is_no_repository(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert checkout(_files(tmp_path / "code")) == (None, None)
+
+
+@needs_git
+def test_the_git_variables_of_a_calling_hook_are_ignored(repository, tmp_path, monkeypatch):
+    expected = checkout(repository)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path))
+    assert checkout(repository) == expected
+
+
+def test_a_machine_without_git(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert checkout(_files(tmp_path / "code")) == (None, None)
+
+
+def test_git_that_hangs(tmp_path, monkeypatch):
+    def run(*arguments, timeout, **options):
+        raise subprocess.TimeoutExpired("git", timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert checkout(_files(tmp_path / "code")) == (None, None)

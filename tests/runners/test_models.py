@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import tasks
+from runners import models
+from runners.models import ModelError
+
+
+def test_embedded_is_found_offline() -> None:
+    assert models.config("embedded").hidden_size == 384
+    assert models.revision("embedded").startswith("sha256:")
+    assert models.revision("embedded") == models.revision("embedded")
+
+
+def test_classifier_has_the_tasks_head() -> None:
+    torch.manual_seed(0)
+    model = models.classifier("embedded", tasks.get("stsb"))
+    assert model.config.num_labels == 1
+    assert model.config.problem_type == "regression"
+    assert not model.training
+    assert models.classifier("embedded", tasks.get("mnli")).config.num_labels == 3
+
+
+def test_skeleton_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(models.config("embedded").to_dict() | {"model_type": "bert"}))
+    for name in (str(path), str(tmp_path)):
+        model = models.skeleton(name, 5)
+        assert all(parameter.is_meta for parameter in model.parameters())
+        assert model.config.num_labels == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("./nowhere", "there is no model at './nowhere'"),
+        ("/nowhere/config.json", "there is no model"),
+        ("a/b/c", "there is no model"),
+    ],
+)
+def test_missing_places(name: str, words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        models.config(name)
+
+
+def test_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no config\.json"):
+        models.config(str(tmp_path))
+    (tmp_path / "config.json").write_text('{"hidden_size": 3}')
+    with pytest.raises(ModelError, match="cannot be used"):
+        models.config(str(tmp_path))
+
+
+def test_unreachable_hub_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match="could not be read") as caught:
+        models.config("nobody/no-such-model")
+    assert "\n" not in str(caught.value)
+    assert "embedded" in str(caught.value)
+
+
+def test_settings_of_transformers_are_put_back() -> None:
+    from transformers.utils import logging
+
+    before = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    models.config("embedded")
+    assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
