@@ -14,6 +14,7 @@ from typing import Any
 from methods.adapted import Adapted, read_manifest
 from methods.anatomy import AnatomyError, Model
 from methods.bitfit import BitFit
+from methods.errors import MergeError, MethodError, OptionError, nearest
 from methods.full import Full
 from methods.head import Head
 from methods.houlsby import Houlsby
@@ -22,7 +23,7 @@ from methods.lora import LoRA
 from methods.pfeiffer import Pfeiffer
 from methods.prefix import Prefix
 from methods.prompt import Prompt
-from methods.spec import MergeError, Method, MethodError, OptionError, nearest
+from methods.spec import Method
 
 __all__ = ["Adapted", "AnatomyError", "MergeError", "Method", "MethodError", "OptionError"]
 __all__ += ["apply", "get", "load", "names"]

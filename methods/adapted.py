@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, AnatomyError, Model
-from methods.spec import Injection, MergeError, Method, MethodError, Options
+from methods.errors import MergeError, MethodError
+from methods.spec import Injection, Method, Options
 
 FORMAT_VERSION = 1
 MANIFEST = "paretune.json"

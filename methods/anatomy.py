@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from methods.spec import MethodError
+from methods.errors import MethodError
 
 Model = PreTrainedModel
 

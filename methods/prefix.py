@@ -32,7 +32,8 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from methods.anatomy import Anatomy, Geometry, Model
-from methods.spec import Injection, Method, MethodError, Options
+from methods.errors import MethodError
+from methods.spec import Injection, Method, Options
 
 PREFIX = "prefix"
 """Name of the submodule that holds a block's keys and values inside its attention module."""

@@ -30,7 +30,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, Geometry
-from methods.spec import Injection, Method, MethodError, Options
+from methods.errors import MethodError
+from methods.spec import Injection, Method, Options
 
 PROMPT = "prompt"
 """Name of the submodule that holds the prompt inside the body."""

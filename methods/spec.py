@@ -1,4 +1,4 @@
-"""The one interface that every tuning method implements, and the errors it may raise.
+"""The one interface that every tuning method implements.
 
 A :class:`Method` says how a frozen transformer is adapted: which modules change, what is trained, how
 many scalars that is in closed form. It knows nothing about tasks, training loops or measurement.
@@ -7,55 +7,16 @@ Methods are final: the interface is abstract, and no method subclasses another.
 
 from __future__ import annotations
 
-import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from methods.anatomy import Anatomy, Geometry, Site
-
-
-class MethodError(ValueError):
-    """A method cannot do what was asked; the message is one sentence for the user."""
-
-
-class OptionError(MethodError):
-    """An option has a wrong name or value."""
-
-
-class MergeError(MethodError):
-    """The method cannot be merged, or is not in the state that the call needs."""
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return "did you mean ...?" with the closest valid names, then all of them."""
-    valid = list(valid)
-    close = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
-    return f"{hint}Valid: {', '.join(valid) or 'none'}"
-
-
-def explain(error: ValidationError, what: str, valid: Iterable[str]) -> str:
-    """Turn the first fault that pydantic found into one sentence.
-
-    Args:
-        error: what a pydantic model raised.
-        what: the thing that was being read, e.g. ``"lora"`` or ``"protocol"``.
-        valid: the field names that ``what`` accepts.
-    """
-    fault = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"{what} has no option {where!r}; {nearest(str(fault['loc'][-1]), valid)}."
-    reason = fault["msg"].removeprefix("Value error, ")
-    if not where:
-        return f"{what}: {reason}."
-    return f"{what}: {where}={fault['input']!r} is not valid: {reason[0].lower()}{reason[1:]}."
+from methods.anatomy import Anatomy, Geometry, Site
+from methods.errors import OptionError, explain
 
 
 class Options(BaseModel):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import methods
 import tasks
-from methods.spec import explain
+from methods.errors import explain
 
 
 class SpecError(ValueError):

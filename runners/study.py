@@ -26,7 +26,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from methods.spec import explain, nearest
+from methods.errors import explain, nearest
 from runners.spec import SpecError, TrialSpec
 
 BUILT_IN = Path(__file__).parent / "studies"
