@@ -1,0 +1,85 @@
+"""What holds for the repository as a whole: arrows between the packages, and documents that stay true."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import methods
+from reports import markdown_table, read_records
+from runners import study
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = {
+    "methods": set(),
+    "tasks": set(),
+    "reports": set(),
+    "runners": {"methods", "tasks", "reports"},
+}
+REFERENCES = {"peft", "adapters"}  # for tests, never in the product
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_arrows_only_go_down(package: str) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        ours = imports(path) & (PACKAGES.keys() | REFERENCES)
+        assert ours <= PACKAGES[package] | {package}, path
+
+
+def test_runners_name_no_method_and_no_task() -> None:
+    import tasks
+
+    names = {*methods.names(), *tasks.names()} - {"full", "head"}  # English words as well
+    for path in (ROOT / "runners").glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+        assert not words & names, path
+
+
+@pytest.mark.parametrize(
+    "board", sorted((ROOT / "reports" / "leaderboards").iterdir()), ids=lambda path: path.name
+)
+def test_published_records_are_whole_and_clean(board: Path) -> None:
+    records = read_records(board)
+    built_in = study.read(board.name, data=records[0].spec.get("data"))
+    assert {record.trial_id for record in records} == {spec.trial_id for spec in built_in.specs}
+    for record in records:
+        assert record.status == "completed"
+        assert record.environment.tree_clean, "published records come from a clean tree"
+
+
+def test_the_readme_shows_the_published_table() -> None:
+    table = markdown_table(read_records(ROOT / "reports" / "leaderboards" / "rotten-tomatoes"))
+    assert table.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_names_every_method() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in readme for name in methods.names())
+
+
+def test_changelog_entries_are_tagged() -> None:
+    entries = re.findall(
+        r"^\* (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    assert entries
+    assert all(entry.startswith(("[Code]", "[Rules]", "[Results]")) for entry in entries)
+
+
+def test_files_stay_short() -> None:
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
