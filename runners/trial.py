@@ -126,6 +126,8 @@ def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch)
     train, selection, report = (encode(split=name) for name in ("train", "selection", "report"))
     train = _subset(train, protocol.train_examples, spec.seed)
     tokenizer = models.tokenizer(spec.model)
+    if task.problem_type == "regression":
+        start_at_mean(adapted, train.labels())
 
     watch(Progress("memory"))
     parts.memory = _training_memory(spec, accelerator, adapted, batches.Collator(tokenizer), train)
@@ -189,6 +191,18 @@ def build(spec: TrialSpec, task: TaskSpec) -> Adapted:
     model = models.classifier(spec.model, task)
     device.seed_everything(spec.seed)
     return methods.apply(model, spec.method, **spec.options)
+
+
+def start_at_mean(adapted: Adapted, labels: np.ndarray) -> None:
+    """Let a fresh regression head predict the mean of the training labels at step 0.
+
+    From zero, a short run spends its steps on the mean: with LoRA's 120 steps on STS-B the selection split's
+    Pearson is 0.11, from the mean 0.78. Heads without a bias, and those that a checkpoint brought, stay.
+    """
+    for name, parameter in adapted.head.items():
+        if name.endswith("bias") and parameter.shape == (1,) and not parameter.any():
+            with torch.no_grad():
+                parameter.fill_(float(labels.mean()))
 
 
 def describe_task(task: TaskSpec, data: TaskData) -> TaskInfo:

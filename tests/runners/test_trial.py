@@ -3,10 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import methods
+import tasks
 from reports import read_record, write_record
 from reports.schema import Record
 from runners import memory, models, trial
@@ -52,6 +54,14 @@ def test_regression(tiny_model: str, glue_folder: str, quick: dict[str, Any]) ->
     assert record.scores is not None
     assert record.scores.report.keys() == {"pearson", "spearman"}
     assert record.scores.majority == {"pearson": None, "spearman": None}
+
+
+def test_a_fresh_regression_head_starts_from_the_mean(tiny_model: str) -> None:
+    made = trial.build(TrialSpec(model=tiny_model, task="stsb", method="head"), tasks.get("stsb"))
+    trial.start_at_mean(made, np.array([1.0, 2.0, 4.5]))
+    assert made.model.classifier.bias.tolist() == [2.5]
+    trial.start_at_mean(made, np.array([1.0]))  # what is no longer fresh stays
+    assert made.model.classifier.bias.tolist() == [2.5]
 
 
 def outcome(record: Record) -> tuple[Any, ...]:
