@@ -14,22 +14,31 @@ from typing import Any
 from methods.adapted import Adapted, read_manifest
 from methods.anatomy import AnatomyError, Model
 from methods.bitfit import BitFit
+from methods.dora import DoRA
 from methods.errors import MergeError, MethodError, OptionError, nearest
 from methods.full import Full
 from methods.head import Head
 from methods.houlsby import Houlsby
+from methods.ia3 import IA3
 from methods.lin import Lin
 from methods.lora import LoRA
 from methods.pfeiffer import Pfeiffer
 from methods.prefix import Prefix
 from methods.prompt import Prompt
 from methods.spec import Method
+from methods.top_layers import TopLayers
 
 __all__ = ["Adapted", "AnatomyError", "MergeError", "Method", "MethodError", "OptionError"]
 __all__ += ["apply", "get", "load", "names"]
 
 REGISTRY: dict[str, Method[Any]] = {}
-for _method in (Full(), Head(), BitFit(), LoRA(), Houlsby(), Lin(), Pfeiffer(), Prefix(), Prompt()):
+_METHODS: tuple[Method[Any], ...] = (
+    *(Full(), Head(), BitFit(), TopLayers()),
+    *(LoRA(), DoRA(), IA3()),
+    *(Houlsby(), Lin(), Pfeiffer()),
+    *(Prefix(), Prompt()),
+)
+for _method in _METHODS:
     if _method.name in REGISTRY:
         raise RuntimeError(f"two methods are called {_method.name!r}")
     REGISTRY[_method.name] = _method

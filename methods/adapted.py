@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,11 @@ class Adapted:
         self.options = options
         self.anatomy = anatomy
         self.merged = False
+        self._kept: list[tuple[nn.Parameter, Tensor]] = []
         self._removed = False
-        self._base_count = sum(p.numel() for p in anatomy.body.parameters())
+        self._base_count = sum(p.numel() for p in anatomy.body_parameters().values())
+        with contextlib.suppress(AnatomyError):
+            _ = anatomy.geometry  # read before the method changes the modules
         own_head = anatomy.head_parameters()
         before = {id(p): p for p in model.parameters()}
         self._required_grad = [(p, p.requires_grad) for p in before.values()]
@@ -80,8 +84,8 @@ class Adapted:
         """Count scalars on the live model.
 
         Returns:
-            ``base`` (the body before injection), ``method`` (trained by it), ``head`` (the task head),
-            ``trainable`` (method + head).
+            ``base`` (what is pretrained: the body, with a language model's head), ``method`` (trained by
+            it), ``head`` (the task head), ``trainable`` (method + head).
         """
         self._alive()
         method = sum(p.numel() for p in self._injection.trained.values())
@@ -126,9 +130,10 @@ class Adapted:
             raise MergeError("the model is already merged.")
         self._kept = []
         for site, wrapper in self._injection.foldable:
-            weight = wrapper.base.weight
-            self._kept.append(weight.data)
-            weight.data = wrapper.merged_weight().to(weight.dtype)
+            for name, value in wrapper.folded().items():
+                parameter = wrapper.base.get_parameter(name)
+                self._kept.append((parameter, parameter.data))
+                parameter.data = value.to(parameter.dtype)
             site.put(wrapper.base)
         self.merged = True
 
@@ -141,8 +146,9 @@ class Adapted:
         self._alive()
         if not self.merged:
             raise MergeError("the model is not merged.")
-        for (site, wrapper), weight in zip(self._injection.foldable, self._kept, strict=True):
-            wrapper.base.weight.data = weight
+        for parameter, value in self._kept:
+            parameter.data = value
+        for site, wrapper in self._injection.foldable:
             site.put(wrapper)  # type: ignore[arg-type]
         self._kept = []
         self.merged = False

@@ -9,7 +9,8 @@ runs here.
 
 from __future__ import annotations
 
-from methods.anatomy import Anatomy, AnatomyError, Geometry
+from methods.anatomy import Anatomy, AnatomyError
+from methods.geometry import Geometry
 from methods.spec import Injection, Method, NoOptions
 
 
@@ -34,7 +35,7 @@ class BitFit(Method[NoOptions]):
         pooler = anatomy.pooler_prefix
         extra = {
             f"body.{name}": parameter
-            for name, parameter in anatomy.body_parameters().items()
+            for name, parameter in anatomy.body.named_parameters()
             if pooler and name.startswith(pooler) and name.endswith(".bias")
         }
         return Injection(trained=trained, extra_head=extra)

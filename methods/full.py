@@ -6,7 +6,8 @@ The reference of every comparison. The default learning rate is in the range of 
 
 from __future__ import annotations
 
-from methods.anatomy import Anatomy, Geometry
+from methods.anatomy import Anatomy
+from methods.geometry import Geometry
 from methods.spec import Injection, Method, NoOptions
 
 

@@ -5,7 +5,8 @@ The floor of every comparison: whatever a method costs, it must beat this.
 
 from __future__ import annotations
 
-from methods.anatomy import Anatomy, Geometry
+from methods.anatomy import Anatomy
+from methods.geometry import Geometry
 from methods.spec import Injection, Method, NoOptions
 
 

@@ -9,7 +9,12 @@ projection and its dropout, each before the residual addition. GELU is the tanh 
 start from a normal distribution truncated at two standard deviations, with the released code's 1e-3 (the
 paper says 1e-2), biases at zero: near identity at step 0, not exactly. Beside the adapters every
 LayerNorm trains, the embeddings' included; the pooler stays frozen. Most later counts, the LoRA paper's
-too, leave the LayerNorms out: ``layer_norms=False`` gives that variant. Learning rate: their README
+too, leave the LayerNorms out: ``layer_norms=False`` gives that variant.
+
+Other architectures: on pre-norm blocks the adapters keep their place, x <- x + a(sublayer(LN(x))), which
+is the LoRA paper's AdapterH on GPT-2; RMSNorms train like LayerNorms; cross-attention gets no adapter (two
+per block). Where the model applies dropout as a function (BART, OPT) it follows the adapter instead of
+coming before it: the same function in evaluation. Learning rate: their README
 trains MRPC at 3e-4 for 5 epochs; 1e-3 is for the shorter runs here.
 """
 
@@ -21,8 +26,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry
+from methods.anatomy import Anatomy
 from methods.bottleneck import Bottleneck, bottleneck_size
+from methods.geometry import Geometry
 from methods.spec import Injection, Method, Options, Swap
 
 
@@ -61,16 +67,14 @@ class Houlsby(Method[HoulsbyOptions]):
         """Wrap both sub-layer outputs of every block."""
         norms = anatomy.norm_parameters() if options.layer_norms else {}
         attention, feed_forward = anatomy.sites("attention_output"), anatomy.sites("feed_forward_output")
-        like = anatomy.embedding.weight
+        like, width = anatomy.embedding.weight, anatomy.geometry.hidden
         std = options.init_std
         initialise = partial(nn.init.trunc_normal_, std=std, a=-2 * std, b=2 * std)
         activation = partial(F.gelu, approximate="tanh")
         injection = Injection(trained={})
         for pair in zip(attention, feed_forward, strict=True):
             for site in pair:
-                adapter = Bottleneck(
-                    anatomy.config.hidden_size, options.bottleneck, activation, initialise, like
-                )
+                adapter = Bottleneck(width, options.bottleneck, activation, initialise, like)
                 injection.swaps.append(Swap(site, HoulsbyAdapter(site.module, adapter)))
                 injection.trained |= {f"{site.path}.adapter.{n}": p for n, p in adapter.named_parameters()}
         injection.trained |= norms

@@ -23,9 +23,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry
+from methods.anatomy import Anatomy
 from methods.bottleneck import Bottleneck, bottleneck_size
-from methods.spec import Injection, Method, Options, Swap
+from methods.geometry import Geometry
+from methods.spec import Follow, Following, Injection, Method, Options
 
 
 class LinOptions(Options):
@@ -34,18 +35,16 @@ class LinOptions(Options):
     bottleneck: int = Field(64, ge=1, description="inner dimension m of each adapter")
 
 
-class LinAdapter(nn.Module):
-    """The module that ends a block, followed by LayerNorm, bottleneck and skip."""
+class LinAdapter(Following):
+    """LayerNorm, bottleneck and skip behind a block."""
 
-    def __init__(self, inner: nn.Module, adapter: Bottleneck, width: int) -> None:
+    def __init__(self, adapter: Bottleneck, width: int) -> None:
         super().__init__()
-        self.inner = inner
         self.norm = nn.LayerNorm(width, eps=1e-5, device=adapter.down.device, dtype=adapter.down.dtype)
         self.adapter = adapter
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., d) -> (..., d)."""
-        x = self.inner(x)
         return x + self.adapter(self.norm(x))
 
 
@@ -60,19 +59,13 @@ class Lin(Method[LinOptions]):
 
     def inject(self, anatomy: Anatomy, options: LinOptions) -> Injection:
         """Follow the end of every block."""
-        sites = anatomy.sites("block_norm")
-        width, like = anatomy.config.hidden_size, anatomy.embedding.weight
+        width, like = anatomy.geometry.hidden, anatomy.embedding.weight
         initialise = partial(nn.init.normal_, std=0.02)
         injection = Injection(trained={})
-        for site in sites:
-            wrapper = LinAdapter(
-                site.module, Bottleneck(width, options.bottleneck, F.relu, initialise, like), width
-            )
-            injection.swaps.append(Swap(site, wrapper))
-            injection.trained |= {f"{site.path}.norm.{n}": p for n, p in wrapper.norm.named_parameters()}
-            injection.trained |= {
-                f"{site.path}.adapter.{n}": p for n, p in wrapper.adapter.named_parameters()
-            }
+        for block in anatomy.blocks:
+            adapter = LinAdapter(Bottleneck(width, options.bottleneck, F.relu, initialise, like), width)
+            injection.undo.append(Follow(block, "lin", adapter))
+            injection.trained |= {f"{block.path}.lin.{n}": p for n, p in adapter.named_parameters()}
         return injection
 
     def count(self, geometry: Geometry, options: LinOptions) -> dict[str, int]:

@@ -6,9 +6,15 @@ Paper: arXiv 2106.09685, section 4.1; code: microsoft/LoRA@c4593f0, loralib/laye
 
 B starts at zero, so the function is unchanged at step 0. A starts Kaiming-uniform with a = sqrt(5), that
 is U(-1/sqrt(in), 1/sqrt(in)), as the released code has it (the paper says Gaussian). Dropout acts on x
-on the low-rank path only. W0 and its bias are frozen. Default targets are query and value, as in all of
-the paper's GLUE runs; alpha 16 is that of every script (the paper's table prints 8 for the base model,
-microsoft/LoRA#37). Merging writes W0 + (alpha / r) B A and leaves the base's own module in place.
+on the low-rank path only. W0 and its bias are frozen. Default targets are query and value of every
+attention, as in all of the paper's GLUE runs; alpha 16 is that of every script (the paper's table prints
+8 for the base model, microsoft/LoRA#37). Merging writes W0 + (alpha / r) B A and leaves the base's own
+module in place.
+
+On a fused query/key/value projection each targeted role has factors of its own and the features of the
+others are left alone bit by bit, as in the released code's merged layer. The target ``qkv`` adapts the
+fused matrix as one, with one A for all three: what peft does by default, with the same count, and another
+method. ``rank_stabilized`` divides by sqrt(r) instead of r (rsLoRA, arXiv 2312.03732, equation 3).
 """
 
 from __future__ import annotations
@@ -21,10 +27,12 @@ import torch.nn.functional as F
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry, walk_linear
+from methods.anatomy import Anatomy, Site
+from methods.geometry import Geometry
+from methods.linear import Linear, oriented
 from methods.spec import Injection, Method, Options, Swap
 
-Role = Literal["query", "key", "value", "output", "up", "down"]
+Role = Literal["query", "key", "value", "output", "up", "down", "gate", "qkv"]
 
 
 class LoraOptions(Options):
@@ -34,8 +42,16 @@ class LoraOptions(Options):
     alpha: float = Field(16.0, gt=0, description="the update is scaled by alpha / rank")
     dropout: float = Field(0.0, ge=0, lt=1, description="on the input of the low-rank path while training")
     target: tuple[Role, ...] = Field(
-        ("query", "value"), min_length=1, description="linear layers to adapt: query key value output up down"
+        ("query", "value"),
+        min_length=1,
+        description="linear layers to adapt: query key value output up down gate, or a fused qkv as one",
     )
+    rank_stabilized: bool = Field(False, description="scale by alpha / sqrt(rank): rsLoRA")
+
+    @property
+    def scaling(self) -> float:
+        """The factor of the update."""
+        return self.alpha / (math.sqrt(self.rank) if self.rank_stabilized else self.rank)
 
     @field_validator("target", mode="before")
     @classmethod
@@ -48,30 +64,73 @@ class LoraOptions(Options):
     def _no_repeats(cls, value: tuple[Role, ...]) -> tuple[Role, ...]:
         if len(set(value)) != len(value):
             raise ValueError("each target may be named once")
+        if "qkv" in value and {"query", "key", "value"} & set(value):
+            raise ValueError("qkv already is query, key and value together")
         return value
 
 
-class LoRALinear(nn.Module):
-    """A frozen linear layer with a low-rank path beside it.
+class LowRank(nn.Module):
+    """The factors of one update: B A of a whole layer, or of some of its output features.
 
     Args:
-        base: the frozen layer, weight (out x in).
-        rank: r.
-        scaling: alpha / r.
-        dropout: probability on the input of the low-rank path.
+        shape: (out, in) of what is updated.
+        rows: indices of the output features, None for all.
+        options: rank, scaling, dropout.
+        like: a tensor whose device and dtype the factors take.
+    """
+
+    rows: Tensor | None
+
+    def __init__(
+        self, shape: tuple[int, int], rows: Tensor | None, options: LoraOptions, like: Tensor
+    ) -> None:
+        super().__init__()
+        place: dict[str, Any] = {"device": like.device, "dtype": like.dtype}
+        out_features, in_features = shape
+        self.scaling = options.scaling
+        self.dropout = options.dropout
+        self.register_buffer("rows", None if rows is None else rows.to(like.device), persistent=False)
+        self.lora_A = nn.Parameter(torch.empty(options.rank, in_features, **place))
+        self.lora_B = nn.Parameter(torch.zeros(out_features, options.rank, **place))
+        nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
+
+    def down(self, x: Tensor) -> Tensor:
+        """A x, (..., in) -> (..., r)."""
+        return F.linear(F.dropout(x, self.dropout, self.training) if self.dropout else x, self.lora_A)
+
+    def add_to(self, h: Tensor, x: Tensor) -> Tensor:
+        """h + (alpha / r) B A x, on the rows."""
+        z = self.down(x)
+        if self.rows is None:
+            # One kernel for scale, product and sum: on short inputs each extra one costs per cent.
+            flat = torch.addmm(h.flatten(0, -2), z.flatten(0, -2), self.lora_B.t(), alpha=self.scaling)
+            return flat.view_as(h)
+        return h.index_add(-1, self.rows, F.linear(z, self.lora_B).to(h.dtype), alpha=self.scaling)
+
+    def update(self) -> Tensor:
+        """(alpha / r) B A, in at least float32."""
+        dtype = torch.promote_types(self.lora_A.dtype, torch.float32)
+        return self.scaling * (self.lora_B.detach().to(dtype) @ self.lora_A.detach().to(dtype))
+
+    def extra_repr(self) -> str:
+        """Shown when the model is printed."""
+        return f"rank={self.lora_A.shape[0]}, scaling={self.scaling}, dropout={self.dropout}"
+
+
+class LoRALinear(nn.Module):
+    """A frozen linear layer with low-rank paths beside it.
+
+    Args:
+        base: the frozen layer.
+        parts: the updates by role; one for all output features, or one for each adapted slice.
 
     Shapes: input (..., in), output (..., out).
     """
 
-    def __init__(self, base: nn.Linear, rank: int, scaling: float, dropout: float) -> None:
+    def __init__(self, base: Linear, parts: dict[str, LowRank]) -> None:
         super().__init__()
-        like: dict[str, Any] = {"device": base.weight.device, "dtype": base.weight.dtype}
         self.base = base
-        self.scaling = scaling
-        self.dropout = dropout
-        self.lora_A = nn.Parameter(torch.empty(rank, base.in_features, **like))
-        self.lora_B = nn.Parameter(torch.zeros(base.out_features, rank, **like))
-        nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
+        self.parts = nn.ModuleDict(parts)
 
     @property
     def weight(self) -> Tensor:
@@ -80,22 +139,43 @@ class LoRALinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """W0 x + b + (alpha / r) B A x."""
-        h = F.linear(x, self.base.weight, self.base.bias)
-        z = F.linear(
-            F.dropout(x, self.dropout, self.training) if self.dropout else x, self.lora_A
-        )  # (..., r)
-        # One kernel for scale, product and sum: on short inputs each extra one costs per cent.
-        return torch.addmm(h.flatten(0, -2), z.flatten(0, -2), self.lora_B.t(), alpha=self.scaling).view_as(h)
+        h = self.base(x)
+        for part in self.parts.values():
+            h = cast(LowRank, part).add_to(h, x)
+        return h
 
-    def merged_weight(self) -> Tensor:
+    def folded(self) -> dict[str, Tensor]:
         """W0 + (alpha / r) B A, in at least float32."""
-        dtype = torch.promote_types(self.base.weight.dtype, torch.float32)
-        update = self.lora_B.detach().to(dtype) @ self.lora_A.detach().to(dtype)
-        return self.base.weight.detach().to(dtype) + self.scaling * update
+        stored = self.base.weight.detach()
+        weight = stored.to(torch.promote_types(stored.dtype, torch.float32), copy=True)
+        matrix = oriented(self.base, weight)  # a view: (out x in)
+        for part in self.parts.values():
+            update = cast(LowRank, part).update()
+            rows = cast("Tensor | None", part.rows)
+            if rows is None:
+                matrix += update
+            else:
+                matrix[rows] += update
+        return {"weight": weight}
 
-    def extra_repr(self) -> str:
-        """Shown when the model is printed."""
-        return f"rank={self.lora_A.shape[0]}, scaling={self.scaling}, dropout={self.dropout}"
+
+def by_module(anatomy: Anatomy, roles: tuple[str, ...]) -> list[tuple[Site, dict[str, Site]]]:
+    """The modules that hold the roles, each with the roles it holds; a fused one holds several.
+
+    Raises:
+        AnatomyError: the model has no such role, or it is no linear layer.
+    """
+    found: dict[str, tuple[Site, dict[str, Site]]] = {}
+    for role in roles:
+        for site in anatomy.sites(role):
+            site.linear()
+            found.setdefault(site.path, (site, {}))[1][role] = site
+    return list(found.values())
+
+
+def part_path(site: Site, role: str) -> str:
+    """The name of one update: the layer's path, and the role where a layer holds several."""
+    return site.path if site.rows is None else f"{site.path}.{role}"
 
 
 class LoRA(Method[LoraOptions]):
@@ -109,17 +189,18 @@ class LoRA(Method[LoraOptions]):
     learning_rate = 1e-3
 
     def inject(self, anatomy: Anatomy, options: LoraOptions) -> Injection:
-        """Put a low-rank path beside every targeted layer."""
-        found = list(walk_linear(anatomy, cast("tuple[str, ...]", options.target)))
+        """Put low-rank paths beside every targeted layer."""
         injection = Injection(trained={})
-        for site, base in found:
-            wrapper = LoRALinear(base, options.rank, options.alpha / options.rank, options.dropout)
-            injection.swaps.append(Swap(site, wrapper))
-            injection.trained[f"{site.path}.lora_A"] = wrapper.lora_A
-            injection.trained[f"{site.path}.lora_B"] = wrapper.lora_B
+        for site, roles in by_module(anatomy, options.target):
+            base = site.linear()
+            parts = {r: LowRank(s.shape(), s.rows, options, base.weight) for r, s in roles.items()}
+            injection.swaps.append(Swap(site, LoRALinear(base, parts)))
+            for role, part in parts.items():
+                path = part_path(roles[role], role)
+                injection.trained |= {f"{path}.lora_A": part.lora_A, f"{path}.lora_B": part.lora_B}
         return injection
 
     def count(self, geometry: Geometry, options: LoraOptions) -> dict[str, int]:
-        """L times the sum over targets of r (in + out)."""
-        per_block = sum(options.rank * sum(geometry.linear(role)) for role in options.target)
-        return {"updates": geometry.layers * per_block}
+        """The sum over targeted matrices of r (in + out): 4 L d r for query and value of width d."""
+        shapes = [shape for role in options.target for shape in geometry.linears[role]]
+        return {"updates": sum(options.rank * (rows + columns) for rows, columns in shapes)}

@@ -10,6 +10,9 @@ The block's own LayerNorm LN is frozen and applied twice; the skip takes o, befo
 
     output = LN(s + W_up ReLU(W_down LN(s) + b) + b')
 
+A pre-norm block ends with the residual addition, there is no LayerNorm to use: as in that library, the
+same formula without it, output = s + W_up ReLU(W_down s + b) + b', at the end of the block.
+
 Weights start from N(0, 0.02), biases at zero: close to the base function at step 0, not exactly. The
 library's default bottleneck is d / 16; the same 64 as the other adapters is the default here. Learning
 rate: 1e-3 is for the short runs here (theirs: 1e-4).
@@ -23,9 +26,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry
+from methods.anatomy import Anatomy, Site, Stack
 from methods.bottleneck import Bottleneck, bottleneck_size
-from methods.spec import Injection, Method, Options, Swap
+from methods.geometry import Geometry
+from methods.spec import Follow, Following, Injection, Method, Options, Swap
 
 
 class PfeifferOptions(Options):
@@ -47,6 +51,18 @@ class PfeifferAdapter(nn.Module):
         return self.inner(s + self.adapter(self.inner(s)))
 
 
+class PreNormPfeifferAdapter(Following):
+    """The same at the end of a block without a LayerNorm there."""
+
+    def __init__(self, adapter: Bottleneck) -> None:
+        super().__init__()
+        self.adapter = adapter
+
+    def forward(self, s: Tensor) -> Tensor:
+        """s = o + x, (..., d) -> (..., d)."""
+        return s + self.adapter(s)
+
+
 class Pfeiffer(Method[PfeifferOptions]):
     """One serial adapter per block, sharing the block's LayerNorm."""
 
@@ -57,16 +73,25 @@ class Pfeiffer(Method[PfeifferOptions]):
     learning_rate = 1e-3
 
     def inject(self, anatomy: Anatomy, options: PfeifferOptions) -> Injection:
-        """Wrap the LayerNorm that ends every block."""
-        sites = anatomy.sites("block_norm")
-        width, like = anatomy.config.hidden_size, anatomy.embedding.weight
+        """Wrap the LayerNorm that ends every block, or follow the block."""
+        width, like = anatomy.geometry.hidden, anatomy.embedding.weight
         initialise = partial(nn.init.normal_, std=0.02)
+        ends = [(stack, site) for stack in anatomy.stacks for site in self._ends(anatomy, stack)]
         injection = Injection(trained={})
-        for site in sites:
+        for stack, site in ends:
             adapter = Bottleneck(width, options.bottleneck, F.relu, initialise, like)
-            injection.swaps.append(Swap(site, PfeifferAdapter(site.module, adapter)))
+            if stack.layout.block_norm is None:
+                injection.undo.append(Follow(site, "pfeiffer", PreNormPfeifferAdapter(adapter)))
+            else:
+                injection.swaps.append(Swap(site, PfeifferAdapter(site.module, adapter)))
             injection.trained |= {f"{site.path}.adapter.{n}": p for n, p in adapter.named_parameters()}
         return injection
+
+    @staticmethod
+    def _ends(anatomy: Anatomy, stack: Stack) -> list[Site]:
+        if stack.layout.block_norm is None:
+            return list(stack.blocks)
+        return anatomy.sites_of(stack, "block_norm")
 
     def count(self, geometry: Geometry, options: PfeifferOptions) -> dict[str, int]:
         """L(2dm + m + d)."""

@@ -8,12 +8,15 @@ The paper's T5 has relative positions and no pooled token. On encoders with abso
 decisions change results, and are taken here as follows:
 
 * Where the head pools position 0, P goes right behind the first token, [CLS] P x_1 ..., so that the head
-  still reads [CLS]; otherwise in front of everything.
+  still reads [CLS]; otherwise in front of the text, behind padding on the left.
 * P takes the positions at which it stands and shifts the text behind it: n + length must not exceed the
   model's maximum. RoBERTa's numbering, which skips padding, is rebuilt and passed explicitly.
 * P has token type 0, is never masked, and goes in before the embedding LayerNorm, like any token.
 * The body's last hidden state loses the n rows again, so that whatever reads it finds the tokens where
-  the user put them.
+  the user put them. In an encoder-decoder the prompt is part of the encoder's input, and the decoder
+  attends to all n + length of its outputs, as T5 does in the paper: there the rows stay.
+* While generating, the prompt is in the key/value cache after the first pass, and only masks and
+  positions shift.
 
 P starts from embeddings of words drawn from the vocabulary without replacement, or from U(-0.5, 0.5).
 The paper's length is 100, with little gain above 20, which is the default here. Learning rate: the
@@ -22,6 +25,7 @@ paper's 0.3 is for Adafactor on T5; 3e-2 is for AdamW here.
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,8 +33,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry
+from methods.anatomy import Anatomy, cached_length
 from methods.errors import MethodError
+from methods.geometry import Geometry
 from methods.spec import Injection, Method, Options
 
 PROMPT = "prompt"
@@ -56,53 +61,119 @@ class SoftPrompt(nn.Module):
 
     def __init__(self, weight: Tensor, anatomy: Anatomy) -> None:
         super().__init__()
+        first = anatomy.stacks[0]
         self.weight = nn.Parameter(weight)
-        self.at = 1 if anatomy.layout.pools_first_token else 0
+        self.at = 1 if first.layout.pools_first_token else 0
         self.max_positions = anatomy.max_positions
+        self.keeps_rows = anatomy.is_encoder_decoder
+        # Of the forward pass that is running: whether it put the prompt in, and where.
+        self._inserted = True
+        self._inserted_at: Tensor | None = None
+        self.forward_names = list(inspect.signature(first.root.forward).parameters)
         # In a tuple the anatomy is not searched for submodules: the body must not contain itself.
         self._anatomy = (anatomy,)
 
-    def _insert(self, tensor: Tensor, rows: Tensor) -> Tensor:
-        return torch.cat([tensor[:, : self.at], rows, tensor[:, self.at :]], dim=1)
+    def _starts(self, mask: Tensor | None) -> Tensor | None:
+        """Where each row's prompt goes, (batch): behind its padding. None where all go to ``at``."""
+        return None if self.at or mask is None else mask.ne(0).int().argmax(dim=1)
+
+    def _insert(self, tensor: Tensor, rows: Tensor, starts: Tensor | None) -> Tensor:
+        """Put rows (batch x n ...) into a tensor (batch x length ...)."""
+        if starts is None:
+            return torch.cat([tensor[:, : self.at], rows, tensor[:, self.at :]], dim=1)
+        n = rows.shape[1]
+        slots, starts = torch.arange(n + tensor.shape[1], device=tensor.device), starts[:, None]
+        inside = torch.where(slots < starts + n, slots - starts, slots)
+        return _pick(torch.cat([rows, tensor], dim=1), torch.where(slots < starts, slots + n, inside))
+
+    def _take_out(self, tensor: Tensor, starts: Tensor | None) -> Tensor:
+        """Undo :meth:`_insert`."""
+        n = self.weight.shape[0]
+        if starts is None:
+            return torch.cat([tensor[:, : self.at], tensor[:, self.at + n :]], dim=1)
+        slots = torch.arange(tensor.shape[1] - n, device=tensor.device)
+        return _pick(tensor, torch.where(slots < starts[:, None], slots, slots + n))
 
     def before_forward(
-        self, body: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, root: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Any, Any]:
-        """Rewrite the body's inputs; a forward pre-hook with keyword arguments."""
+        """Rewrite the inputs of the (first) stack; a forward pre-hook with keyword arguments."""
         (anatomy,) = self._anatomy
-        inputs = dict(zip(anatomy.forward_names, args, strict=False)) | kwargs
+        inputs = dict(zip(self.forward_names, args, strict=False)) | kwargs
+        mask = inputs.get("attention_mask")
+        if mask is not None and mask.ndim != 2:
+            raise MethodError(
+                f"prompt needs an attention mask of (batch x length), received {tuple(mask.shape)}: "
+                "static key/value caches are not supported."
+            )
+        if cached_length(inputs):
+            return (), self._behind_the_prompt(inputs)
         ids, embeds = inputs.pop("input_ids", None), inputs.get("inputs_embeds")
         if embeds is None:
             embeds = anatomy.embedding(ids)  # (batch, length, width)
         batch, length, _ = embeds.shape
         n = self.weight.shape[0]
+        starts = self._starts(mask)
+        self._inserted, self._inserted_at = True, starts
         if self.max_positions is not None and n + length > self.max_positions:
             raise MethodError(
                 f"a prompt of {n} and an input of {length} tokens need {n + length} positions, "
                 f"the model has {self.max_positions}: shorten the input to {self.max_positions - n}."
             )
-        inputs["inputs_embeds"] = self._insert(embeds, self.weight.to(embeds.dtype).expand(batch, -1, -1))
-        if (mask := inputs.get("attention_mask")) is not None:
-            inputs["attention_mask"] = self._insert(mask, mask.new_ones(batch, n))
+        rows = self.weight.to(embeds.dtype).expand(batch, -1, -1)
+        inputs["inputs_embeds"] = self._insert(embeds, rows, starts)
+        if mask is not None:
+            inputs["attention_mask"] = self._insert(mask, mask.new_ones(batch, n), starts)
         if (types := inputs.get("token_type_ids")) is not None:
-            inputs["token_type_ids"] = self._insert(types, types.new_zeros(batch, n))
+            inputs["token_type_ids"] = self._insert(types, types.new_zeros(batch, n), starts)
         if (positions := inputs.get("position_ids")) is not None:
-            new = positions[:, :1] + self.at + torch.arange(n, device=positions.device)
+            # Behind the first token, or from 0: padding in front of the prompt has any number.
+            new = torch.arange(n, device=positions.device).expand(positions.shape[0], -1)
+            new = new + positions[:, :1] + 1 if self.at else new
             shifted = torch.cat([positions[:, : self.at], positions[:, self.at :] + n], dim=1)
-            inputs["position_ids"] = self._insert(shifted, new)
+            if starts is not None:
+                shifted, new = shifted.expand(batch, -1), new.expand(batch, -1)
+            inputs["position_ids"] = self._insert(shifted, new, starts)
         elif (positions := anatomy.explicit_positions(ids, self.at, n)) is not None:
             inputs["position_ids"] = positions
         return (), inputs
 
-    def after_forward(self, body: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        """Drop the prompt's rows from the last hidden state; a forward hook."""
-        hidden = output[0]  # (batch, length + n, width)
+    def _behind_the_prompt(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """Inputs of a later step of generation: the cache holds the prompt."""
         n = self.weight.shape[0]
-        hidden = torch.cat([hidden[:, : self.at], hidden[:, self.at + n :]], dim=1)
+        if (mask := inputs.get("attention_mask")) is not None:
+            inputs["attention_mask"] = self._insert(mask, mask.new_ones(mask.shape[0], n), self._starts(mask))
+        if (positions := inputs.get("position_ids")) is not None:
+            inputs["position_ids"] = positions + n
+        self._inserted = False
+        return inputs
+
+    def before_decoder(
+        self, decoder: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """Let the decoder see the encoder's outputs over the prompt; a forward pre-hook."""
+        mask, n = kwargs.get("encoder_attention_mask"), self.weight.shape[0]
+        if mask is not None and kwargs["encoder_hidden_states"].shape[1] == mask.shape[1] + n:
+            longer = self._insert(mask, mask.new_ones(mask.shape[0], n), self._starts(mask))
+            kwargs = {**kwargs, "encoder_attention_mask": longer}
+        return args, kwargs
+
+    def after_forward(self, root: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        """Drop the prompt's rows from the last hidden state; a forward hook."""
+        if self.keeps_rows or not self._inserted:
+            return output
+        hidden = self._take_out(output[0], self._inserted_at)  # (batch, length, width)
         if isinstance(output, tuple):
             return (hidden, *output[1:])
         output.last_hidden_state = hidden
         return output
+
+
+def _pick(tensor: Tensor, order: Tensor) -> Tensor:
+    """Rows of a tensor (batch x length ...) in another order, (batch x new length)."""
+    return tensor.gather(
+        1, order.view(*order.shape, *[1] * (tensor.ndim - 2)).expand(-1, -1, *tensor.shape[2:])
+    )
 
 
 @dataclass
@@ -110,7 +181,7 @@ class _UndoPrompt:
     """Takes the prompt and its hooks out of the body."""
 
     body: nn.Module
-    handles: tuple[Any, Any]
+    handles: list[Any]
 
     def undo(self) -> None:
         for handle in self.handles:
@@ -141,16 +212,20 @@ class Prompt(Method[PromptOptions]):
         table = anatomy.embedding.weight.detach()
         if options.init == "vocabulary":
             words = torch.randperm(table.shape[0])[: options.length].to(table.device)
-            weight = table[words].clone()
+            with torch.no_grad():  # by the module, which scales where the model does
+                weight = anatomy.embedding(words).clone()
         else:
             weight = torch.empty(options.length, table.shape[1], device=table.device, dtype=table.dtype)
             nn.init.uniform_(weight, -0.5, 0.5)
         prompt = SoftPrompt(weight, anatomy)
-        body = anatomy.body
-        handles = (
-            body.register_forward_pre_hook(prompt.before_forward, with_kwargs=True),
-            body.register_forward_hook(prompt.after_forward),
-        )
+        body, root = anatomy.body, anatomy.stacks[0].root
+        handles = [
+            root.register_forward_pre_hook(prompt.before_forward, with_kwargs=True),
+            root.register_forward_hook(prompt.after_forward),
+        ]
+        if anatomy.is_encoder_decoder:
+            decoder = anatomy.stacks[1].root
+            handles.append(decoder.register_forward_pre_hook(prompt.before_decoder, with_kwargs=True))
         body.add_module(PROMPT, prompt.train(body.training))
         return Injection(
             trained={f"{PROMPT}.weight": prompt.weight},

@@ -15,8 +15,10 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_chec
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry, Site
+from methods.anatomy import Anatomy, Site
 from methods.errors import OptionError, explain
+from methods.geometry import Geometry
+from methods.linear import Linear
 
 
 class Options(BaseModel):
@@ -39,12 +41,15 @@ class NoOptions(Options):
 
 @runtime_checkable
 class Foldable(Protocol):
-    """A module put around a linear layer whose effect can be written into that layer's weight."""
+    """A module put around a linear layer whose effect can be written into that layer's parameters."""
 
-    base: nn.Linear
+    base: Linear
 
-    def merged_weight(self) -> Tensor:
-        """Return the weight (out x in) with which ``base`` alone computes the same function."""
+    def folded(self) -> dict[str, Tensor]:
+        """Return the parameters with which ``base`` alone computes the same function.
+
+        By their name in ``base``, in its orientation, and in at least float32. What is not named stays.
+        """
 
 
 @dataclass
@@ -63,6 +68,38 @@ class Swap:
     def undo(self) -> None:
         """Put the original module back."""
         self.site.put(self.original)
+
+
+class Following(nn.Module):
+    """A module that follows another: it rewrites that one's (first) output."""
+
+    def after(self, module: nn.Module, args: Any, output: Any) -> Any:
+        """Apply ``forward`` to the output; a forward hook."""
+        if isinstance(output, tuple):
+            return (self(output[0]), *output[1:])
+        return self(output)
+
+
+@dataclass
+class Follow:
+    """A :class:`Following` attached to a module of the model, which stays what it is; reversible.
+
+    For places that are no module of their own, such as the end of a pre-norm block.
+    """
+
+    site: Site
+    name: str
+    following: Following
+
+    def __post_init__(self) -> None:
+        module = self.site.module
+        module.add_module(self.name, self.following.train(module.training))
+        self.handle = module.register_forward_hook(self.following.after)
+
+    def undo(self) -> None:
+        """Detach it."""
+        self.handle.remove()
+        delattr(self.site.module, self.name)
 
 
 @dataclass

@@ -10,8 +10,8 @@ from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     BertModel,
-    GPT2Config,
-    GPT2ForSequenceClassification,
+    BloomConfig,
+    BloomForSequenceClassification,
 )
 
 import methods
@@ -66,33 +66,30 @@ def test_a_model_without_a_head() -> None:
     assert model(**text(model)).last_hidden_state.shape == (3, 11, 32)
 
 
-def gpt2() -> GPT2ForSequenceClassification:
-    return GPT2ForSequenceClassification(
-        GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=50, n_positions=64)
-    )
+def unknown() -> BloomForSequenceClassification:
+    return BloomForSequenceClassification(BloomConfig(n_layer=1, hidden_size=8, n_head=2, vocab_size=50))
 
 
-@pytest.mark.parametrize("name", ["lora", "houlsby", "lin", "pfeiffer", "prefix", "prompt"])
+@pytest.mark.parametrize("name", ["lora", "ia3", "houlsby", "lin", "pfeiffer", "prefix", "prompt"])
 def test_an_unknown_architecture_is_named_and_left_alone(name: str) -> None:
-    model = gpt2()
+    model = unknown()
     shape, flags = str(model), [p.requires_grad for p in model.parameters()]
-    with pytest.raises(
-        methods.AnatomyError, match=r"GPT2ForSequenceClassification \(gpt2\) has no block structure"
-    ):
+    with pytest.raises(methods.AnatomyError, match=r"BloomForSequenceClassification \(bloom\) has no query"):
         methods.apply(model, name)
     assert (str(model), [p.requires_grad for p in model.parameters()]) == (shape, flags)
 
 
 @pytest.mark.parametrize("name", ["full", "head", "bitfit"])
 def test_methods_that_need_no_block_work_anywhere(name: str) -> None:
-    made = methods.apply(gpt2(), name)
+    made = methods.apply(unknown(), name)
     assert sum(made.parts().values()) == made.parameter_counts()["method"]
     made.remove()
 
 
 def test_names_and_lookup() -> None:
     assert methods.names() == (
-        "full", "head", "bitfit", "lora", "houlsby", "lin", "pfeiffer", "prefix", "prompt"
+        "full", "head", "bitfit", "top_layers", "lora", "dora", "ia3",
+        "houlsby", "lin", "pfeiffer", "prefix", "prompt",
     )  # fmt: skip
     with pytest.raises(methods.MethodError, match=r"unknown method 'lroa'; did you mean lora"):
         methods.get("lroa")

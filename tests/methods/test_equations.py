@@ -13,7 +13,7 @@ from torch import Tensor
 
 import methods
 from methods.houlsby import HoulsbyAdapter
-from methods.lora import LoRALinear
+from methods.lora import LoRALinear, LoraOptions, LowRank
 from methods.prompt import SoftPrompt
 
 from .conftest import logits, text, tiny, train
@@ -64,7 +64,7 @@ def blocks_and_inputs(made: methods.Adapted) -> list[tuple[Any, Tensor, Tensor]]
     """(block, its input, its output) for every block, from a real forward pass."""
     seen = []
     handles = [
-        block.register_forward_hook(lambda block, args, out: seen.append((block, args[0], out)))
+        block.module.register_forward_hook(lambda block, args, out: seen.append((block, args[0], out)))
         for block in made.anatomy.blocks
     ]
     batch = text(made.model)
@@ -89,27 +89,29 @@ def test_lora() -> None:
         for name in ("query", "value"):
             layer = getattr(block.attention.self, name)
             assert isinstance(layer, LoRALinear)
-            w = layer.base.weight + 12 / 3 * layer.lora_B @ layer.lora_A
-            assert layer.lora_B.abs().sum() > 0
+            part = layer.parts[name]
+            w = layer.base.weight + 12 / 3 * part.lora_B @ part.lora_A
+            assert part.lora_B.abs().sum() > 0
             hooks[name] = lambda x, w=w, b=layer.base.bias: x @ w.T + b
         assert not isinstance(block.attention.self.key, LoRALinear)
         torch.testing.assert_close(bert_layer(block, x, mask, hooks), out, **EXACT)
 
 
 def test_lora_starts_as_the_released_code() -> None:
-    layer = LoRALinear(torch.nn.Linear(100, 50), rank=64, scaling=1.0, dropout=0.0)
-    assert not layer.lora_B.any()
-    start = layer.lora_A.detach()
+    part = LowRank((50, 100), None, LoraOptions(rank=64), torch.empty(0))
+    assert not part.lora_B.any()
+    start = part.lora_A.detach()
     assert 0.098 < start.abs().max() < 0.1 + 1e-6  # U(-1/sqrt(100), 1/sqrt(100))
     assert float(start.std()) == pytest.approx(0.1 / math.sqrt(3), rel=0.05)
 
 
 def test_lora_dropout_is_on_the_low_rank_path_only() -> None:
     torch.manual_seed(0)
-    layer = LoRALinear(torch.nn.Linear(6, 4), rank=2, scaling=1.0, dropout=0.5).train()
+    part = LowRank((4, 6), None, LoraOptions(rank=2, dropout=0.5), torch.empty(0))
+    layer = LoRALinear(torch.nn.Linear(6, 4), {"query": part}).train()
     x = torch.randn(3, 6)
     assert torch.equal(layer(x), layer.base(x))  # B = 0: whatever is dropped, the frozen path is whole
-    torch.nn.init.ones_(layer.lora_B)
+    torch.nn.init.ones_(part.lora_B)
     assert not torch.equal(layer(x), layer(x))
     layer.eval()
     assert torch.equal(layer(x), layer(x))
@@ -189,17 +191,16 @@ def test_lin() -> None:
     made = adapted("lin", bottleneck=5)
     mask = text(made.model)["attention_mask"]
     for block, x, out in blocks_and_inputs(made):
-        wrapper = block.output.LayerNorm
-        a, norm = wrapper.adapter, wrapper.norm
+        own, a, norm = block.output.LayerNorm, block.lin.adapter, block.lin.norm
 
-        def last(o: Tensor, x: Tensor, wrapper: Any = wrapper, a: Any = a, norm: Any = norm) -> Tensor:
-            x = wrapper.inner(o + x)
+        def last(o: Tensor, x: Tensor, own: Any = own, a: Any = a, norm: Any = norm) -> Tensor:
+            x = own(o + x)
             u = F.layer_norm(x, x.shape[-1:], norm.weight, norm.bias, eps=1e-5)
             return x + F.relu(u @ a.down.T + a.down_bias) @ a.up.T + a.up_bias
 
         torch.testing.assert_close(bert_layer(block, x, mask, {"last": last}), out, **EXACT)
         assert norm.weight.requires_grad
-        assert not wrapper.inner.weight.requires_grad
+        assert not own.weight.requires_grad
 
 
 def test_pfeiffer_in_the_papers_form() -> None:
@@ -225,9 +226,10 @@ def test_prefix(hidden: int | None) -> None:
     prefixes: list[tuple[Tensor, Tensor]] = []
     if hidden is None:
         for block in made.anatomy.blocks:
-            prefixes.append((block.attention.self.prefix.keys, block.attention.self.prefix.values))
+            own = block.module.attention.self.prefix
+            prefixes.append((own.keys, own.values))
     else:
-        mlp = made.anatomy.body.prefix
+        mlp = made.anatomy.body.prefix["self"]
         flat = (
             torch.tanh(mlp.embedding @ mlp.inner.weight.T + mlp.inner.bias) @ mlp.outer.weight.T
             + mlp.outer.bias

@@ -1,0 +1,132 @@
+"""DoRA: a low-rank update of the direction of each weight row, and a trained length.
+
+Paper: arXiv 2402.09353, equations 5 and 11; code: NVlabs/DoRA and huggingface/peft@5d602fd,
+tuners/lora/dora.py.
+
+    W' = m * V / ||V||        V = W0 + (alpha / r) B A        m: (out), ||.|| over each row of (out x in)
+
+(The paper writes weights as (in x out) and calls the rows columns.) m starts as ||W0||, so that with B = 0
+the function is unchanged at step 0, bit by bit. The norm is a constant for the gradient (section 4.3).
+Factors, scaling, targets and fused projections are those of ``lora``. Merging writes W'.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.anatomy import Anatomy
+from methods.geometry import Geometry
+from methods.linear import Linear, oriented
+from methods.lora import LoraOptions, LowRank, by_module, part_path
+from methods.spec import Injection, Method, Swap
+
+
+class DoraOptions(LoraOptions):
+    """Options of ``dora``: those of ``lora``."""
+
+
+class Direction(LowRank):
+    """The factors of one update and the length of each of its rows."""
+
+    def __init__(
+        self, base: Linear, shape: tuple[int, int], rows: Tensor | None, options: DoraOptions
+    ) -> None:
+        super().__init__(shape, rows, options, base.weight)
+        self.magnitude = nn.Parameter(self.norm(base))
+
+    def frozen(self, base: Linear) -> Tensor:
+        """The rows of W0 that are updated, (out x in)."""
+        weight = oriented(base, base.weight.detach())
+        return weight if self.rows is None else weight[self.rows]
+
+    def norm(self, base: Linear) -> Tensor:
+        """||V|| of each row, without a gradient, in the weight's dtype."""
+        weight = self.frozen(base)
+        return (weight + self.update()).norm(dim=1).to(weight.dtype)
+
+    def add_to_base(self, h: Tensor, x: Tensor, base: Linear) -> Tensor:
+        """h with its rows turned and stretched."""
+        x = F.dropout(x, self.dropout, self.training) if self.dropout else x
+        scale = self.magnitude / self.norm(base)
+        straight = F.linear(x, self.frozen(base))
+        turned = F.linear(F.linear(x, self.lora_A), self.lora_B)
+        change = (scale - 1) * straight + (self.scaling * scale) * turned
+        return h + change if self.rows is None else h.index_add(-1, self.rows, change)
+
+
+class DoRALinear(nn.Module):
+    """A frozen linear layer whose weight's rows are turned and stretched.
+
+    Args:
+        base: the frozen layer.
+        parts: the updates by role; one for all output features, or one for each adapted slice.
+
+    Shapes: input (..., in), output (..., out).
+    """
+
+    def __init__(self, base: Linear, parts: dict[str, Direction]) -> None:
+        super().__init__()
+        self.base = base
+        self.parts = nn.ModuleDict(parts)
+
+    @property
+    def weight(self) -> Tensor:
+        """The frozen weight: some models look at the dtype of a layer's weight."""
+        return self.base.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        """W' x + b."""
+        h = self.base(x)
+        for part in self.parts.values():
+            h = cast(Direction, part).add_to_base(h, x, self.base)
+        return h
+
+    def folded(self) -> dict[str, Tensor]:
+        """W', in at least float32."""
+        stored = self.base.weight.detach()
+        weight = stored.to(torch.promote_types(stored.dtype, torch.float32), copy=True)
+        matrix = oriented(self.base, weight)  # a view: (out x in)
+        for module in self.parts.values():
+            part = cast(Direction, module)
+            scale = (part.magnitude.detach() / part.norm(self.base)).to(weight.dtype)
+            turned = scale[:, None] * (part.frozen(self.base).to(weight.dtype) + part.update())
+            if part.rows is None:
+                matrix.copy_(turned)
+            else:
+                matrix[part.rows] = turned
+        return {"weight": weight}
+
+
+class DoRA(Method[DoraOptions]):
+    """Low-rank updates of directions, and trained lengths."""
+
+    name = "dora"
+    summary = "LoRA on the direction of each weight row, with its length trained apart; merges away."
+    source = "arXiv 2402.09353; huggingface/peft@5d602fd"
+    options = DoraOptions
+    mergeable = True
+    learning_rate = 1e-3
+
+    def inject(self, anatomy: Anatomy, options: DoraOptions) -> Injection:
+        """Put a direction and a length beside every targeted layer."""
+        injection = Injection(trained={})
+        for site, roles in by_module(anatomy, options.target):
+            base = site.linear()
+            parts = {role: Direction(base, s.shape(), s.rows, options) for role, s in roles.items()}
+            injection.swaps.append(Swap(site, DoRALinear(base, parts)))
+            for role, part in parts.items():
+                path = part_path(roles[role], role)
+                injection.trained |= {f"{path}.{n}": p for n, p in part.named_parameters()}
+        return injection
+
+    def count(self, geometry: Geometry, options: DoraOptions) -> dict[str, int]:
+        """r (in + out) for the factors and out for the lengths of every targeted matrix."""
+        shapes = [shape for role in options.target for shape in geometry.linears[role]]
+        return {
+            "updates": sum(options.rank * (rows + columns) for rows, columns in shapes),
+            "magnitudes": sum(rows for rows, _ in shapes),
+        }

@@ -1,0 +1,126 @@
+"""(IA)^3: trained vectors that scale keys, values and the inner feed-forward activation.
+
+Paper: arXiv 2205.05638, section 3.3; code: r-three/t-few@114dece, src/models/lora.py, configs/ia3.json.
+
+    softmax(Q (l_k * K)^T / sqrt(d)) (l_v * V)          (l_ff * f(W_1 x)) W_2
+
+K and V are the projections' outputs, bias included. The inner activation is scaled behind the
+non-linearity; in a gated feed-forward the linear branch, which is the same as scaling the product and is
+done here on the input of W_2. The vectors start at one, so the function is unchanged at step 0. Every
+attention is scaled, cross-attention included, as theirs is. LayerNorms stay frozen. Merging multiplies the
+rows of W_k and W_v (and their biases) and the columns of W_2. Learning rate: theirs is 3e-3 with Adafactor
+over 1,000 steps; 1e-2 is for AdamW in the shorter runs here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from methods.anatomy import Anatomy
+from methods.geometry import Geometry
+from methods.linear import Linear, oriented
+from methods.lora import by_module
+from methods.spec import Injection, Method, NoOptions, Swap
+
+OUTPUTS = ("key", "value")
+"""Roles whose output is scaled; of the other, ``down``, the input is."""
+
+
+class IA3Linear(nn.Module):
+    """A frozen linear layer with scaled outputs or inputs.
+
+    Args:
+        base: the frozen layer.
+        rows: for each scaled role of :data:`OUTPUTS`, the output features it plays in; None for all.
+        scales_input: scale the input instead.
+
+    Shapes: input (..., in), output (..., out).
+    """
+
+    def __init__(self, base: Linear, rows: dict[str, Tensor | None], scales_input: bool) -> None:
+        super().__init__()
+        weight = oriented(base, base.weight)
+        place: dict[str, Any] = {"device": weight.device, "dtype": weight.dtype}
+        self.base = base
+        self.scales = nn.ParameterDict()
+        self.input_scale: nn.Parameter | None = None
+        if scales_input:
+            self.input_scale = nn.Parameter(torch.ones(weight.shape[1], **place))
+        for role, indices in rows.items():
+            size = weight.shape[0] if indices is None else len(indices)
+            self.scales[role] = nn.Parameter(torch.ones(size, **place))
+            self.register_buffer(
+                f"rows_{role}", None if indices is None else indices.to(weight.device), persistent=False
+            )
+
+    @property
+    def weight(self) -> Tensor:
+        """The frozen weight: some models look at the dtype of a layer's weight."""
+        return self.base.weight
+
+    def output_scale(self) -> Tensor | None:
+        """One factor per output feature, 1 where nothing is scaled; None if nothing is."""
+        whole = None
+        for role, scale in self.scales.items():
+            rows: Tensor | None = getattr(self, f"rows_{role}")
+            if rows is None:
+                return scale
+            if whole is None:
+                whole = scale.new_ones(oriented(self.base, self.base.weight).shape[0])
+            whole = whole.index_copy(0, rows, scale)
+        return whole
+
+    def forward(self, x: Tensor) -> Tensor:
+        """l * (W (l_in * x) + b)."""
+        h = self.base(x if self.input_scale is None else x * self.input_scale)
+        scale = self.output_scale()
+        return h if scale is None else h * scale
+
+    def folded(self) -> dict[str, Tensor]:
+        """The scaled weight, and the scaled bias where there is one; in at least float32."""
+        dtype = torch.promote_types(self.base.weight.dtype, torch.float32)
+        weight = self.base.weight.detach().to(dtype, copy=True)
+        matrix = oriented(self.base, weight)
+        if self.input_scale is not None:
+            matrix *= self.input_scale.detach().to(dtype)
+        scale = self.output_scale()
+        if scale is None:
+            return {"weight": weight}
+        scale = scale.detach().to(dtype)
+        matrix *= scale[:, None]
+        if self.base.bias is None:
+            return {"weight": weight}
+        return {"weight": weight, "bias": self.base.bias.detach().to(dtype) * scale}
+
+
+class IA3(Method[NoOptions]):
+    """Trained scales of keys, values and inner feed-forward activations."""
+
+    name = "ia3"
+    summary = "Trained vectors scale keys, values and the inner feed-forward activation; merges away."
+    source = "arXiv 2205.05638; r-three/t-few@114dece"
+    options = NoOptions
+    mergeable = True
+    learning_rate = 1e-2
+
+    def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
+        """Scale the outputs of the key and value projections and the input of the last feed-forward layer."""
+        injection = Injection(trained={})
+        for site, roles in by_module(anatomy, (*OUTPUTS, "down")):
+            rows = {role: s.rows for role, s in roles.items() if role in OUTPUTS}
+            wrapper = IA3Linear(site.linear(), rows, scales_input="down" in roles)
+            injection.swaps.append(Swap(site, wrapper))
+            injection.trained |= {f"{site.path}.ia3_{role}": p for role, p in wrapper.scales.items()}
+            if wrapper.input_scale is not None:
+                injection.trained[f"{site.path}.ia3_down"] = wrapper.input_scale
+        return injection
+
+    def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
+        """L (2d + f) on a BERT-type encoder: the widths of keys and values, and the inner one."""
+        return {
+            "keys_values": sum(rows for role in OUTPUTS for rows, _ in geometry.linears[role]),
+            "feed_forward": sum(columns for _, columns in geometry.linears["down"]),
+        }

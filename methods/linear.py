@@ -1,0 +1,20 @@
+"""Linear layers as the field writes them, (out x in), however a model stores them."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
+
+Linear = nn.Linear | Conv1D
+"""GPT-2's ``Conv1D`` is a linear layer that stores its weight as (in x out)."""
+
+
+def sizes(layer: nn.Module) -> tuple[int, int]:
+    """(out, in) of a linear layer."""
+    weight = oriented(layer, layer.weight)  # type: ignore[arg-type]
+    return weight.shape[0], weight.shape[1]
+
+
+def oriented(layer: nn.Module, matrix: Tensor) -> Tensor:
+    """Turn a matrix between the layer's own orientation and (out x in); a view, and its own inverse."""
+    return matrix.t() if isinstance(layer, Conv1D) else matrix

@@ -1,0 +1,49 @@
+"""Top layers: the last blocks train, all else is frozen.
+
+The LoRA paper's FT-Top2 (arXiv 2106.09685, table 3) is the last two blocks; normalisation layers behind
+them, poolers and heads' own layers are not part of it. In an encoder-decoder the last blocks are the
+decoder's. Learning rate: that of full fine-tuning.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from methods.anatomy import Anatomy
+from methods.errors import OptionError
+from methods.geometry import Geometry
+from methods.spec import Injection, Method, Options
+
+
+class TopLayersOptions(Options):
+    """Options of ``top_layers``."""
+
+    layers: int = Field(2, ge=1, description="number of blocks that train, counted from the top")
+
+
+class TopLayers(Method[TopLayersOptions]):
+    """Train the last blocks."""
+
+    name = "top_layers"
+    summary = "Only the last blocks train: full fine-tuning's cheap cousin."
+    source = "arXiv 2106.09685, table 3 (FT-Top2)"
+    options = TopLayersOptions
+    learning_rate = 5e-5
+
+    def inject(self, anatomy: Anatomy, options: TopLayersOptions) -> Injection:
+        """Own the parameters of the last blocks.
+
+        Raises:
+            OptionError: the model has fewer blocks.
+        """
+        blocks = anatomy.blocks
+        if options.layers > len(blocks):
+            raise OptionError(
+                f"top_layers: layers={options.layers} is not valid: {anatomy} has {len(blocks)} blocks."
+            )
+        top = blocks[-options.layers :]
+        return Injection({f"{b.path}.{n}": p for b in top for n, p in b.module.named_parameters()})
+
+    def count(self, geometry: Geometry, options: TopLayersOptions) -> dict[str, int]:
+        """The size of the last blocks."""
+        return {"blocks": sum(geometry.blocks[-options.layers :])}
