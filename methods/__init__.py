@@ -11,9 +11,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from methods.adapted import Adapted, read_manifest
+from methods.adapted import Adapted
 from methods.anatomy import AnatomyError, Model
 from methods.bitfit import BitFit
+from methods.checkpoint import Checkpoint
 from methods.dora import DoRA
 from methods.errors import MergeError, MethodError, OptionError, nearest
 from methods.full import Full
@@ -28,7 +29,7 @@ from methods.prompt import Prompt
 from methods.spec import Method
 from methods.top_layers import TopLayers
 
-__all__ = ["Adapted", "AnatomyError", "MergeError", "Method", "MethodError", "OptionError"]
+__all__ = ["Adapted", "AnatomyError", "Checkpoint", "MergeError", "Method", "MethodError", "OptionError"]
 __all__ += ["apply", "get", "load", "names"]
 
 REGISTRY: dict[str, Method[Any]] = {}
@@ -79,11 +80,10 @@ def load(model: Model, path: str | Path) -> Adapted:
         MethodError: the folder is not a saved method, or does not fit the model. The model is then
             left as it was.
     """
-    folder = Path(path)
-    manifest = read_manifest(folder)
-    adapted = apply(model, manifest["method"], **manifest["options"])
+    saved = Checkpoint.read(path)
+    adapted = apply(model, saved.method, **saved.options)
     try:
-        adapted.read_tensors(folder)
+        adapted.take(saved)
     except MethodError:
         adapted.remove()
         raise

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, AnatomyError, Model
+from methods.checkpoint import Checkpoint
 from methods.errors import MergeError, MethodError
 from methods.spec import Injection, Method, Options
-
-FORMAT_VERSION = 1
-MANIFEST = "paretune.json"
-TENSORS = "paretune.safetensors"
 
 _MARK = "_paretune_method"
 
@@ -45,7 +39,6 @@ class Adapted:
             raise MethodError(f"the model already holds the method {held!r}: call remove() on it first.")
         self.model = model
         self.method = method
-        self.options = options
         self.anatomy = anatomy
         self.merged = False
         self._kept: list[tuple[nn.Parameter, Tensor]] = []
@@ -53,16 +46,23 @@ class Adapted:
         self._base_count = sum(p.numel() for p in anatomy.body_parameters().values())
         with contextlib.suppress(AnatomyError):
             _ = anatomy.geometry  # read before the method changes the modules
-        own_head = anatomy.head_parameters()
-        before = {id(p): p for p in model.parameters()}
-        self._required_grad = [(p, p.requires_grad) for p in before.values()]
+        self._required_grad = [(p, p.requires_grad) for p in model.parameters()]
+        self._injection: Injection
+        self._inject(options)
+        setattr(model, _MARK, method.name)
 
+    def _inject(self, options: Options) -> None:
+        """Put the method into the model; on an error the model is as it was."""
+        model = self.model
+        own_head = self.anatomy.head_parameters()
+        before = {id(p) for p in model.parameters()}
         model.requires_grad_(False)
         try:
-            self._injection: Injection = method.inject(anatomy, options)
+            self._injection = self.method.inject(self.anatomy, options)
         except BaseException:
             self._restore_grad_flags()
             raise
+        self.options = options
         self.head: dict[str, nn.Parameter] = own_head | self._injection.extra_head
         for parameter in self.trained().values():
             parameter.requires_grad_(True)
@@ -73,7 +73,16 @@ class Adapted:
             for p in self.trained().values()
             if id(p) in before and not p.is_meta
         ]
-        setattr(model, _MARK, method.name)
+
+    def _eject(self) -> None:
+        """Take the method out again, bit by bit."""
+        for undo in reversed(self._injection.undo):
+            undo.undo()
+        for swap in reversed(self._injection.swaps):
+            swap.undo()
+        for parameter, original in self._originals:
+            parameter.data.copy_(original)
+        self._restore_grad_flags()
 
     def trained(self) -> dict[str, nn.Parameter]:
         """Every parameter that trains, by its name in a checkpoint: ``method.*``, then ``head.*``."""
@@ -158,56 +167,96 @@ class Adapted:
         self._alive()
         if self.merged:
             self.unmerge()
-        for undo in reversed(self._injection.undo):
-            undo.undo()
-        for swap in reversed(self._injection.swaps):
-            swap.undo()
-        for parameter, original in self._originals:
-            parameter.data.copy_(original)
-        self._restore_grad_flags()
+        self._eject()
         delattr(self.model, _MARK)
         self._removed = True
         return self.model
 
-    def save(self, path: str | Path) -> Path:
-        """Write the method and the head, not the base, to a folder; return it.
-
-        Two files: a JSON manifest and the tensors as safetensors. Works merged or not.
-        """
+    def checkpoint(self) -> Checkpoint:
+        """Copy the method and the head, not the base, as they are now; the same merged or not."""
         self._alive()
         options, method = self.method.stored(self._injection, self.options)
         tensors = {f"method.{name}": tensor for name, tensor in method.items()}
-        tensors |= {f"head.{name}": parameter.detach() for name, parameter in self.head.items()}
-        manifest = {
-            "format_version": FORMAT_VERSION,
-            "method": self.method.name,
-            "options": options.model_dump(mode="json"),
-            "architecture": self.anatomy.config.model_type,
-        }
-        folder = Path(path)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / TENSORS)
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-        return folder
+        tensors |= {f"head.{name}": parameter for name, parameter in self.head.items()}
+        return Checkpoint(
+            self.method.name,
+            options.model_dump(mode="json"),
+            self.anatomy.config.model_type,
+            {name: tensor.detach().clone() for name, tensor in tensors.items()},
+        )
 
-    def read_tensors(self, folder: Path) -> None:
-        """Copy the tensors of a saved folder into this model; raises :class:`MethodError` on a mismatch."""
-        try:
-            tensors = load_file(folder / TENSORS)
-        except (OSError, SafetensorError) as error:
-            raise MethodError(f"cannot read {folder / TENSORS}: {error}.") from None
+    def save(self, path: str | Path) -> Path:
+        """Write the method and the head, not the base, to a folder; return it."""
+        return self.checkpoint().write(path)
+
+    def take(self, checkpoint: Checkpoint) -> None:
+        """Copy the tensors of a checkpoint into this model.
+
+        Raises:
+            MethodError: they do not fit. Nothing is changed then.
+        """
         own = self.trained()
-        if missing := sorted(own.keys() ^ tensors.keys()):
+        if missing := sorted(own.keys() ^ checkpoint.tensors.keys()):
             raise MethodError(
-                f"the checkpoint {folder} does not fit {self.anatomy}: {missing[0]} is on one side only."
+                f"{checkpoint.origin} does not fit {self.anatomy}: {missing[0]} is on one side only."
             )
         for name, parameter in own.items():
-            if parameter.shape != tensors[name].shape:
+            if parameter.shape != checkpoint.tensors[name].shape:
                 raise MethodError(
-                    f"the checkpoint {folder} does not fit {self.anatomy}: {name} is "
-                    f"{tuple(tensors[name].shape)}, expected {tuple(parameter.shape)}."
+                    f"{checkpoint.origin} does not fit {self.anatomy}: {name} is "
+                    f"{tuple(checkpoint.tensors[name].shape)}, expected {tuple(parameter.shape)}."
                 )
-            parameter.data.copy_(tensors[name])
+        for name, parameter in own.items():
+            parameter.data.copy_(checkpoint.tensors[name])
+
+    def switch(self, other: Checkpoint | str | Path) -> None:
+        """Serve another task: one base in memory, many trained methods (arXiv 2106.09685, section 4.2).
+
+        Merged stays merged. The paper subtracts B A and adds B' A', and in floating point every such cycle
+        leaves a little behind; here the base's own matrices are kept beside the merged ones, and W0 + B' A'
+        is computed from them. So any number of switches leads back to the base bit by bit, for one copy
+        of the targeted matrices while merged.
+
+        Args:
+            other: a checkpoint of the same method, in memory or its folder. Its options may differ.
+
+        Raises:
+            MethodError: it is of another method, or does not fit. The model is then as it was.
+        """
+        self._alive()
+        new = other if isinstance(other, Checkpoint) else Checkpoint.read(other)
+        if new.method != self.method.name:
+            raise MethodError(
+                f"{new.origin} holds {new.method}, the model {self.method.name}: switch() exchanges trained "
+                "weights of one method; remove() this one and load() that."
+            )
+        options = self.method.options.parse(new.method, new.options)
+        merged = self.merged
+        if merged:
+            self.unmerge()
+        try:
+            if options == self.options:
+                self.take(new)
+            else:
+                self._rebuild(options, new)
+        finally:
+            if merged:
+                self.merge()
+
+    def _rebuild(self, options: Options, new: Checkpoint) -> None:
+        """Inject again with other options; on an error the model is as it was."""
+        now, injected = self.checkpoint(), False
+        self._eject()
+        try:
+            self._inject(options)
+            injected = True
+            self.take(new)
+        except MethodError:
+            if injected:
+                self._eject()
+            self._inject(self.method.options.parse(now.method, now.options))
+            self.take(now)
+            raise
 
     def _restore_grad_flags(self) -> None:
         for parameter, required in self._required_grad:
@@ -216,22 +265,3 @@ class Adapted:
     def _alive(self) -> None:
         if self._removed:
             raise MethodError(f"{self.method.name} has been removed from the model: apply it again.")
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read the manifest of a folder that :meth:`Adapted.save` wrote.
-
-    Raises:
-        MethodError: there is none, it is not JSON, or its format is unknown.
-    """
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text())
-    except OSError:
-        raise MethodError(f"{folder} is not a saved method: it has no {MANIFEST}.") from None
-    except json.JSONDecodeError as error:
-        raise MethodError(f"{path} is not valid JSON: {error}.") from None
-    version = manifest.get("format_version") if isinstance(manifest, dict) else None
-    if version != FORMAT_VERSION:
-        raise MethodError(f"{path} has format_version {version!r}, expected {FORMAT_VERSION}.")
-    return manifest

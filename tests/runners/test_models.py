@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+import methods
 import tasks
 from runners import models
 from runners.models import ModelError
+from tests.methods.test_geometry import PUBLISHED
 
 
 def test_embedded_is_found_offline() -> None:
@@ -33,6 +36,21 @@ def test_skeleton_takes_no_memory(tmp_path: Path) -> None:
         model = models.skeleton(name, 5)
         assert all(parameter.is_meta for parameter in model.parameters())
         assert model.config.num_labels == 5
+
+
+@pytest.mark.parametrize(("model", "layers", "width", "name", "options", "expected"), PUBLISHED)
+def test_published_counts_on_whole_models(
+    model: str, layers: int, width: int, name: str, options: dict[str, Any], expected: int
+) -> None:
+    skeleton = models.skeleton(model)
+    assert (skeleton.config.num_hidden_layers, skeleton.config.hidden_size) == (layers, width)
+    assert all(parameter.is_meta for parameter in skeleton.parameters())  # 175 billion, without memory
+    assert methods.apply(skeleton, name, **options).parameter_counts()["method"] == expected
+
+
+@pytest.mark.parametrize("name", models.architectures())
+def test_the_published_architectures_exist(name: str) -> None:
+    assert methods.apply(models.skeleton(name), "lora").parameter_counts()["method"] > 0
 
 
 @pytest.mark.parametrize(
