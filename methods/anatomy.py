@@ -526,7 +526,7 @@ class Anatomy:
         return {
             f"{path}.{name}": parameter
             for path, module in self.body.named_modules()
-            if type(module).__name__.endswith("Norm")
+            if _is_norm(module)
             for name, parameter in module.named_parameters(recurse=False)
         }
 
@@ -658,52 +658,45 @@ def search(anatomy: Anatomy) -> Layout:
     lists = [
         (path, module)
         for path, module in anatomy.body.named_modules()
-        if isinstance(module, nn.ModuleList) and len({type(child) for child in module}) == 1
+        if isinstance(module, nn.ModuleList) and len(module) and _linears(module[0])
+        if len({type(child) for child in module}) == 1
     ]
-    lists = [(path, module) for path, module in lists if _linears(module[0])]
     if not lists or getattr(anatomy.config, "is_encoder_decoder", False):
         raise anatomy.missing("block structure")
     path, blocks = max(lists, key=lambda found: len(found[1]))
-    width = anatomy.config.hidden_size
-    linears = _linears(blocks[0])
+    block, width = blocks[0], anatomy.config.hidden_size
+    linears = _linears(block)
     table = anatomy.model.get_input_embeddings()
     embedding = next((name for name, module in anatomy.body.named_modules() if module is table), None)
     if embedding is None:
         raise anatomy.missing("embedding")
 
-    def find(role: str, fits: Callable[[int, int], bool], taken: set[str] = frozenset()) -> str:  # type: ignore[assignment]
+    def find(role: str, out: int | None, into: int, taken: tuple[str, ...] = ()) -> str:
         for usual in _NAMES[role]:
             for name, layer in linears.items():
-                if (
-                    (name == usual or name.endswith(f".{usual}"))
-                    and name not in taken
-                    and fits(*sizes(layer))
-                ):
+                known = name == usual or name.endswith(f".{usual}")
+                rows, columns = sizes(layer)
+                if known and name not in taken and columns == into and out in (None, rows):
                     return name
         raise anatomy.missing(role)
 
-    query = find("query", lambda out, into: into == width)
-    key = find("key", lambda out, into: into == width)
-    value = find("value", lambda out, into: into == width)
-    query_width = sizes(linears[query])[0]
-    output = find("output", lambda out, into: (out, into) == (width, query_width), {query, key, value})
-    used = {query, key, value, output}
-    up = find("up", lambda out, into: into == width, used)
+    query, key, value = (find(role, None, width) for role in ("query", "key", "value"))
+    output = find("output", width, sizes(linears[query])[0], (query, key, value))
+    up = find("up", None, width, (query, key, value, output))
     inner = sizes(linears[up])[0]
-    down = find("down", lambda out, into: (out, into) == (width, inner), used | {up})
+    down = find("down", width, inner, (output, up))
     try:
-        gate = find("gate", lambda out, into: (out, into) == (inner, width), used | {up})
+        gate = find("gate", inner, width, (up,))
     except AnatomyError:
         gate = None
-    norms = [name for name, module in blocks[0].named_modules() if type(module).__name__.endswith("Norm")]
-    root = path.rpartition(".")[0]
-    behind = list(anatomy.body.get_submodule(root).named_children())
-    names = [name for name, _ in behind]
-    after = behind[names.index(path.rpartition(".")[2]) + 1 :]
-    pre_norm = any(type(module).__name__.endswith("Norm") for _, module in after)
-    causal = bool(getattr(anatomy.config, "is_decoder", False)) or (
-        pre_norm and any(getattr(module, "is_causal", False) for module in blocks[0].modules())
-    )
+    norms = [name for name, module in block.named_modules() if _is_norm(module)]
+    root, _, own = path.rpartition(".")
+    siblings = list(anatomy.body.get_submodule(root).named_children())
+    behind = siblings[[name for name, _ in siblings].index(own) + 1 :]
+    pre_norm = any(_is_norm(module) for _, module in behind)
+    causal = any(getattr(module, "is_causal", False) for module in block.modules())
+    # Sandwich blocks (Gemma 2, OLMo 2) normalise each sub-layer's output before they add it.
+    sandwich = hasattr(block, "post_feedforward_layernorm")
     return Layout(
         blocks=path,
         embedding=embedding,
@@ -711,12 +704,23 @@ def search(anatomy: Anatomy) -> Layout:
         gate=gate,
         up=up,
         down=down,
-        attention_output=output,
-        feed_forward_output=down,
-        block_norm=None if pre_norm or not norms else norms[-1],
+        attention_output="post_attention_layernorm" if sandwich else _with_dropout(block, output),
+        feed_forward_output="post_feedforward_layernorm" if sandwich else _with_dropout(block, down),
+        block_norm=None if pre_norm or sandwich or not norms else norms[-1],
         causal=causal,
         pools_first_token=not causal,
     )
+
+
+def _with_dropout(block: nn.Module, path: str) -> str:
+    """The dropout behind an output layer that is alone with it and a LayerNorm (BERT's way), or the layer."""
+    parent = block.get_submodule(path.rpartition(".")[0])
+    alone = len(_linears(parent)) == 1 and any(_is_norm(child) for child in parent.children())
+    return f"{path.rpartition('.')[0]}.dropout" if alone and hasattr(parent, "dropout") else path
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return type(module).__name__.endswith("Norm")
 
 
 def _linears(block: nn.Module) -> dict[str, nn.Module]:
