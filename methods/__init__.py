@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from methods.adapted import Adapted
-from methods.anatomy import AnatomyError, Model
+from methods.anatomy import Model
 from methods.bitfit import BitFit
 from methods.checkpoint import Checkpoint
 from methods.dora import DoRA
-from methods.errors import MergeError, MethodError, OptionError, nearest
+from methods.errors import AnatomyError, MergeError, MethodError, OptionError, nearest
 from methods.full import Full
 from methods.head import Head
 from methods.houlsby import Houlsby

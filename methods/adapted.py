@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, AnatomyError, Model
+from methods.anatomy import Anatomy, Model
 from methods.checkpoint import Checkpoint
-from methods.errors import MergeError, MethodError
+from methods.errors import AnatomyError, MergeError, MethodError
 from methods.spec import Injection, Method, Options
 
 _MARK = "_paretune_method"

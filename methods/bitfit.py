@@ -9,7 +9,8 @@ runs here.
 
 from __future__ import annotations
 
-from methods.anatomy import Anatomy, AnatomyError
+from methods.anatomy import Anatomy
+from methods.errors import AnatomyError
 from methods.geometry import Geometry
 from methods.spec import Injection, Method, NoOptions
 

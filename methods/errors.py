@@ -16,6 +16,10 @@ class OptionError(MethodError):
     """An option has a wrong name or value."""
 
 
+class AnatomyError(MethodError):
+    """A model has no place for a role that a method needs."""
+
+
 class MergeError(MethodError):
     """The method cannot be merged, or is not in the state that the call needs."""
 

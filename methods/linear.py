@@ -1,4 +1,4 @@
-"""Linear layers as the field writes them, (out x in), however a model stores them."""
+"""Kinds of layers: linear ones as the field writes them, (out x in), however a model stores them; norms."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ def sizes(layer: nn.Module) -> tuple[int, int]:
 def oriented(layer: nn.Module, matrix: Tensor) -> Tensor:
     """Turn a matrix between the layer's own orientation and (out x in); a view, and its own inverse."""
     return matrix.t() if isinstance(layer, Conv1D) else matrix
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module is a LayerNorm or RMSNorm, of torch's or of a model's own."""
+    return type(module).__name__.endswith("Norm")

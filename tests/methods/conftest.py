@@ -14,7 +14,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from methods.anatomy import LAYOUTS
+from methods.layouts import LAYOUTS
 
 HEADS: dict[str, Any] = {
     "classify": AutoModelForSequenceClassification,

@@ -11,7 +11,10 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel
 
 import methods
-from methods.anatomy import LAYOUTS, Anatomy, AnatomyError, search
+from methods.anatomy import Anatomy
+from methods.errors import AnatomyError
+from methods.layouts import LAYOUTS
+from methods.search import search
 
 from .conftest import logits, text, tiny
 from .test_invariants import OPTIONS, UNCHANGED, equal, perturb, state

@@ -14,7 +14,7 @@ import torch
 
 import methods
 from methods import MergeError
-from methods.anatomy import LAYOUTS
+from methods.layouts import LAYOUTS
 
 from .conftest import logits, text, tiny, train
 
@@ -323,6 +323,22 @@ def test_works_without_memory(name: str, architecture: str) -> None:
         model = tiny(architecture)
     counted = apply(model, name).parameter_counts()
     assert counted == apply(tiny(architecture), name).parameter_counts()
+
+
+COMPILED = [(name, "bert") for name in methods.names()]
+COMPILED += [(name, "gpt2") for name in ("lora", "dora", "ia3", "prefix", "prompt")]
+
+
+@pytest.mark.parametrize(("name", "architecture"), COMPILED)
+def test_compiles_to_the_same_function(name: str, architecture: str) -> None:
+    """Dynamo and autograd's tracing; the code generator behind them is torch's own affair."""
+    torch.compiler.reset()
+    model = tiny(architecture)
+    perturb(apply(model, name))
+    batch = text(model)
+    compiled = torch.compile(model, backend="aot_eager")
+    with torch.no_grad():
+        assert torch.allclose(compiled(**batch).logits, model(**batch).logits, atol=1e-5)
 
 
 GENERATORS = [cell for cell in CELLS if cell[1] in (*DECODERS, "t5", "bart")]
