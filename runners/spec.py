@@ -85,10 +85,10 @@ class TrialSpec(BaseModel):
     def trial_id(self) -> str:
         """SHA-256 of the canonical JSON of the resolved spec, in hexadecimal.
 
-        What is None is left out, so that an optional setting may be added without renaming every trial.
+        What is None and a switch that is off are left out, so that an optional setting may be added without
+        renaming every trial. Both stay apart from what is on, since a resolved spec has every setting.
         """
-        content = self.model_dump(mode="json", exclude_none=True)
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        canonical = json.dumps(_set(self.model_dump(mode="json")), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     @property
@@ -98,3 +98,9 @@ class TrialSpec(BaseModel):
 
     def __hash__(self) -> int:
         return hash(self.trial_id)
+
+
+def _set(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are neither None nor off, at every depth."""
+    inner = {key: _set(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+    return {key: value for key, value in inner.items() if value is not None and value is not False}

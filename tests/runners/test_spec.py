@@ -14,7 +14,8 @@ def spec(**changes: object) -> TrialSpec:
 
 def test_resolves_options_and_learning_rate() -> None:
     made = spec(options={"rank": 4})
-    assert made.options == {"rank": 4, "alpha": 16.0, "dropout": 0.0, "target": ["query", "value"]}
+    defaults = {"alpha": 16.0, "dropout": 0.0, "target": ["query", "value"], "rank_stabilized": False}
+    assert made.options == {"rank": 4} | defaults
     assert made.protocol.learning_rate == methods.get("lora").learning_rate
 
 

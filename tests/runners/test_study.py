@@ -61,11 +61,10 @@ def test_built_in_studies_are_valid(name: str) -> None:
     assert made.description
 
 
-def test_the_demo_compares_all_methods_offline() -> None:
-    import methods
-
+def test_the_demo_compares_nine_methods_offline() -> None:
     demo = study.read("demo")
-    assert {s.method for s in demo.specs} == set(methods.names())
+    nine = "full head bitfit lora houlsby lin pfeiffer prefix prompt"
+    assert [s.method for s in demo.specs] == nine.split()
     assert {s.model for s in demo.specs} == {"embedded"}
     assert {s.task for s in demo.specs} == {"rotten_tomatoes"}
 
