@@ -51,6 +51,9 @@ class Foldable(Protocol):
         By their name in ``base``, in its orientation, and in at least float32. What is not named stays.
         """
 
+    def train(self, mode: bool) -> Any:
+        """Switch between training and evaluation, as modules do."""
+
 
 @dataclass
 class Swap:
