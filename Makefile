@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format check bench constraints clean
+.PHONY: help demo test lint types format check bench matrix constraints clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,10 +43,16 @@ check: lint types test ## All that CI runs.
 
 bench: $(VENV)/.installed-dev ## Time Paretune beside its peers; takes minutes on an idle machine.
 	$(BIN)/python tests/benchmarks/training_step.py
+	$(BIN)/python tests/benchmarks/switch.py
+
+# The pages are written where tests failed too, and say so.
+matrix: $(VENV)/.installed-dev ## Test every method on every architecture; writes docs/matrix.md and docs/parity.md.
+	-$(BIN)/python -m pytest tests/methods --junitxml=build/methods.xml
+	$(BIN)/python tests/matrix_page.py build/methods.xml
 
 constraints: ## Pin what is installed now.
 	@(sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//') > constraints.new
 	@mv constraints.new constraints.txt
 
 clean: ## Remove the virtual environment and what tools left behind.
-	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
