@@ -200,11 +200,11 @@ def _phi3(config: Any) -> tuple[Layout, ...]:
     """LLaMA's blocks with one matrix for the heads of queries, keys and values, which may be fewer."""
     fused, queries, keys = "self_attn.qkv_proj", config.num_attention_heads, config.num_key_value_heads
     places = ((0, queries), (queries, keys), (queries + keys, keys))
-    parts = (Part(fused, first, queries + 2 * keys, span=span) for first, span in places)
+    query, key, value = (Part(fused, first, queries + 2 * keys, span=span) for first, span in places)
     return (
         replace(
             _LLAMA,
-            attention=Attention("self_attn", *parts, "self_attn.o_proj"),
+            attention=Attention("self_attn", query, key, value, "self_attn.o_proj"),
             gate=Part("mlp.gate_up_proj", 0, 2),
             up=Part("mlp.gate_up_proj", 1, 2),
             attention_output="resid_attn_dropout",
