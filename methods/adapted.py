@@ -118,6 +118,11 @@ class Adapted:
         return sum(tensor.numel() for tensor in tensors.values())
 
     @property
+    def changes_the_forward_pass(self) -> bool:
+        """Whether the model computes anything that the base does not."""
+        return bool(self._injection.swaps or self._injection.undo)
+
+    @property
     def max_input_length(self) -> int | None:
         """User's tokens that fit beside what the method takes; None where nothing limits them."""
         limit = self.anatomy.max_positions

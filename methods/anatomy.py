@@ -128,6 +128,11 @@ class Anatomy:
         """Whether there are two stacks."""
         return len(self.stacks) > 1
 
+    @property
+    def is_causal(self) -> bool:
+        """Whether there is one stack, and it is causal."""
+        return not self.is_encoder_decoder and self.stacks[0].layout.causal
+
     @cached_property
     def blocks(self) -> list[Site]:
         """The transformer blocks, first to last, the encoder's before the decoder's.

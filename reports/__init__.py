@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from reports.errors import RecordError
 from reports.export import csv_table, markdown_table
+from reports.latency import read_latencies, write_latency
 from reports.pareto import pareto_front
 from reports.records import read_record, read_records, write_record
 from reports.schema import SCHEMA_VERSION, Record
@@ -22,8 +23,10 @@ __all__ = [
     "csv_table",
     "markdown_table",
     "pareto_front",
+    "read_latencies",
     "read_record",
     "read_records",
     "trials",
+    "write_latency",
     "write_record",
 ]

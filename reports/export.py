@@ -45,8 +45,13 @@ def markdown_table(records: Sequence[Record]) -> str:
 
 
 def csv_table(records: Sequence[Record]) -> str:
-    """`compare(records)` as CSV with raw numbers; text that would run as a formula gets a quote first."""
-    frame = compare(records)
+    """`compare(records)` as CSV with raw numbers."""
+    return safe_csv(compare(records))
+
+
+def safe_csv(frame: pd.DataFrame) -> str:
+    """A table as CSV; text that a spreadsheet would run as a formula gets a quote first."""
+    frame = frame.copy()
     for name in frame.columns:
         if not pd.api.types.is_numeric_dtype(frame[name]):
             frame[name] = frame[name].map(lambda value: _cell(value) if isinstance(value, str) else value)

@@ -22,14 +22,17 @@ from plotly.offline import get_plotlyjs
 from reports import text
 from reports.answer import answer
 from reports.errors import RecordError
-from reports.export import FRONT, csv_table, escape_markdown, markdown_table
+from reports.export import FRONT, csv_table, escape_markdown, markdown_table, safe_csv
 from reports.figures import figure_json, score_against_parameters
 from reports.files import write_atomically
+from reports.latency import frame
+from reports.latency_page import groups
 from reports.provenance import Provenance, provenance
-from reports.schema import SCHEMA_VERSION, Record
+from reports.schema import SCHEMA_VERSION, LatencyRecord, Record
 from reports.sections import Section, sections
 
 QUESTION = "Which tuning method should I pick?"
+LATENCY_TITLE = "What does a method cost at inference?"
 HOLLOW = "○"
 
 
@@ -38,8 +41,11 @@ class Page:
     """One page of the site: where it goes, the template that draws it and what the template is given."""
 
     path: str
+    name: str
     template: str
     context: dict[str, Any]
+    files: tuple[tuple[str, str], ...]
+    """Its content as data: path and kind."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +59,40 @@ class SectionView:
     provenance: Provenance
 
 
-def build_site(records: Sequence[Record], out: Path | str, *, title: str = QUESTION) -> Path:
-    """Write `index.html`, `table.md` and `table.csv` into `out` and return the path of the index."""
-    if not records:
+def build_site(
+    records: Sequence[Record],
+    out: Path | str,
+    *,
+    latencies: Sequence[LatencyRecord] = (),
+    title: str = QUESTION,
+) -> Path:
+    """Write the pages and their data files into `out` and return the path of the first page.
+
+    Trials make `index.html`, `table.md` and `table.csv`; latency comparisons make `latency.html` and
+    `latency.csv`.
+    """
+    if not records and not latencies:
         raise RecordError("there are no records to report on: run a study first, or name its folder.")
     out = Path(out)
-    pages = [front_page(records, title)]
+    pages = []
+    if records:
+        pages.append(front_page(records, title))
+        write_atomically(out / "table.md", markdown_report(records, title))
+        write_atomically(out / "table.csv", csv_table(records))
+    if latencies:
+        pages.append(latency_page(latencies))
+        write_atomically(out / "latency.csv", safe_csv(frame(latencies)))
     for page in pages:
-        write_atomically(out / page.path, render(page))
-    write_atomically(out / "table.md", markdown_report(records, title))
-    write_atomically(out / "table.csv", csv_table(records))
+        others = [(other.path, other.name) for other in pages if other is not page]
+        write_atomically(out / page.path, render(page, others))
     return out / pages[0].path
+
+
+def latency_page(latencies: Sequence[LatencyRecord]) -> Page:
+    """Every latency comparison, with its figure."""
+    context = {"title": LATENCY_TITLE, "groups": groups(latencies)}
+    files = (("latency.csv", "CSV"),)
+    return Page("latency.html", "latency", "latency.html.j2", context, files)
 
 
 def front_page(records: Sequence[Record], title: str) -> Page:
@@ -76,17 +105,24 @@ def front_page(records: Sequence[Record], title: str) -> Page:
         text.plural(len(group), noun)
         for group, noun in ((methods, "method"), (tasks, "task"), (models, "model"), (records, "trial"))
     )
-    return Page("index.html", "page.html.j2", {"title": title, "scope": scope, "views": views})
+    context = {"title": title, "scope": scope, "views": views}
+    files = (("table.md", "Markdown"), ("table.csv", "CSV"))
+    return Page("index.html", "methods", "page.html.j2", context, files)
 
 
-def render(page: Page) -> str:
-    """The HTML of a page; every value from a record is escaped by the template engine."""
+def render(page: Page, others: Sequence[tuple[str, str]] = ()) -> str:
+    """The HTML of a page; every value from a record is escaped by the template engine.
+
+    ``others`` are the paths and names of the site's other pages.
+    """
     scripts = [_plotly(), _source("page.js")]
     return (
         _templates()
         .get_template(page.template)
         .render(
             **page.context,
+            others=others,
+            files=page.files,
             scripts=[Markup(script) for script in scripts],
             script_hashes=[_hash(script) for script in scripts],
             front=FRONT,
@@ -130,6 +166,7 @@ def _templates() -> Environment:
     )
     for name in ("clean", "count", "share", "spread", "size", "seconds", "ratio", "interval", "score"):
         engine.filters[name] = getattr(text, name)
+    engine.filters["ms"] = text.milliseconds
     return engine
 
 

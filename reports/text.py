@@ -66,6 +66,11 @@ def seconds(value: float | None) -> str:
     return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
 
 
+def milliseconds(value: float) -> str:
+    """`7.84 ms`."""
+    return f"{_three_digits(value)} ms"
+
+
 def ratio(value: Ratio | None) -> str:
     """`×1.08`."""
     return MISSING if value is None else f"×{value.value:.2f}"

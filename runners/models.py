@@ -19,6 +19,7 @@ from huggingface_hub.errors import (
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedModel,
@@ -26,6 +27,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from methods.anatomy import Anatomy
 from tasks.spec import TaskSpec
 
 EMBEDDED = "embedded"
@@ -110,12 +112,41 @@ def skeleton(name: str, num_labels: int = 2) -> PreTrainedModel:
         name: as for :func:`location`, or one of :func:`architectures`.
         num_labels: outputs of the task head, where the architecture has a classifier.
     """
-    known = architectures().get(name)
-    settings = config(name) if known is None else AutoConfig.for_model(**known)
+    settings = _settings(name)
     settings.num_labels = num_labels
-    has_classifier = type(settings) in AutoModelForSequenceClassification._model_mapping
     with torch.device("meta"):
-        return (AutoModelForSequenceClassification if has_classifier else AutoModel).from_config(settings)
+        return _classifier_or_body(settings).from_config(settings)
+
+
+def served(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """Load the model as it serves requests, in evaluation mode.
+
+    A lone causal stack is a language model, anything else classifies. One of :func:`architectures` gets
+    random weights (seed the global generator first) and needs no download.
+
+    Raises:
+        ModelError: it cannot be found, read or reached.
+    """
+    settings = _settings(name)
+    kind = AutoModelForCausalLM if is_causal(name) else _classifier_or_body(settings)
+    if name in architectures():
+        return kind.from_config(settings, dtype=dtype).eval()
+    return _fetch(name, kind.from_pretrained, dtype=dtype).eval()
+
+
+def is_causal(name: str) -> bool:
+    """Whether the model is a causal stack and nothing else: one that writes text token by token."""
+    return Anatomy(skeleton(name)).is_causal
+
+
+def _settings(name: str) -> Any:
+    known = architectures().get(name)
+    return config(name) if known is None else AutoConfig.for_model(**known)
+
+
+def _classifier_or_body(settings: Any) -> Any:
+    has_classifier = type(settings) in AutoModelForSequenceClassification._model_mapping
+    return AutoModelForSequenceClassification if has_classifier else AutoModel
 
 
 @cache

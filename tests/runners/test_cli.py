@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from runners import cli
+from runners.contenders import parse_option
 from runners.spec import SpecError
 
 
@@ -103,6 +104,12 @@ def test_lists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["count", "embedded", "lora", "rank=eight"], "rank='eight'"),
         (["count", "./nowhere", "lora"], "there is no model at './nowhere'"),
         (["run", "dmo"], "did you mean demo"),
+        (["latency", "embedded", "--method", "lroa"], "did you mean lora"),
+        (["latency", "embedded", "--method", "lora:rank"], "expected KEY=VALUE"),
+        (["latency", "embedded", "--batch", "one"], "received --batch 'one'"),
+        (["latency", "embedded", "--dtype", "half"], "float16"),
+        (["latency", "embedded", "--method", "prompt", "--length", "500"], "prompt leaves 492"),
+        (["latency", "embedded", "--method", "lora", "--decode", "2"], "no causal language model"),
         (["report", "nowhere", "--out", "site"], "nowhere"),
     ],
 )
@@ -144,9 +151,38 @@ def test_a_bug_of_ours_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_parse_option(text: str, expected: tuple[str, Any]) -> None:
-    assert cli.parse_option(text) == expected
+    assert parse_option(text) == expected
 
 
 def test_parse_option_refuses_what_has_no_key() -> None:
     with pytest.raises(SpecError):
-        cli.parse_option("=3")
+        parse_option("=3")
+
+
+def test_latency_prints_keeps_and_reports(
+    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = tmp_path / "kept"
+    quick = ["--batch", "1,2", "--length", "4", "--seconds", "0.3", "--width", "0.9", "--out", str(where)]
+    assert paretune("latency", tiny_model, "--method", "lora:rank=2", *quick) == 0
+    shown = capsys.readouterr().out
+    assert "base again" in shown
+    assert "A/A: the base against itself" in shown
+    assert paretune("latency", tiny_model, "--method", "lora:rank=2", *quick, "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["batch_size"] for row in rows] == [1, 2]
+    assert len(list(where.glob("*.latency.json"))) == 2
+    assert paretune("report", str(where), "--out", str(tmp_path / "site")) == 0
+    assert capsys.readouterr().out.strip().endswith("latency.html")
+
+
+def test_a_latency_study_runs_like_any_other(
+    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = {"kind": "latency", "name": "quick", "model": tiny_model, "methods": ["lora"], "seconds": 0.3}
+    path = tmp_path / "quick.yaml"
+    path.write_text(yaml.safe_dump(study | {"cells": [{"batch": 1, "length": 4}]}))
+    assert paretune("run", str(path), "--out", str(tmp_path / "out")) == 0
+    assert "Page:" in capsys.readouterr().out
+    assert paretune("run", str(path), "--out", str(tmp_path / "out"), "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
