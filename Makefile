@@ -43,6 +43,7 @@ check: lint types test ## All that CI runs.
 
 bench: $(VENV)/.installed-dev ## Time Paretune beside its peers; takes minutes on an idle machine.
 	$(BIN)/python tests/benchmarks/training_step.py
+	$(BIN)/python tests/benchmarks/peers.py
 
 constraints: ## Pin what is installed now.
 	@(sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//') > constraints.new
