@@ -8,12 +8,22 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from methods import peft_format
 from methods.anatomy import Anatomy, Model
 from methods.checkpoint import Checkpoint
 from methods.errors import AnatomyError, MergeError, MethodError
 from methods.spec import Injection, Method, Options
 
 _MARK = "_paretune_method"
+
+
+def read(path: str | Path, anatomy: Anatomy) -> Checkpoint:
+    """Read a saved method, of ours or the PEFT library's, for a model.
+
+    Raises:
+        MethodError: the folder is not one, or holds what Paretune does not have.
+    """
+    return peft_format.read(path, anatomy) if peft_format.holds(path) else Checkpoint.read(path)
 
 
 class Adapted:
@@ -183,22 +193,33 @@ class Adapted:
         options, method = self.method.stored(self._injection, self.options)
         tensors = {f"method.{name}": tensor for name, tensor in method.items()}
         tensors |= {f"head.{name}": parameter for name, parameter in self.head.items()}
+        config = self.anatomy.config
+        model = {"name": config._name_or_path or None, "class": type(self.model).__name__}
         return Checkpoint(
             self.method.name,
             options.model_dump(mode="json"),
-            self.anatomy.config.model_type,
+            config.model_type,
             {name: tensor.detach().clone() for name, tensor in tensors.items()},
+            model=model | {"num_labels": config.num_labels},
         )
 
     def save(self, path: str | Path) -> Path:
         """Write the method and the head, not the base, to a folder; return it."""
         return self.checkpoint().write(path)
 
-    def take(self, checkpoint: Checkpoint) -> None:
-        """Copy the tensors of a checkpoint into this model.
+    def export_peft(self, path: str | Path) -> Path:
+        """Write a folder that the PEFT library loads, for the same logits, merged or not; return it.
 
         Raises:
-            MethodError: they do not fit. Nothing is changed then.
+            MethodError: peft has no equal of the method, or computes another function on this model.
+        """
+        return peft_format.write(self.checkpoint(), self.anatomy, path)
+
+    def fits(self, checkpoint: Checkpoint) -> None:
+        """Check that a checkpoint's tensors have the names and shapes of this model's.
+
+        Raises:
+            MethodError: one differs.
         """
         own = self.trained()
         if missing := sorted(own.keys() ^ checkpoint.tensors.keys()):
@@ -211,7 +232,15 @@ class Adapted:
                     f"{checkpoint.origin} does not fit {self.anatomy}: {name} is "
                     f"{tuple(checkpoint.tensors[name].shape)}, expected {tuple(parameter.shape)}."
                 )
-        for name, parameter in own.items():
+
+    def take(self, checkpoint: Checkpoint) -> None:
+        """Copy the tensors of a checkpoint into this model.
+
+        Raises:
+            MethodError: they do not fit. Nothing is changed then.
+        """
+        self.fits(checkpoint)
+        for name, parameter in self.trained().items():
             parameter.data.copy_(checkpoint.tensors[name])
 
     def switch(self, other: Checkpoint | str | Path) -> None:
@@ -223,13 +252,14 @@ class Adapted:
         of the targeted matrices while merged.
 
         Args:
-            other: a checkpoint of the same method, in memory or its folder. Its options may differ.
+            other: a checkpoint of the same method, in memory or its folder, or a folder that peft saved. Its
+                options may differ.
 
         Raises:
             MethodError: it is of another method, or does not fit. The model is then as it was.
         """
         self._alive()
-        new = other if isinstance(other, Checkpoint) else Checkpoint.read(other)
+        new = other if isinstance(other, Checkpoint) else read(other, self.anatomy)
         if new.method != self.method.name:
             raise MethodError(
                 f"{new.origin} holds {new.method}, the model {self.method.name}: switch() exchanges trained "

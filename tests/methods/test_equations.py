@@ -1,4 +1,4 @@
-"""Every method against its paper's equation, written out, in float64; and LoRA against peft."""
+"""Every method against its paper's equation, written out, in float64."""
 
 from __future__ import annotations
 
@@ -122,37 +122,6 @@ def test_lora_reaches_every_role(role: str) -> None:
     made = methods.apply(tiny("bert"), "lora", rank=2, target=role)
     assert sum(isinstance(m, LoRALinear) for m in made.model.modules()) == 2
     assert sum(made.parts().values()) == made.parameter_counts()["method"]
-
-
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft asks transformers for a renamed property
-def test_lora_agrees_with_peft() -> None:
-    peft = pytest.importorskip("peft")
-    made = adapted("lora", rank=4, alpha=8)
-    reference = tiny("bert", dtype=torch.float64)
-    reference.load_state_dict(_base_state(made))
-    config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["query", "value"], lora_dropout=0.0)
-    reference = peft.get_peft_model(reference, config)
-    theirs = dict(reference.named_parameters())
-    pairs = []
-    for name, ours in made._injection.trained.items():
-        path, _, kind = name.rpartition(".")
-        match = f"base_model.model.bert.{path}.{kind}.default.weight"
-        theirs[match].data.copy_(ours)
-        pairs.append((ours, theirs[match]))
-    batch, labels = text(made.model), torch.tensor([0, 1, 2])
-    torch.testing.assert_close(logits(reference, batch), logits(made.model, batch), **EXACT)
-    for model in (reference.eval(), made.model.eval()):
-        model(**batch, labels=labels).loss.backward()
-    assert len(pairs) == 8
-    for ours, peers in pairs:
-        torch.testing.assert_close(ours.grad, peers.grad, **EXACT)
-
-
-def _base_state(made: methods.Adapted) -> dict[str, Tensor]:
-    """The trained model's weights under the base's names."""
-    return {
-        name.replace(".base.", "."): t for name, t in made.model.state_dict().items() if "lora_" not in name
-    }
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
