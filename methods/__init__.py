@@ -97,15 +97,15 @@ def load(model: Model, path: str | Path) -> Adapted:
     return adapted
 
 
-def export_peft(model: Model, path: str | Path, saved: Checkpoint) -> Path:
+def export_peft(model: Model, saved: Checkpoint, path: str | Path) -> Path:
     """Write a checkpoint as a folder that the PEFT library loads; return the folder.
 
     :meth:`Adapted.export_peft` for a checkpoint whose base is not in memory.
 
     Args:
         model: one that the checkpoint fits; it may lie on the meta device, without weights.
-        path: the folder, made if need be.
         saved: the checkpoint.
+        path: the folder, made if need be.
 
     Raises:
         MethodError: the checkpoint does not fit the model, or as :meth:`Adapted.export_peft`.

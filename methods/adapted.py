@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from methods import peft_format
 from methods.anatomy import Anatomy, Model
-from methods.checkpoint import Checkpoint
+from methods.checkpoint import MANIFEST, Checkpoint
 from methods.errors import AnatomyError, MergeError, MethodError
 from methods.spec import Injection, Method, Options
 
@@ -23,7 +23,9 @@ def read(path: str | Path, anatomy: Anatomy) -> Checkpoint:
     Raises:
         MethodError: the folder is not one, or holds what Paretune does not have.
     """
-    return peft_format.read(path, anatomy) if peft_format.holds(path) else Checkpoint.read(path)
+    if peft_format.holds(path) and not (Path(path) / MANIFEST).is_file():
+        return peft_format.read(path, anatomy)
+    return Checkpoint.read(path)
 
 
 class Adapted:

@@ -145,10 +145,11 @@ def _head_modules(head: Tensors, anatomy: Anatomy) -> list[str] | None:
     """The modules of the task head; None without a head.
 
     Raises:
-        MethodError: peft, which goes by the ends of names, would save others with them, or not find one.
+        MethodError: peft, which goes by the ends of names, would take others for it too, or not find it.
     """
     modules = sorted({name.split(".")[0] for name in head})
-    found = {name for name in Names(anatomy).all if name.endswith(tuple(modules))}
+    ends = (*modules, "classifier", "score") if modules else ()  # two that peft always adds
+    found = {name for name in Names(anatomy).all if name.endswith(ends)}
     if strange := sorted(found ^ set(modules)):
         raise MethodError(
             f"peft finds a task head by the ends of names, and {strange[0]!r} does not allow that."

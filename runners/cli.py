@@ -228,7 +228,7 @@ def export(
     if base is None:
         raise SpecError(f"{checkpoint} does not say what it was trained on: give its base with --model.")
     skeleton = models.skeleton(base, saved.model.get("num_labels", 2), saved.model.get("class"))
-    folder = writers[format_](skeleton, out_dir or checkpoint / format_, saved)
+    folder = writers[format_](skeleton, saved, out_dir or checkpoint / format_)
     files = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
     if json_:
         print(json.dumps({"folder": str(folder), "base": base, "bytes": files}))

@@ -17,7 +17,7 @@ from transformers import BertModel
 import methods
 from methods.anatomy import Anatomy
 from methods.layouts import LAYOUTS
-from methods.peft_format import CONFIG, TENSORS
+from methods.peft_format import CONFIG, FORMS, TENSORS
 from methods.peft_layers import Names
 
 from .conftest import logits, text, tiny
@@ -182,10 +182,30 @@ def test_ends_of_names_fit_the_layers_and_no_others() -> None:
     ]
 
 
+def test_a_prefix_is_written_without_its_mlp(tmp_path: Path) -> None:
+    made = trained("prefix", "gpt2", length=3, hidden=6)
+    made.export_peft(tmp_path)
+    assert load_file(tmp_path / TENSORS)["prompt_embeddings"].shape == (3, 2 * 2 * 32)
+    loaded = methods.load(base("gpt2"), tmp_path)
+    batch = text(made.model)
+    assert torch.equal(logits(loaded.model, batch), logits(made.model, batch))
+
+
+def test_a_folder_that_holds_both_is_ours(tmp_path: Path) -> None:
+    made = trained("lora", "gpt2", rank=2)
+    made.export_peft(tmp_path)
+    made.save(tmp_path)
+    assert methods.load(base("gpt2"), tmp_path).options == made.options  # peft's says rank 4, as a whole
+
+
+def test_every_form_is_of_a_method() -> None:
+    assert FORMS.keys() <= set(methods.names())
+
+
 def test_peft_would_take_another_module_for_the_head(tmp_path: Path) -> None:
     model = tiny("bert")
-    model.bert.classifier = torch.nn.Identity()
-    with pytest.raises(methods.MethodError, match=r"'bert\.classifier' does not allow that"):
+    model.bert.score = torch.nn.Identity()  # peft keeps what is called so, whatever it is told
+    with pytest.raises(methods.MethodError, match=r"'bert\.score' does not allow that"):
         methods.apply(model, "lora").export_peft(tmp_path)
 
 
@@ -207,7 +227,7 @@ def test_no_weights_of_the_base_are_needed(
     saved = methods.Checkpoint.read(made.save(tmp_path / "saved"))
     assert saved.model == {"name": None, "class": type(made.model).__name__, "num_labels": 3}
     skeleton = without_weights(architecture, head)
-    there = files(methods.export_peft(skeleton, tmp_path / "there", saved))
+    there = files(methods.export_peft(skeleton, saved, tmp_path / "there"))
     assert there == files(made.export_peft(tmp_path / "here"))
     methods.apply(skeleton, "head")  # it is free again
 
@@ -215,7 +235,7 @@ def test_no_weights_of_the_base_are_needed(
 def test_dora_on_slices_needs_the_weights(tmp_path: Path) -> None:
     made = trained("dora", "gpt2")
     with pytest.raises(methods.MethodError, match="load the model with them"):
-        methods.export_peft(without_weights("gpt2"), tmp_path, made.checkpoint())
+        methods.export_peft(without_weights("gpt2"), made.checkpoint(), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["lora", "dora", "ia3"])
