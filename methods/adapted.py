@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from methods import peft_format
@@ -175,9 +176,44 @@ class Adapted:
         for parameter, value in self._kept:
             parameter.data = value
         for site, wrapper in self._injection.foldable:
+            wrapper.train(wrapper.base.training)  # it was out of the model when train() or eval() was called
             site.put(wrapper)  # type: ignore[arg-type]
         self._kept = []
         self.merged = False
+
+    def merge_difference(self, **inputs: Any) -> float:
+        """Largest absolute difference between a logit of the unmerged model and of the merged one.
+
+        Merging rounds W0 + B A once to the weights' dtype: to 8 significant bits in bfloat16, where an
+        update may be smaller than half a step of the weight it is added to. What that does to the logits
+        depends on the weights and on the inputs, so it is measured. Both are computed in evaluation mode;
+        afterwards the model is merged, or not, as it was.
+
+        Args:
+            inputs: one batch, as the model is called with.
+
+        Raises:
+            MergeError: the method cannot be merged.
+            MethodError: the model has no head, and so no logits.
+        """
+        if not (self.anatomy.is_language_model or self.head):
+            raise MethodError(f"{self.anatomy} has no head, and so no logits to compare.")
+        merged = self.merged
+        if merged:
+            self.unmerge()
+        modes = [(module, module.training) for module in self.model.modules()]
+        self.model.eval()
+        try:
+            with torch.no_grad():
+                before = self.model(**inputs).logits
+                self.merge()
+                after = self.model(**inputs).logits
+        finally:
+            if self.merged != merged:
+                self.merge() if merged else self.unmerge()
+            for module, training in modes:
+                module.training = training
+        return float((after.double() - before.double()).abs().max())
 
     def remove(self) -> Model:
         """Take the method out and return the model as it was before, bit by bit, head included."""

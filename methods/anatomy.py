@@ -202,7 +202,7 @@ class Anatomy:
         out_features, _ = sizes(module)
         groups = self.config.num_attention_heads if part.per_head else 1
         rows = torch.arange(out_features, device="cpu").view(groups, part.of, -1)
-        return rows[:, part.index].flatten()
+        return rows[:, part.index : part.index + part.span].flatten()
 
     def _children(self, module: nn.Module, path: list[str], before: str = "") -> Iterator[Site]:
         """The children of the lists at a path with ``*``, as sites."""

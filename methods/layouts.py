@@ -20,14 +20,16 @@ FEED_FORWARD_ROLES = ("gate", "up", "down")
 class Part:
     """Some of the output features of a fused linear layer.
 
-    The layer's outputs are ``of`` equal parts, of which this is number ``index``. With ``per_head`` the
-    parts are interleaved: each head's features lie together, and are split in turn (GPT-NeoX).
+    The layer's outputs are ``of`` equal parts, of which this is number ``index`` and the ``span`` - 1 behind
+    it. With ``per_head`` the parts are interleaved: each head's features lie together, and are split in turn
+    (GPT-NeoX).
     """
 
     path: str
     index: int
     of: int
     per_head: bool = False
+    span: int = 1
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,24 @@ _LLAMA = Layout(
 )
 
 
+def _phi3(config: Any) -> tuple[Layout, ...]:
+    """LLaMA's blocks with one matrix for the heads of queries, keys and values, which may be fewer."""
+    qkv, queries, keys = "self_attn.qkv_proj", config.num_attention_heads, config.num_key_value_heads
+    heads = queries + 2 * keys
+    query = Part(qkv, 0, heads, span=queries)
+    key, value = (Part(qkv, first, heads, span=keys) for first in (queries, queries + keys))
+    return (
+        replace(
+            _LLAMA,
+            attention=Attention("self_attn", query, key, value, "self_attn.o_proj"),
+            gate=Part("mlp.gate_up_proj", 0, 2),
+            up=Part("mlp.gate_up_proj", 1, 2),
+            attention_output="resid_attn_dropout",
+            feed_forward_output="resid_mlp_dropout",
+        ),
+    )
+
+
 def _bart(side: str) -> Layout:
     """The blocks of BART, OPT and their kin: dropout is a function, so it follows the adapters."""
 
@@ -263,7 +283,10 @@ LAYOUTS: dict[str, tuple[Layout, ...] | Callable[[Any], tuple[Layout, ...]]] = {
     "qwen2": (_LLAMA,),
     "qwen3": (_LLAMA,),
     "gemma": (_LLAMA,),
+    "phi3": _phi3,
     "t5": _t5,
+    "mt5": _t5,
     "bart": (_bart("encoder"), _bart("decoder")),
+    "mbart": tuple(replace(_bart(side), block_norm=None) for side in ("encoder", "decoder")),
 }
 """transformers model type -> its layouts, encoder before decoder, or a function of its configuration."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
@@ -22,6 +22,9 @@ class Foldable(Protocol):
 
         By their name in ``base``, in its orientation, and in at least float32. What is not named stays.
         """
+
+    def train(self, mode: bool) -> Any:
+        """Switch between training and evaluation, as modules do."""
 
 
 def sizes(layer: nn.Module) -> tuple[int, int]:
