@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from methods.anatomy import Anatomy, Model
 from methods.checkpoint import Checkpoint
 from methods.errors import AnatomyError, MergeError, MethodError
+from methods.flops import Flops, closed_form
 from methods.spec import Injection, Method, Options
 
 _MARK = "_paretune_method"
@@ -45,7 +46,7 @@ class Adapted:
         self._removed = False
         self._base_count = sum(p.numel() for p in anatomy.body_parameters().values())
         with contextlib.suppress(AnatomyError):
-            _ = anatomy.geometry  # read before the method changes the modules
+            _ = anatomy.geometry, anatomy.flow  # read before the method changes the modules
         self._required_grad = [(p, p.requires_grad) for p in model.parameters()]
         self._injection: Injection
         self._inject(options)
@@ -116,6 +117,16 @@ class Adapted:
         """Scalars that a checkpoint of the method keeps, the head apart."""
         _, tensors = self.method.stored(self._injection, self.options)
         return sum(tensor.numel() for tensor in tensors.values())
+
+    def flops(self, batch: int, length: int) -> Flops:
+        """FLOPs of a forward pass and a training step of ``batch`` x ``length`` tokens, in closed form.
+
+        Raises:
+            AnatomyError: nothing is known that tells them from the sizes.
+        """
+        geometry = self.anatomy.geometry
+        work = self.method.work(geometry, self.options)
+        return closed_form(geometry, self.anatomy.flow, work, batch, length)
 
     @property
     def max_input_length(self) -> int | None:

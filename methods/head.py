@@ -6,6 +6,7 @@ The floor of every comparison: whatever a method costs, it must beat this.
 from __future__ import annotations
 
 from methods.anatomy import Anatomy
+from methods.flops import Work
 from methods.geometry import Geometry
 from methods.spec import Injection, Method, NoOptions
 
@@ -26,3 +27,7 @@ class Head(Method[NoOptions]):
     def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
         """Nothing."""
         return {}
+
+    def work(self, geometry: Geometry, options: NoOptions) -> Work:
+        """Nothing: no gradient enters the body."""
+        return Work()
