@@ -157,6 +157,11 @@ class Adapted:
             site.put(wrapper.base)
         self.merged = True
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of the base's own tensors that are kept beside the merged ones; 0 while nothing is merged."""
+        return sum(value.numel() * value.element_size() for _, value in self._kept)
+
     def unmerge(self) -> None:
         """Undo :meth:`merge`, bit by bit.
 
