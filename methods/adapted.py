@@ -13,6 +13,7 @@ from methods import peft_format
 from methods.anatomy import Anatomy, Model
 from methods.checkpoint import MANIFEST, Checkpoint
 from methods.errors import AnatomyError, MergeError, MethodError
+from methods.flops import Flops, closed_form
 from methods.spec import Injection, Method, Options
 
 _MARK = "_paretune_method"
@@ -58,7 +59,7 @@ class Adapted:
         self._removed = False
         self._base_count = sum(p.numel() for p in anatomy.body_parameters().values())
         with contextlib.suppress(AnatomyError):
-            _ = anatomy.geometry  # read before the method changes the modules
+            _ = anatomy.geometry, anatomy.flow  # read before the method changes the modules
         self._required_grad = [(p, p.requires_grad) for p in model.parameters()]
         self._injection: Injection
         self._inject(options)
@@ -130,6 +131,16 @@ class Adapted:
         _, tensors = self.method.stored(self._injection, self.options)
         return sum(tensor.numel() for tensor in tensors.values())
 
+    def flops(self, batch: int, length: int) -> Flops:
+        """FLOPs of a forward pass and a training step of ``batch`` x ``length`` tokens, in closed form.
+
+        Raises:
+            AnatomyError: nothing is known that tells them from the sizes.
+        """
+        geometry = self.anatomy.geometry
+        work = self.method.work(geometry, self.options)
+        return closed_form(geometry, self.anatomy.flow, work, batch, length)
+
     @property
     def changes_the_forward_pass(self) -> bool:
         """Whether the model computes anything that the base does not."""
@@ -163,6 +174,11 @@ class Adapted:
                 parameter.data = value.to(parameter.dtype)
             site.put(wrapper.base)
         self.merged = True
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of the base's own tensors that are kept beside the merged ones; 0 while nothing is merged."""
+        return sum(value.numel() * value.element_size() for _, value in self._kept)
 
     def unmerge(self) -> None:
         """Undo :meth:`merge`, bit by bit.

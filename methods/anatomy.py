@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from methods.errors import AnatomyError, MethodError
+from methods.flow import Flow, read
 from methods.geometry import Geometry
 from methods.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES, LAYOUTS, Attention, Layout, Part
 from methods.linear import Foldable, Linear, is_norm, sizes
@@ -307,6 +308,11 @@ class Anatomy:
             biases=total(self.bias_parameters()),
             base=total(self.body_parameters()),
         )
+
+    @cached_property
+    def flow(self) -> Flow:
+        """How a pass runs through this model; ask before a method changes it."""
+        return read(self)
 
     # Positions ----------------------------------------------------------------------------------
 

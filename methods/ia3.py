@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy
+from methods.flops import Work
 from methods.geometry import Geometry
 from methods.linear import Linear, oriented
 from methods.lora import by_module
@@ -125,3 +126,7 @@ class IA3(Method[NoOptions]):
             "keys_values": sum(rows for role in OUTPUTS for rows, _ in geometry.linears[role]),
             "feed_forward": sum(columns for _, columns in geometry.linears["down"]),
         }
+
+    def work(self, geometry: Geometry, options: NoOptions) -> Work:
+        """No product of its own; scales train on keys, values and the inner activation."""
+        return Work(vectors=frozenset({*OUTPUTS, "inner"}))

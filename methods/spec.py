@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, Site
 from methods.errors import OptionError, explain
+from methods.flops import Work
 from methods.geometry import Geometry
 from methods.linear import Foldable
 
@@ -140,6 +141,10 @@ class Method(ABC, Generic[OptionsT]):
     @abstractmethod
     def count(self, geometry: Geometry, options: OptionsT) -> dict[str, int]:
         """Closed-form number of trained scalars, split into named parts; the head is not in it."""
+
+    @abstractmethod
+    def work(self, geometry: Geometry, options: OptionsT) -> Work:
+        """What it adds to a forward pass, and where something trains: its FLOPs follow from that."""
 
     def stored(self, injection: Injection, options: OptionsT) -> tuple[Options, dict[str, Tensor]]:
         """Return what a checkpoint keeps: options that rebuild it, and tensors by name.
