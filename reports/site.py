@@ -166,7 +166,7 @@ def _templates() -> Environment:
     )
     for name in ("clean", "count", "share", "spread", "size", "seconds", "ratio", "interval", "score"):
         engine.filters[name] = getattr(text, name)
-    engine.filters["ms"] = text.milliseconds
+    engine.filters |= {"ms": text.milliseconds, "flops": text.flops}
     return engine
 
 
