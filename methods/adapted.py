@@ -147,6 +147,12 @@ class Adapted:
         return bool(self._injection.swaps or self._injection.undo)
 
     @property
+    def stored_options(self) -> Options:
+        """The options that rebuild what a checkpoint keeps: other ones where only training needs a part."""
+        options, _ = self.method.stored(self._injection, self.options)
+        return options
+
+    @property
     def max_input_length(self) -> int | None:
         """User's tokens that fit beside what the method takes; None where nothing limits them."""
         limit = self.anatomy.max_positions

@@ -118,7 +118,7 @@ def test_the_memory_probe_leaves_no_trace(
     with_probe = run_trial(made)
 
     def no_steps(step: Any, model: Any, device: Any) -> memory.PeakMemory:
-        return memory.PeakMemory(1, 1, "tensors")
+        return memory.PeakMemory(1, memory.Split(1, 0, 0, 0, 0), "tensors")
 
     monkeypatch.setattr(memory, "measure_peak", no_steps)
     without = run_trial(made)
