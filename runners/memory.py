@@ -67,11 +67,15 @@ class PeakMemory:
     split: Split
     method: str  # `tensors` or `cuda_allocator`, see the module's docstring
 
-    def to_record(self, batch_size: int, sequence_length: int) -> Memory:
-        """The record's part, for steps on ``batch_size`` x ``sequence_length`` positions."""
+    def to_record(self, inference: PeakMemory, batch_size: int, sequence_length: int) -> Memory:
+        """The record's part, for training steps on ``batch_size`` x ``sequence_length`` positions.
+
+        ``inference`` is the peak of forward passes without gradients on the same batch.
+        """
         return Memory(
             peak_training_bytes=self.peak_bytes,
-            parameters_bytes=self.split.parameters_bytes,
+            **vars(self.split),
+            peak_inference_bytes=inference.peak_bytes,
             method=self.method,
             batch_size=batch_size,
             sequence_length=sequence_length,

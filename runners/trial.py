@@ -241,7 +241,7 @@ def _subset(split: Encoded, count: int | None, seed: int) -> Encoded:
 def _training_memory(
     spec: TrialSpec, accelerator: Accelerator, adapted: Adapted, collate: batches.Collator, train: Encoded
 ) -> Memory:
-    """Measure two real steps on the longest batch, then put the weights back.
+    """Measure two real steps on the longest batch, put the weights back, and measure a forward pass on it.
 
     It comes before training, so that a trial that does not fit ends at once.
     """
@@ -258,7 +258,14 @@ def _training_memory(
             training.training_step, accelerator, adapted.model, optimiser, batch, spec.protocol.gradient_clip
         )
         peak = memory.measure_peak(step, adapted.model, accelerator.device)
-    return peak.to_record(*batch["input_ids"].shape)
+    del optimiser, step  # its state is not there at inference
+    device.free(accelerator.device)
+    batch.pop("labels")
+    adapted.model.eval()
+    forward = functools.partial(adapted.model, **batch)
+    with torch.no_grad():
+        inference = memory.measure_peak(forward, adapted.model, accelerator.device, steps=1)
+    return peak.to_record(inference, *batch["input_ids"].shape)
 
 
 @contextmanager

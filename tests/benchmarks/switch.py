@@ -4,7 +4,7 @@ One base (MiniLM, two classes), two tasks of LoRA (rank 8 on query and value). A
 merged, from a checkpoint in memory and from its folder; a reload is `from_pretrained` of the other task's
 merged model, or its weights alone copied into the model that is there. They take turns, round by round, and
 every one is checked to end at the other task. Files are in the page cache, and `from_pretrained` maps its
-file: reading the pages falls to the first forward pass, which is not counted here. Bytes are those of tensors.
+file: reading the pages falls to the first forward pass, which is not counted here. Bytes are of tensors.
 
     python tests/benchmarks/switch.py [--rounds 30]
 """

@@ -117,7 +117,7 @@ def test_the_memory_probe_leaves_no_trace(
     made = spec(tiny_model, quick, data=glue_folder)
     with_probe = run_trial(made)
 
-    def no_steps(step: Any, model: Any, device: Any) -> memory.PeakMemory:
+    def no_steps(step: Any, model: Any, device: Any, *, steps: int = 2) -> memory.PeakMemory:
         return memory.PeakMemory(1, memory.Split(1, 0, 0, 0, 0), "tensors")
 
     monkeypatch.setattr(memory, "measure_peak", no_steps)
@@ -206,4 +206,4 @@ def test_sample_input_is_exactly_as_long_as_asked(glue_folder: str) -> None:
 
     split = batches.encode("embedded", "cola", glue_folder, "report", max_length=64)
     assert costs.sample_input(split, 200)["input_ids"].shape == (1, 200)
-    assert models.tokenizer("embedded").cls_token_id == trial.sample_input(split, 5)["input_ids"][0, 0]
+    assert models.tokenizer("embedded").cls_token_id == costs.sample_input(split, 5)["input_ids"][0, 0]
