@@ -20,6 +20,7 @@ _WHOLE = (
     "stored_parameters",
     "peak_training_bytes",
     "checkpoint_bytes",
+    "n_at_chance",
 )
 
 
@@ -31,9 +32,11 @@ def trials(records: Sequence[Record]) -> pd.DataFrame:
 def compare(records: Sequence[Record]) -> pd.DataFrame:
     """One row per model, task, method and setting over its seeds, the best score of each task first.
 
-    `score` is the mean of the main metric on the reported split and `score_sd` the sample standard
-    deviation (null with one seed). Trials that did not complete are counted, never dropped: a method of
-    which no trial completed is a row without a score. Costs are medians over completed seeds.
+    `score` is the mean of the main metric on the reported split, `score_low` and `score_high` its 95 %
+    interval (null below three seeds) and `score_sd` the sample standard deviation (null with one). Trials
+    that did not complete are counted, never dropped: a seed that diverged counts in the mean as the majority
+    answer, a method of which no trial completed is a row without a score. `unstable_share` is the share
+    of seeds that diverged or scored no better than that answer. Costs are medians over completed seeds.
     """
     return _frame([_compared(section, row) for section in sections(records) for row in section.rows])
 
@@ -106,6 +109,8 @@ def _compared(section: Section, row: Row) -> dict[str, Any]:
         "options": json.dumps(row.identity.options, sort_keys=True),
         "metric": section.info.main_metric if section.info else None,
         "score": row.score.mean,
+        "score_low": row.score.interval.low if row.score.interval else None,
+        "score_high": row.score.interval.high if row.score.interval else None,
         "score_sd": row.score.sd,
         "n_seeds": len(row.records),
         "n_scored": row.score.n,
@@ -113,6 +118,8 @@ def _compared(section: Section, row: Row) -> dict[str, Any]:
         "n_diverged": row.statuses["diverged"],
         "n_out_of_memory": row.statuses["out_of_memory"],
         "n_failed": row.statuses["failed"],
+        "n_at_chance": row.instability.at_chance,
+        "unstable_share": row.instability.share,
         "method_parameters": row.method_parameters,
         "trainable_share": row.trainable_share,
         "head_parameters": row.head_parameters,

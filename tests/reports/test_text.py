@@ -6,6 +6,7 @@ import pytest
 
 from reports import text
 from reports.aggregate import Ratio, Spread
+from reports.statistics import Interval
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,9 @@ from reports.aggregate import Ratio, Spread
         (text.count, 74_498, "74,498"),
         (text.ratio, Ratio(1.084, 1.05, 1.11), "×1.08"),
         (text.interval, Ratio(1.084, 1.05, 1.11), "1.05–1.11"),
-        (text.spread, Spread(0.8154, 0.0041, 3), "0.815 ± 0.004"),
+        (text.spread, Spread(0.8154, 0.0041, 2), "0.815 ± 0.004"),
+        (text.spread, Spread(0.8154, 0.0041, 3, Interval(0.8052, 0.8256)), "0.815 (0.805–0.826)"),
+        (text.spread, Spread(0.01, 0.01, 3, Interval(-0.0148, 0.0348)), "0.010 (−0.015 to 0.035)"),
         (text.spread, Spread(0.8154, None, 1), "0.815"),
         (text.setting, ["query", "value"], "query, value"),
         (text.setting, 5e-5, "5e-05"),
