@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 from reports.aggregate import Row
 from reports.errors import RecordError
+from reports.sections import Section
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,18 @@ def cost_score(costs: Costs, reference: Costs, weights: Weights = WEIGHTS) -> Co
     return CostScore(value, ratios, missing)
 
 
+def section_costs(section: Section, weights: Weights = WEIGHTS) -> dict[str, CostScore]:
+    """Each row's cost by its label, relative to the row that trains all of the base: full fine-tuning.
+
+    Of several such rows the best-scoring one; without any there are no costs.
+    """
+    reference = next((row for row in section.rows if row.trainable_share == 1), None)
+    if reference is None:
+        return {}
+    base = row_costs(reference)
+    return {row.label: cost_score(row_costs(row), base, weights) for row in section.rows}
+
+
 def row_costs(row: Row) -> Costs:
     """The costs of a row; a method that merges is deployed merged, so its latency is the merged one."""
     latency = row.merged or row.unmerged
@@ -85,6 +98,19 @@ def row_costs(row: Row) -> Costs:
         checkpoint_bytes=row.checkpoint_bytes,
         trainable_parameters=row.trainable_parameters,
     )
+
+
+def weights_told(weights: Weights = WEIGHTS) -> str:
+    """The weights in words: `peak training memory 30 %, ...`."""
+    names = {
+        "peak_training_bytes": "peak training memory",
+        "training_seconds": "training time",
+        "latency": "latency (merged where the method merges)",
+        "checkpoint_bytes": "checkpoint",
+        "trainable_parameters": "trainable parameters",
+    }
+    total = math.fsum(getattr(weights, field) for field in names)
+    return ", ".join(f"{name} {100 * getattr(weights, field) / total:.0f} %" for field, name in names.items())
 
 
 def _ratio(value: float | None, reference: float | None) -> float | None:

@@ -132,8 +132,6 @@ class Instability:
     diverged: int
     at_chance: int | None
     """Completed, and no better than the majority answer; null where that answer's score is unknown."""
-    interval: Interval | None
-    """Of the share."""
 
     @property
     def share(self) -> float | None:
@@ -142,6 +140,17 @@ class Instability:
             return None
         return (self.diverged + self.at_chance) / self.seeds
 
+    @property
+    def interval(self) -> Interval | None:
+        """Of the share: the exact one of Clopper & Pearson 1934 (Biometrika 26, 404).
+
+        It holds at least 95 times in 100 for any number of seeds, one included.
+        """
+        if self.seeds == 0 or self.at_chance is None:
+            return None
+        exact = stats.binomtest(self.diverged + self.at_chance, self.seeds).proportion_ci(LEVEL, "exact")
+        return Interval(float(exact.low), float(exact.high))
+
 
 def instability(
     outcomes: Sequence[tuple[Status, float | None]], floor: float | None, *, higher_is_better: bool = True
@@ -149,8 +158,7 @@ def instability(
     """Count the seeds that diverged or stayed at chance.
 
     A run stayed at chance when its score is no better than the majority classifier's, as Mosbach et al. 2021
-    (arXiv 2006.04884) define a failed run; an undefined score is one of these. The share's interval is the
-    exact one of Clopper & Pearson 1934, which holds at least 95 times in 100 for any number of seeds.
+    (arXiv 2006.04884) define a failed run; an undefined score is one of these.
 
     Args:
         outcomes: status and score of each trial.
@@ -162,13 +170,20 @@ def instability(
     diverged = sum(status == "diverged" for status, _ in outcomes)
     seeds = len(done) + diverged
     if floor is None:
-        return Instability(seeds, diverged, None, None)
+        return Instability(seeds, diverged, None)
     at_chance = sum(score is None or sign * score <= sign * floor for score in done)
-    interval = None
-    if seeds:
-        exact = stats.binomtest(diverged + at_chance, seeds).proportion_ci(LEVEL, method="exact")
-        interval = Interval(float(exact.low), float(exact.high))
-    return Instability(seeds, diverged, at_chance, interval)
+    return Instability(seeds, diverged, at_chance)
+
+
+def pooled(parts: Sequence[Instability]) -> Instability:
+    """The instability over several tasks: every run counts once."""
+    chance = [part.at_chance for part in parts]
+    known = [count for count in chance if count is not None]
+    return Instability(
+        seeds=sum(part.seeds for part in parts),
+        diverged=sum(part.diverged for part in parts),
+        at_chance=sum(known) if len(known) == len(chance) else None,
+    )
 
 
 def no_interval(seeds: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reports.aggregate import Ratio, Row
+from reports.cost_score import CostScore, section_costs
 from reports.identity import identity
 from reports.schema import Record
 from reports.sections import Section, sections
@@ -36,9 +37,14 @@ def compare(records: Sequence[Record]) -> pd.DataFrame:
     interval (null below three seeds) and `score_sd` the sample standard deviation (null with one). Trials
     that did not complete are counted, never dropped: a seed that diverged counts in the mean as the majority
     answer, a method of which no trial completed is a row without a score. `unstable_share` is the share
-    of seeds that diverged or scored no better than that answer. Costs are medians over completed seeds.
+    of seeds that diverged or scored no better than that answer. Costs are medians over completed seeds;
+    `cost_score` puts them into one number relative to full fine-tuning, as `cost_score.cost_score` says.
     """
-    return _frame([_compared(section, row) for section in sections(records) for row in section.rows])
+    rows = []
+    for section in sections(records):
+        costs = section_costs(section)
+        rows += [_compared(section, row, costs.get(row.label)) for row in section.rows]
+    return _frame(rows)
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -95,7 +101,7 @@ def _trial(record: Record) -> dict[str, Any]:
     }
 
 
-def _compared(section: Section, row: Row) -> dict[str, Any]:
+def _compared(section: Section, row: Row, cost: CostScore | None) -> dict[str, Any]:
     metrics = {
         key: value
         for name, spread in row.metrics.items()
@@ -131,6 +137,7 @@ def _compared(section: Section, row: Row) -> dict[str, Any]:
         **_ratio("latency_ratio", row.unmerged),
         **_ratio("merged_latency_ratio", row.merged),
         "checkpoint_bytes": row.checkpoint_bytes,
+        "cost_score": cost.value if cost else None,
         "pareto_front": row.on_front,
         **metrics,
     }

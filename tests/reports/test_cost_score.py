@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from reports import RecordError
-from reports.cost_score import WEIGHTS, Costs, Weights, cost_score, row_costs
+from reports import RecordError, compare
+from reports.cost_score import WEIGHTS, Costs, Weights, cost_score, row_costs, section_costs, weights_told
 from reports.sections import sections
 
 FULL = Costs(512e6, 60.0, 1.0, 90e6, 22e6)
@@ -60,3 +60,26 @@ def test_costs_of_a_row_use_the_merged_latency_where_there_is_one(make_study):
     assert row_costs(rows["lora"]).latency == 1.0
     assert row_costs(rows["bitfit"]).latency == 1.003
     assert row_costs(rows["lora"]).trainable_parameters == 74_498
+
+
+def test_a_section_is_measured_against_full_tuning_or_not_at_all(make_study):
+    (section,) = sections(make_study())
+    costs = section_costs(section)
+    assert costs["full"].value == 1
+    assert compare(make_study()).set_index("method")["cost_score"].to_dict() == {
+        name: cost.value for name, cost in costs.items()
+    }
+    without = [record for record in make_study() if record.spec["method"] != "full"]
+    assert section_costs(*sections(without)) == {}
+    assert compare(without)["cost_score"].isna().all()
+
+
+def test_weights_are_told_in_proportion():
+    assert (
+        weights_told(Weights(3, 3, 2, 1, 1))
+        == weights_told()
+        == (
+            "peak training memory 30 %, training time 30 %, latency (merged where the method merges) 20 %, "
+            "checkpoint 10 %, trainable parameters 10 %"
+        )
+    )

@@ -12,6 +12,7 @@ from reports.statistics import (
     instability,
     interquartile_mean,
     mean_interval,
+    pooled,
     seed_score,
     stratified_mean,
 )
@@ -150,8 +151,18 @@ def test_the_share_has_the_exact_interval():
     assert half.interval == pytest.approx((stats.beta.ppf(0.025, 1, 2), stats.beta.ppf(0.975, 2, 1)))
 
 
-def test_intervals_of_the_share_cover_the_truth():
-    rng = np.random.default_rng(0)
-    possible = [instability([("diverged", None)] * k + [("completed", 0.8)] * (5 - k), 0.5) for k in range(6)]
-    for truth in (0.1, 0.3, 0.7):
-        assert covers([possible[k] for k in rng.binomial(5, truth, 2000)], truth) >= 0.95
+def test_pooled_instability_counts_every_run():
+    one = instability([("completed", 0.8), ("diverged", None)], 0.5)
+    two = instability([("completed", 0.4)] * 3, 0.5)
+    assert pooled([one, two]) == instability(
+        [("completed", 0.8), ("diverged", None)] + [("completed", 0.4)] * 3, 0.5
+    )
+    assert pooled([one, instability([("completed", 0.4)], None)]).share is None
+
+
+@pytest.mark.parametrize("truth", [0.02, 0.1, 0.3, 0.7])
+def test_intervals_of_the_share_cover_the_truth(truth):
+    counts = range(6)
+    possible = [instability([("diverged", None)] * k + [("completed", 0.8)] * (5 - k), 0.5) for k in counts]
+    held = [found.interval.low <= truth <= found.interval.high for found in possible]
+    assert stats.binom.pmf(counts, 5, truth) @ held >= 0.95
