@@ -1,11 +1,14 @@
 """Head only: a frozen body under a trained task head.
 
-The floor of every comparison: whatever a method costs, it must beat this.
+The floor of every comparison: whatever a method costs, it must beat this. A language model's head is
+pretrained and part of the base, so there is nothing to train there.
 """
 
 from __future__ import annotations
 
 from methods.anatomy import Anatomy
+from methods.errors import AnatomyError
+from methods.flops import Work
 from methods.geometry import Geometry
 from methods.spec import Injection, Method, NoOptions
 
@@ -20,9 +23,19 @@ class Head(Method[NoOptions]):
     learning_rate = 1e-2
 
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
-        """Own nothing: the head always trains."""
+        """Own nothing: the head always trains.
+
+        Raises:
+            AnatomyError: the model has no task head.
+        """
+        if not anatomy.head_parameters():
+            raise AnatomyError(f"{anatomy} has no task head, head has nothing to train.")
         return Injection(trained={})
 
     def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
         """Nothing."""
         return {}
+
+    def work(self, geometry: Geometry, options: NoOptions) -> Work:
+        """Nothing: no gradient enters the body."""
+        return Work()

@@ -20,14 +20,16 @@ FEED_FORWARD_ROLES = ("gate", "up", "down")
 class Part:
     """Some of the output features of a fused linear layer.
 
-    The layer's outputs are ``of`` equal parts, of which this is number ``index``. With ``per_head`` the
-    parts are interleaved: each head's features lie together, and are split in turn (GPT-NeoX).
+    The layer's outputs are ``of`` equal parts, of which this is number ``index`` and the ``span`` - 1 behind
+    it. With ``per_head`` the parts are interleaved: each head's features lie together, and are split in turn
+    (GPT-NeoX).
     """
 
     path: str
     index: int
     of: int
     per_head: bool = False
+    span: int = 1
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ class Layout:
     cross_attention: Attention | None = None
     root: str = ""
     """Path of the module that runs this stack, from its embedding on."""
+    parallel: bool = False
+    """Whether both sub-layers read the block's input, not one after the other."""
+    attends_to_positions: bool = False
+    """Whether the attention multiplies queries and keys with embeddings of positions too."""
     causal: bool = False
     pools_first_token: bool = False
     """Whether the head reads position 0, which nothing may be put in front of."""
@@ -103,6 +109,7 @@ _DEBERTA = replace(
         key="attention.self.key_proj",
         value="attention.self.value_proj",
     ),
+    attends_to_positions=True,
 )
 _MPNET = replace(
     _ROBERTA,
@@ -194,6 +201,24 @@ _LLAMA = Layout(
 )
 
 
+def _phi3(config: Any) -> tuple[Layout, ...]:
+    """LLaMA's blocks with one matrix for the heads of queries, keys and values, which may be fewer."""
+    qkv, queries, keys = "self_attn.qkv_proj", config.num_attention_heads, config.num_key_value_heads
+    heads = queries + 2 * keys
+    query = Part(qkv, 0, heads, span=queries)
+    key, value = (Part(qkv, first, heads, span=keys) for first in (queries, queries + keys))
+    return (
+        replace(
+            _LLAMA,
+            attention=Attention("self_attn", query, key, value, "self_attn.o_proj"),
+            gate=Part("mlp.gate_up_proj", 0, 2),
+            up=Part("mlp.gate_up_proj", 1, 2),
+            attention_output="resid_attn_dropout",
+            feed_forward_output="resid_mlp_dropout",
+        ),
+    )
+
+
 def _bart(side: str) -> Layout:
     """The blocks of BART, OPT and their kin: dropout is a function, so it follows the adapters."""
 
@@ -218,6 +243,10 @@ def _bart(side: str) -> Layout:
 def _opt(config: Any) -> tuple[Layout, ...]:
     ends = None if config.do_layer_norm_before else "final_layer_norm"
     return (replace(_bart("decoder"), cross_attention=None, block_norm=ends, positions="mask"),)
+
+
+def _gpt_neox(config: Any) -> tuple[Layout, ...]:
+    return (replace(_GPT_NEOX, parallel=config.use_parallel_residual),)
 
 
 def _t5(config: Any) -> tuple[Layout, ...]:
@@ -256,14 +285,17 @@ LAYOUTS: dict[str, tuple[Layout, ...] | Callable[[Any], tuple[Layout, ...]]] = {
     "mpnet": (_MPNET,),
     "modernbert": (_MODERNBERT,),
     "gpt2": (_GPT2,),
-    "gpt_neox": (_GPT_NEOX,),
+    "gpt_neox": _gpt_neox,
     "opt": _opt,
     "llama": (_LLAMA,),
     "mistral": (_LLAMA,),
     "qwen2": (_LLAMA,),
     "qwen3": (_LLAMA,),
     "gemma": (_LLAMA,),
+    "phi3": _phi3,
     "t5": _t5,
+    "mt5": _t5,
     "bart": (_bart("encoder"), _bart("decoder")),
+    "mbart": tuple(replace(_bart(side), block_norm=None) for side in ("encoder", "decoder")),
 }
 """transformers model type -> its layouts, encoder before decoder, or a function of its configuration."""

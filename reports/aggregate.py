@@ -74,6 +74,11 @@ class Row:
         return self.method_parameters + self.head_parameters
 
     @property
+    def sample(self) -> Record | None:
+        """A completed trial: what does not depend on the seed can be read off it."""
+        return next((record for record in self.records if record.status == "completed"), None)
+
+    @property
     def failures(self) -> list[Record]:
         """Trials that did not complete."""
         return [record for record in self.records if record.status != "completed"]

@@ -21,7 +21,25 @@ MAX_BYTES = 4_000_000  # a record of a long study is some 20 kB
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 """A pure function from the content of one schema version to the content of the next."""
 
-UPGRADES: Mapping[int, Upgrade] = {}
+
+def _from_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 added the split of memory, FLOPs and floors, and what serving takes: unknown before."""
+    split = (
+        "gradients_bytes",
+        "optimizer_bytes",
+        "activations_bytes",
+        "temporary_bytes",
+        "peak_inference_bytes",
+    )
+    added = {"memory": split, "latency": ("max_input_length", "merge_logit_difference")}
+    filled = {
+        part: {**dict.fromkeys(names), **data[part]} if isinstance(data.get(part), dict) else data.get(part)
+        for part, names in added.items()
+    }
+    return {**data, **filled, "compute": None, "serving": None}
+
+
+UPGRADES: Mapping[int, Upgrade] = {1: _from_1}
 """`UPGRADES[n]` turns a record of version n into version n + 1. Version 1 is the first."""
 
 

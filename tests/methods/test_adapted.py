@@ -17,7 +17,8 @@ from transformers import (
 import methods
 from runners import models
 
-from .conftest import text, tiny
+from .conftest import inputs, logits, text, tiny
+from .test_invariants import perturb
 
 
 def skeleton(architecture: str, **sizes: Any) -> Any:
@@ -115,6 +116,14 @@ def test_bad_options_are_one_sentence(name: str, options: dict[str, Any], words:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", methods.names())
+def test_one_method_at_a_time(name: str) -> None:
+    model = tiny("bert")
+    methods.apply(model, name)
+    with pytest.raises(methods.MethodError, match=f"already holds the method '{name}'"):
+        methods.apply(model, "lora")
+
+
 def test_what_is_not_a_model_is_refused() -> None:
     with pytest.raises(methods.MethodError, match="received Linear"):
         methods.apply(torch.nn.Linear(2, 2), "lora")  # type: ignore[arg-type]
@@ -171,3 +180,66 @@ def test_merging_twice_or_unmerging_what_is_not() -> None:
     made.merge()
     with pytest.raises(methods.MergeError, match="already merged"):
         made.merge()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "head"), [("bert", "classify"), ("gpt2", "causal"), ("t5", "seq2seq")]
+)
+@pytest.mark.parametrize("name", ["lora", "dora", "ia3"])
+def test_what_merging_rounds_away(name: str, architecture: str, head: str) -> None:
+    found = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        model = tiny(architecture, head, dtype=dtype)
+        made = methods.apply(model, name)
+        perturb(made)
+        batch = inputs(model)
+        unmerged = logits(model, batch)
+        found[dtype] = made.merge_difference(**batch)
+        assert not made.merged
+        assert torch.equal(logits(model, batch), unmerged)
+        made.merge()
+        merged = logits(model, batch)
+        assert found[dtype] == (merged.double() - unmerged.double()).abs().max().item()
+        assert made.merge_difference(**batch) == found[dtype]
+        assert made.merged
+        assert torch.equal(logits(model, batch), merged)
+    assert 0 < found[torch.float32] < 1e-4
+    assert found[torch.bfloat16] > 100 * found[torch.float32]
+
+
+def test_the_difference_is_measured_in_evaluation_mode_and_leaves_modes_alone() -> None:
+    model = tiny("bert")
+    made = methods.apply(model, "lora", dropout=0.5)
+    perturb(made)
+    expected = made.merge_difference(**inputs(model))
+    model.train()
+    model.bert.encoder.eval()
+    modes = [module.training for module in model.modules()]
+    assert made.merge_difference(**inputs(model)) == expected < 1e-4
+    assert [module.training for module in model.modules()] == modes
+    with pytest.raises(ValueError, match="input_ids"):  # transformers' own
+        made.merge_difference()
+    assert [module.training for module in model.modules()] == modes
+    made.merge()
+    with pytest.raises(ValueError, match="input_ids"):  # transformers' own
+        made.merge_difference()
+    assert made.merged
+
+
+def test_what_has_no_difference_to_measure_says_so() -> None:
+    made = methods.apply(tiny("bert"), "houlsby")
+    with pytest.raises(methods.MergeError, match="houlsby cannot be merged"):
+        made.merge_difference(**inputs(made.model))
+    bare = BertModel(tiny("bert").config)
+    with pytest.raises(methods.MethodError, match=r"BertModel \(bert\) has no head, and so no logits"):
+        methods.apply(bare, "lora").merge_difference(**text(bare))
+
+
+def test_modes_reach_what_was_merged_away() -> None:
+    model = tiny("bert").train()
+    made = methods.apply(model, "lora", dropout=0.5)
+    perturb(made)
+    made.merge()
+    model.eval()
+    made.unmerge()
+    assert not any(module.training for module in model.modules())

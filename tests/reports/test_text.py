@@ -59,3 +59,10 @@ def test_format(function, value, expected):
 )
 def test_missing_is_an_en_dash(function):
     assert function(None) == "–"
+
+
+def test_flops_and_milliseconds():
+    assert text.flops(1_234_000_000) == "1.23 GFLOP"
+    assert text.flops(12) == "12.0 FLOP"
+    assert text.milliseconds(0.4567) == "0.46 ms"
+    assert text.milliseconds(None) == "–"

@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
+from transformers import BertForSequenceClassification
 
-from runners import cli
+import methods
+from methods.peft_format import TENSORS
+from runners import cli, models
 from runners.contenders import parse_option
 from runners.spec import SpecError
 
@@ -84,6 +89,63 @@ def test_count_reads_a_config_file(tmp_path: Path, capsys: pytest.CaptureFixture
     result = json.loads(capsys.readouterr().out)
     assert result["method"] == 294_912
     assert result["head"] == 592_130
+
+
+def trained(folder: Path, **changes: Any) -> Path:
+    """A checkpoint of a LoRA on a model with three classes."""
+    torch.manual_seed(0)
+    config = models.config("embedded")
+    config.num_labels = 3
+    adapted = methods.apply(BertForSequenceClassification(config), "lora", rank=2)
+    for parameter in adapted.trained().values():
+        parameter.data.add_(0.1)
+    adapted.save(folder)
+    manifest = json.loads((folder / "paretune.json").read_text())
+    (folder / "paretune.json").write_text(json.dumps(manifest | changes))
+    return folder
+
+
+def test_export_needs_no_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = trained(tmp_path / "checkpoint")
+    assert paretune("export", str(checkpoint), "--format", "peft") == 0
+    folder = Path(capsys.readouterr().out.strip())
+    assert folder == checkpoint / "peft"
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == models.location("embedded")
+    kept, written = load_file(checkpoint / "paretune.safetensors"), load_file(folder / TENSORS)
+    assert len(kept) == len(written) == 2 * 6 * 2 + 2
+    assert torch.equal(written["base_model.model.classifier.weight"], kept["head.classifier.weight"])
+    other = tmp_path / "other"
+    arguments = ["export", str(checkpoint), "--model", "embedded", "--out", str(other), "--json"]
+    assert paretune(*arguments) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["folder"], shown["base"]) == (str(other), "embedded")
+    assert shown["bytes"] == {file.name: file.stat().st_size for file in other.iterdir()}
+    assert (other / TENSORS).read_bytes() == (folder / TENSORS).read_bytes()
+
+
+def test_export_says_what_is_wrong(
+    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = str(trained(tmp_path / "embedded"))
+    nameless = str(trained(tmp_path / "nameless", model={}))
+    strange = str(trained(tmp_path / "strange", model={"name": "embedded", "class": "pipeline"}))
+    for arguments, words in [
+        (["nowhere"], "no paretune.json"),
+        ([checkpoint, "--format", "pft"], "did you mean peft"),
+        ([checkpoint, "--model", tiny_model], "does not fit BertForSequenceClassification (bert)"),
+        (
+            [checkpoint, "--model", "roberta-base"],
+            "is a roberta, expected one for a BertForSequenceClassification",
+        ),
+        ([nameless], "give its base with --model"),
+        ([strange], "no model class 'pipeline'"),
+    ]:
+        assert paretune("export", *arguments) == 2
+        shown = capsys.readouterr()
+        assert words in shown.err
+        assert len(shown.err.strip().splitlines()) == 1
+        assert shown.out == ""
 
 
 @pytest.mark.parametrize("command", ["methods", "tasks", "studies"])

@@ -27,7 +27,16 @@ class Toy(nn.Module):
 
 def _trial(models, **options):
     inputs = {"input_ids": torch.ones(2, 6, dtype=torch.long), "attention_mask": torch.ones(2, 6)}
-    return latency.trial_latency(*models, inputs, device="cpu", rounds=9, seed=0, **options)
+    return latency.trial_latency(
+        *models,
+        inputs,
+        device="cpu",
+        rounds=9,
+        seed=0,
+        max_input_length=20,
+        merge_logit_difference=None,
+        **options,
+    )
 
 
 def test_trial_latency_fills_the_schema(clock):
