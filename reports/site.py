@@ -21,6 +21,7 @@ from plotly.offline import get_plotlyjs
 
 from reports import text
 from reports.answer import answer
+from reports.cost_score import weights_told
 from reports.errors import RecordError
 from reports.export import FRONT, csv_table, escape_markdown, markdown_table, safe_csv
 from reports.figures import figure_json, score_against_parameters
@@ -30,10 +31,15 @@ from reports.latency_page import groups
 from reports.provenance import Provenance, provenance
 from reports.schema import SCHEMA_VERSION, LatencyRecord, Record
 from reports.sections import Section, sections
+from reports.standing import Standing, all_standings, comparisons_frame, standing, standings
 
 QUESTION = "Which tuning method should I pick?"
 LATENCY_TITLE = "What does a method cost at inference?"
 HOLLOW = "○"
+_FILTERS = (
+    *("clean", "count", "share", "percent", "spread", "estimate"),
+    *("size", "seconds", "ratio", "interval", "score"),
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class SectionView:
     answer: list[str]
     figure: Markup | None
     provenance: Provenance
+    standing: Standing | None
 
 
 def build_site(
@@ -79,6 +86,8 @@ def build_site(
         pages.append(front_page(records, title))
         write_atomically(out / "table.md", markdown_report(records, title))
         write_atomically(out / "table.csv", csv_table(records))
+        if compared := all_standings(sections(records)):
+            write_atomically(out / "comparisons.csv", safe_csv(comparisons_frame(compared)))
     if latencies:
         pages.append(latency_page(latencies))
         write_atomically(out / "latency.csv", safe_csv(frame(latencies)))
@@ -105,9 +114,18 @@ def front_page(records: Sequence[Record], title: str) -> Page:
         text.plural(len(group), noun)
         for group, noun in ((methods, "method"), (tasks, "task"), (models, "model"), (records, "trial"))
     )
-    context = {"title": title, "scope": scope, "views": views}
-    files = (("table.md", "Markdown"), ("table.csv", "CSV"))
-    return Page("index.html", "methods", "page.html.j2", context, files)
+    overall = standings([view.section for view in views])
+    context = {
+        "title": title,
+        "scope": scope,
+        "views": views,
+        "overall": [(f"model-{number}", item) for number, item in enumerate(overall, start=1)],
+        "weights": weights_told(),
+    }
+    files = [("table.md", "Markdown"), ("table.csv", "CSV")]
+    if overall or any(view.standing for view in views):
+        files.append(("comparisons.csv", "every comparison of two methods"))
+    return Page("index.html", "methods", "page.html.j2", context, tuple(files))
 
 
 def render(page: Page, others: Sequence[tuple[str, str]] = ()) -> str:
@@ -136,9 +154,16 @@ def render(page: Page, others: Sequence[tuple[str, str]] = ()) -> str:
 def markdown_report(records: Sequence[Record], title: str = QUESTION) -> str:
     """The page as Markdown: the answers and the table."""
     parts = [f"# {escape_markdown(title)}"]
-    for section in sections(records):
+    found = sections(records)
+    for item in standings(found):
+        parts.append(f"## All {len(item.tasks)} tasks on {escape_markdown(item.model)}")
+        parts.append(escape_markdown(" ".join(item.sentences), limit=20_000))
+    for section in found:
         parts.append(f"## {escape_markdown(section.task)} on {escape_markdown(section.model)}")
         parts.append(escape_markdown(" ".join(answer(section)), limit=20_000))
+        alone = standing([section])
+        if alone:
+            parts.append(escape_markdown(" ".join(alone.sentences), limit=20_000))
         parts.append(markdown_table(section.records).strip())
     return "\n\n".join(parts) + "\n"
 
@@ -151,6 +176,7 @@ def _view(anchor: str, section: Section) -> SectionView:
         answer=answer(section),
         figure=Markup(figure_json(figure)) if figure else None,
         provenance=provenance(section),
+        standing=standing([section]),
     )
 
 
@@ -164,7 +190,7 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("clean", "count", "share", "spread", "size", "seconds", "ratio", "interval", "score"):
+    for name in _FILTERS:
         engine.filters[name] = getattr(text, name)
     engine.filters |= {"ms": text.milliseconds, "flops": text.flops}
     return engine
