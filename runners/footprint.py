@@ -131,7 +131,7 @@ class Workbench:
 
         Raises:
             MethodError: unknown method or option, or the model has no place for it.
-            SpecError: the input is too long, nothing trains, or memory runs out.
+            SpecError: the input is too long, or memory runs out.
             ModelError: the model cannot be predicted.
         """
         try:
@@ -195,10 +195,6 @@ class Workbench:
 
     def _train(self, adapted: Adapted, batch: Batch) -> memory.PeakMemory:
         trained = adapted.trained()
-        if not trained:
-            raise SpecError(
-                f"{adapted.method.name} trains nothing on {self.setting.model!r} without a classifier."
-            )
         copies = 1 + ADAM_STATES
         self._must_fit(
             f"training {adapted.method.name}", copies * adapted.parameter_counts()["trainable"], more=True

@@ -179,11 +179,6 @@ def test_a_computation_on_values_cannot_be_predicted() -> None:
             "received a length of 513, but 'embedded' with lora takes at most 512",
         ),
         ({"sequence_length": 500}, "prompt", "with prompt takes at most 492 tokens"),
-        (
-            {"objective": "language-modeling"},
-            "head",
-            "head trains nothing on 'embedded' without a classifier",
-        ),
     ],
 )
 def test_what_cannot_be_is_one_sentence(arguments: dict[str, Any], method: str, words: str) -> None:
