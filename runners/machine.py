@@ -5,8 +5,10 @@
 The roofline model (Williams, Waterman and Patterson 2009, doi 10.1145/1498765.1498785). Both rates are the
 best that torch itself reaches here, with the thread count and the settings in use, each over many tries:
 the largest of several square products in the model's dtype, and a sum over as many bytes as the model
-reads, so that weights which fit into a cache are charged the cache's bandwidth. Both are measured, not read
-off a data sheet: what other jobs on a shared machine take away lifts the floor.
+reads, so that weights which fit into a cache are charged the cache's bandwidth. On a CPU they are at least
+what one thread alone reaches, times the threads: threads that wait for each other are slowed by any other
+job, one thread finds a quiet moment. No data sheet is asked. A measured time below its floor says that the
+machine was busier while its rates were measured.
 
 Bytes are the least that a pass must move. A forward pass reads every weight once; of an embedding table it
 reads a row per token, which is left out. A training step reads them as well, and moves each trained tensor
@@ -28,7 +30,7 @@ from torch.nn import functional as F
 
 from runners.device import device_name, synchronize
 
-SIZES = (1024, 2048, 4096, 8192)
+SIZES = (256, 512, 1024, 2048, 4096, 8192)
 """Sides of the square products; one that would take too long for several tries is left out."""
 
 TRAINED_PASSES = 9
@@ -111,7 +113,7 @@ def measure(
         device: where.
         dtype: of the products.
         streamed_bytes: size of the sum: :func:`forward_bytes` of a model.
-        seconds: spent on each of the two.
+        seconds: spent on each rate, on a CPU with several threads twice.
     """
     return _measure(torch.device(device), dtype, streamed_bytes, seconds, torch.get_num_threads())
 
@@ -120,25 +122,39 @@ def measure(
 def _measure(
     device: torch.device, dtype: torch.dtype, streamed_bytes: int, seconds: float, threads: int
 ) -> Machine:
-    with torch.inference_mode():
-        rate = 0.0
-        for size in SIZES:
-            flops = 2 * size**3
-            if rate and flops / rate > seconds / 8:
-                break
-            a = torch.randn(size, size, device=device, dtype=dtype)
-            b = torch.randn(size, size, device=device, dtype=dtype)
-            rate = max(rate, flops / _best(partial(F.linear, a, b), device, seconds / len(SIZES)))
-        stream = torch.ones(max(1, streamed_bytes // dtype.itemsize), device=device, dtype=dtype)
-        bandwidth = stream.nbytes / _best(stream.sum, device, seconds)
+    rate, bandwidth = _rates(device, dtype, streamed_bytes, seconds)
+    if device.type == "cpu" and threads > 1:
+        torch.set_num_threads(1)
+        try:
+            alone = _rates(device, dtype, streamed_bytes, seconds)
+        finally:
+            torch.set_num_threads(threads)
+        rate, bandwidth = max(rate, threads * alone[0]), max(bandwidth, threads * alone[1])
     return Machine(
         device=device_name(device),
         dtype=str(dtype).removeprefix("torch."),
         threads=threads,
         flops_per_second=rate,
         bytes_per_second=bandwidth,
-        streamed_bytes=stream.nbytes,
+        streamed_bytes=streamed_bytes,
     )
+
+
+@torch.inference_mode()
+def _rates(
+    device: torch.device, dtype: torch.dtype, streamed_bytes: int, seconds: float
+) -> tuple[float, float]:
+    """FLOPs and bytes per second, as the threads are."""
+    rate = 0.0
+    for size in SIZES:
+        flops = 2 * size**3
+        if rate and flops / rate > seconds / 8:
+            break
+        a = torch.randn(size, size, device=device, dtype=dtype)
+        b = torch.randn(size, size, device=device, dtype=dtype)
+        rate = max(rate, flops / _best(partial(F.linear, a, b), device, seconds / len(SIZES)))
+    stream = torch.ones(max(1, streamed_bytes // dtype.itemsize), device=device, dtype=dtype)
+    return rate, stream.nbytes / _best(stream.sum, device, seconds)
 
 
 def _best(call: Callable[[], object], device: torch.device, seconds: float, tries: int = 5) -> float:
