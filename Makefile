@@ -3,9 +3,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PEER := $(VENV)-adapters
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format check bench matrix constraints clean
+.PHONY: help demo test lint types format check bench golden matrix constraints clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +21,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# `adapters` needs another transformers than Paretune, so it lives beside it. Only `make golden` asks for it.
+$(PEER)/.installed: tests/golden/constraints.txt
+	$(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/python -m pip install --quiet --constraint $< torch
+	$(PEER)/bin/python -m pip install --quiet --constraint $< adapters
 	@touch $@
 
 demo: $(VENV)/.installed ## Compare nine methods on real sentences; ends with the path of the page.
@@ -41,9 +49,13 @@ format: $(VENV)/.installed-dev ## Fix style.
 
 check: lint types test ## All that CI runs.
 
-bench: $(VENV)/.installed-dev ## Time Paretune beside its peers; takes minutes on an idle machine.
+bench: $(VENV)/.installed-dev $(PEER)/.installed ## Time Paretune beside its peers; half an hour on an idle machine.
 	$(BIN)/python tests/benchmarks/training_step.py
+	$(BIN)/python tests/benchmarks/peers.py --adapters $(PEER)/bin/python
 	$(BIN)/python tests/benchmarks/switch.py
+
+golden: $(PEER)/.installed ## Remake the reference values that tests compare with (needs its own environment).
+	$(PEER)/bin/python tests/golden/make_adapters.py
 
 # The pages are written where tests failed too, and say so.
 matrix: $(VENV)/.installed-dev ## Test every method on every architecture; writes docs/matrix.md and docs/parity.md.
@@ -55,4 +67,4 @@ constraints: ## Pin what is installed now.
 	@mv constraints.new constraints.txt
 
 clean: ## Remove the virtual environment and what tools left behind.
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEER) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,8 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from methods.adapted import Adapted
-from methods.anatomy import Model
+from methods import peft_format
+from methods.adapted import Adapted, read
+from methods.anatomy import Anatomy, Model
 from methods.bitfit import BitFit
 from methods.checkpoint import Checkpoint
 from methods.dora import DoRA
@@ -30,7 +31,7 @@ from methods.spec import Method
 from methods.top_layers import TopLayers
 
 __all__ = ["Adapted", "AnatomyError", "Checkpoint", "MergeError", "Method", "MethodError", "OptionError"]
-__all__ += ["apply", "get", "load", "names"]
+__all__ += ["apply", "export_peft", "get", "load", "names"]
 
 REGISTRY: dict[str, Method[Any]] = {}
 _METHODS: tuple[Method[Any], ...] = (
@@ -76,11 +77,17 @@ def apply(model: Model, name: str, **options: Any) -> Adapted:
 def load(model: Model, path: str | Path) -> Adapted:
     """Put a saved method, its options and its task head into a model of the same architecture.
 
+    Args:
+        model: any ``PreTrainedModel``.
+        path: a folder that :meth:`Adapted.save` made, or one that the PEFT library saved (LoRA, DoRA, (IA)^3,
+            prefix and prompt tuning). Of the task head peft may have stored a part or nothing: what is left
+            out stays as it is in the model, fresh if that was just made.
+
     Raises:
         MethodError: the folder is not a saved method, or does not fit the model. The model is then
             left as it was.
     """
-    saved = Checkpoint.read(path)
+    saved = read(path, Anatomy(model))
     adapted = apply(model, saved.method, **saved.options)
     try:
         adapted.take(saved)
@@ -88,3 +95,24 @@ def load(model: Model, path: str | Path) -> Adapted:
         adapted.remove()
         raise
     return adapted
+
+
+def export_peft(model: Model, saved: Checkpoint, path: str | Path) -> Path:
+    """Write a checkpoint as a folder that the PEFT library loads; return the folder.
+
+    :meth:`Adapted.export_peft` for a checkpoint whose base is not in memory.
+
+    Args:
+        model: one that the checkpoint fits; it may lie on the meta device, without weights.
+        saved: the checkpoint.
+        path: the folder, made if need be.
+
+    Raises:
+        MethodError: the checkpoint does not fit the model, or as :meth:`Adapted.export_peft`.
+    """
+    adapted = apply(model, saved.method, **saved.options)
+    try:
+        adapted.fits(saved)
+        return peft_format.write(saved, adapted.anatomy, path)
+    finally:
+        adapted.remove()

@@ -9,12 +9,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from methods import peft_format
 from methods.anatomy import Anatomy, Model
-from methods.checkpoint import Checkpoint
+from methods.checkpoint import MANIFEST, Checkpoint
 from methods.errors import AnatomyError, MergeError, MethodError
+from methods.flops import Flops, closed_form
 from methods.spec import Injection, Method, Options
 
 _MARK = "_paretune_method"
+
+
+def read(path: str | Path, anatomy: Anatomy) -> Checkpoint:
+    """Read a saved method, of ours or the PEFT library's, for a model.
+
+    Raises:
+        MethodError: the folder is not one, or holds what Paretune does not have.
+    """
+    if peft_format.holds(path) and not (Path(path) / MANIFEST).is_file():
+        return peft_format.read(path, anatomy)
+    return Checkpoint.read(path)
 
 
 class Adapted:
@@ -46,7 +59,7 @@ class Adapted:
         self._removed = False
         self._base_count = sum(p.numel() for p in anatomy.body_parameters().values())
         with contextlib.suppress(AnatomyError):
-            _ = anatomy.geometry  # read before the method changes the modules
+            _ = anatomy.geometry, anatomy.flow  # read before the method changes the modules
         self._required_grad = [(p, p.requires_grad) for p in model.parameters()]
         self._injection: Injection
         self._inject(options)
@@ -118,6 +131,27 @@ class Adapted:
         _, tensors = self.method.stored(self._injection, self.options)
         return sum(tensor.numel() for tensor in tensors.values())
 
+    def flops(self, batch: int, length: int) -> Flops:
+        """FLOPs of a forward pass and a training step of ``batch`` x ``length`` tokens, in closed form.
+
+        Raises:
+            AnatomyError: nothing is known that tells them from the sizes.
+        """
+        geometry = self.anatomy.geometry
+        work = self.method.work(geometry, self.options)
+        return closed_form(geometry, self.anatomy.flow, work, batch, length)
+
+    @property
+    def changes_the_forward_pass(self) -> bool:
+        """Whether the model computes anything that the base does not."""
+        return bool(self._injection.swaps or self._injection.undo)
+
+    @property
+    def stored_options(self) -> Options:
+        """The options that rebuild what a checkpoint keeps: other ones where only training needs a part."""
+        options, _ = self.method.stored(self._injection, self.options)
+        return options
+
     @property
     def max_input_length(self) -> int | None:
         """User's tokens that fit beside what the method takes; None where nothing limits them."""
@@ -146,6 +180,11 @@ class Adapted:
                 parameter.data = value.to(parameter.dtype)
             site.put(wrapper.base)
         self.merged = True
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of the base's own tensors that are kept beside the merged ones; 0 while nothing is merged."""
+        return sum(value.numel() * value.element_size() for _, value in self._kept)
 
     def unmerge(self) -> None:
         """Undo :meth:`merge`, bit by bit.
@@ -214,22 +253,33 @@ class Adapted:
         options, method = self.method.stored(self._injection, self.options)
         tensors = {f"method.{name}": tensor for name, tensor in method.items()}
         tensors |= {f"head.{name}": parameter for name, parameter in self.head.items()}
+        config = self.anatomy.config
+        model = {"name": config._name_or_path or None, "class": type(self.model).__name__}
         return Checkpoint(
             self.method.name,
             options.model_dump(mode="json"),
-            self.anatomy.config.model_type,
+            config.model_type,
             {name: tensor.detach().clone() for name, tensor in tensors.items()},
+            model=model | {"num_labels": config.num_labels},
         )
 
     def save(self, path: str | Path) -> Path:
         """Write the method and the head, not the base, to a folder; return it."""
         return self.checkpoint().write(path)
 
-    def take(self, checkpoint: Checkpoint) -> None:
-        """Copy the tensors of a checkpoint into this model.
+    def export_peft(self, path: str | Path) -> Path:
+        """Write a folder that the PEFT library loads, for the same logits, merged or not; return it.
 
         Raises:
-            MethodError: they do not fit. Nothing is changed then.
+            MethodError: peft has no equal of the method, or computes another function on this model.
+        """
+        return peft_format.write(self.checkpoint(), self.anatomy, path)
+
+    def fits(self, checkpoint: Checkpoint) -> None:
+        """Check that a checkpoint's tensors have the names and shapes of this model's.
+
+        Raises:
+            MethodError: one differs.
         """
         own = self.trained()
         if missing := sorted(own.keys() ^ checkpoint.tensors.keys()):
@@ -242,7 +292,15 @@ class Adapted:
                     f"{checkpoint.origin} does not fit {self.anatomy}: {name} is "
                     f"{tuple(checkpoint.tensors[name].shape)}, expected {tuple(parameter.shape)}."
                 )
-        for name, parameter in own.items():
+
+    def take(self, checkpoint: Checkpoint) -> None:
+        """Copy the tensors of a checkpoint into this model.
+
+        Raises:
+            MethodError: they do not fit. Nothing is changed then.
+        """
+        self.fits(checkpoint)
+        for name, parameter in self.trained().items():
             parameter.data.copy_(checkpoint.tensors[name])
 
     def switch(self, other: Checkpoint | str | Path) -> None:
@@ -254,13 +312,14 @@ class Adapted:
         of the targeted matrices while merged.
 
         Args:
-            other: a checkpoint of the same method, in memory or its folder. Its options may differ.
+            other: a checkpoint of the same method, in memory or its folder, or a folder that peft saved. Its
+                options may differ.
 
         Raises:
             MethodError: it is of another method, or does not fit. The model is then as it was.
         """
         self._alive()
-        new = other if isinstance(other, Checkpoint) else Checkpoint.read(other)
+        new = other if isinstance(other, Checkpoint) else read(other, self.anatomy)
         if new.method != self.method.name:
             raise MethodError(
                 f"{new.origin} holds {new.method}, the model {self.method.name}: switch() exchanges trained "

@@ -19,9 +19,10 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from methods.errors import AnatomyError, MethodError
+from methods.flow import Flow, read
 from methods.geometry import Geometry
 from methods.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES, LAYOUTS, Attention, Layout, Part
-from methods.linear import Linear, is_norm, sizes
+from methods.linear import Foldable, Linear, is_norm, sizes
 from methods.search import search
 
 Model = PreTrainedModel
@@ -48,12 +49,13 @@ class Site:
         setattr(self.parent, self.name, module)
 
     def linear(self) -> Linear:
-        """The module, which must be a linear layer.
+        """The module, which must be a linear layer, or the one inside what a method put around it.
 
         Raises:
             AnatomyError: it is something else, a quantised layer for example.
         """
         module = self.module
+        module = module.base if isinstance(module, Foldable) else module
         if not isinstance(module, nn.Linear | Conv1D):
             raise AnatomyError(f"{self.path} is a {type(module).__name__}, expected a torch.nn.Linear.")
         return module
@@ -128,6 +130,11 @@ class Anatomy:
         """Whether there are two stacks."""
         return len(self.stacks) > 1
 
+    @property
+    def is_causal(self) -> bool:
+        """Whether there is one stack, and it is causal."""
+        return not self.is_encoder_decoder and self.stacks[0].layout.causal
+
     @cached_property
     def blocks(self) -> list[Site]:
         """The transformer blocks, first to last, the encoder's before the decoder's.
@@ -185,13 +192,12 @@ class Anatomy:
 
     def _role(self, block: Site, place: str | Part, role: str) -> Site:
         path = place.path if isinstance(place, Part) else place
-        module = self._find(block.module, path, role)
+        self._find(block.module, path, role)
         parent, _, name = path.rpartition(".")
         site = Site(block.module.get_submodule(parent), name, f"{block.path}.{path}")
         if not isinstance(place, Part):
             return site
-        site.linear()
-        return replace(site, rows=self._rows(module, place))
+        return replace(site, rows=self._rows(site.linear(), place))
 
     def _rows(self, module: nn.Module, part: Part) -> Tensor:
         out_features, _ = sizes(module)
@@ -302,6 +308,11 @@ class Anatomy:
             biases=total(self.bias_parameters()),
             base=total(self.body_parameters()),
         )
+
+    @cached_property
+    def flow(self) -> Flow:
+        """How a pass runs through this model; ask before a method changes it."""
+        return read(self)
 
     # Positions ----------------------------------------------------------------------------------
 

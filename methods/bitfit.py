@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from methods.anatomy import Anatomy
 from methods.errors import AnatomyError
+from methods.flops import Work
 from methods.geometry import Geometry
 from methods.spec import Injection, Method, NoOptions
 
@@ -44,3 +45,7 @@ class BitFit(Method[NoOptions]):
     def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
         """All biases: L(4d + f + d + 2d) + d on a BERT-type encoder."""
         return {"biases": geometry.biases}
+
+    def work(self, geometry: Geometry, options: NoOptions) -> Work:
+        """No product of its own; every bias trains."""
+        return Work(vectors=frozenset({"bias"}))

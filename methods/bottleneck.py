@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from methods.flops import Chain
+
 
 class Bottleneck(nn.Module):
     """Project d -> m, apply a non-linearity, project m -> d.
@@ -50,3 +52,8 @@ class Bottleneck(nn.Module):
 def bottleneck_size(width: int, bottleneck: int) -> int:
     """Closed form 2dm + m + d."""
     return 2 * width * bottleneck + bottleneck + width
+
+
+def bottleneck_chain(width: int, bottleneck: int, reads_trained: bool = False) -> Chain:
+    """Its two products: 4dm FLOPs per token."""
+    return Chain(((bottleneck, width), (width, bottleneck)), reads_trained=reads_trained)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +30,8 @@ class Checkpoint:
     """``method.*`` and ``head.*``."""
     origin: str = "the checkpoint"
     """What an error message calls it."""
+    model: dict[str, Any] = field(default_factory=dict)
+    """``name``, ``class`` and ``num_labels`` of the model it was trained on, as far as that is known."""
 
     @property
     def bytes(self) -> int:
@@ -43,6 +45,7 @@ class Checkpoint:
             "method": self.method,
             "options": self.options,
             "architecture": self.architecture,
+            "model": self.model,
         }
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,4 +76,4 @@ class Checkpoint:
         except (OSError, SafetensorError) as error:
             raise MethodError(f"cannot read {folder / TENSORS}: {error}.") from None
         fields = (manifest["method"], manifest["options"], manifest["architecture"])
-        return cls(*fields, tensors, origin=f"the checkpoint {folder}")
+        return cls(*fields, tensors, f"the checkpoint {folder}", manifest.get("model", {}))

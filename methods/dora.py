@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy
+from methods.flops import Chain, Work
 from methods.geometry import Geometry
 from methods.linear import Linear, oriented
 from methods.lora import LoraOptions, LowRank, by_module, part_path
@@ -130,3 +131,16 @@ class DoRA(Method[DoraOptions]):
             "updates": sum(options.rank * (rows + columns) for rows, columns in shapes),
             "magnitudes": sum(rows for rows, _ in shapes),
         }
+
+    def work(self, geometry: Geometry, options: DoraOptions) -> Work:
+        """2r (in + out) + 2 in out per token beside every targeted matrix, and 2r in out once for B A."""
+        r = options.rank
+
+        def beside(rows: int, columns: int) -> tuple[Chain, ...]:
+            straight = Chain(((rows, columns),), trained=False)
+            update = Chain(((columns, r),), trained=False, rows=rows)
+            return straight, Chain(((r, columns), (rows, r))), update
+
+        return Work(
+            beside={role: [beside(*shape) for shape in geometry.linears[role]] for role in options.target}
+        )

@@ -7,6 +7,7 @@ The reference of every comparison. The default learning rate is in the range of 
 from __future__ import annotations
 
 from methods.anatomy import Anatomy
+from methods.flops import Work
 from methods.geometry import Geometry
 from methods.spec import Injection, Method, NoOptions
 
@@ -27,3 +28,7 @@ class Full(Method[NoOptions]):
     def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
         """The size of the body."""
         return {"body": geometry.base}
+
+    def work(self, geometry: Geometry, options: NoOptions) -> Work:
+        """All of the base trains: a training step is three forward passes."""
+        return Work(blocks=geometry.layers, body=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from methods.anatomy import Anatomy
 from methods.errors import AnatomyError
+from methods.flops import Work
 from methods.geometry import Geometry
 from methods.spec import Injection, Method, NoOptions
 
@@ -34,3 +35,7 @@ class Head(Method[NoOptions]):
     def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
         """Nothing."""
         return {}
+
+    def work(self, geometry: Geometry, options: NoOptions) -> Work:
+        """Nothing: no gradient enters the body."""
+        return Work()

@@ -27,7 +27,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy
-from methods.bottleneck import Bottleneck, bottleneck_size
+from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
+from methods.flops import Work
 from methods.geometry import Geometry
 from methods.spec import Injection, Method, Options, Swap
 
@@ -84,3 +85,11 @@ class Houlsby(Method[HoulsbyOptions]):
         """2L(2dm + m + d), and all LayerNorms."""
         parts = {"adapters": 2 * geometry.layers * bottleneck_size(geometry.hidden, options.bottleneck)}
         return parts | ({"layer_norms": geometry.norms} if options.layer_norms else {})
+
+    def work(self, geometry: Geometry, options: HoulsbyOptions) -> Work:
+        """4dm per token for each of the two adapters of a block; the LayerNorms train."""
+        adapters = [(bottleneck_chain(geometry.hidden, options.bottleneck),)] * geometry.layers
+        return Work(
+            beside={"attention_output": adapters, "feed_forward_output": adapters},
+            vectors=frozenset({"norm"} if options.layer_norms else ()),
+        )

@@ -6,10 +6,11 @@ Paper: arXiv 2205.05638, section 3.3; code: r-three/t-few@114dece, src/models/lo
 
 K and V are the projections' outputs, bias included. The inner activation is scaled behind the
 non-linearity; in a gated feed-forward the linear branch, which is the same as scaling the product and is
-done here on the input of W_2. The vectors start at one, so the function is unchanged at step 0. Every
-attention is scaled, cross-attention included, as theirs is. LayerNorms stay frozen. Merging multiplies the
-rows of W_k and W_v (and their biases) and the columns of W_2. Learning rate: theirs is 3e-3 with Adafactor
-over 1,000 steps; 1e-2 is for AdamW in the shorter runs here.
+done here on the input of W_2. The `adapters` library scales W_1's output where nothing is gated, before the
+non-linearity: the same for ReLU and a positive scale, another function for GELU. The vectors start at one, so
+the function is unchanged at step 0. Every attention is scaled, cross-attention included, as theirs is.
+LayerNorms stay frozen. Merging multiplies the rows of W_k and W_v (and their biases) and the columns of W_2.
+Learning rate: theirs is 3e-3 with Adafactor over 1,000 steps; 1e-2 is for AdamW in the shorter runs here.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy
+from methods.flops import Work
 from methods.geometry import Geometry
 from methods.linear import Linear, oriented
 from methods.lora import by_module
@@ -124,3 +126,7 @@ class IA3(Method[NoOptions]):
             "keys_values": sum(rows for role in OUTPUTS for rows, _ in geometry.linears[role]),
             "feed_forward": sum(columns for _, columns in geometry.linears["down"]),
         }
+
+    def work(self, geometry: Geometry, options: NoOptions) -> Work:
+        """No product of its own; scales train on keys, values and the inner activation."""
+        return Work(vectors=frozenset({*OUTPUTS, "inner"}))

@@ -69,6 +69,10 @@ class Layout:
     cross_attention: Attention | None = None
     root: str = ""
     """Path of the module that runs this stack, from its embedding on."""
+    parallel: bool = False
+    """Whether both sub-layers read the block's input, not one after the other."""
+    attends_to_positions: bool = False
+    """Whether the attention multiplies queries and keys with embeddings of positions too."""
     causal: bool = False
     pools_first_token: bool = False
     """Whether the head reads position 0, which nothing may be put in front of."""
@@ -105,6 +109,7 @@ _DEBERTA = replace(
         key="attention.self.key_proj",
         value="attention.self.value_proj",
     ),
+    attends_to_positions=True,
 )
 _MPNET = replace(
     _ROBERTA,
@@ -239,6 +244,10 @@ def _opt(config: Any) -> tuple[Layout, ...]:
     return (replace(_bart("decoder"), cross_attention=None, block_norm=ends, positions="mask"),)
 
 
+def _gpt_neox(config: Any) -> tuple[Layout, ...]:
+    return (replace(_GPT_NEOX, parallel=config.use_parallel_residual),)
+
+
 def _t5(config: Any) -> tuple[Layout, ...]:
     def attention(name: str) -> Attention:
         return Attention(name, f"{name}.q", f"{name}.k", f"{name}.v", f"{name}.o")
@@ -275,7 +284,7 @@ LAYOUTS: dict[str, tuple[Layout, ...] | Callable[[Any], tuple[Layout, ...]]] = {
     "mpnet": (_MPNET,),
     "modernbert": (_MODERNBERT,),
     "gpt2": (_GPT2,),
-    "gpt_neox": (_GPT_NEOX,),
+    "gpt_neox": _gpt_neox,
     "opt": _opt,
     "llama": (_LLAMA,),
     "mistral": (_LLAMA,),

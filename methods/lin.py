@@ -24,7 +24,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy
-from methods.bottleneck import Bottleneck, bottleneck_size
+from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
+from methods.flops import Work
 from methods.geometry import Geometry
 from methods.spec import Follow, Following, Injection, Method, Options
 
@@ -74,3 +75,8 @@ class Lin(Method[LinOptions]):
             "adapters": geometry.layers * bottleneck_size(geometry.hidden, options.bottleneck),
             "own_layer_norms": 2 * geometry.layers * geometry.hidden,
         }
+
+    def work(self, geometry: Geometry, options: LinOptions) -> Work:
+        """4dm per token for the adapter of each block."""
+        adapter = bottleneck_chain(geometry.hidden, options.bottleneck, reads_trained=True)  # its LayerNorm
+        return Work(beside={"block_output": [(adapter,)] * geometry.layers})

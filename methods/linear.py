@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol, runtime_checkable
+
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 Linear = nn.Linear | Conv1D
 """GPT-2's ``Conv1D`` is a linear layer that stores its weight as (in x out)."""
+
+
+@runtime_checkable
+class Foldable(Protocol):
+    """A module put around a linear layer whose effect can be written into that layer's parameters."""
+
+    base: Linear
+
+    def folded(self) -> dict[str, Tensor]:
+        """Return the parameters with which ``base`` alone computes the same function.
+
+        By their name in ``base``, in its orientation, and in at least float32. What is not named stays.
+        """
+
+    def train(self, mode: bool) -> Any:
+        """Switch between training and evaluation, as modules do."""
 
 
 def sizes(layer: nn.Module) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, Site
+from methods.flops import Chain, Work
 from methods.geometry import Geometry
 from methods.linear import Linear, oriented
 from methods.spec import Injection, Method, Options, Swap
@@ -204,3 +205,13 @@ class LoRA(Method[LoraOptions]):
         """The sum over targeted matrices of r (in + out): 4 L d r for query and value of width d."""
         shapes = [shape for role in options.target for shape in geometry.linears[role]]
         return {"updates": sum(options.rank * (rows + columns) for rows, columns in shapes)}
+
+    def work(self, geometry: Geometry, options: LoraOptions) -> Work:
+        """2r (in + out) per token beside every targeted matrix."""
+        r = options.rank
+        return Work(
+            beside={
+                role: [(Chain(((r, columns), (rows, r))),) for rows, columns in geometry.linears[role]]
+                for role in options.target
+            }
+        )

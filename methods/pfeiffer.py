@@ -27,7 +27,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, Site, Stack
-from methods.bottleneck import Bottleneck, bottleneck_size
+from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
+from methods.flops import Work
 from methods.geometry import Geometry
 from methods.spec import Follow, Following, Injection, Method, Options, Swap
 
@@ -96,3 +97,8 @@ class Pfeiffer(Method[PfeifferOptions]):
     def count(self, geometry: Geometry, options: PfeifferOptions) -> dict[str, int]:
         """L(2dm + m + d)."""
         return {"adapters": geometry.layers * bottleneck_size(geometry.hidden, options.bottleneck)}
+
+    def work(self, geometry: Geometry, options: PfeifferOptions) -> Work:
+        """4dm per token for the adapter of each block."""
+        adapter = bottleneck_chain(geometry.hidden, options.bottleneck)
+        return Work(beside={"block_output": [(adapter,)] * geometry.layers})

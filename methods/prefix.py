@@ -41,6 +41,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from methods.anatomy import Anatomy, Model, cached_length
 from methods.errors import MethodError
+from methods.flops import Chain, Work
 from methods.geometry import Geometry
 from methods.spec import Injection, Method, Options
 
@@ -289,6 +290,21 @@ class Prefix(Method[PrefixOptions]):
             "embedding": len(sets) * options.length * d,
             "mlp": sum((d * k + k) + (k * out + out) for out in outs),
         }
+
+    def work(self, geometry: Geometry, options: PrefixOptions) -> Work:
+        """4nd per token for n more keys in an attention; 2n (dk + 2kLd) once for each MLP that trains."""
+        if options.hidden is None:
+            return Work(keys=options.length)
+        k = options.hidden
+        mlps = tuple(
+            Chain(
+                ((k, geometry.hidden), (2 * number * geometry.key_value, k)),
+                rows=options.length,
+                reads_trained=True,
+            )
+            for _, number in geometry.attention_sets
+        )
+        return Work(beside={"start": [mlps]}, keys=options.length)
 
     def stored(self, injection: Injection, options: PrefixOptions) -> tuple[PrefixOptions, dict[str, Tensor]]:
         """P itself: the MLP is thrown away."""

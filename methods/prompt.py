@@ -35,6 +35,7 @@ from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, cached_length
 from methods.errors import MethodError
+from methods.flops import Work
 from methods.geometry import Geometry
 from methods.spec import Injection, Method, Options
 
@@ -236,3 +237,7 @@ class Prompt(Method[PromptOptions]):
     def count(self, geometry: Geometry, options: PromptOptions) -> dict[str, int]:
         """d n, d the width of a token embedding."""
         return {"prompt": options.length * geometry.embedding}
+
+    def work(self, geometry: Geometry, options: PromptOptions) -> Work:
+        """n more tokens, in everything."""
+        return Work(positions=options.length)

@@ -10,15 +10,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, Site
 from methods.errors import OptionError, explain
+from methods.flops import Work
 from methods.geometry import Geometry
-from methods.linear import Linear
+from methods.linear import Foldable
 
 
 class Options(BaseModel):
@@ -37,22 +38,6 @@ class Options(BaseModel):
 
 class NoOptions(Options):
     """For methods with nothing to choose."""
-
-
-@runtime_checkable
-class Foldable(Protocol):
-    """A module put around a linear layer whose effect can be written into that layer's parameters."""
-
-    base: Linear
-
-    def folded(self) -> dict[str, Tensor]:
-        """Return the parameters with which ``base`` alone computes the same function.
-
-        By their name in ``base``, in its orientation, and in at least float32. What is not named stays.
-        """
-
-    def train(self, mode: bool) -> Any:
-        """Switch between training and evaluation, as modules do."""
 
 
 @dataclass
@@ -156,6 +141,10 @@ class Method(ABC, Generic[OptionsT]):
     @abstractmethod
     def count(self, geometry: Geometry, options: OptionsT) -> dict[str, int]:
         """Closed-form number of trained scalars, split into named parts; the head is not in it."""
+
+    @abstractmethod
+    def work(self, geometry: Geometry, options: OptionsT) -> Work:
+        """What it adds to a forward pass, and where something trains: its FLOPs follow from that."""
 
     def stored(self, injection: Injection, options: OptionsT) -> tuple[Options, dict[str, Tensor]]:
         """Return what a checkpoint keeps: options that rebuild it, and tensors by name.

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from methods.anatomy import Anatomy
 from methods.errors import OptionError
+from methods.flops import Work
 from methods.geometry import Geometry
 from methods.spec import Injection, Method, Options
 
@@ -47,3 +48,7 @@ class TopLayers(Method[TopLayersOptions]):
     def count(self, geometry: Geometry, options: TopLayersOptions) -> dict[str, int]:
         """The size of the last blocks."""
         return {"blocks": sum(geometry.blocks[-options.layers :])}
+
+    def work(self, geometry: Geometry, options: TopLayersOptions) -> Work:
+        """The last blocks train, and need a backward pass."""
+        return Work(blocks=options.layers)

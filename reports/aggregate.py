@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from reports.checks import RANGES
 from reports.identity import Identity, identity
-from reports.schema import LatencyRow, Record
+from reports.schema import LatencyRow, Record, TaskInfo
+from reports.statistics import Instability, Interval, instability, mean_interval, seed_score
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean over seeds with the sample standard deviation, which one seed does not have."""
+    """A mean over seeds, its 95 % interval (from three seeds on) and their standard deviation (from two).
+
+    Seeds that diverged are in it, as ``statistics.seed_score`` says.
+    """
 
     mean: float | None
     sd: float | None
     n: int
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,9 @@ class Row:
     merged: Ratio | None
     control: Ratio | None
     checkpoint_bytes: int | None
+    seed_scores: Mapping[int, float | None]
+    """The main metric by seed; one that diverged has the majority answer's score, a missing one None."""
+    instability: Instability
     on_front: bool = False
 
     @property
@@ -66,26 +74,39 @@ class Row:
         return self.method_parameters + self.head_parameters
 
     @property
+    def sample(self) -> Record | None:
+        """A completed trial: what does not depend on the seed can be read off it."""
+        return next((record for record in self.records if record.status == "completed"), None)
+
+    @property
     def failures(self) -> list[Record]:
         """Trials that did not complete."""
         return [record for record in self.records if record.status != "completed"]
 
 
-def make_row(label: str, records: Sequence[Record], main_metric: str | None) -> Row:
-    """Aggregate the trials of one method and setting, which differ in their seed only."""
+def make_row(
+    label: str, records: Sequence[Record], info: TaskInfo | None, floors: Mapping[str, float]
+) -> Row:
+    """Aggregate the trials of one method and setting, which differ in their seed only.
+
+    ``floors`` is what the majority answer scores by each metric, where that is known.
+    """
     done = [record for record in records if record.status == "completed"]
     counts = [record.parameters for record in records if record.parameters]
     latencies = [record.latency for record in done if record.latency]
     memories = [record.memory for record in done if record.memory]
     trainings = [record.training for record in done if record.training]
     names = dict.fromkeys(name for record in done if record.scores for name in record.scores.report)
-    metrics = {name: _spread(done, name) for name in names}
+    declared = {metric.name: metric for metric in info.metrics} if info else {}
+    ranges = {name: RANGES.get(metric.unit) for name, metric in declared.items()}
+    metrics = {name: _spread(records, name, floors.get(name), ranges.get(name)) for name in names}
+    main = info.main_metric if info else ""
     return Row(
         label=label,
         identity=identity(records[0]),
         records=tuple(records),
         statuses=Counter(record.status for record in records),
-        score=metrics.get(main_metric or "", Spread(None, None, 0)),
+        score=metrics.get(main, Spread(None, None, 0)),
         metrics=metrics,
         method_parameters=_whole([part.method for part in counts]),
         head_parameters=_whole([part.head for part in counts]),
@@ -98,17 +119,33 @@ def make_row(label: str, records: Sequence[Record], main_metric: str | None) -> 
         merged=_ratio([latency.merged for latency in latencies]),
         control=_ratio([latency.control for latency in latencies]),
         checkpoint_bytes=_whole([record.checkpoint_bytes for record in done]),
+        seed_scores={
+            identity(record).seed: seed_score(record.status, _measured(record, main), floors.get(main))
+            for record in records
+        },
+        instability=instability(
+            [(record.status, _measured(record, main)) for record in records],
+            floors.get(main),
+            higher_is_better=main not in declared or declared[main].higher_is_better,
+        ),
     )
 
 
-def _spread(records: Sequence[Record], metric: str) -> Spread:
-    found = [record.scores.report.get(metric) for record in records if record.scores]
+def _measured(record: Record, metric: str) -> float | None:
+    return record.scores.report.get(metric) if record.scores else None
+
+
+def _spread(
+    records: Sequence[Record], metric: str, floor: float | None, bounds: tuple[float, float] | None
+) -> Spread:
+    """Over seeds; a row without any measured score has none, whatever its seeds count for."""
+    if all(_measured(record, metric) is None for record in records):
+        return Spread(None, None, 0)
+    found = [seed_score(record.status, _measured(record, metric), floor) for record in records]
     values = [value for value in found if value is not None]
-    return Spread(
-        mean=math.fsum(values) / len(values) if values else None,
-        sd=statistics.stdev(values) if len(values) > 1 else None,
-        n=len(values),
-    )
+    estimate = mean_interval(values, bounds=bounds)
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return Spread(estimate.value, sd, len(values), estimate.interval)
 
 
 def _median(values: Sequence[float | None]) -> float | None:

@@ -30,6 +30,10 @@ _LEGEND = (
     f"{FRONT} on the Pareto front of score against trainable parameters (method and head). "
     "Latency: time relative to the untouched base, with its 95 % interval. – not measured or not possible."
 )
+_SEEDS = (
+    " Scores are means over seeds, with their 95 % interval; "
+    "a seed that diverged counts as the majority answer."
+)
 
 
 def markdown_table(records: Sequence[Record]) -> str:
@@ -41,12 +45,18 @@ def markdown_table(records: Sequence[Record]) -> str:
     for section in found:
         title = f"**{escape_markdown(section.task)} on {escape_markdown(section.model)}**\n\n"
         blocks.append((title if len(found) > 1 else "") + _table(section))
-    return "\n\n".join([*blocks, _LEGEND]) + "\n"
+    seeds = any(row.score.interval for section in found for row in section.rows)
+    return "\n\n".join([*blocks, _LEGEND + (_SEEDS if seeds else "")]) + "\n"
 
 
 def csv_table(records: Sequence[Record]) -> str:
-    """`compare(records)` as CSV with raw numbers; text that would run as a formula gets a quote first."""
-    frame = compare(records)
+    """`compare(records)` as CSV with raw numbers."""
+    return safe_csv(compare(records))
+
+
+def safe_csv(frame: pd.DataFrame) -> str:
+    """A table as CSV; text that a spreadsheet would run as a formula gets a quote first."""
+    frame = frame.copy()
     for name in frame.columns:
         if not pd.api.types.is_numeric_dtype(frame[name]):
             frame[name] = frame[name].map(lambda value: _cell(value) if isinstance(value, str) else value)

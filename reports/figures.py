@@ -94,7 +94,7 @@ def figure_json(figure: go.Figure) -> str:
 def _axes(rows: Sequence[Row], majority: float | None) -> Axes:
     """Ranges with room for every point, its error bar and the majority line."""
     exponents = [math.log10(_x(row)) for row in rows]
-    scores = [(row.score.mean or 0.0) + sign * (row.score.sd or 0.0) for row in rows for sign in (-1, 1)]
+    scores = [end for row in rows for end in _ends(row)]
     scores += [] if majority is None else [majority]
     across, down = max(exponents) - min(exponents) or 1.0, max(scores) - min(scores) or 0.1
     return Axes(
@@ -125,6 +125,12 @@ def _obstacles(front: Sequence[Row], axes: Axes, width: float) -> list[Box]:
     return found
 
 
+def _ends(row: Row) -> tuple[float, float]:
+    """Where the error bar begins and ends: the 95 % interval, or ± one standard deviation of two seeds."""
+    mean, sd = row.score.mean or 0.0, row.score.sd or 0.0
+    return row.score.interval or (mean - sd, mean + sd)
+
+
 def _x(row: Row) -> int:
     return max(row.trainable_parameters or 0, 1)
 
@@ -137,12 +143,13 @@ def _points(
     rows: Sequence[Row], name: str, symbol: str, wide: dict[int, str], narrow: dict[int, str]
 ) -> go.Scatter:
     """One trace of markers; foreign text is escaped because plotly reads a subset of HTML."""
-    spreads = [row.score.sd for row in rows]
+    above = [_ends(row)[1] - (row.score.mean or 0.0) for row in rows]
+    below = [(row.score.mean or 0.0) - _ends(row)[0] for row in rows]
     return go.Scatter(
         x=[_x(row) for row in rows],
         y=[row.score.mean for row in rows],
-        error_y={"type": "data", "array": [sd or 0.0 for sd in spreads], "color": ACCENT, "thickness": 1.2}
-        if any(spreads)
+        error_y={"array": above, "arrayminus": below, "color": ACCENT, "thickness": 1.2}
+        if any(above + below)
         else None,
         mode="markers+text",
         name=name,

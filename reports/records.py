@@ -21,15 +21,33 @@ MAX_BYTES = 4_000_000  # a record of a long study is some 20 kB
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 """A pure function from the content of one schema version to the content of the next."""
 
-UPGRADES: Mapping[int, Upgrade] = {}
+
+def _from_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 added the split of memory, FLOPs and floors, and what serving takes: unknown before."""
+    split = (
+        "gradients_bytes",
+        "optimizer_bytes",
+        "activations_bytes",
+        "temporary_bytes",
+        "peak_inference_bytes",
+    )
+    added = {"memory": split, "latency": ("max_input_length", "merge_logit_difference")}
+    filled = {
+        part: {**dict.fromkeys(names), **data[part]} if isinstance(data.get(part), dict) else data.get(part)
+        for part, names in added.items()
+    }
+    return {**data, **filled, "compute": None, "serving": None}
+
+
+UPGRADES: Mapping[int, Upgrade] = {1: _from_1}
 """`UPGRADES[n]` turns a record of version n into version n + 1. Version 1 is the first."""
 
 
 def file_name(record: Record) -> str:
     """`<task>--<method>--seed<k>--<first 12 of trial id>.json`, safe on every file system."""
     which = identity(record)
-    trial = _safe(record.trial_id, 12)
-    return f"{_safe(which.task)}--{_safe(which.method)}--seed{which.seed}--{trial}.json"
+    trial = safe_name(record.trial_id, 12)
+    return f"{safe_name(which.task)}--{safe_name(which.method)}--seed{which.seed}--{trial}.json"
 
 
 def write_record(record: Record, folder: Path | str) -> Path:
@@ -47,11 +65,11 @@ def read_record(path: Path | str, *, upgrades: Mapping[int, Upgrade] = UPGRADES)
     """Read, upgrade and check one record; every fault is one sentence with file and JSON path."""
     path = Path(path)
     try:
-        data = _upgraded(_parsed(path), upgrades)
+        data = _upgraded(parsed(path), upgrades)
         record = Record.model_validate_json(json.dumps(data), strict=True)
         check_record(record)
     except ValidationError as error:
-        raise RecordError(f"{path}: {_first_fault(error)}.") from None
+        raise RecordError(f"{path}: {first_fault(error)}.") from None
     except RecordError as error:
         raise RecordError(f"{path}: {error}.") from None
     return record
@@ -76,14 +94,19 @@ def read_records(source: Path | str | Iterable[Path | str]) -> list[Record]:
 
 def _json_files(source: Path) -> list[Path]:
     if source.is_dir():
-        found = (path for path in source.rglob("*.json") if not path.name.startswith("."))
-        return sorted(path for path in found if path.is_file())
+        return sorted(path for path in source.rglob("*.json") if path.is_file() and _is_trial(path))
     if not source.exists():
         raise RecordError(f"{source}: there is no such file or folder.")
     return [source]
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _is_trial(path: Path) -> bool:
+    """Whether a file is a trial's record by its name: latency comparisons end in ``.latency.json``."""
+    return not path.name.startswith(".") and not path.name.endswith(".latency.json")
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """The JSON object in a file, bounded in size and depth, with nothing that JSON does not allow."""
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
@@ -115,7 +138,7 @@ def _upgraded(data: dict[str, Any], upgrades: Mapping[int, Upgrade]) -> dict[str
         data = {**upgrades[version](data), "schema_version": version + 1}
 
 
-def _first_fault(error: ValidationError) -> str:
+def first_fault(error: ValidationError) -> str:
     """The first fault of pydantic's list as `$.path message`."""
     faults = error.errors(include_url=False, include_input=False, include_context=False)
     path = "$"
@@ -126,6 +149,6 @@ def _first_fault(error: ValidationError) -> str:
     return f"{path}: {message[:1].lower()}{message[1:]}{more}"
 
 
-def _safe(text: str, length: int = 60) -> str:
+def safe_name(text: str, length: int = 60) -> str:
     """Keep letters, digits, dot, dash and underscore; never empty, never a hidden or parent name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:length].lstrip(".") or "x"

@@ -12,7 +12,8 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+LATENCY_SCHEMA_VERSION: Final = 1
 
 Status = Literal["completed", "diverged", "out_of_memory", "failed"]
 
@@ -104,10 +105,17 @@ class Training(_Part):
 
 
 class Memory(_Part):
-    """Peak memory of a training step on the longest batch."""
+    """Peak memory of a training step on the longest batch, and what it consists of at that moment."""
 
     peak_training_bytes: int = Field(ge=0)
     parameters_bytes: int = Field(ge=0, description="weights of the model, trained or not")
+    gradients_bytes: int | None = Field(
+        ge=0, description="null in records of schema 1, like all of the split"
+    )
+    optimizer_bytes: int | None = Field(ge=0)
+    activations_bytes: int | None = Field(ge=0, description="kept for the backward pass")
+    temporary_bytes: int | None = Field(ge=0, description="everything else that was alive")
+    peak_inference_bytes: int | None = Field(ge=0, description="of a forward pass on the same batch")
     method: str = Field(description="how it was measured: `tensors` (CPU) or `cuda_allocator`")
     batch_size: int = Field(ge=1)
     sequence_length: int = Field(ge=1)
@@ -133,6 +141,43 @@ class Latency(_Part):
     control: LatencyRow = Field(description="a second untouched base: its ratio must contain 1")
     unmerged: LatencyRow
     merged: LatencyRow | None = Field(description="null where the method does not merge")
+    max_input_length: int | None = Field(description="user's tokens that fit; null: no limit, or schema 1")
+    merge_logit_difference: float | None = Field(
+        ge=0,
+        description="largest logit difference that rounding makes on merging; null: no merging, or schema 1",
+    )
+
+
+class Compute(_Part):
+    """FLOPs, and the least time that FLOPs and bytes allow on this machine (the roofline)."""
+
+    product_flops_per_second: float = Field(gt=0, description="of a large matrix product, measured here")
+    bytes_per_second: float = Field(
+        gt=0, description="of streaming as many bytes as the model reads, measured here"
+    )
+    forward_flops: int = Field(ge=0, description="of the input that latency is measured on")
+    forward_floor_ms: float = Field(ge=0)
+    training_step_flops: int = Field(ge=0, description="forward and backward pass of a mean batch")
+    training_step_length: int = Field(ge=1, description="tokens an example of that batch, padding included")
+    training_floor_seconds: float = Field(ge=0, description="of all steps")
+    full_step_flops: int = Field(ge=0, description="the same batch with everything trained, without a method")
+
+
+class Serving(_Part):
+    """What one more task costs on a base that serves many, and the time of a switch between two."""
+
+    task_memory_bytes: int = Field(ge=0, description="tensors of the method and the head")
+    shared_memory_bytes: int = Field(ge=0, description="what all tasks share, in memory once")
+    kept_memory_bytes: int | None = Field(
+        ge=0, description="the base's matrices kept beside merged ones; null where the method does not merge"
+    )
+    switch_ms_p50: float = Field(ge=0, description="to a task in memory")
+    switch_from_disk_ms_p50: float = Field(ge=0)
+    merged_switch_ms_p50: float | None = Field(
+        ge=0, description="merged before and after; null: does not merge"
+    )
+    merged_switch_from_disk_ms_p50: float | None = Field(ge=0)
+    load_model_ms_p50: float = Field(ge=0, description="loading a whole model instead")
 
 
 class Environment(_Part):
@@ -150,10 +195,68 @@ class Environment(_Part):
     threads: int = Field(ge=1, description="intra-operation threads of torch")
 
 
+class LatencyEntry(LatencyRow):
+    """One contender of a comparison."""
+
+    label: str = Field(description="`base`, `base again`, or the method with its options, then `, merged`")
+    method: str | None = Field(description="null for the untouched base")
+    options: dict[str, Any]
+    merged: bool
+    parameters: int = Field(ge=0, description="trained by the method, its head apart")
+    max_input_length: int | None = Field(description="user's tokens that fit; null where nothing limits them")
+
+
+class LatencyRecord(_Part):
+    """Inference time of a model with and without methods, at one batch size and input length.
+
+    Every contender is timed in every round, in random order; ratios are to the base of the same round.
+    """
+
+    schema_version: Literal[1] = LATENCY_SCHEMA_VERSION
+    study: str
+    model: str = Field(description="as it was asked for: a hub id, a folder, or the name of an architecture")
+    architecture: str = Field(description="transformers model type")
+    weights: str = Field(description="`random`, or the revision as in a trial's record")
+    base_parameters: int = Field(ge=0)
+    dtype: str
+    phase: Literal["forward", "prefill", "decode"] = Field(
+        description="`forward`: an encoder's whole pass; `prefill`: a causal model's pass over the input up "
+        "to the first new token's logits; `decode`: one further token with the key/value cache"
+    )
+    batch_size: int = Field(ge=1)
+    sequence_length: int = Field(ge=1, description="the user's tokens; what a method adds comes on top")
+    decode_tokens: int | None = Field(
+        ge=1, description="steps per timed call of `decode`, whose times are per step"
+    )
+    rounds: int = Field(ge=1)
+    width_asked: float = Field(gt=0, description="largest width of an interval, as a share of its ratio")
+    widest: float = Field(ge=0, description="width of the widest interval reached")
+    seconds_limit: float = Field(gt=0)
+    seed: int
+    entries: tuple[LatencyEntry, ...] = Field(description="the base, the base again, then the methods")
+    environment: Environment
+    started_at: str = Field(description="ISO 8601, UTC")
+
+    @property
+    def control(self) -> LatencyEntry:
+        """The base timed against itself: the A/A result."""
+        return self.entries[1]
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the A/A interval contains 1."""
+        return self.control.ratio_low <= 1 <= self.control.ratio_high
+
+    @property
+    def precise(self) -> bool:
+        """Whether every interval is as narrow as was asked."""
+        return self.widest <= self.width_asked
+
+
 class Record(_Part):
     """One trial. Parts that a failed trial never reached are null."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     trial_id: str = Field(description="content hash of `spec`")
     study: str
     spec: dict[str, Any] = Field(description="the resolved TrialSpec: model, task, method, options, seed ...")
@@ -168,6 +271,10 @@ class Record(_Part):
     memory: Memory | None
     checkpoint_bytes: int | None = Field(description="bytes on disk of the saved method and head")
     latency: Latency | None
+    compute: Compute | None = Field(
+        description="null where nothing tells the FLOPs, and in records of schema 1"
+    )
+    serving: Serving | None = Field(description="null in records of schema 1")
     environment: Environment
     started_at: str = Field(description="ISO 8601, UTC")
     wall_seconds: float = Field(ge=0, description="the whole trial: loading, training, scoring, timing")

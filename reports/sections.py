@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reports.aggregate import Row, make_row
+from reports.checks import RANGES
 from reports.errors import RecordError
 from reports.identity import Identity, identity
 from reports.pareto import pareto_front
@@ -53,6 +54,31 @@ class Section:
         ]
         return next((value for value in found if value is not None), None)
 
+    @property
+    def floor(self) -> float | None:
+        """What a model that learned nothing scores: `majority`, or 0 for a correlation without one."""
+        return floors(self.info, self.records).get(self.info.main_metric) if self.info else None
+
+    @property
+    def top(self) -> float | None:
+        """The best score that the main metric's unit allows, where that is known."""
+        ends = RANGES.get(self.metric.unit) if self.metric else None
+        return (ends[1] if self.higher_is_better else ends[0]) if ends else None
+
+
+def floors(info: TaskInfo | None, records: Sequence[Record]) -> dict[str, float]:
+    """What a model that learned nothing scores by each metric of a task, where that is known.
+
+    It is the majority answer's score; a constant answer has no correlation, which counts as 0.
+    """
+    known: dict[str, float] = {}
+    for metric in info.metrics if info else ():
+        found = [record.scores.majority.get(metric.name) for record in records if record.scores]
+        value = next((value for value in found if value is not None), None)
+        if value is not None or metric.unit == "correlation":
+            known[metric.name] = value or 0.0
+    return known
+
 
 def sections(records: Sequence[Record]) -> list[Section]:
     """Group, aggregate, label, mark the Pareto front and sort; sections come in the order of their names."""
@@ -87,8 +113,8 @@ def _section(model: str, task: str, records: list[Record]) -> Section:
         variants[identity(record).variant].append(record)
     groups = [sorted(group, key=lambda record: identity(record).seed) for group in variants.values()]
     names = labels([identity(group[0]) for group in groups])
-    main = info.main_metric if info else None
-    rows = [make_row(name, group, main) for name, group in zip(names, groups, strict=True)]
+    floor = floors(info, records)
+    rows = [make_row(name, group, info, floor) for name, group in zip(names, groups, strict=True)]
     section = Section(model, task, info, tuple(rows))
     points = [(row.trainable_parameters, row.score.mean) for row in rows]
     front = pareto_front(points, higher_is_better=section.higher_is_better)

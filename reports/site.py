@@ -21,16 +21,25 @@ from plotly.offline import get_plotlyjs
 
 from reports import text
 from reports.answer import answer
+from reports.cost_score import weights_told
 from reports.errors import RecordError
-from reports.export import FRONT, csv_table, escape_markdown, markdown_table
+from reports.export import FRONT, csv_table, escape_markdown, markdown_table, safe_csv
 from reports.figures import figure_json, score_against_parameters
 from reports.files import write_atomically
+from reports.latency import frame
+from reports.latency_page import groups
 from reports.provenance import Provenance, provenance
-from reports.schema import SCHEMA_VERSION, Record
+from reports.schema import SCHEMA_VERSION, LatencyRecord, Record
 from reports.sections import Section, sections
+from reports.standing import Standing, all_standings, comparisons_frame, standing, standings
 
 QUESTION = "Which tuning method should I pick?"
+LATENCY_TITLE = "What does a method cost at inference?"
 HOLLOW = "○"
+_FILTERS = (
+    *("clean", "count", "share", "percent", "spread", "estimate"),
+    *("size", "seconds", "ratio", "interval", "score"),
+)
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,11 @@ class Page:
     """One page of the site: where it goes, the template that draws it and what the template is given."""
 
     path: str
+    name: str
     template: str
     context: dict[str, Any]
+    files: tuple[tuple[str, str], ...]
+    """Its content as data: path and kind."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +63,45 @@ class SectionView:
     answer: list[str]
     figure: Markup | None
     provenance: Provenance
+    standing: Standing | None
 
 
-def build_site(records: Sequence[Record], out: Path | str, *, title: str = QUESTION) -> Path:
-    """Write `index.html`, `table.md` and `table.csv` into `out` and return the path of the index."""
-    if not records:
+def build_site(
+    records: Sequence[Record],
+    out: Path | str,
+    *,
+    latencies: Sequence[LatencyRecord] = (),
+    title: str = QUESTION,
+) -> Path:
+    """Write the pages and their data files into `out` and return the path of the first page.
+
+    Trials make `index.html`, `table.md` and `table.csv`; latency comparisons make `latency.html` and
+    `latency.csv`.
+    """
+    if not records and not latencies:
         raise RecordError("there are no records to report on: run a study first, or name its folder.")
     out = Path(out)
-    pages = [front_page(records, title)]
+    pages = []
+    if records:
+        pages.append(front_page(records, title))
+        write_atomically(out / "table.md", markdown_report(records, title))
+        write_atomically(out / "table.csv", csv_table(records))
+        if compared := all_standings(sections(records)):
+            write_atomically(out / "comparisons.csv", safe_csv(comparisons_frame(compared)))
+    if latencies:
+        pages.append(latency_page(latencies))
+        write_atomically(out / "latency.csv", safe_csv(frame(latencies)))
     for page in pages:
-        write_atomically(out / page.path, render(page))
-    write_atomically(out / "table.md", markdown_report(records, title))
-    write_atomically(out / "table.csv", csv_table(records))
+        others = [(other.path, other.name) for other in pages if other is not page]
+        write_atomically(out / page.path, render(page, others))
     return out / pages[0].path
+
+
+def latency_page(latencies: Sequence[LatencyRecord]) -> Page:
+    """Every latency comparison, with its figure."""
+    context = {"title": LATENCY_TITLE, "groups": groups(latencies)}
+    files = (("latency.csv", "CSV"),)
+    return Page("latency.html", "latency", "latency.html.j2", context, files)
 
 
 def front_page(records: Sequence[Record], title: str) -> Page:
@@ -76,17 +114,33 @@ def front_page(records: Sequence[Record], title: str) -> Page:
         text.plural(len(group), noun)
         for group, noun in ((methods, "method"), (tasks, "task"), (models, "model"), (records, "trial"))
     )
-    return Page("index.html", "page.html.j2", {"title": title, "scope": scope, "views": views})
+    overall = standings([view.section for view in views])
+    context = {
+        "title": title,
+        "scope": scope,
+        "views": views,
+        "overall": [(f"model-{number}", item) for number, item in enumerate(overall, start=1)],
+        "weights": weights_told(),
+    }
+    files = [("table.md", "Markdown"), ("table.csv", "CSV")]
+    if overall or any(view.standing for view in views):
+        files.append(("comparisons.csv", "every comparison of two methods"))
+    return Page("index.html", "methods", "page.html.j2", context, tuple(files))
 
 
-def render(page: Page) -> str:
-    """The HTML of a page; every value from a record is escaped by the template engine."""
+def render(page: Page, others: Sequence[tuple[str, str]] = ()) -> str:
+    """The HTML of a page; every value from a record is escaped by the template engine.
+
+    ``others`` are the paths and names of the site's other pages.
+    """
     scripts = [_plotly(), _source("page.js")]
     return (
         _templates()
         .get_template(page.template)
         .render(
             **page.context,
+            others=others,
+            files=page.files,
             scripts=[Markup(script) for script in scripts],
             script_hashes=[_hash(script) for script in scripts],
             front=FRONT,
@@ -100,9 +154,16 @@ def render(page: Page) -> str:
 def markdown_report(records: Sequence[Record], title: str = QUESTION) -> str:
     """The page as Markdown: the answers and the table."""
     parts = [f"# {escape_markdown(title)}"]
-    for section in sections(records):
+    found = sections(records)
+    for item in standings(found):
+        parts.append(f"## All {len(item.tasks)} tasks on {escape_markdown(item.model)}")
+        parts.append(escape_markdown(" ".join(item.sentences), limit=20_000))
+    for section in found:
         parts.append(f"## {escape_markdown(section.task)} on {escape_markdown(section.model)}")
         parts.append(escape_markdown(" ".join(answer(section)), limit=20_000))
+        alone = standing([section])
+        if alone:
+            parts.append(escape_markdown(" ".join(alone.sentences), limit=20_000))
         parts.append(markdown_table(section.records).strip())
     return "\n\n".join(parts) + "\n"
 
@@ -115,6 +176,7 @@ def _view(anchor: str, section: Section) -> SectionView:
         answer=answer(section),
         figure=Markup(figure_json(figure)) if figure else None,
         provenance=provenance(section),
+        standing=standing([section]),
     )
 
 
@@ -128,8 +190,9 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in ("clean", "count", "share", "spread", "size", "seconds", "ratio", "interval", "score"):
+    for name in _FILTERS:
         engine.filters[name] = getattr(text, name)
+    engine.filters |= {"ms": text.milliseconds, "flops": text.flops}
     return engine
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reports.aggregate import Ratio, Row
+from reports.cost_score import CostScore, section_costs
 from reports.identity import identity
 from reports.schema import Record
 from reports.sections import Section, sections
@@ -20,6 +21,7 @@ _WHOLE = (
     "stored_parameters",
     "peak_training_bytes",
     "checkpoint_bytes",
+    "n_at_chance",
 )
 
 
@@ -31,11 +33,18 @@ def trials(records: Sequence[Record]) -> pd.DataFrame:
 def compare(records: Sequence[Record]) -> pd.DataFrame:
     """One row per model, task, method and setting over its seeds, the best score of each task first.
 
-    `score` is the mean of the main metric on the reported split and `score_sd` the sample standard
-    deviation (null with one seed). Trials that did not complete are counted, never dropped: a method of
-    which no trial completed is a row without a score. Costs are medians over completed seeds.
+    `score` is the mean of the main metric on the reported split, `score_low` and `score_high` its 95 %
+    interval (null below three seeds) and `score_sd` the sample standard deviation (null with one). Trials
+    that did not complete are counted, never dropped: a seed that diverged counts in the mean as the majority
+    answer, a method of which no trial completed is a row without a score. `unstable_share` is the share
+    of seeds that diverged or scored no better than that answer. Costs are medians over completed seeds;
+    `cost_score` puts them into one number relative to full fine-tuning, as `cost_score.cost_score` says.
     """
-    return _frame([_compared(section, row) for section in sections(records) for row in section.rows])
+    rows = []
+    for section in sections(records):
+        costs = section_costs(section)
+        rows += [_compared(section, row, costs.get(row.label)) for row in section.rows]
+    return _frame(rows)
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -92,7 +101,7 @@ def _trial(record: Record) -> dict[str, Any]:
     }
 
 
-def _compared(section: Section, row: Row) -> dict[str, Any]:
+def _compared(section: Section, row: Row, cost: CostScore | None) -> dict[str, Any]:
     metrics = {
         key: value
         for name, spread in row.metrics.items()
@@ -106,6 +115,8 @@ def _compared(section: Section, row: Row) -> dict[str, Any]:
         "options": json.dumps(row.identity.options, sort_keys=True),
         "metric": section.info.main_metric if section.info else None,
         "score": row.score.mean,
+        "score_low": row.score.interval.low if row.score.interval else None,
+        "score_high": row.score.interval.high if row.score.interval else None,
         "score_sd": row.score.sd,
         "n_seeds": len(row.records),
         "n_scored": row.score.n,
@@ -113,6 +124,8 @@ def _compared(section: Section, row: Row) -> dict[str, Any]:
         "n_diverged": row.statuses["diverged"],
         "n_out_of_memory": row.statuses["out_of_memory"],
         "n_failed": row.statuses["failed"],
+        "n_at_chance": row.instability.at_chance,
+        "unstable_share": row.instability.share,
         "method_parameters": row.method_parameters,
         "trainable_share": row.trainable_share,
         "head_parameters": row.head_parameters,
@@ -124,6 +137,7 @@ def _compared(section: Section, row: Row) -> dict[str, Any]:
         **_ratio("latency_ratio", row.unmerged),
         **_ratio("merged_latency_ratio", row.merged),
         "checkpoint_bytes": row.checkpoint_bytes,
+        "cost_score": cost.value if cost else None,
         "pareto_front": row.on_front,
         **metrics,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from reports.aggregate import Ratio, Spread
+from reports.statistics import Estimate, Interval
 
 MISSING = "–"
 MINUTE, HOUR = 60, 3600
@@ -33,14 +34,41 @@ def share(value: float | None) -> str:
     return f"{percent:.0f} %" if percent in (0, 100) else f"{percent:.2f} %"
 
 
+def percent(value: float | None) -> str:
+    """A fraction in whole per cent: `93 %`; only all of it is `100 %`, and only nothing `0 %`."""
+    if value is None:
+        return MISSING
+    if 0 < value < 0.01 or 0.99 < value < 1:
+        return "< 1 %" if value < 0.5 else "> 99 %"
+    return f"{100 * value:.0f} %"
+
+
 def score(value: float | None) -> str:
     """Three decimals, with a real minus sign."""
     return MISSING if value is None else f"{value:.3f}".replace("-", "−")
 
 
 def spread(value: Spread) -> str:
-    """`0.815 ± 0.004`; no spread with one seed."""
+    """`0.815 (0.805–0.825)` with its 95 % interval, `0.815 ± 0.004` with two seeds, `0.815` with one."""
+    if value.interval is not None:
+        return f"{score(value.mean)} ({score_range(value.interval)})"
     return score(value.mean) + (f" ± {value.sd:.3f}" if value.sd is not None else "")
+
+
+def estimate(value: Estimate | None, decimals: int = 2) -> str:
+    """`2.41 (1.62 to 3.20)`, without the interval where there is none."""
+    if value is None or value.value is None:
+        return MISSING
+    numbers = [
+        f"{number:.{decimals}f}".replace("-", "−") for number in (value.value, *(value.interval or ()))
+    ]
+    return f"{numbers[0]} ({numbers[1]} to {numbers[2]})" if value.interval else numbers[0]
+
+
+def score_range(value: Interval) -> str:
+    """`0.805–0.825`, and `−0.021 to 0.013`, where a dash would be taken for a sign."""
+    dash = "–" if min(value) >= 0 else " to "
+    return dash.join(score(end) for end in value)
 
 
 def size(value: int | None) -> str:
@@ -64,6 +92,20 @@ def seconds(value: float | None) -> str:
     if value < 2 * HOUR:
         return f"{whole // MINUTE} min {whole % MINUTE} s"
     return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+
+
+def milliseconds(value: float | None) -> str:
+    """`7.84 ms`."""
+    return MISSING if value is None else f"{_three_digits(value)} ms"
+
+
+def flops(value: int) -> str:
+    """Floating-point operations with three digits: `1.23 GFLOP`."""
+    amount, units = float(value), ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"]
+    while amount >= 999.5 and len(units) > 1:
+        amount /= 1000
+        units.pop(0)
+    return f"{_three_digits(amount)} {units[0]}"
 
 
 def ratio(value: Ratio | None) -> str:

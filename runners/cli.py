@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Table
+
+from runners import cli_latency, cli_memory
 
 if TYPE_CHECKING:
     from methods import Method
@@ -86,18 +87,29 @@ def run(
     json_: Json = False,
 ) -> None:
     """Run the trials of a study that have no record yet."""
+    from runners import latency_study
     from runners import study as studies
 
-    read = studies.read(study, data)
-    folder = out_dir or Path("results") / read.name
+    content = studies.content(study)
+    folder = out_dir or Path("results") / str(content["name"])
+    if content.get("kind") == "latency":
+        cli_latency.run_study(latency_study.parse(content), folder, json_)
+        if not json_:
+            _say_where(folder)
+        return
+    read = studies.parse(content, data)
     records = _run(read, folder, wandb=wandb, retry=retry)
     if json_:
         print(json.dumps([record.model_dump(mode="json") for record in records]))
     else:
-        out.print(f"Records: {folder}", soft_wrap=True)
-        out.print(f"Page:    paretune report {folder} --out {folder / 'site'}", soft_wrap=True)
+        _say_where(folder)
     if any(record.status in ("failed", "out_of_memory") for record in records):
         raise typer.Exit(1)
+
+
+def _say_where(folder: Path) -> None:
+    out.print(f"Records: {folder}", soft_wrap=True)
+    out.print(f"Page:    paretune report {folder} --out {folder / 'site'}", soft_wrap=True)
 
 
 @app.command()
@@ -105,13 +117,22 @@ def studies(json_: Json = False) -> None:
     """List the studies that come with Paretune."""
     from runners import study as reader
 
-    found = [reader.read(name) for name in reader.built_in()]
+    found = [reader.content(name) for name in reader.built_in()]
+    rows = [
+        {
+            "name": content["name"],
+            "kind": content.get("kind", "trials"),
+            "title": content["title"],
+            "description": content["description"],
+        }
+        for content in found
+    ]
     if json_:
-        print(json.dumps([{"name": s.name, "title": s.title, "trials": len(s.specs)} for s in found]))
+        print(json.dumps(rows))
         return
-    table = _table("study", "trials", "what it is")
-    for study in found:
-        table.add_row(study.name, str(len(study.specs)), study.description.strip() or study.title)
+    table = _table("study", "kind", "what it is")
+    for row in rows:
+        table.add_row(row["name"], row["kind"], row["description"])
     out.print(table)
 
 
@@ -122,11 +143,15 @@ def report(
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
     json_: Json = False,
 ) -> None:
-    """Write the comparison as a page, with its table as Markdown and CSV."""
-    from reports import read_records
+    """Write the comparison as pages, with their tables as Markdown and CSV."""
+    from reports import read_latencies, read_records
 
-    records = read_records(results)
-    _write_page(records, out_dir, json_, **({"title": title} if title else {}))
+    records, latencies = read_records(results), read_latencies(results)
+    _write_page(records, out_dir, json_, latencies=latencies, **({"title": title} if title else {}))
+
+
+app.command()(cli_latency.latency)
+app.command()(cli_memory.memory)
 
 
 @app.command()
@@ -148,6 +173,7 @@ def count(
     """
     import methods
     from runners import models
+    from runners.contenders import parse_option
 
     methods.get(method)
     values = dict(parse_option(text) for text in options or [])
@@ -174,6 +200,41 @@ def count(
     for name, size in rows:
         table.add_row(name, f"{size:,}", f"{size / counts['base']:.4%}")
     out.print(table)
+
+
+@app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A folder that `save()` of a trained method made.")],
+    format_: Annotated[str, typer.Option("--format", help="The library that shall read it: peft.")] = "peft",
+    model: Annotated[
+        str | None,
+        typer.Option(help="Its base: hub id, folder or `embedded`. [default: what it was trained on]"),
+    ] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write. [default: CHECKPOINT/FORMAT]")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Write a trained method for another library; of its base only the configuration is read."""
+    import methods
+    from methods.errors import nearest
+    from runners import models
+    from runners.spec import SpecError
+
+    writers = {"peft": methods.export_peft}
+    if format_ not in writers:
+        raise SpecError(f"there is no format {format_!r}; {nearest(format_, writers)}.")
+    saved = methods.Checkpoint.read(checkpoint)
+    base = model or saved.model.get("name")
+    if base is None:
+        raise SpecError(f"{checkpoint} does not say what it was trained on: give its base with --model.")
+    skeleton = models.skeleton(base, saved.model.get("num_labels", 2), saved.model.get("class"))
+    folder = writers[format_](skeleton, saved, out_dir or checkpoint / format_)
+    files = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
+    if json_:
+        print(json.dumps({"folder": str(folder), "base": base, "bytes": files}))
+    else:
+        print(folder)
 
 
 @app.command()
@@ -234,25 +295,6 @@ def tasks(json_: Json = False) -> None:
     out.print(table)
 
 
-def parse_option(text: str) -> tuple[str, Any]:
-    """Read ``KEY=VALUE``; the value as YAML has it, and ``none``.
-
-    Raises:
-        SpecError: there is no ``=``, or the value cannot be read.
-    """
-    from runners.spec import SpecError
-
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise SpecError(f"received the option {text!r}, expected KEY=VALUE, such as rank=8.")
-    if value.lower() in ("none", "null"):
-        return key, None
-    try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise SpecError(f"the value of {text!r} cannot be read, expected a number, a word or none.") from None
-
-
 def _run(study: Study, folder: Path, *, wandb: bool, retry: bool) -> list[Record]:
     """Run what is missing of a study, with a live table on the terminal."""
     from runners import device, execute
@@ -273,7 +315,7 @@ def _run(study: Study, folder: Path, *, wandb: bool, retry: bool) -> list[Record
         return execute.run_study(study, folder, [live, *observers], retry=retry)
 
 
-def _write_page(records: list[Record], folder: Path, json_: bool, **options: str) -> None:
+def _write_page(records: list[Record], folder: Path, json_: bool, **options: Any) -> None:
     """Write the page; its path is the last line of standard output."""
     from reports import build_site
 

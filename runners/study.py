@@ -21,7 +21,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -32,7 +32,7 @@ from runners.spec import SpecError, TrialSpec
 BUILT_IN = Path(__file__).parent / "studies"
 
 
-class _Entry(BaseModel):
+class Entry(BaseModel):
     """A method or a task with what differs for it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -47,6 +47,7 @@ class _File(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    kind: Literal["trials"] = "trials"
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     title: str = ""
     description: str = ""
@@ -73,8 +74,34 @@ def built_in() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in BUILT_IN.glob("*.yaml")))
 
 
+def content(study: str) -> dict[str, Any]:
+    """The content of a study's YAML file, or of a built-in one's; its ``kind`` says who reads it on.
+
+    Raises:
+        SpecError: no such study, or bad YAML; one sentence.
+    """
+    path = Path(study)
+    if not path.is_file():
+        path = BUILT_IN / f"{study}.yaml"
+    if not path.is_file():
+        hint = nearest(study, built_in())
+        raise SpecError(f"there is no study {study!r}: give a YAML file or a built-in study; {hint}.")
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise SpecError(f"{path} is not a UTF-8 text file, expected a study in YAML.") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be read"
+        raise SpecError(f"{path} is not valid YAML{where}: {problem}.") from None
+    if not isinstance(found, Mapping):
+        raise SpecError(f"{path} holds {type(found).__name__}, expected a mapping with tasks and methods.")
+    return {"name": path.stem, **found}
+
+
 def read(study: str, data: str | None = None) -> Study:
-    """Read a study from a YAML file or by the name of a built-in one.
+    """Read a study of trials from a YAML file or by the name of a built-in one.
 
     Args:
         study: a path, or one of :func:`built_in`.
@@ -84,34 +111,17 @@ def read(study: str, data: str | None = None) -> Study:
         SpecError: no such study, bad YAML, or an unknown key; one sentence.
         MethodError, TaskError: an unknown method, option or task.
     """
-    path = Path(study)
-    if not path.is_file():
-        path = BUILT_IN / f"{study}.yaml"
-    if not path.is_file():
-        hint = nearest(study, built_in())
-        raise SpecError(f"there is no study {study!r}: give a YAML file or a built-in study; {hint}.")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise SpecError(f"{path} is not a UTF-8 text file, expected a study in YAML.") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "cannot be read"
-        raise SpecError(f"{path} is not valid YAML{where}: {problem}.") from None
-    if not isinstance(content, Mapping):
-        raise SpecError(f"{path} holds {type(content).__name__}, expected a mapping with tasks and methods.")
-    return parse({"name": path.stem, **content}, data)
+    return parse(content(study), data)
 
 
-def parse(content: Mapping[str, Any], data: str | None = None) -> Study:
+def parse(values: Mapping[str, Any], data: str | None = None) -> Study:
     """Turn the content of a study file into trial specs, one per cell of the grid; see :func:`read`."""
     try:
-        file = _File.model_validate(dict(content))
+        file = _File.model_validate(dict(values))
     except ValidationError as error:
         raise SpecError(explain(error, "the study", _File.model_fields)) from None
-    chosen_tasks = [_entry(item, "task") for item in file.tasks]
-    chosen_methods = [_entry(item, "method") for item in file.methods]
+    chosen_tasks = [entry(item, "task") for item in file.tasks]
+    chosen_methods = [entry(item, "method") for item in file.methods]
     specs = [
         TrialSpec(
             model=model,
@@ -131,21 +141,21 @@ def parse(content: Mapping[str, Any], data: str | None = None) -> Study:
     return Study(file.name, file.title or file.name, file.description, tuple(specs))
 
 
-def _entry(item: Any, kind: str) -> _Entry:
+def entry(item: Any, kind: str) -> Entry:
     """Read ``name``, ``{name: {option: value}}`` or ``{method: name, options: ..., protocol: ...}``."""
     if isinstance(item, str):
-        return _Entry(name=item)
+        return Entry(name=item)
     if isinstance(item, Mapping) and kind in item:
         values = {("name" if key == kind else key): value for key, value in item.items()}
         try:
-            return _Entry.model_validate(values)
+            return Entry.model_validate(values)
         except ValidationError as error:
-            valid = [kind, *(name for name in _Entry.model_fields if name != "name")]
+            valid = [kind, *(name for name in Entry.model_fields if name != "name")]
             raise SpecError(explain(error, f"a {kind} of the study", valid)) from None
     if isinstance(item, Mapping) and len(item) == 1:
         ((name, options),) = item.items()
         if isinstance(name, str) and (options is None or isinstance(options, Mapping)):
             field = "options" if kind == "method" else "protocol"
-            return _Entry(name=name, **{field: dict(options or {})})
+            return Entry(name=name, **{field: dict(options or {})})
     expected = f"a name, `name: {{...}}`, or a mapping with `{kind}: name`"
     raise SpecError(f"a {kind} of the study is {item!r}, expected {expected}.")

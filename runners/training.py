@@ -50,8 +50,11 @@ class Trained:
     best: Score = field(default_factory=dict)
     seconds: float = 0.0
     evaluation_seconds: float = 0.0
+    steps: int = 0
     examples: int = 0
     padding_share: float = 0.0
+    mean_length: float = 0.0
+    """Tokens an example in this process, padding included."""
 
 
 def optimizer(trained: dict[str, nn.Parameter], protocol: Protocol) -> torch.optim.AdamW:
@@ -108,7 +111,7 @@ def fit(
     schedule = get_linear_schedule_with_warmup(optimiser, round(protocol.warmup_share * steps), steps)
     model, optimiser, train_loader, schedule = accelerator.prepare(model, optimiser, train_loader, schedule)
 
-    result = Trained()
+    result = Trained(steps=steps)
     best_value, best_weights = -math.inf, None
     losses: list[Tensor] = []
     positions, real = 0, torch.zeros((), dtype=torch.long, device=accelerator.device)
@@ -148,6 +151,7 @@ def fit(
             parameter.data.copy_(best_weights[name])
     model.eval()
     result.padding_share = 1 - int(real) / positions
+    result.mean_length = positions * accelerator.num_processes / result.examples
     return result
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -22,7 +21,6 @@ import methods
 import tasks
 from methods import Adapted
 from reports.schema import (
-    Latency,
     Memory,
     MetricInfo,
     ModelInfo,
@@ -34,8 +32,9 @@ from reports.schema import (
     TaskInfo,
     Training,
 )
-from runners import batches, device, environment, latency, memory, models, training
-from runners.batches import Batch, Encoded
+from runners import batches, costs, device, environment, memory, models, training
+from runners.batches import Encoded
+from runners.costs import Costs
 from runners.spec import TrialSpec
 from runners.training import Progress, Score
 from tasks.spec import TaskData, TaskSpec
@@ -85,8 +84,10 @@ def run_trial(spec: TrialSpec, *, study: str = "", watch: Watch | None = None) -
         curve=parts.curve,
         training=parts.training,
         memory=parts.memory,
-        checkpoint_bytes=parts.checkpoint_bytes,
-        latency=parts.latency,
+        checkpoint_bytes=parts.costs.checkpoint_bytes if parts.costs else None,
+        latency=parts.costs.latency if parts.costs else None,
+        compute=parts.costs.compute if parts.costs else None,
+        serving=parts.costs.serving if parts.costs else None,
         environment=environment.describe(accelerator),
         started_at=started_at.isoformat(timespec="seconds"),
         wall_seconds=time.perf_counter() - started,
@@ -104,8 +105,7 @@ class _Parts:
     curve: tuple[Any, ...] = ()
     training: Training | None = None
     memory: Memory | None = None
-    checkpoint_bytes: int | None = None
-    latency: Latency | None = None
+    costs: Costs | None = None
 
 
 def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch) -> None:
@@ -173,12 +173,9 @@ def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch)
         majority={name: value if math.isfinite(value) else None for name, value in majority.items()},
         best_step=fitted.best_step,
     )
-    watch(Progress("latency", steps, steps))
+    watch(Progress("costs", steps, steps))
     if accelerator.is_main_process:
-        with tempfile.TemporaryDirectory(prefix="paretune-") as folder:
-            saved = adapted.save(folder)
-            parts.checkpoint_bytes = sum(file.stat().st_size for file in saved.iterdir())
-            parts.latency = _inference_latency(spec, task, accelerator, saved, adapted, report)
+        parts.costs = costs.measure(spec, task, accelerator, adapted, fitted, report)
     accelerator.wait_for_everyone()
 
 
@@ -244,7 +241,7 @@ def _subset(split: Encoded, count: int | None, seed: int) -> Encoded:
 def _training_memory(
     spec: TrialSpec, accelerator: Accelerator, adapted: Adapted, collate: batches.Collator, train: Encoded
 ) -> Memory:
-    """Measure two real steps on the longest batch, then put the weights back.
+    """Measure two real steps on the longest batch, put the weights back, and measure a forward pass on it.
 
     It comes before training, so that a trial that does not fit ends at once.
     """
@@ -261,7 +258,14 @@ def _training_memory(
             training.training_step, accelerator, adapted.model, optimiser, batch, spec.protocol.gradient_clip
         )
         peak = memory.measure_peak(step, adapted.model, accelerator.device)
-    return peak.to_record(*batch["input_ids"].shape)
+    del optimiser, step  # its state is not there at inference
+    device.free(accelerator.device)
+    batch.pop("labels")
+    adapted.model.eval()
+    forward = functools.partial(adapted.model, **batch)
+    with torch.no_grad():
+        inference = memory.measure_peak(forward, adapted.model, accelerator.device, steps=1)
+    return peak.to_record(inference, *batch["input_ids"].shape)
 
 
 @contextmanager
@@ -273,44 +277,6 @@ def _unchanged(trained: dict[str, torch.nn.Parameter]) -> Iterator[None]:
     finally:
         for name, parameter in trained.items():
             parameter.data.copy_(before[name])
-
-
-def _inference_latency(
-    spec: TrialSpec, task: TaskSpec, accelerator: Accelerator, saved: Path, adapted: Adapted, report: Encoded
-) -> Latency:
-    """Time what a user would deploy: the saved method in a fresh base, unmerged and merged."""
-
-    def fresh() -> Any:
-        device.seed_everything(spec.seed)
-        return models.classifier(spec.model, task).to(accelerator.device)
-
-    limit = min(spec.protocol.latency_length, adapted.max_input_length or spec.protocol.latency_length)
-    merged = None
-    if adapted.method.mergeable:
-        folded = methods.load(fresh(), saved)
-        folded.merge()
-        merged = folded.model
-    return latency.trial_latency(
-        base=fresh(),
-        control=fresh(),
-        unmerged=methods.load(fresh(), saved).model,
-        merged=merged,
-        inputs={name: value.to(accelerator.device) for name, value in sample_input(report, limit).items()},
-        device=accelerator.device,
-        rounds=spec.protocol.latency_rounds,
-        seed=spec.seed,
-    )
-
-
-def sample_input(split: Encoded, length: int) -> Batch:
-    """One input of exactly ``length`` tokens (1 x length): the split's own text, row after row."""
-    ids: list[int] = []
-    index = 0
-    while len(ids) < length:
-        ids += split.rows[index % len(split)]["input_ids"]
-        index += 1
-    input_ids = torch.tensor([ids[:length]])
-    return {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}
 
 
 def _describe(error: Exception) -> str:

@@ -86,7 +86,7 @@ def measure(rounds: int, folder: Path) -> None:
         return switch
 
     task, whole = checkpoints[0].bytes, size(there.state_dict().values())
-    matrices = size(weight for _, weight in merged._kept)
+    matrices = merged.kept_bytes
     # What is timed; bytes that a switch reads, and writes into the model; bytes kept beside the base for it,
     # with both tasks in memory where they come from there.
     ways: list[tuple[str, Callable[[int], Any], int, int, int]] = [

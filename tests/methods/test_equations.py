@@ -1,4 +1,4 @@
-"""Every method against its paper's equation, written out, in float64; and LoRA against peft."""
+"""Every method against its paper's equation, written out, in float64."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from methods.houlsby import HoulsbyAdapter
 from methods.lora import LoRALinear, LoraOptions, LowRank
 from methods.prompt import SoftPrompt
 
+from .by_hand import bert_layer
 from .conftest import logits, text, tiny, train
+from .parity import Record, agree
 
 EXACT = {"rtol": 0.0, "atol": 1e-10}
 
@@ -28,36 +30,6 @@ def adapted(name: str, architecture: str = "bert", **options: Any) -> methods.Ad
     made = methods.apply(model, name, **options)
     train(model)
     return made
-
-
-def bert_layer(layer: Any, x: Tensor, mask: Tensor | None, hooks: dict[str, Any] | None = None) -> Tensor:
-    """A BERT block by hand: x (batch x T x d), mask (batch x T) with 1 for real tokens.
-
-    ``hooks`` replaces parts: projections, prefixes, what is done to a sub-layer's output, the last norm.
-    """
-    hooks = hooks or {}
-    attention, heads = layer.attention.self, layer.attention.self.num_attention_heads
-
-    def split(tensor: Tensor) -> Tensor:
-        return tensor.unflatten(-1, (heads, -1)).transpose(1, 2)
-
-    q, k, v = (split(hooks.get(n, getattr(attention, n))(x)) for n in ("query", "key", "value"))
-    if mask is None:
-        mask = torch.ones(x.shape[:2])
-    if "prefix" in hooks:
-        keys, values = hooks["prefix"]
-        k = torch.cat([keys.expand(len(x), -1, -1, -1), k], dim=2)
-        v = torch.cat([values.expand(len(x), -1, -1, -1), v], dim=2)
-        mask = torch.cat([torch.ones(len(x), keys.shape[1]), mask], dim=1)
-    scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
-    weights = scores.masked_fill(mask[:, None, None] == 0, -math.inf).softmax(-1)
-    o = layer.attention.output.dense((weights @ v).transpose(1, 2).flatten(2))
-    o = hooks.get("after_attention", lambda u: u)(o)
-    x = layer.attention.output.LayerNorm(o + x)
-    o = layer.output.dense(F.gelu(layer.intermediate.dense(x)))
-    o = hooks.get("after_feed_forward", lambda u: u)(o)
-    norm = hooks.get("last", lambda o, x: layer.output.LayerNorm(o + x))
-    return norm(o, x)
 
 
 def blocks_and_inputs(made: methods.Adapted) -> list[tuple[Any, Tensor, Tensor]]:
@@ -81,8 +53,9 @@ def test_the_block_by_hand_is_the_models_own() -> None:
         torch.testing.assert_close(bert_layer(block, x, mask), out, **EXACT)
 
 
-def test_lora() -> None:
+def test_lora(record_property: Record) -> None:
     made = adapted("lora", rank=3, alpha=12, target=("query", "value"))
+    pairs = []
     mask = text(made.model)["attention_mask"]
     for block, x, out in blocks_and_inputs(made):
         hooks = {}
@@ -94,7 +67,8 @@ def test_lora() -> None:
             assert part.lora_B.abs().sum() > 0
             hooks[name] = lambda x, w=w, b=layer.base.bias: x @ w.T + b
         assert not isinstance(block.attention.self.key, LoRALinear)
-        torch.testing.assert_close(bert_layer(block, x, mask, hooks), out, **EXACT)
+        pairs.append((out, bert_layer(block, x, mask, hooks)))
+    agree(record_property, "equation", "lora", "bert", pairs)
 
 
 def test_lora_starts_as_the_released_code() -> None:
@@ -124,43 +98,13 @@ def test_lora_reaches_every_role(role: str) -> None:
     assert sum(made.parts().values()) == made.parameter_counts()["method"]
 
 
-@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft asks transformers for a renamed property
-def test_lora_agrees_with_peft() -> None:
-    peft = pytest.importorskip("peft")
-    made = adapted("lora", rank=4, alpha=8)
-    reference = tiny("bert", dtype=torch.float64)
-    reference.load_state_dict(_base_state(made))
-    config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["query", "value"], lora_dropout=0.0)
-    reference = peft.get_peft_model(reference, config)
-    theirs = dict(reference.named_parameters())
-    pairs = []
-    for name, ours in made._injection.trained.items():
-        path, _, kind = name.rpartition(".")
-        match = f"base_model.model.bert.{path}.{kind}.default.weight"
-        theirs[match].data.copy_(ours)
-        pairs.append((ours, theirs[match]))
-    batch, labels = text(made.model), torch.tensor([0, 1, 2])
-    torch.testing.assert_close(logits(reference, batch), logits(made.model, batch), **EXACT)
-    for model in (reference.eval(), made.model.eval()):
-        model(**batch, labels=labels).loss.backward()
-    assert len(pairs) == 8
-    for ours, peers in pairs:
-        torch.testing.assert_close(ours.grad, peers.grad, **EXACT)
-
-
-def _base_state(made: methods.Adapted) -> dict[str, Tensor]:
-    """The trained model's weights under the base's names."""
-    return {
-        name.replace(".base.", "."): t for name, t in made.model.state_dict().items() if "lora_" not in name
-    }
-
-
 def gelu_tanh(x: Tensor) -> Tensor:
     return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
-def test_houlsby() -> None:
+def test_houlsby(record_property: Record) -> None:
     made = adapted("houlsby", bottleneck=5, init_std=0.3)
+    pairs = []
     mask = text(made.model)["attention_mask"]
     for block, x, out in blocks_and_inputs(made):
         hooks = {}
@@ -173,7 +117,8 @@ def test_houlsby() -> None:
             hooks[f"after_{key}"] = lambda u, a=a: (
                 u + gelu_tanh(u @ a.down.T + a.down_bias) @ a.up.T + a.up_bias
             )
-        torch.testing.assert_close(bert_layer(block, x, mask, hooks), out, **EXACT)
+        pairs.append((out, bert_layer(block, x, mask, hooks)))
+    agree(record_property, "equation", "houlsby", "bert", pairs)
 
 
 def test_houlsby_trains_norms_not_the_pooler_and_starts_truncated() -> None:
@@ -187,24 +132,9 @@ def test_houlsby_trains_norms_not_the_pooler_and_starts_truncated() -> None:
     assert not any("LayerNorm" in name for name in without.trained())
 
 
-def test_lin() -> None:
-    made = adapted("lin", bottleneck=5)
-    mask = text(made.model)["attention_mask"]
-    for block, x, out in blocks_and_inputs(made):
-        own, a, norm = block.output.LayerNorm, block.lin.adapter, block.lin.norm
-
-        def last(o: Tensor, x: Tensor, own: Any = own, a: Any = a, norm: Any = norm) -> Tensor:
-            x = own(o + x)
-            u = F.layer_norm(x, x.shape[-1:], norm.weight, norm.bias, eps=1e-5)
-            return x + F.relu(u @ a.down.T + a.down_bias) @ a.up.T + a.up_bias
-
-        torch.testing.assert_close(bert_layer(block, x, mask, {"last": last}), out, **EXACT)
-        assert norm.weight.requires_grad
-        assert not own.weight.requires_grad
-
-
-def test_pfeiffer_in_the_papers_form() -> None:
+def test_pfeiffer_in_the_papers_form(record_property: Record) -> None:
     made = adapted("pfeiffer", bottleneck=5)
+    pairs = []
     mask = text(made.model)["attention_mask"]
     for block, x, out in blocks_and_inputs(made):
         wrapper = block.output.LayerNorm
@@ -215,12 +145,13 @@ def test_pfeiffer_in_the_papers_form() -> None:
             z = F.relu(y @ a.down.T + a.down_bias) @ a.up.T + a.up_bias + o
             return norm(z + x)
 
-        torch.testing.assert_close(bert_layer(block, x, mask, {"last": last}), out, **EXACT)
+        pairs.append((out, bert_layer(block, x, mask, {"last": last})))
         assert not norm.weight.requires_grad
+    agree(record_property, "equation", "pfeiffer", "bert", pairs)
 
 
 @pytest.mark.parametrize("hidden", [None, 6])
-def test_prefix(hidden: int | None) -> None:
+def test_prefix(hidden: int | None, record_property: Record) -> None:
     made = adapted("prefix", length=4, hidden=hidden)
     mask = text(made.model)["attention_mask"]
     prefixes: list[tuple[Tensor, Tensor]] = []
@@ -237,8 +168,12 @@ def test_prefix(hidden: int | None) -> None:
         whole = flat.view(4, 2, 2, 4, 8)  # length, blocks, key or value, heads, head size
         for block in range(2):
             prefixes.append((whole[:, block, 0].transpose(0, 1), whole[:, block, 1].transpose(0, 1)))
-    for (block, x, out), pair in zip(blocks_and_inputs(made), prefixes, strict=True):
-        torch.testing.assert_close(bert_layer(block, x, mask, {"prefix": pair}), out, **EXACT)
+    pairs = [
+        (out, bert_layer(block, x, mask, {"prefix": pair}))
+        for (block, x, out), pair in zip(blocks_and_inputs(made), prefixes, strict=True)
+    ]
+    case = "bert" if hidden is None else "bert, reparametrised"
+    agree(record_property, "equation", "prefix", case, pairs)
 
 
 def test_prefix_refuses_attention_it_cannot_reach() -> None:
@@ -262,7 +197,7 @@ def prompted(made: methods.Adapted, batch: dict[str, Tensor]) -> dict[str, Tenso
 
 
 @pytest.mark.parametrize("architecture", ["bert", "electra", "roberta"])
-def test_prompt(architecture: str) -> None:
+def test_prompt(architecture: str, record_property: Record) -> None:
     made = adapted("prompt", architecture, length=4)
     batch = text(made.model)
     by_hand = prompted(made, batch)
@@ -277,9 +212,9 @@ def test_prompt(architecture: str) -> None:
         clean.base_model._forward_hooks.clear()
         expected = clean(**by_hand).logits
         rows = clean.base_model(**by_hand).last_hidden_state
-    torch.testing.assert_close(found, expected, **EXACT)
     assert hidden.shape[:2] == batch["input_ids"].shape  # the user's tokens, where the user put them
-    torch.testing.assert_close(hidden, torch.cat([rows[:, :1], rows[:, 5:]], dim=1), **EXACT)
+    pairs = [(found, expected), (hidden, torch.cat([rows[:, :1], rows[:, 5:]], dim=1))]
+    agree(record_property, "equation", "prompt", architecture, pairs)
 
 
 def test_prompt_with_every_input_given() -> None:

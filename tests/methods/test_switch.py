@@ -129,3 +129,14 @@ def test_what_does_not_fit_is_refused_and_nothing_is_lost(merged: bool, other: A
         adapted.switch(other())
     assert equal(state(model), before)
     assert (adapted.merged, adapted.options.rank) == (merged, 2)  # type: ignore[attr-defined]
+
+
+def test_what_is_kept_while_merged_is_told() -> None:
+    adapted = methods.apply(tiny("bert"), "lora", rank=2)
+    assert adapted.kept_bytes == 0
+    adapted.merge()
+    assert adapted.kept_bytes == 4 * sum(
+        site.linear().weight.numel() for role in ("query", "value") for site in adapted.anatomy.sites(role)
+    )
+    adapted.unmerge()
+    assert adapted.kept_bytes == 0

@@ -97,7 +97,7 @@ def build_record(
         }
 
     data = {
-        "schema_version": 1,
+        "schema_version": 2,
         "trial_id": hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest(),
         "study": study,
         "spec": spec,
@@ -146,6 +146,11 @@ def build_record(
         "memory": {
             "peak_training_bytes": int(memory_mb * 1e6),
             "parameters_bytes": 4 * BASE,
+            "gradients_bytes": 4 * (method_parameters + 770),
+            "optimizer_bytes": 8 * (method_parameters + 770),
+            "activations_bytes": 120_000_000,
+            "temporary_bytes": 3_000_000,
+            "peak_inference_bytes": 4 * BASE + 9_000_000,
             "method": "tensors",
             "batch_size": 32,
             "sequence_length": 61,
@@ -161,6 +166,32 @@ def build_record(
             "control": {**timing(1.0), "ratio_low": control[0], "ratio_high": control[1]},
             "unmerged": timing(unmerged),
             "merged": timing(merged) if merged else None,
+            "max_input_length": 512,
+            "merge_logit_difference": 2e-6 if merged else None,
+        }
+        if done
+        else None,
+        "compute": {
+            "product_flops_per_second": 1.5e11,
+            "bytes_per_second": 2e10,
+            "forward_flops": 700_000_000,
+            "forward_floor_ms": 4.7,
+            "training_step_flops": 46_000_000_000,
+            "training_step_length": 30,
+            "training_floor_seconds": 41.0,
+            "full_step_flops": 67_000_000_000,
+        }
+        if done
+        else None,
+        "serving": {
+            "task_memory_bytes": 4 * (method_parameters + 770),
+            "shared_memory_bytes": 4 * BASE,
+            "kept_memory_bytes": 7_077_888 if merged else None,
+            "switch_ms_p50": 0.4,
+            "switch_from_disk_ms_p50": 1.5,
+            "merged_switch_ms_p50": 3.1 if merged else None,
+            "merged_switch_from_disk_ms_p50": 4.2 if merged else None,
+            "load_model_ms_p50": 71.0,
         }
         if done
         else None,

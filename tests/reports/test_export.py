@@ -60,3 +60,10 @@ def test_csv_has_raw_numbers(make_study):
     assert rows[0]["method"] == "full"
     assert rows[0]["peak_training_bytes"] == "512000000"
     assert rows[0]["score_sd"] == ""
+
+
+def test_the_legend_explains_intervals_where_there_are_any(make_study):
+    assert "Scores are means over seeds" not in markdown_table(make_study(seeds=2))
+    said = markdown_table(make_study(seeds=3))
+    assert "95 % interval; a seed that diverged counts as the majority answer." in said
+    assert re.search(r"\| full ● \| 0\.8\d\d \(0\.\d{3}–0\.\d{3}\) \|", said)

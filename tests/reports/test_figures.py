@@ -39,8 +39,15 @@ def test_axis_majority_and_hover(make_study):
 
 
 def test_error_bars_with_several_seeds(make_study):
-    front = _figure(make_study(seeds=3)).data[1]
-    assert all(value > 0 for value in front.error_y.array)
+    for seeds in (2, 3):
+        records = make_study(seeds=seeds)
+        front = _figure(records).data[1]
+        (section,) = sections(records)
+        spread = next(row.score for row in section.rows if row.label == front.text[0])
+        reach = spread.interval.high - spread.mean if spread.interval else spread.sd
+        assert front.error_y.array[0] == pytest.approx(reach)
+        assert front.error_y.arrayminus[0] == pytest.approx(reach)
+        assert reach > 0 or seeds == 2
 
 
 def test_nothing_to_draw(make_record):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import RecordError, read_record, read_records, write_record
+from reports import SCHEMA_VERSION, RecordError, read_record, read_records, write_record
+
+HISTORIC = Path(__file__).parents[1] / "historic_results"
 
 
 def test_round_trip_and_name(make_record, tmp_path):
@@ -175,15 +178,32 @@ def test_any_json_is_read_or_refused_properly(tmp_path_factory, value):
 def test_upgrades_are_applied_in_turn(make_record, tmp_path):
     record = make_record()
     old = record.model_dump(mode="json")
-    old["schema_version"] = -1
+    old["schema_version"] = SCHEMA_VERSION - 2
     old["trial"] = old.pop("trial_id")
     old.pop("wall_seconds")
     file = tmp_path / "old.json"
     file.write_text(json.dumps(old))
     upgrades = {
-        -1: lambda data: {("trial_id" if key == "trial" else key): data[key] for key in data},
-        0: lambda data: {**data, "wall_seconds": record.wall_seconds},
+        SCHEMA_VERSION - 2: lambda data: {("trial_id" if key == "trial" else key): data[key] for key in data},
+        SCHEMA_VERSION - 1: lambda data: {**data, "wall_seconds": record.wall_seconds},
     }
     assert read_record(file, upgrades=upgrades) == record
-    with pytest.raises(RecordError, match="schema_version is -1"):
-        read_record(file)
+    with pytest.raises(RecordError, match=f"schema_version is {SCHEMA_VERSION - 2}"):
+        read_record(file, upgrades={})
+
+
+def test_a_record_of_every_older_version_is_still_read():
+    for version in range(1, SCHEMA_VERSION):
+        path = HISTORIC / f"record-{version}.json"
+        assert json.loads(path.read_text())["schema_version"] == version
+        record = read_record(path)
+        assert record.schema_version == SCHEMA_VERSION
+        assert record.status == "completed"
+
+
+def test_version_1_knew_nothing_of_the_split_of_memory_nor_of_floors():
+    record = read_record(HISTORIC / "record-1.json")
+    assert record.memory.peak_training_bytes > 0
+    assert record.memory.activations_bytes is None
+    assert record.latency.merge_logit_difference is None
+    assert (record.compute, record.serving) == (None, None)

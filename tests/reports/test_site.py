@@ -85,7 +85,7 @@ def test_policy_allows_exactly_the_scripts_of_the_page(make_study, tmp_path):
 def test_table_semantics_and_front_markers(make_study, tmp_path):
     page = _page(make_study(), tmp_path)
     assert ("html", "lang", "en") in page.attributes
-    assert page.tags.count("caption") == page.tags.count("table") == 2
+    assert page.tags.count("caption") == page.tags.count("table") == 5
     assert page.text.count("(on the Pareto front)") == 6
     assert "full (on the Pareto front) 0.815 22,713,986 method 100 % of base 512 MB 61.0 s ×1.00" in page.text
 
@@ -200,6 +200,18 @@ def test_hostile_text_stays_text(make_record, tmp_path, hostile):
     markdown = (tmp_path / "b" / "table.md").read_text()
     assert "<s" not in markdown
     assert "<i" not in markdown
+
+
+def test_costs_are_shown_in_detail_where_they_were_measured(make_record, tmp_path):
+    record = make_record()
+    html = build_site([record], tmp_path).read_text()
+    assert "what the peak of a training step consists of" in html
+    assert "Serving many tasks from one base" in html
+    assert "700 MFLOP" in html
+    old = record.model_copy(update={"compute": None, "serving": None, "memory": None})
+    html = build_site([old], tmp_path).read_text()
+    assert "what the peak of a training step consists of" not in html
+    assert "Serving many tasks" not in html
 
 
 def test_same_records_same_page(make_study, tmp_path):

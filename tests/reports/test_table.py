@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from reports import RecordError, compare, trials
 
@@ -99,10 +100,37 @@ def test_failures_are_counted_and_never_dropped(make_record):
     assert not frame.loc["prompt", "pareto_front"]
 
 
-def test_undefined_score_is_missing_not_zero(make_record):
-    records = [make_record(seed=0, score=None), make_record(seed=1, score=0.4)]
+def test_diverged_and_undefined_seeds_count_as_the_majority_answer(make_record):
+    undefined = [make_record(seed=0, score=None), make_record(seed=1, score=0.4)]
+    diverged = [make_record("head", seed=0, status="diverged"), make_record("head", seed=1, score=0.4)]
+    lost = [make_record("ia3", seed=0, status="out_of_memory"), make_record("ia3", seed=1, score=0.4)]
+    frame = compare([*undefined, *diverged, *lost]).set_index("method")
+    for method in ("lora", "head"):  # the majority answer has 0.5 in these records
+        assert frame.loc[method, ["score", "n_scored"]].tolist() == [pytest.approx(0.45), 2]
+    assert frame.loc["ia3", ["score", "n_scored"]].tolist() == [0.4, 1]
+    assert frame.loc["lora", ["n_at_chance", "unstable_share"]].tolist() == [2, 1.0]
+    assert frame.loc["ia3", ["n_at_chance", "unstable_share"]].tolist() == [1, 1.0]
+    assert trials(undefined)["score"].isna().tolist() == [True, False]
+
+
+def test_a_correlation_without_a_majority_score_has_the_floor_zero(make_record):
+    records = [
+        make_record(seed=s, score=v, metric="pearson", unit="correlation") for s, v in ((0, None), (1, 0.4))
+    ]
+    scores = [r.scores.model_copy(update={"majority": {"pearson": None}}) for r in records]
+    records = [r.model_copy(update={"scores": s}) for r, s in zip(records, scores, strict=True)]
+    assert compare(records)["score"].iloc[0] == pytest.approx(0.2)
+
+
+def test_intervals_from_three_seeds_on_and_inside_the_range_of_the_metric(make_record):
+    scores = [0.81, 0.79, 0.802, 0.77]
+    records = [make_record(seed=seed, score=score) for seed, score in enumerate(scores)]
     row = compare(records).iloc[0]
-    assert (row["score"], row["n_completed"], row["n_scored"]) == (0.4, 2, 1)
+    expected = stats.t.interval(0.95, 3, loc=np.mean(scores), scale=stats.sem(scores))
+    assert (row["score_low"], row["score_high"]) == pytest.approx(expected)
+    assert compare(records[:2])[["score_low", "score_high"]].isna().all(axis=None)
+    near = compare([make_record(seed=seed, score=score) for seed, score in enumerate([1.0, 0.9, 1.0])])
+    assert near["score_high"].iloc[0] == 1.0
 
 
 def test_tasks_and_models_are_apart_and_in_order(make_record):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
-from runners import models
+from runners import models, timing
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +72,24 @@ def quick() -> dict[str, object]:
 def folder_state(folder: Path) -> dict[str, tuple[int, int]]:
     """Inode and modification time of every record, to see what was rewritten."""
     return {p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in folder.glob("*.json")}
+
+
+class Clock:
+    """Stands in for `perf_counter_ns`; contenders move it by what they cost."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0
+        self.calls = []
+        monkeypatch.setattr(timing.time, "perf_counter_ns", lambda: self.now)
+
+    def contender(self, name, cost):
+        def call():
+            self.calls.append(name)
+            self.now += int(cost() if callable(cost) else cost)
+
+        return call
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)

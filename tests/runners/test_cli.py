@@ -6,9 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
+from transformers import BertForSequenceClassification
 
-from runners import cli
+import methods
+from methods.peft_format import TENSORS
+from runners import cli, models
+from runners.contenders import parse_option
 from runners.spec import SpecError
 
 
@@ -85,6 +91,63 @@ def test_count_reads_a_config_file(tmp_path: Path, capsys: pytest.CaptureFixture
     assert result["head"] == 592_130
 
 
+def trained(folder: Path, **changes: Any) -> Path:
+    """A checkpoint of a LoRA on a model with three classes."""
+    torch.manual_seed(0)
+    config = models.config("embedded")
+    config.num_labels = 3
+    adapted = methods.apply(BertForSequenceClassification(config), "lora", rank=2)
+    for parameter in adapted.trained().values():
+        parameter.data.add_(0.1)
+    adapted.save(folder)
+    manifest = json.loads((folder / "paretune.json").read_text())
+    (folder / "paretune.json").write_text(json.dumps(manifest | changes))
+    return folder
+
+
+def test_export_needs_no_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = trained(tmp_path / "checkpoint")
+    assert paretune("export", str(checkpoint), "--format", "peft") == 0
+    folder = Path(capsys.readouterr().out.strip())
+    assert folder == checkpoint / "peft"
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == models.location("embedded")
+    kept, written = load_file(checkpoint / "paretune.safetensors"), load_file(folder / TENSORS)
+    assert len(kept) == len(written) == 2 * 6 * 2 + 2
+    assert torch.equal(written["base_model.model.classifier.weight"], kept["head.classifier.weight"])
+    other = tmp_path / "other"
+    arguments = ["export", str(checkpoint), "--model", "embedded", "--out", str(other), "--json"]
+    assert paretune(*arguments) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["folder"], shown["base"]) == (str(other), "embedded")
+    assert shown["bytes"] == {file.name: file.stat().st_size for file in other.iterdir()}
+    assert (other / TENSORS).read_bytes() == (folder / TENSORS).read_bytes()
+
+
+def test_export_says_what_is_wrong(
+    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = str(trained(tmp_path / "embedded"))
+    nameless = str(trained(tmp_path / "nameless", model={}))
+    strange = str(trained(tmp_path / "strange", model={"name": "embedded", "class": "pipeline"}))
+    for arguments, words in [
+        (["nowhere"], "no paretune.json"),
+        ([checkpoint, "--format", "pft"], "did you mean peft"),
+        ([checkpoint, "--model", tiny_model], "does not fit BertForSequenceClassification (bert)"),
+        (
+            [checkpoint, "--model", "roberta-base"],
+            "is a roberta, expected one for a BertForSequenceClassification",
+        ),
+        ([nameless], "give its base with --model"),
+        ([strange], "no model class 'pipeline'"),
+    ]:
+        assert paretune("export", *arguments) == 2
+        shown = capsys.readouterr()
+        assert words in shown.err
+        assert len(shown.err.strip().splitlines()) == 1
+        assert shown.out == ""
+
+
 @pytest.mark.parametrize("command", ["methods", "tasks", "studies"])
 def test_lists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert paretune(command) == 0
@@ -103,6 +166,12 @@ def test_lists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["count", "embedded", "lora", "rank=eight"], "rank='eight'"),
         (["count", "./nowhere", "lora"], "there is no model at './nowhere'"),
         (["run", "dmo"], "did you mean demo"),
+        (["latency", "embedded", "--method", "lroa"], "did you mean lora"),
+        (["latency", "embedded", "--method", "lora:rank"], "expected KEY=VALUE"),
+        (["latency", "embedded", "--batch", "one"], "received --batch 'one'"),
+        (["latency", "embedded", "--dtype", "half"], "float16"),
+        (["latency", "embedded", "--method", "prompt", "--length", "500"], "prompt leaves 492"),
+        (["latency", "embedded", "--method", "lora", "--decode", "2"], "no causal language model"),
         (["report", "nowhere", "--out", "site"], "nowhere"),
     ],
 )
@@ -144,9 +213,38 @@ def test_a_bug_of_ours_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_parse_option(text: str, expected: tuple[str, Any]) -> None:
-    assert cli.parse_option(text) == expected
+    assert parse_option(text) == expected
 
 
 def test_parse_option_refuses_what_has_no_key() -> None:
     with pytest.raises(SpecError):
-        cli.parse_option("=3")
+        parse_option("=3")
+
+
+def test_latency_prints_keeps_and_reports(
+    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = tmp_path / "kept"
+    quick = ["--batch", "1,2", "--length", "4", "--seconds", "0.3", "--width", "0.9", "--out", str(where)]
+    assert paretune("latency", tiny_model, "--method", "lora:rank=2", *quick) == 0
+    shown = capsys.readouterr().out
+    assert "base again" in shown
+    assert "A/A: the base against itself" in shown
+    assert paretune("latency", tiny_model, "--method", "lora:rank=2", *quick, "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["batch_size"] for row in rows] == [1, 2]
+    assert len(list(where.glob("*.latency.json"))) == 2
+    assert paretune("report", str(where), "--out", str(tmp_path / "site")) == 0
+    assert capsys.readouterr().out.strip().endswith("latency.html")
+
+
+def test_a_latency_study_runs_like_any_other(
+    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = {"kind": "latency", "name": "quick", "model": tiny_model, "methods": ["lora"], "seconds": 0.3}
+    path = tmp_path / "quick.yaml"
+    path.write_text(yaml.safe_dump(study | {"cells": [{"batch": 1, "length": 4}]}))
+    assert paretune("run", str(path), "--out", str(tmp_path / "out")) == 0
+    assert "Page:" in capsys.readouterr().out
+    assert paretune("run", str(path), "--out", str(tmp_path / "out"), "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1

@@ -158,3 +158,12 @@ def test_seeding_asks_for_deterministic_kernels_and_no_nan_filling():
     assert torch.are_deterministic_algorithms_enabled()
     assert torch.is_deterministic_algorithms_warn_only_enabled()
     assert not torch.utils.deterministic.fill_uninitialized_memory
+
+
+def test_available_memory(monkeypatch):
+    assert 0 < device.available_bytes("cpu") < 2**50
+    module = SimpleNamespace(mem_get_info=lambda which: (123 if which == torch.device("cuda:1") else 0, 456))
+    monkeypatch.setattr(torch, "get_device_module", lambda which: module)
+    assert device.available_bytes("cuda:1") == 123
+    monkeypatch.setattr(torch, "get_device_module", lambda which: SimpleNamespace())
+    assert device.available_bytes("mps") == pytest.approx(device.available_bytes("cpu"), rel=0.5)

@@ -10,13 +10,16 @@ from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
 from runners import memory
-from runners.memory import TensorTracker, measure_peak, parameters_bytes
+from runners.memory import Split, TensorTracker, measure_peak
 
 FLOAT = 4  # bytes
 
 
 def _peak(work, live=()):
-    with TensorTracker(live, "cpu") as tracker:
+    model = nn.Module()
+    for number, tensor in enumerate(live):
+        model.register_buffer(str(number), tensor)
+    with TensorTracker(model, "cpu") as tracker:
         result = work()
     return tracker.peak_bytes, tracker.current_bytes, result
 
@@ -123,7 +126,13 @@ def test_sgd_step_of_a_linear_layer_by_hand():
     # saves none), and the gradient of the output is one number, expanded.
     peak = measure_peak(step, model, "cpu")
     assert peak.peak_bytes == (16 * 8 + 32 * 16 + 32 * 8 + 1) * FLOAT
-    assert peak.parameters_bytes == 16 * 8 * FLOAT
+    assert peak.split == Split(
+        parameters_bytes=16 * 8 * FLOAT,
+        gradients_bytes=0,  # given back before the forward pass
+        optimizer_bytes=0,
+        activations_bytes=32 * 16 * FLOAT,  # the input, for the gradient of the weight
+        temporary_bytes=(32 * 8 + 1) * FLOAT,
+    )
     assert peak.method == "tensors"
 
 
@@ -132,8 +141,70 @@ def test_adamw_holds_four_copies_of_what_trains(foreach):
     """Weight, gradient and two moments; with a tiny batch little else (the update's temporaries)."""
     model = nn.Linear(256, 256, bias=False)
     step = _linear_step(model, torch.optim.AdamW(model.parameters(), foreach=foreach), torch.ones(1, 256))
-    copies = measure_peak(step, model, "cpu").peak_bytes / parameters_bytes(model)
-    assert 5 <= copies < 6.1
+    peak = measure_peak(step, model, "cpu")
+    weight = 256 * 256 * FLOAT
+    assert peak.split.parameters_bytes == peak.split.gradients_bytes == weight
+    assert peak.split.optimizer_bytes == 2 * weight + FLOAT  # two moments and the number of steps
+    assert 1 <= peak.split.temporary_bytes / weight < 2.1
+
+
+def test_state_made_by_the_update_that_is_the_peak_is_no_temporary():
+    model = nn.Linear(256, 256, bias=False)
+    step = _linear_step(model, torch.optim.AdamW(model.parameters()), torch.ones(1, 256))
+    split = measure_peak(step, model, "cpu", steps=1).split
+    assert split.optimizer_bytes == 2 * 256 * 256 * FLOAT + FLOAT
+
+
+def test_what_is_saved_only_after_the_peak_is_an_activation_all_the_same():
+    """The output of exp is the peak when it is made, and autograd saves it at the end of the operator."""
+    model = nn.Linear(10, 10, bias=False)
+    x = torch.ones(50, 10)
+
+    def step():
+        model(x).exp().sum().backward()
+        model.zero_grad()
+
+    split = measure_peak(step, model, "cpu", steps=1).split
+    assert split.activations_bytes == (500 + 500) * FLOAT  # x, and what exp returned
+
+
+def test_a_storage_is_of_one_kind_the_first_that_applies():
+    """A weight that autograd saves is a parameter; a kept gradient stays one; all adds up to the peak."""
+    model = nn.Sequential(nn.Linear(40, 40), nn.Tanh(), nn.Linear(40, 40))
+    x = torch.ones(200, 40)
+
+    def step():  # gradients are not given back
+        model(x).sum().backward()
+
+    peak = measure_peak(step, model, "cpu")
+    size = 2 * (40 * 40 + 40) * FLOAT
+    assert (peak.split.parameters_bytes, peak.split.gradients_bytes) == (size, size)
+    assert peak.split.activations_bytes == 2 * 200 * 40 * FLOAT  # x and what tanh returned
+    assert peak.split.total_bytes == peak.peak_bytes
+
+
+def test_gradients_from_before_are_gradients():
+    model, x = nn.Linear(16, 8, bias=False), torch.ones(32, 16)
+    model.weight.grad = torch.zeros(8, 16)
+    split = measure_peak(lambda: model(x).sum().backward(), model, "cpu", steps=1).split
+    assert split.gradients_bytes == 16 * 8 * FLOAT
+
+
+def test_without_gradients_there_are_weights_and_temporaries():
+    model, x = nn.Linear(16, 8), torch.ones(32, 16)
+    with torch.no_grad():
+        split = measure_peak(lambda: model(x), model, "cpu", steps=1).split
+    assert split == Split((16 * 8 + 8) * FLOAT, 0, 0, 0, 32 * (16 + 8) * FLOAT)
+
+
+def test_no_hook_is_left_behind():
+    model, x = nn.Linear(16, 8), torch.ones(32, 16)
+    optimizer = torch.optim.SGD(model.parameters())
+    with TensorTracker(model, "cpu") as tracker:
+        pass
+    _linear_step(model, optimizer, x)()
+    assert tracker.peak == Split((16 * 8 + 8) * FLOAT, 0, 0, 0, 0)
+    assert not any(parameter._post_accumulate_grad_hooks for parameter in model.parameters())
 
 
 def test_the_second_step_shows_state_and_activations_together():
@@ -143,7 +214,7 @@ def test_the_second_step_shows_state_and_activations_together():
         step = _linear_step(model, torch.optim.AdamW(model.parameters()), x)
         return measure_peak(step, model, "cpu", steps=steps).peak_bytes
 
-    state = 2 * parameters_bytes(model)
+    state = 2 * sum(parameter.nbytes for parameter in model.parameters())
     assert peak(2) - peak(1) == pytest.approx(state, rel=0.02)
     assert peak(3) == peak(2)
 
@@ -158,7 +229,9 @@ def test_an_optimiser_that_has_stepped_before_is_counted_with_its_state():
 def test_tied_weights_count_once():
     model = nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 10, bias=False))
     model[1].weight = nn.Parameter(model[0].weight.detach())  # another parameter on the same storage
-    assert parameters_bytes(model) == 40 * FLOAT
+    with TensorTracker(model, "cpu") as tracker:
+        pass
+    assert tracker.peak.parameters_bytes == tracker.peak_bytes == 40 * FLOAT
 
 
 class Encoder(nn.Module):
@@ -210,7 +283,7 @@ def test_what_trains_less_needs_less():
         measure_peak(_encoder_step(model)[0], model, "cpu").peak_bytes
         for model in (Encoder(), _biases(), _frozen_body())
     )
-    assert full > biases > frozen > parameters_bytes(_frozen_body())
+    assert full > biases > frozen > sum(parameter.nbytes for parameter in Encoder().parameters())
 
 
 @pytest.mark.parametrize("build", [Encoder, _biases])
@@ -227,7 +300,7 @@ def test_agrees_with_the_allocator(build, tmp_path):
     trace = tmp_path / "trace.json"
     events.export_chrome_trace(str(trace))
     allocations = [e for e in json.loads(trace.read_text())["traceEvents"] if e.get("name") == "[memory]"]
-    current = peak = parameters_bytes(model) + ids.nbytes + labels.nbytes
+    current = peak = sum(p.nbytes for p in model.parameters()) + ids.nbytes + labels.nbytes
     for event in sorted(allocations, key=lambda e: e["ts"]):
         current += event["args"]["Bytes"]
         peak = max(peak, current)
@@ -260,7 +333,8 @@ def test_cuda_asks_the_allocator_after_a_reset(monkeypatch):
     monkeypatch.setattr(memory.torch, "cuda", cuda)
     peak = measure_peak(lambda: seen.append("step"), nn.Linear(2, 2), "cuda:1")
     assert seen == ["synchronize", "reset", "step", "step", "synchronize"]
-    assert (peak.peak_bytes, peak.method) == (12345, "cuda_allocator")
+    # The model is not on that device: all that the allocator reports is of no kind that was tracked.
+    assert peak == memory.PeakMemory(12345, Split(0, 0, 0, 0, 12345), "cuda_allocator")
 
 
 def test_an_error_in_a_step_comes_through_and_ends_tracking():
@@ -274,6 +348,9 @@ def test_an_error_in_a_step_comes_through_and_ends_tracking():
 
 
 def test_to_record():
-    record = memory.PeakMemory(100, 60, "tensors").to_record(batch_size=32, sequence_length=128)
+    peak = memory.PeakMemory(100, Split(60, 10, 10, 10, 10), "tensors")
+    inference = memory.PeakMemory(70, Split(60, 0, 0, 0, 10), "tensors")
+    record = peak.to_record(inference, batch_size=32, sequence_length=128)
     assert (record.peak_training_bytes, record.parameters_bytes) == (100, 60)
+    assert (record.activations_bytes, record.peak_inference_bytes) == (10, 70)
     assert (record.method, record.batch_size, record.sequence_length) == ("tensors", 32, 128)

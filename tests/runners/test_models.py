@@ -38,6 +38,16 @@ def test_skeleton_takes_no_memory(tmp_path: Path) -> None:
         assert model.config.num_labels == 5
 
 
+def test_skeleton_of_a_class() -> None:
+    model = models.skeleton("gpt2", class_name="GPT2LMHeadModel")
+    assert type(model).__name__ == "GPT2LMHeadModel"
+    assert all(parameter.is_meta for parameter in model.parameters())
+    with pytest.raises(ModelError, match="'gpt2' is a gpt2, expected one for a BertModel"):
+        models.skeleton("gpt2", class_name="BertModel")
+    with pytest.raises(ModelError, match="no model class 'AutoModel'"):
+        models.skeleton("gpt2", class_name="AutoModel")
+
+
 @pytest.mark.parametrize(("model", "layers", "width", "name", "options", "expected"), PUBLISHED)
 def test_published_counts_on_whole_models(
     model: str, layers: int, width: int, name: str, options: dict[str, Any], expected: int

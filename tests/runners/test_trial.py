@@ -11,7 +11,7 @@ import methods
 import tasks
 from reports import read_record, write_record
 from reports.schema import Record
-from runners import memory, models, trial
+from runners import costs, memory, models, trial
 from runners.spec import TrialSpec
 from runners.training import Progress
 from runners.trial import run_trial
@@ -43,6 +43,15 @@ def test_every_method_gives_a_whole_record(
     assert record.latency is not None
     assert (record.latency.merged is not None) == methods.get(method).mergeable
     assert record.latency.sequence_length == 8
+    assert (record.latency.merge_logit_difference is not None) == methods.get(method).mergeable
+    assert record.compute is not None
+    assert record.compute.training_floor_seconds > 0
+    assert record.compute.training_step_flops > record.compute.forward_flops
+    share = record.compute.training_step_flops / record.compute.full_step_flops
+    assert share == 1 if method == "full" else share > 0.3
+    assert record.serving is not None
+    assert record.serving.task_memory_bytes == 4 * (record.parameters.stored + record.parameters.head)
+    assert (record.serving.merged_switch_ms_p50 is not None) == methods.get(method).mergeable
     assert record.checkpoint_bytes is not None
     assert record.checkpoint_bytes >= 4 * (record.parameters.stored + record.parameters.head)
     assert read_record(write_record(record, tmp_path)) == record
@@ -88,7 +97,7 @@ def test_the_seed_matters_and_the_watcher_does_not(
     other = run_trial(spec(tiny_model, quick, data=glue_folder, seed=1))
     assert outcome(watched) == outcome(silent)
     assert [p.train_loss for p in watched.curve] != [p.train_loss for p in other.curve]
-    assert {progress.phase for progress in seen} == {"loading", "memory", "training", "scoring", "latency"}
+    assert {progress.phase for progress in seen} == {"loading", "memory", "training", "scoring", "costs"}
     assert any(progress.selection is not None for progress in seen)
 
 
@@ -108,8 +117,8 @@ def test_the_memory_probe_leaves_no_trace(
     made = spec(tiny_model, quick, data=glue_folder)
     with_probe = run_trial(made)
 
-    def no_steps(step: Any, model: Any, device: Any) -> memory.PeakMemory:
-        return memory.PeakMemory(1, 1, "tensors")
+    def no_steps(step: Any, model: Any, device: Any, *, steps: int = 2) -> memory.PeakMemory:
+        return memory.PeakMemory(1, memory.Split(1, 0, 0, 0, 0), "tensors")
 
     monkeypatch.setattr(memory, "measure_peak", no_steps)
     without = run_trial(made)
@@ -196,5 +205,5 @@ def test_sample_input_is_exactly_as_long_as_asked(glue_folder: str) -> None:
     from runners import batches
 
     split = batches.encode("embedded", "cola", glue_folder, "report", max_length=64)
-    assert trial.sample_input(split, 200)["input_ids"].shape == (1, 200)
-    assert models.tokenizer("embedded").cls_token_id == trial.sample_input(split, 5)["input_ids"][0, 0]
+    assert costs.sample_input(split, 200)["input_ids"].shape == (1, 200)
+    assert models.tokenizer("embedded").cls_token_id == costs.sample_input(split, 5)["input_ids"][0, 0]

@@ -1,0 +1,144 @@
+"""What a trained method costs to use: latency, FLOPs beside the machine's floor, and serving many tasks.
+
+Measured on what a user would deploy: the saved method in a fresh base.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from accelerate import Accelerator
+from transformers import PreTrainedModel
+
+import methods
+from methods import Adapted
+from reports.schema import Compute, Latency, Serving
+from runners import deployment, device, flops, latency, machine, models
+from runners.batches import Batch, Encoded
+from runners.spec import SpecError, TrialSpec
+from runners.training import Trained
+from tasks.spec import TaskSpec
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The parts of a record that are measured after training."""
+
+    checkpoint_bytes: int
+    latency: Latency
+    compute: Compute | None
+    serving: Serving
+
+
+def measure(
+    spec: TrialSpec,
+    task: TaskSpec,
+    accelerator: Accelerator,
+    adapted: Adapted,
+    fitted: Trained,
+    report: Encoded,
+) -> Costs:
+    """Measure what a trained method costs.
+
+    Args:
+        spec: the trial.
+        task: its task.
+        accelerator: holds the device.
+        adapted: the trained model.
+        fitted: how it was trained.
+        report: the text that latency is measured on.
+    """
+
+    def fresh() -> PreTrainedModel:
+        device.seed_everything(spec.seed)
+        return models.classifier(spec.model, task).to(accelerator.device)
+
+    length = min(spec.protocol.latency_length, adapted.max_input_length or spec.protocol.latency_length)
+    inputs = {name: value.to(accelerator.device) for name, value in sample_input(report, length).items()}
+    with tempfile.TemporaryDirectory(prefix="paretune-") as folder:
+        saved = adapted.save(folder)
+        merged, difference = None, None
+        if adapted.method.mergeable:
+            folded = methods.load(fresh(), saved)
+            difference = folded.merge_difference(**inputs)
+            folded.merge()
+            merged = folded.model
+        timed = latency.trial_latency(
+            base=fresh(),
+            control=fresh(),
+            unmerged=methods.load(fresh(), saved).model,
+            merged=merged,
+            inputs=inputs,
+            device=accelerator.device,
+            rounds=spec.protocol.latency_rounds,
+            seed=spec.seed,
+            max_input_length=adapted.max_input_length,
+            merge_logit_difference=difference,
+        )
+        served = deployment.measure(saved, fresh, accelerator.device, seed=spec.seed)
+    return Costs(
+        checkpoint_bytes=served.task_disk_bytes,
+        latency=timed,
+        compute=compute(spec, task, accelerator, adapted, fitted, length),
+        serving=serving(served),
+    )
+
+
+def compute(
+    spec: TrialSpec,
+    task: TaskSpec,
+    accelerator: Accelerator,
+    adapted: Adapted,
+    fitted: Trained,
+    latency_length: int,
+) -> Compute | None:
+    """FLOPs of an input and of a mean training batch, and the least time they could take; None if unknown."""
+    batch = max(1, spec.protocol.batch_size // accelerator.num_processes)
+    length = max(1, round(fitted.mean_length))
+    count = partial(flops.report, spec.model, spec.method, spec.options, num_labels=task.num_labels)
+    try:
+        one, mean = count(batch=1, length=latency_length), count(batch=batch, length=length)
+    except SpecError:
+        return None
+    model = adapted.model
+    here = machine.measure(accelerator.device, dtype=model.dtype, streamed_bytes=machine.forward_bytes(model))
+    step = machine.floor(here, mean.training_step_flops, machine.training_step_bytes(model))
+    return Compute(
+        product_flops_per_second=here.flops_per_second,
+        bytes_per_second=here.bytes_per_second,
+        forward_flops=one.forward_flops,
+        forward_floor_ms=machine.floor(here, one.forward_flops, here.streamed_bytes).floor_ms,
+        training_step_flops=mean.training_step_flops,
+        training_step_length=length,
+        training_floor_seconds=fitted.steps * step.floor_ms / 1000,
+        full_step_flops=mean.base_training_step_flops,
+    )
+
+
+def serving(measured: deployment.Deployment) -> Serving:
+    """The record's part on many tasks served from one base."""
+    merged, merged_from_disk = measured.merged_switch, measured.merged_switch_from_disk
+    return Serving(
+        task_memory_bytes=measured.task_memory_bytes,
+        shared_memory_bytes=measured.shared_memory_bytes,
+        kept_memory_bytes=measured.kept_memory_bytes,
+        switch_ms_p50=measured.switch.ms_p50,
+        switch_from_disk_ms_p50=measured.switch_from_disk.ms_p50,
+        merged_switch_ms_p50=merged.ms_p50 if merged else None,
+        merged_switch_from_disk_ms_p50=merged_from_disk.ms_p50 if merged_from_disk else None,
+        load_model_ms_p50=measured.load_model.ms_p50,
+    )
+
+
+def sample_input(split: Encoded, length: int) -> Batch:
+    """One input of exactly ``length`` tokens (1 x length): the split's own text, row after row."""
+    ids: list[int] = []
+    index = 0
+    while len(ids) < length:
+        ids += split.rows[index % len(split)]["input_ids"]
+        index += 1
+    input_ids = torch.tensor([ids[:length]])
+    return {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}

@@ -1,0 +1,165 @@
+"""FLOPs in closed form, against torch's own count and against formulas written out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+
+import methods
+from methods.flops import Flops
+from methods.layouts import LAYOUTS
+from runners.flops import counted
+
+from .conftest import tiny
+from .test_invariants import CANNOT, apply
+
+BATCH, LENGTH = 3, 11
+NO_CLOSED_FORM = "deberta-v2"
+SAME = {"xlm-roberta", "camembert", "mistral"}  # as roberta and llama
+CELLS = [
+    (name, architecture)
+    for architecture in LAYOUTS
+    for name in methods.names()
+    if (name, architecture) not in CANNOT and architecture not in SAME | {NO_CLOSED_FORM}
+]
+SOME = pytest.mark.parametrize("name", ["full", "top_layers", "bitfit", "lora", "ia3", "houlsby", "prefix"])
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Products as small as these take longer to hand out to threads than to compute."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def agree(adapted: methods.Adapted) -> Flops:
+    """Compare the two and return the number."""
+    closed = adapted.flops(BATCH, LENGTH)
+    assert closed == counted(adapted.model, BATCH, LENGTH)
+    return closed
+
+
+@pytest.mark.parametrize(("name", "architecture"), CELLS)
+def test_the_closed_form_is_what_torch_counts(name: str, architecture: str) -> None:
+    agree(apply(tiny(architecture), name))
+
+
+@pytest.mark.parametrize("name", methods.names())
+@pytest.mark.parametrize(
+    ("architecture", "head"), [("gpt2", "causal"), ("bert", "causal"), ("t5", "seq2seq")]
+)
+def test_language_models(name: str, architecture: str, head: str) -> None:
+    if (name, architecture) not in CANNOT:
+        agree(apply(tiny(architecture, head), name))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "changes"),
+    [
+        ("albert", {"num_hidden_layers": 5}),  # one block runs five times
+        ("gpt_neox", {"use_parallel_residual": False}),
+        ("opt", {"do_layer_norm_before": False}),
+        ("bert", {"attn_implementation": "eager"}),
+        ("t5", {"feed_forward_proj": "relu", "num_layers": 3, "num_decoder_layers": 1}),
+        ("bart", {"encoder_layers": 1, "decoder_layers": 3}),
+    ],
+)
+@SOME
+def test_variants_of_architectures(name: str, architecture: str, changes: dict[str, Any]) -> None:
+    if (name, architecture) not in CANNOT:
+        agree(apply(tiny(architecture, **changes), name))
+
+
+EVERY_LAYER = "query,key,value,output,up,down"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "architecture"),
+    [
+        ("lora", {"target": EVERY_LAYER}, "bert"),
+        ("lora", {"target": "up"}, "gpt_neox"),  # a gradient in one of two parallel sub-layers
+        ("lora", {"target": "down"}, "gpt2"),
+        ("lora", {"target": "gate,up"}, "modernbert"),
+        ("lora", {"target": "qkv"}, "gpt2"),
+        ("dora", {"target": "qkv,output"}, "gpt2"),
+        ("dora", {"target": EVERY_LAYER}, "llama"),
+        ("dora", {"target": "key"}, "t5"),
+        ("houlsby", {"layer_norms": False}, "bert"),
+        ("houlsby", {"layer_norms": False}, "gpt_neox"),
+        ("top_layers", {"layers": 2}, "bert"),
+        ("top_layers", {"layers": 3}, "bart"),
+        ("prefix", {"hidden": None}, "gpt2"),
+        ("prefix", {"hidden": None}, "t5"),
+        ("prompt", {"length": 9}, "bart"),
+    ],
+)
+def test_options(name: str, options: dict[str, Any], architecture: str) -> None:
+    agree(methods.apply(tiny(architecture), name, **options))
+
+
+# Formulas, on BERT: L blocks of width d with an inner width f, t = B T tokens, C classes.
+L, D, F, C = 2, 32, 48, 3
+T = LENGTH
+TOKENS = BATCH * T
+BODY = L * TOKENS * (8 * D * D + 4 * D * F + 4 * T * D)
+HEAD = BATCH * 2 * D * (D + C)  # pooler and classifier read one token
+R = M = N = 5
+EXTRA: dict[str, tuple[dict[str, Any], int]] = {
+    "full": ({}, 0),
+    "head": ({}, 0),
+    "bitfit": ({}, 0),
+    "top_layers": ({}, 0),
+    "ia3": ({}, 0),
+    "lora": ({"rank": R}, TOKENS * 2 * L * 2 * R * (D + D)),
+    "dora": ({"rank": R}, 2 * L * (TOKENS * (2 * R * (D + D) + 2 * D * D) + 2 * R * D * D)),
+    "houlsby": ({"bottleneck": M}, TOKENS * 2 * L * 4 * D * M),
+    "lin": ({"bottleneck": M}, TOKENS * L * 4 * D * M),
+    "pfeiffer": ({"bottleneck": M}, TOKENS * L * 4 * D * M),
+    "prefix": ({"length": N, "hidden": R}, TOKENS * L * 4 * N * D + 2 * N * R * (D + 2 * L * D)),
+    "prompt": (
+        {"length": N},
+        L * BATCH * (N * (8 * D * D + 4 * D * F) + 4 * D * ((T + N) * (T + N) - T * T)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", methods.names())
+def test_what_a_method_adds_to_a_forward_pass(name: str) -> None:
+    options, extra = EXTRA[name]
+    assert methods.apply(tiny("bert"), name, **options).flops(BATCH, T).forward_flops == BODY + HEAD + extra
+
+
+def test_training_everything_is_three_forward_passes() -> None:
+    flops = methods.apply(tiny("bert"), "full").flops(BATCH, T)
+    assert flops.training_step_flops == 3 * flops.forward_flops
+
+
+def test_the_head_alone_needs_no_backward_pass_through_the_body() -> None:
+    flops = methods.apply(tiny("bert"), "head").flops(BATCH, T)
+    assert flops.training_step_flops - flops.forward_flops == BATCH * 2 * D * C  # the classifier's weight
+
+
+def test_top_layers_need_one_through_themselves_alone() -> None:
+    flops = methods.apply(tiny("bert"), "top_layers", layers=1).flops(BATCH, T)
+    block = BODY // L
+    first = TOKENS * 6 * D * D  # nothing below the block's projections asks for the gradient of their input
+    backward = 2 * block - first + BATCH * 2 * D * D + BATCH * 4 * D * C
+    assert flops.training_step_flops - flops.forward_flops == backward
+
+
+def test_a_frozen_body_leaves_one_of_two_backward_passes() -> None:
+    flops = methods.apply(tiny("bert"), "bitfit").flops(BATCH, T)
+    attention = L * TOKENS * 4 * T * D  # both of its operands are activations
+    backward = BODY + attention + BATCH * 2 * D * D + BATCH * 4 * D * C
+    assert flops.training_step_flops - flops.forward_flops == backward
+
+
+def test_an_attention_of_more_products_has_no_closed_form() -> None:
+    adapted = methods.apply(tiny(NO_CLOSED_FORM), "lora")
+    with pytest.raises(methods.AnatomyError, match="attends to positions by products of their own"):
+        adapted.flops(BATCH, T)
