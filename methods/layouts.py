@@ -203,10 +203,9 @@ _LLAMA = Layout(
 
 def _phi3(config: Any) -> tuple[Layout, ...]:
     """LLaMA's blocks with one matrix for the heads of queries, keys and values, which may be fewer."""
-    qkv, queries, keys = "self_attn.qkv_proj", config.num_attention_heads, config.num_key_value_heads
-    heads = queries + 2 * keys
-    query = Part(qkv, 0, heads, span=queries)
-    key, value = (Part(qkv, first, heads, span=keys) for first in (queries, queries + keys))
+    fused, queries, keys = "self_attn.qkv_proj", config.num_attention_heads, config.num_key_value_heads
+    places = ((0, queries), (queries, keys), (queries + keys, keys))
+    query, key, value = (Part(fused, first, queries + 2 * keys, span=span) for first, span in places)
     return (
         replace(
             _LLAMA,

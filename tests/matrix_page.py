@@ -102,6 +102,10 @@ def matrix_page(cases: list[Case]) -> str:
     able = [case for case in inside if "reason" not in case.properties]
     if not able:
         raise SystemExit("the results hold no test of the matrix: run pytest on tests/methods.")
+    invariants = Counter(case.invariant for case in inside)
+    # Rows and columns come in the order of an invariant that every cell has, which is that of the registry.
+    widest = max(Counter(case.invariant for case in able).items(), key=lambda item: item[1])[0]
+    able.sort(key=lambda case: case.invariant != widest)
     methods = unique([case.properties["method"] for case in able])
     notes: list[str] = []
     rows = []
@@ -114,7 +118,6 @@ def matrix_page(cases: list[Case]) -> str:
                 raise SystemExit(f"no test of {method} on {architecture}: the matrix has an empty cell.")
             row.append(cell(own, notes))
         rows.append(row)
-    invariants = Counter(case.invariant for case in inside)
     failed = [case.name for case in inside if not case.passed]
     lines = [
         "# Methods and architectures",

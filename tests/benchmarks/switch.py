@@ -3,8 +3,8 @@
 One base (MiniLM, two classes), two tasks of LoRA (rank 8 on query and value). A switch is timed unmerged and
 merged, from a checkpoint in memory and from its folder; a reload is `from_pretrained` of the other task's
 merged model, or its weights alone copied into the model that is there. They take turns, round by round, and
-every one is checked to end at the other task. Files are in the page cache, and `from_pretrained` maps its
-file: reading the pages falls to the first forward pass, which is not counted here. Bytes are of tensors.
+every one is checked to end at the other task. Files are in the page cache, and `from_pretrained` maps them:
+reading the pages falls to the first forward pass, which is not counted here. Bytes are those of tensors.
 
     python tests/benchmarks/switch.py [--rounds 30]
 """
@@ -86,7 +86,7 @@ def measure(rounds: int, folder: Path) -> None:
         return switch
 
     task, whole = checkpoints[0].bytes, size(there.state_dict().values())
-    matrices = size(weight for _, weight in merged._kept)
+    matrices = merged.kept_bytes
     # What is timed; bytes that a switch reads, and writes into the model; bytes kept beside the base for it,
     # with both tasks in memory where they come from there.
     ways: list[tuple[str, Callable[[int], Any], int, int, int]] = [

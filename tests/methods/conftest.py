@@ -93,7 +93,7 @@ OWN: dict[str, dict[str, Any]] = {
     "gemma": GROUPED | {"head_dim": 16},
     "phi3": GROUPED,
     "t5": T5,
-    "mt5": T5,
+    "mt5": T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},  # as in T5 1.1
     "bart": BART,
     "mbart": BART,
 }
@@ -101,7 +101,6 @@ OWN: dict[str, dict[str, Any]] = {
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "deberta-v3": ("deberta-v2", DEBERTA),  # without the convolution
     "opt-350m": ("opt", OPT | {"word_embed_proj_dim": 16, "do_layer_norm_before": False}),
-    "t5-v1.1": ("t5", T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}),
 }
 """Models of one type whose configurations change what methods touch: the type, and what they need."""
 ARCHITECTURES: tuple[str, ...] = tuple(

@@ -49,7 +49,7 @@ ALL: list[Cell] = [(n, a, h) for a in ARCHITECTURES for h in heads(a) for n in m
 NO_BIASES = "has no biases, bitfit has nothing to train"
 NO_INTERFACE = "computes its attention without transformers' attention functions"
 NO_TASK_HEAD = "has no task head, head has nothing to train"
-WITHOUT_BIASES = ("modernbert", "llama", "mistral", "qwen3", "gemma", "phi3", "t5", "t5-v1.1", "mt5")
+WITHOUT_BIASES = ("modernbert", "llama", "mistral", "qwen3", "gemma", "phi3", "t5", "mt5")
 OWN_ATTENTION = ("deberta-v2", "deberta-v3", "mpnet")
 
 
@@ -286,7 +286,7 @@ def check_padding(model: Any, batch: dict[str, Any]) -> None:
 
 
 # On the left: what is causal, and what has no absolute positions.
-LEFT = [(n, a, h) for n, a, h in CELLS if "causal" in heads(a) or ("t5" in a and h == "seq2seq")]
+LEFT = [(n, a, h) for n, a, h in CELLS if "causal" in heads(a) or (a in ("t5", "mt5") and h == "seq2seq")]
 
 
 @EVERYWHERE
