@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from runners import cli_latency, cli_memory
+from runners import cli_flops, cli_latency, cli_memory
 
 if TYPE_CHECKING:
     from methods import Method
@@ -152,6 +152,7 @@ def report(
 
 app.command()(cli_latency.latency)
 app.command()(cli_memory.memory)
+app.command()(cli_flops.flops)
 
 
 @app.command()

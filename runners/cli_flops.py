@@ -3,40 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
-from runners.flops import FlopReport
-from runners.flops import report as report_on
+if TYPE_CHECKING:
+    from runners.contenders import Choice
+    from runners.flops import FlopReport
 
 
 def flops(
-    model: str,
-    contenders: Sequence[tuple[str, str, Mapping[str, Any]]],
-    batch: int,
-    length: int,
-    *,
-    json_: bool = False,
+    model: Annotated[
+        str, typer.Argument(help="A hub id, folder, config.json, `embedded`, or e.g. `gpt3-175b`.")
+    ],
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", help="NAME or NAME:KEY=VALUE,..; may be repeated. [default: all]"),
+    ] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Rows of the batch.")] = 32,
+    length: Annotated[int, typer.Option("--length", min=1, help="The user's tokens in each row.")] = 128,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")] = False,
 ) -> None:
-    """Print the FLOPs of methods on a model, without loading its weights.
+    """Show the FLOPs of a forward pass and a training step, counted by torch and in closed form.
 
-    Args:
-        model: a hub id, folder, ``config.json``, ``embedded`` or the name of a published architecture.
-        contenders: label, method and options of each.
-        batch: examples.
-        length: tokens of each.
-        json_: print JSON instead of a table.
+    No weights are loaded. Training with a frozen body saves a third of a step at most: the gradients of its
+    activations are needed all the same.
+    """
+    from runners.contenders import contenders
+
+    show(model, contenders(model, method, also_free=True), batch, length, json_=json_)
+
+
+def show(model: str, choices: Sequence[Choice], batch: int, length: int, *, json_: bool = False) -> None:
+    """Print the FLOPs of methods on a model.
 
     Raises:
         MethodError: unknown method or option, or the model has no place for it.
         ModelError: the configuration cannot be found.
         SpecError: the model takes fewer tokens, or nothing tells its FLOPs.
     """
-    reports = [(label, report_on(model, name, options, batch, length)) for label, name, options in contenders]
+    from runners.flops import report
+
+    reports = [(c.label, report(model, c.method, c.options, batch, length)) for c in choices]
     if json_:
         print(json.dumps([{"model": model, "method": label, **asdict(report)} for label, report in reports]))
         return
@@ -44,14 +56,14 @@ def flops(
     table.add_column("method")
     for column in ("forward GFLOP", "of the base", "training step GFLOP", "of training all", "closed form"):
         table.add_column(column, justify="right")
-    for label, report in reports:
+    for label, found in reports:
         table.add_row(
             label,
-            f"{report.forward_flops / 1e9:,.3f}",
-            f"{report.forward_flops / report.base_forward_flops:.3f}",
-            f"{report.training_step_flops / 1e9:,.3f}",
-            f"{report.training_step_flops / report.base_training_step_flops:.3f}",
-            _agreement(report),
+            f"{found.forward_flops / 1e9:,.3f}",
+            f"{found.forward_flops / found.base_forward_flops:.3f}",
+            f"{found.training_step_flops / 1e9:,.3f}",
+            f"{found.training_step_flops / found.base_training_step_flops:.3f}",
+            _agreement(found),
         )
     out = Console()
     out.print(f"{model}, {batch} x {length} tokens", highlight=False)

@@ -55,8 +55,13 @@ def parse_contender(text: str) -> Choice:
     return Choice(label(name, values), name, values)
 
 
-def contenders(model: str, texts: Sequence[str] | None) -> list[Choice]:
+def contenders(model: str, texts: Sequence[str] | None, *, also_free: bool = False) -> list[Choice]:
     """The methods that were named, or every one whose forward pass on this model differs from the base's.
+
+    Args:
+        model: as for :func:`runners.models.skeleton`.
+        texts: as :func:`parse_contender` reads them; none or nothing for the default.
+        also_free: by default, those too whose forward pass is the base's own.
 
     Raises:
         SpecError, MethodError: as :func:`parse_contender`.
@@ -70,7 +75,7 @@ def contenders(model: str, texts: Sequence[str] | None) -> list[Choice]:
             adapted = methods.apply(models.skeleton(model), name)
         except methods.MethodError:  # a method that this architecture cannot carry
             continue
-        if adapted.changes_the_forward_pass:
+        if also_free or adapted.changes_the_forward_pass:
             found.append(Choice(name, name, {}))
     return found
 

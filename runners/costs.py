@@ -104,13 +104,17 @@ def compute(
     except SpecError:
         return None
     model = adapted.model
-    here = machine.measure(accelerator.device, dtype=model.dtype, streamed_bytes=machine.forward_bytes(model))
+    read = machine.forward_bytes(model)
+    # Rounded up to three binary digits: all methods on one model are held against the same measured rates.
+    coarse = 1 << max(0, read.bit_length() - 3)
+    streamed = -(-read // coarse) * coarse
+    here = machine.measure(accelerator.device, dtype=model.dtype, streamed_bytes=streamed)
     step = machine.floor(here, mean.training_step_flops, machine.training_step_bytes(model))
     return Compute(
         product_flops_per_second=here.flops_per_second,
         bytes_per_second=here.bytes_per_second,
         forward_flops=one.forward_flops,
-        forward_floor_ms=machine.floor(here, one.forward_flops, here.streamed_bytes).floor_ms,
+        forward_floor_ms=machine.floor(here, one.forward_flops, read).floor_ms,
         training_step_flops=mean.training_step_flops,
         training_step_length=length,
         training_floor_seconds=fitted.steps * step.floor_ms / 1000,

@@ -167,6 +167,8 @@ def test_lists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["count", "./nowhere", "lora"], "there is no model at './nowhere'"),
         (["run", "dmo"], "did you mean demo"),
         (["latency", "embedded", "--method", "lroa"], "did you mean lora"),
+        (["flops", "embedded", "--method", "lora:rnk=2"], "did you mean rank"),
+        (["flops", "embedded", "--length", "600"], "takes 512 at the most"),
         (["latency", "embedded", "--method", "lora:rank"], "expected KEY=VALUE"),
         (["latency", "embedded", "--batch", "one"], "received --batch 'one'"),
         (["latency", "embedded", "--dtype", "half"], "float16"),

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 from transformers import DebertaV2Config, PretrainedConfig, T5Config
 
-from runners.cli_flops import flops
+from runners.cli_flops import show
+from runners.contenders import Choice
 from runners.flops import report
 
 SIZES = {"vocab_size": 99, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
-CONTENDERS = [("head", "head", {}), ("small", "lora", {"rank": 1})]
+CONTENDERS = [Choice("head", "head", {}), Choice("small", "lora", {"rank": 1})]
 
 
 def test_a_row_for_each_contender(tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
-    flops(tiny_model, CONTENDERS, 2, 8)
+    show(tiny_model, CONTENDERS, 2, 8)
     lines = capsys.readouterr().out.splitlines()
     rows = {line.split()[0]: line.split()[1:] for line in lines if line.split()[0] in ("head", "small")}
     found = report(tiny_model, "lora", {"rank": 1}, 2, 8)
@@ -31,7 +32,7 @@ def test_a_row_for_each_contender(tiny_model: str, capsys: pytest.CaptureFixture
 
 
 def test_json(tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
-    flops(tiny_model, CONTENDERS, 2, 8, json_=True)
+    show(tiny_model, CONTENDERS, 2, 8, json_=True)
     head, small = json.loads(capsys.readouterr().out)
     assert (head["method"], small["method"]) == ("head", "small")
     assert small["forward_flops"] == report(tiny_model, "lora", {"rank": 1}, 2, 8).forward_flops
@@ -49,5 +50,5 @@ def test_one_of_the_two_is_missing(
     config: PretrainedConfig, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config.save_pretrained(tmp_path)
-    flops(str(tmp_path), [("head", "head", {})], 1, 4)
+    show(str(tmp_path), [Choice("head", "head", {})], 1, 4)
     assert words in capsys.readouterr().out.splitlines()[-1]
