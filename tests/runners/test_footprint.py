@@ -13,6 +13,7 @@ from transformers import AutoConfig
 
 import methods
 from methods import MethodError
+from reports.text import size
 from runners import footprint, models
 from runners.footprint import Footprint, Setting, Workbench
 from runners.models import ModelError
@@ -103,6 +104,19 @@ def test_closed_forms(benches: dict[str, dict[str, Workbench]]) -> None:
     lora = bench.footprint("lora", {"rank": 8})
     assert lora.checkpoint_bytes == (73_728 + 770) * FLOAT
     assert lora.optimizer_bytes == pytest.approx(2 * lora.checkpoint_bytes, rel=1e-3)
+
+
+def test_the_page_on_gpt3_has_the_figures_that_follow_from_counts() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "gpt3-memory.md").read_text()
+    adapted = methods.apply(models.skeleton("gpt3-175b"), "lora", rank=4)
+    base, lora = adapted.parameter_counts()["base"], adapted.stored_count()
+    assert f"| the whole model | {base:,} | {size(2 * base)} | {size(4 * base)} |" in page
+    assert f"| {lora:,} | {size(2 * lora)} | {size(4 * lora)} |" in page
+    assert f"the exact factor is {base / lora:,.0f}" in page
+    for each in (8, 12, 16):
+        assert f"= {each} | {size(each * base)} |" in page
+    assert f"in\n2 bytes each that is {size(2 * lora)}, or {2 * lora / 2**20:.1f} MiB" in page
+    assert f"which is\n  {8 * base / 2**40:.2f} TiB" in page
 
 
 def test_inference_is_of_what_a_checkpoint_keeps(benches: dict[str, dict[str, Workbench]]) -> None:
