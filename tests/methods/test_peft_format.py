@@ -229,7 +229,7 @@ def test_no_weights_of_the_base_are_needed(
     skeleton = without_weights(architecture, head)
     there = files(methods.export_peft(skeleton, saved, tmp_path / "there"))
     assert there == files(made.export_peft(tmp_path / "here"))
-    methods.apply(skeleton, "head")  # it is free again
+    methods.apply(skeleton, "full")  # it is free again
 
 
 def test_dora_on_slices_needs_the_weights(tmp_path: Path) -> None:
