@@ -24,7 +24,7 @@ CELLS = [
     (name, architecture)
     for architecture in LAYOUTS
     for name in (methods.names() if architecture in EVERYTHING else KINDS)
-    if why_not(name, architecture, "classify") is None and architecture not in SAME | {NO_CLOSED_FORM}
+    if why_not(name, architecture, "classify") is None and architecture != NO_CLOSED_FORM
 ]
 
 
