@@ -52,6 +52,7 @@ check: lint types test ## All that CI runs.
 bench: $(VENV)/.installed-dev $(PEER)/.installed ## Time Paretune beside its peers; half an hour on an idle machine.
 	$(BIN)/python tests/benchmarks/training_step.py
 	$(BIN)/python tests/benchmarks/peers.py --adapters $(PEER)/bin/python
+	$(BIN)/python tests/benchmarks/against_itself.py
 	$(BIN)/python tests/benchmarks/switch.py
 
 golden: $(PEER)/.installed ## Remake the reference values that tests compare with (needs its own environment).
