@@ -66,6 +66,8 @@ def read(anatomy: Anatomy) -> Flow:
     entering = {
         n for n, (_, into) in linears.items() if n not in pooler and into == anatomy.geometry.embedding
     }
+    blocks = len(anatomy.blocks)
+    runs = getattr(anatomy.config, "num_hidden_layers", blocks) // blocks
     pre_norm = layouts[0].block_norm is None
     biases = {
         role
@@ -75,7 +77,7 @@ def read(anatomy: Anatomy) -> Flow:
     if all(getattr(m, "bias", None) is not None for m in anatomy.body.modules() if is_norm(m)):
         biases.add("norm")
     return Flow(
-        runs=1 if anatomy.is_encoder_decoder else anatomy.config.num_hidden_layers // len(anatomy.blocks),
+        runs=1 if anatomy.is_encoder_decoder else max(1, runs),
         parallel=any(layout.parallel for layout in layouts),
         pre_norm=pre_norm,
         embedding_norm=not pre_norm and any(is_norm(m) for m in around.values()),

@@ -108,7 +108,7 @@ class Memory(_Part):
     """Peak memory of a training step on the longest batch, and what it consists of at that moment."""
 
     peak_training_bytes: int = Field(ge=0)
-    parameters_bytes: int = Field(ge=0, description="weights of the model, trained or not")
+    parameters_bytes: int = Field(ge=0, description="weights of the model, trained or not, and buffers")
     gradients_bytes: int | None = Field(
         ge=0, description="null in records of schema 1, like all of the split"
     )

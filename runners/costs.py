@@ -14,7 +14,8 @@ from accelerate import Accelerator
 from transformers import PreTrainedModel
 
 import methods
-from methods import Adapted
+from methods import Adapted, MethodError
+from methods.flops import Flops
 from reports.schema import Compute, Latency, Serving
 from runners import deployment, device, flops, latency, machine, models
 from runners.batches import Batch, Encoded
@@ -98,11 +99,17 @@ def compute(
     """FLOPs of an input and of a mean training batch, and the least time they could take; None if unknown."""
     batch = max(1, spec.protocol.batch_size // accelerator.num_processes)
     length = max(1, round(fitted.mean_length))
-    count = partial(flops.report, spec.model, spec.method, spec.options, num_labels=task.num_labels)
     try:
-        one, mean = count(batch=1, length=latency_length), count(batch=batch, length=length)
-    except SpecError:
-        return None
+        one, _ = flops.closed(adapted, 1, latency_length)
+        mean, full = flops.closed(adapted, batch, length)
+    except MethodError:  # no closed form: torch counts, which takes a second or two
+        count = partial(flops.report, spec.model, spec.method, spec.options, num_labels=task.num_labels)
+        try:
+            found = count(batch=1, length=latency_length), count(batch=batch, length=length)
+        except SpecError:
+            return None
+        one, mean = (Flops(each.forward_flops, each.training_step_flops) for each in found)
+        full = Flops(found[1].base_forward_flops, found[1].base_training_step_flops)
     model = adapted.model
     read = machine.forward_bytes(model)
     # Rounded up to three binary digits: all methods on one model are held against the same measured rates.
@@ -118,7 +125,7 @@ def compute(
         training_step_flops=mean.training_step_flops,
         training_step_length=length,
         training_floor_seconds=fitted.steps * step.floor_ms / 1000,
-        full_step_flops=mean.base_training_step_flops,
+        full_step_flops=full.training_step_flops,
     )
 
 

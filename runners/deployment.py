@@ -87,7 +87,7 @@ def measure(
     device: torch.device | str,
     *,
     seed: int = 0,
-    seconds: float = 1.0,
+    seconds: float = 0.5,
 ) -> Deployment:
     """Load a saved task and measure what serving it beside others takes.
 

@@ -145,11 +145,23 @@ def _base(model: str, batch: int, length: int, num_labels: int) -> Flops | None:
     base = _skeleton(model, num_labels)
     if (count := counted(base, batch, length)) is not None:
         return count
-    anatomy = Anatomy(base)
     with contextlib.suppress(MethodError):
-        work = Work(blocks=anatomy.geometry.layers, body=True)
-        return closed_form(anatomy.geometry, anatomy.flow, work, batch, length)
+        return _everything(Anatomy(base), batch, length)
     return None
+
+
+def closed(adapted: methods.Adapted, batch: int, length: int) -> tuple[Flops, Flops]:
+    """In closed form: the method's FLOPs, and those of its base without a method and with everything trained.
+
+    Raises:
+        MethodError: there is no closed form for the architecture.
+    """
+    return adapted.flops(batch, length), _everything(adapted.anatomy, batch, length)
+
+
+def _everything(anatomy: Anatomy, batch: int, length: int) -> Flops:
+    work = Work(blocks=anatomy.geometry.layers, body=True)
+    return closed_form(anatomy.geometry, anatomy.flow, work, batch, length)
 
 
 def _skeleton(name: str, num_labels: int) -> PreTrainedModel:

@@ -105,7 +105,7 @@ def measure(
     *,
     dtype: torch.dtype = torch.float32,
     streamed_bytes: int = 2**28,
-    seconds: float = 1.0,
+    seconds: float = 0.3,
 ) -> Machine:
     """Measure a device, once in a process for the same arguments and thread count.
 

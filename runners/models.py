@@ -100,7 +100,7 @@ def classifier(name: str, task: TaskSpec) -> PreTrainedModel:
         ModelError: the weights cannot be found, read or reached.
     """
     kind = "regression" if task.problem_type == "regression" else "single_label_classification"
-    return _fetch(
+    model: PreTrainedModel = _fetch(
         name,
         AutoModelForSequenceClassification.from_pretrained,
         num_labels=task.num_labels,
@@ -108,6 +108,9 @@ def classifier(name: str, task: TaskSpec) -> PreTrainedModel:
         dtype=torch.float32,
         ignore_mismatched_sizes=True,
     ).eval()
+    if model.config.pad_token_id is None:  # a decoder's head looks for the last token that is not padding
+        model.config.pad_token_id = tokenizer(name).pad_token_id
+    return model
 
 
 def skeleton(name: str, num_labels: int = 2, class_name: str | None = None) -> PreTrainedModel:
