@@ -5,7 +5,7 @@ merged, from a checkpoint in memory and from its folder; a reload is `from_pretr
 merged model, or its weights alone copied into the model that is there. They take turns, round by round, and
 every one is checked to end at the other task. Files are in the page cache, and `from_pretrained` maps them:
 reading the pages falls to the first forward pass, which is not counted here. Bytes are those of tensors. One
-thread, because products this small gain nothing from a second, and wait for it where another job has the core.
+thread: products this small gain nothing from a second, and wait for it where another job has the core.
 
     python tests/benchmarks/switch.py [--rounds 30] [--threads 1]
 """
