@@ -4,9 +4,10 @@ One base (MiniLM, two classes), two tasks of LoRA (rank 8 on query and value). A
 merged, from a checkpoint in memory and from its folder; a reload is `from_pretrained` of the other task's
 merged model, or its weights alone copied into the model that is there. They take turns, round by round, and
 every one is checked to end at the other task. Files are in the page cache, and `from_pretrained` maps them:
-reading the pages falls to the first forward pass, which is not counted here. Bytes are those of tensors.
+reading the pages falls to the first forward pass, which is not counted here. Bytes are those of tensors. One
+thread: products this small gain nothing from a second, and wait for it where another job has the core.
 
-    python tests/benchmarks/switch.py [--rounds 30]
+    python tests/benchmarks/switch.py [--rounds 30] [--threads 1]
 """
 
 from __future__ import annotations
@@ -132,7 +133,9 @@ def main() -> None:
     """Read the options, silence the libraries, measure."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--rounds", type=int, default=30)
+    options.add_argument("--threads", type=int, default=1)
     chosen = options.parse_args()
+    torch.set_num_threads(chosen.threads)
     warnings.simplefilter("ignore")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
