@@ -14,11 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from reports import text
 from reports.errors import RecordError
 from reports.files import write_atomically
-from reports.records import first_fault, parsed, safe_name
+from reports.records import LATENCY_SUFFIX, first_fault, parsed, safe_name
 from reports.schema import LATENCY_SCHEMA_VERSION, LatencyEntry, LatencyRecord
-
-SUFFIX = ".latency.json"
-"""Tells a comparison's file from a trial's record in the same folder."""
 
 PUBLISHED = Path(__file__).parent / "published" / "latency.csv"
 
@@ -37,7 +34,9 @@ def write_latency(record: LatencyRecord, folder: Path | str) -> Path:
     """Write a comparison into ``folder`` (made if absent) atomically; the same one replaces its old file."""
     name = f"{safe_name(record.model)}--{record.phase}--b{record.batch_size}--t{record.sequence_length}"
     content = json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False)
-    return write_atomically(Path(folder) / f"{name}--{comparison_id(record)[:12]}{SUFFIX}", content + "\n")
+    return write_atomically(
+        Path(folder) / f"{name}--{comparison_id(record)[:12]}{LATENCY_SUFFIX}", content + "\n"
+    )
 
 
 def read_latency(path: Path | str) -> LatencyRecord:
@@ -66,8 +65,8 @@ def read_latencies(source: Path | str | Iterable[Path | str]) -> list[LatencyRec
     files: dict[Path, None] = {}
     for item in map(Path, sources):
         if item.is_dir():
-            files |= dict.fromkeys(path for path in sorted(item.rglob(f"*{SUFFIX}")))
-        elif item.name.endswith(SUFFIX):
+            files |= dict.fromkeys(path for path in sorted(item.rglob(f"*{LATENCY_SUFFIX}")))
+        elif item.name.endswith(LATENCY_SUFFIX):
             files[item] = None
     found = [read_latency(path) for path in files]
     return sorted(found, key=lambda r: (r.study, r.model, r.phase, r.sequence_length, r.batch_size))

@@ -16,6 +16,9 @@ from reports.files import write_atomically
 from reports.identity import identity
 from reports.schema import SCHEMA_VERSION, Record
 
+LATENCY_SUFFIX = ".latency.json"
+"""Tells a latency comparison's file from a trial's record in the same folder."""
+
 MAX_BYTES = 4_000_000  # a record of a long study is some 20 kB
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
@@ -97,12 +100,12 @@ def _json_files(source: Path) -> list[Path]:
         return sorted(path for path in source.rglob("*.json") if path.is_file() and _is_trial(path))
     if not source.exists():
         raise RecordError(f"{source}: there is no such file or folder.")
-    return [source]
+    return [] if source.name.endswith(LATENCY_SUFFIX) else [source]
 
 
 def _is_trial(path: Path) -> bool:
-    """Whether a file is a trial's record by its name: latency comparisons end in ``.latency.json``."""
-    return not path.name.startswith(".") and not path.name.endswith(".latency.json")
+    """Whether a file of a folder is a trial's record, by its name."""
+    return not path.name.startswith(".") and not path.name.endswith(LATENCY_SUFFIX)
 
 
 def parsed(path: Path) -> dict[str, Any]:

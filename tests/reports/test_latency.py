@@ -78,7 +78,8 @@ def test_a_file_is_what_was_written_and_no_trial(tmp_path: Path) -> None:
     assert path.name.startswith("gpt2-medium--prefill--b1--t128--")
     assert read_latency(path) == record()
     assert read_latencies(tmp_path) == [record()]
-    assert read_records(tmp_path) == []
+    assert read_records(tmp_path) == read_records(path) == []
+    assert read_latencies(path) == [record()]
     assert write_latency(record(rounds=70), tmp_path) == path  # measured again: the file is replaced
     assert write_latency(record(seed=1), tmp_path) != path
 
