@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy
+from methods.anatomy import Anatomy, Rows
 from methods.flops import Chain, Work
 from methods.geometry import Geometry
 from methods.linear import Linear, oriented
@@ -33,9 +33,7 @@ class DoraOptions(LoraOptions):
 class Direction(LowRank):
     """The factors of one update and the length of each of its rows."""
 
-    def __init__(
-        self, base: Linear, shape: tuple[int, int], rows: Tensor | None, options: DoraOptions
-    ) -> None:
+    def __init__(self, base: Linear, shape: tuple[int, int], rows: Rows | None, options: DoraOptions) -> None:
         super().__init__(shape, rows, options, base.weight)
         self.magnitude = nn.Parameter(self.norm(base))
 
@@ -56,7 +54,7 @@ class Direction(LowRank):
         straight = F.linear(x, self.frozen(base))
         turned = F.linear(F.linear(x, self.lora_A), self.lora_B)
         change = (scale - 1) * straight + (self.scaling * scale) * turned
-        return h + change if self.rows is None else h.index_add(-1, self.rows, change)
+        return h + change if self.rows is None else self.add_to_rows(h, change)
 
 
 class DoRALinear(nn.Module):

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy
+from methods.anatomy import Anatomy, Rows
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.linear import Linear, oriented
@@ -42,7 +42,7 @@ class IA3Linear(nn.Module):
     Shapes: input (..., in), output (..., out).
     """
 
-    def __init__(self, base: Linear, rows: dict[str, Tensor | None], scales_input: bool) -> None:
+    def __init__(self, base: Linear, rows: dict[str, Rows | None], scales_input: bool) -> None:
         super().__init__()
         weight = oriented(base, base.weight)
         place: dict[str, Any] = {"device": weight.device, "dtype": weight.dtype}
@@ -51,12 +51,13 @@ class IA3Linear(nn.Module):
         self.input_scale: nn.Parameter | None = None
         if scales_input:
             self.input_scale = nn.Parameter(torch.ones(weight.shape[1], **place))
-        for role, indices in rows.items():
-            size = weight.shape[0] if indices is None else len(indices)
+        for role, where in rows.items():
+            size = len(weight if where is None else weight[where])
             self.scales[role] = nn.Parameter(torch.ones(size, **place))
-            self.register_buffer(
-                f"rows_{role}", None if indices is None else indices.to(weight.device), persistent=False
-            )
+            if isinstance(where, Tensor):
+                self.register_buffer(f"rows_{role}", where.to(weight.device), persistent=False)
+            else:
+                setattr(self, f"rows_{role}", where)
 
     @property
     def weight(self) -> Tensor:
@@ -67,12 +68,15 @@ class IA3Linear(nn.Module):
         """One factor per output feature, 1 where nothing is scaled; None if nothing is."""
         whole = None
         for role, scale in self.scales.items():
-            rows: Tensor | None = getattr(self, f"rows_{role}")
+            rows: Rows | None = getattr(self, f"rows_{role}")
             if rows is None:
                 return scale
             if whole is None:
                 whole = scale.new_ones(oriented(self.base, self.base.weight).shape[0])
-            whole = whole.index_copy(0, rows, scale)
+            if isinstance(rows, slice):
+                whole = whole.slice_scatter(scale, 0, rows.start, rows.stop)
+            else:
+                whole = whole.index_copy(0, rows, scale)
         return whole
 
     def forward(self, x: Tensor) -> Tensor:

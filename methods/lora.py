@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Site
+from methods.anatomy import Anatomy, Rows, Site
 from methods.flops import Chain, Work
 from methods.geometry import Geometry
 from methods.linear import Linear, oriented
@@ -75,22 +75,23 @@ class LowRank(nn.Module):
 
     Args:
         shape: (out, in) of what is updated.
-        rows: indices of the output features, None for all.
+        rows: the output features, None for all.
         options: rank, scaling, dropout.
         like: a tensor whose device and dtype the factors take.
     """
 
-    rows: Tensor | None
+    rows: Rows | None
 
-    def __init__(
-        self, shape: tuple[int, int], rows: Tensor | None, options: LoraOptions, like: Tensor
-    ) -> None:
+    def __init__(self, shape: tuple[int, int], rows: Rows | None, options: LoraOptions, like: Tensor) -> None:
         super().__init__()
         place: dict[str, Any] = {"device": like.device, "dtype": like.dtype}
         out_features, in_features = shape
         self.scaling = options.scaling
         self.dropout = options.dropout
-        self.register_buffer("rows", None if rows is None else rows.to(like.device), persistent=False)
+        if isinstance(rows, Tensor):
+            self.register_buffer("rows", rows.to(like.device), persistent=False)
+        else:
+            self.rows = rows
         self.lora_A = nn.Parameter(torch.empty(options.rank, in_features, **place))
         self.lora_B = nn.Parameter(torch.zeros(out_features, options.rank, **place))
         nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
@@ -106,7 +107,15 @@ class LowRank(nn.Module):
             # One kernel for scale, product and sum: on short inputs each extra one costs per cent.
             flat = torch.addmm(h.flatten(0, -2), z.flatten(0, -2), self.lora_B.t(), alpha=self.scaling)
             return flat.view_as(h)
-        return h.index_add(-1, self.rows, F.linear(z, self.lora_B).to(h.dtype), alpha=self.scaling)
+        return self.add_to_rows(h, F.linear(z, self.lora_B), self.scaling)
+
+    def add_to_rows(self, h: Tensor, change: Tensor, alpha: float = 1.0) -> Tensor:
+        """h + alpha change, on the rows, maybe in place; the other features are left alone bit by bit."""
+        if isinstance(self.rows, slice):
+            # A view: on a CPU, adding at indices costs several times what the whole update does.
+            h[..., self.rows].add_(change, alpha=alpha)
+            return h
+        return h.index_add(-1, cast(Tensor, self.rows), change.to(h.dtype), alpha=alpha)
 
     def update(self) -> Tensor:
         """(alpha / r) B A, in at least float32."""
@@ -152,7 +161,7 @@ class LoRALinear(nn.Module):
         matrix = oriented(self.base, weight)  # a view: (out x in)
         for part in self.parts.values():
             update = cast(LowRank, part).update()
-            rows = cast("Tensor | None", part.rows)
+            rows = cast("Rows | None", part.rows)
             if rows is None:
                 matrix += update
             else:
