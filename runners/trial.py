@@ -88,6 +88,7 @@ def run_trial(spec: TrialSpec, *, study: str = "", watch: Watch | None = None) -
         latency=parts.costs.latency if parts.costs else None,
         compute=parts.costs.compute if parts.costs else None,
         serving=parts.costs.serving if parts.costs else None,
+        tuning=None,
         environment=environment.describe(accelerator),
         started_at=started_at.isoformat(timespec="seconds"),
         wall_seconds=time.perf_counter() - started,
