@@ -169,9 +169,9 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(
 
 def test_killed_in_the_middle_of_a_search_and_started_again(content: dict[str, Any], tmp_path: Path) -> None:
     """SIGKILL: at most the running trial is lost, and the suggestions are those of a run without it."""
-    slower = content | {"tuning": {"trials": 4, "seed": 7, "protocol": {"steps": 60, "evaluate_every": 60}}}
+    slower = {"trials": 5, "seed": 7, "protocol": {"steps": 50, "evaluate_every": 50}}
     path, out = tmp_path / "study.yaml", tmp_path / "out"
-    path.write_text(yaml.safe_dump(slower))
+    path.write_text(yaml.safe_dump(content | {"methods": ["lora"], "tuning": slower}))
     command = [sys.executable, "-m", "runners.cli", "run", str(path), "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 50
@@ -180,14 +180,14 @@ def test_killed_in_the_middle_of_a_search_and_started_again(content: dict[str, A
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     before = {p.name: p.stat().st_mtime_ns for p in out.rglob(f"*{SEARCH_SUFFIX}")}
-    assert 2 <= len(before) < 8
+    assert 2 <= len(before) < 5
     assert not list(out.glob("*.json"))
 
     parsed = study.read(str(path))
     with execute.sole_owner(out):
         resumed = search.run_searches(parsed, out, [])
     after = {p.name: p.stat().st_mtime_ns for p in out.rglob(f"*{SEARCH_SUFFIX}")}
-    assert len(after) == 8
+    assert len(after) == 5
     assert before.items() <= after.items()
     assert history(resumed) == history(search.run_searches(parsed, tmp_path / "other", []))
 
