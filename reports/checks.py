@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from reports.errors import RecordError
-from reports.identity import identity
-from reports.schema import Record
+from reports.identity import identity, is_search
+from reports.schema import Record, Tuning
 
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63 - 1
@@ -39,6 +39,7 @@ def check_record(record: Record) -> None:
     elif not record.message:
         raise RecordError(f"$.message is empty, but the trial is marked {record.status}")
     _check_metrics(record)
+    _check_search(record)
     counts = record.parameters
     if counts and counts.trainable != counts.method + counts.head:
         raise RecordError(
@@ -57,7 +58,7 @@ def _check_metrics(record: Record) -> None:
         raise RecordError(f"$.task.main_metric is {main!r:.80}, which is not among $.task.metrics")
     if record.scores is None:
         return
-    if main not in record.scores.report:
+    if main not in (record.scores.selection if is_search(record) else record.scores.report):
         raise RecordError(f"$.scores.report has no value for the main metric {main!r:.80}")
     for split in ("selection", "report", "majority"):
         values: dict[str, float | None] = getattr(record.scores, split)
@@ -67,6 +68,29 @@ def _check_metrics(record: Record) -> None:
                 raise RecordError(
                     f"$.scores.{split}.{name:.80} is {value}, outside {low:g} to {high:g} of its unit"
                 )
+
+
+def _check_search(record: Record) -> None:
+    """A trial of a search has not seen the reported split; a search that chose settings adds up."""
+    if is_search(record) and record.scores and (record.scores.report or record.scores.majority):
+        raise RecordError("$.scores.report has values, but $.spec says that this is a trial of a search")
+    tuning = record.tuning
+    if tuning is None:
+        return
+    if is_search(record):
+        raise RecordError("$.tuning is there, but $.spec says that this is a trial of a search")
+    if len(tuning.history) != tuning.trials:
+        raise RecordError(
+            f"$.tuning.history has {len(tuning.history)} entries, but $.tuning.trials is {tuning.trials}"
+        )
+    for name, values in (("chosen", tuning.chosen), *_tried(tuning)):
+        if values.keys() != tuning.space.keys():
+            raise RecordError(f"$.tuning.{name} has other names than $.tuning.space")
+
+
+def _tried(tuning: Tuning) -> Iterator[tuple[str, dict[str, Any]]]:
+    for index, step in enumerate(tuning.history):
+        yield f"history[{index}].values", step.values
 
 
 def _walk(data: Any) -> Iterator[tuple[str, Any, int]]:

@@ -13,6 +13,7 @@ from reports.errors import RecordError
 from reports.schema import Record
 from reports.sections import Section, sections
 from reports.table import compare
+from reports.tuning import how_set
 
 FRONT = "●"
 _HEADER = (
@@ -46,7 +47,8 @@ def markdown_table(records: Sequence[Record]) -> str:
         title = f"**{escape_markdown(section.task)} on {escape_markdown(section.model)}**\n\n"
         blocks.append((title if len(found) > 1 else "") + _table(section))
     seeds = any(row.score.interval for section in found for row in section.rows)
-    return "\n\n".join([*blocks, _LEGEND + (_SEEDS if seeds else "")]) + "\n"
+    chosen = how_set(records).capitalize()
+    return "\n\n".join([*blocks, f"{chosen}. {_LEGEND}{_SEEDS if seeds else ''}"]) + "\n"
 
 
 def csv_table(records: Sequence[Record]) -> str:

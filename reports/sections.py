@@ -10,7 +10,7 @@ from typing import Any
 from reports.aggregate import Row, make_row
 from reports.checks import RANGES
 from reports.errors import RecordError
-from reports.identity import Identity, identity
+from reports.identity import Identity, identity, trial_key
 from reports.pareto import pareto_front
 from reports.schema import MetricInfo, Record, TaskInfo
 
@@ -91,9 +91,9 @@ def sections(records: Sequence[Record]) -> list[Section]:
 
 def refuse_duplicates(records: Sequence[Record]) -> None:
     """Raise when a trial is given twice: the same seed twice is not two seeds."""
-    repeated = [key for key, count in Counter(record.trial_id for record in records).items() if count > 1]
+    repeated = [key for key, count in Counter(trial_key(record) for record in records).items() if count > 1]
     if repeated:
-        raise RecordError(f"trial {repeated[0]:.80} is given more than once, and a trial counts once.")
+        raise RecordError(f"trial {repeated[0][0]:.80} is given more than once, and a trial counts once.")
     cells: set[tuple[Any, ...]] = set()
     for record in records:
         which = identity(record)

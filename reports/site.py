@@ -32,6 +32,7 @@ from reports.provenance import Provenance, provenance
 from reports.schema import SCHEMA_VERSION, LatencyRecord, Record
 from reports.sections import Section, sections
 from reports.standing import Standing, all_standings, comparisons_frame, standing, standings
+from reports.tuning import how_set
 
 QUESTION = "Which tuning method should I pick?"
 LATENCY_TITLE = "What does a method cost at inference?"
@@ -118,6 +119,7 @@ def front_page(records: Sequence[Record], title: str) -> Page:
     context = {
         "title": title,
         "scope": scope,
+        "chosen": how_set(records),
         "views": views,
         "overall": [(f"model-{number}", item) for number, item in enumerate(overall, start=1)],
         "weights": weights_told(),

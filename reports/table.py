@@ -13,6 +13,7 @@ from reports.cost_score import CostScore, section_costs
 from reports.identity import identity
 from reports.schema import Record
 from reports.sections import Section, sections
+from reports.tuning import how_set
 
 _WHOLE = (
     "method_parameters",
@@ -22,6 +23,8 @@ _WHOLE = (
     "peak_training_bytes",
     "checkpoint_bytes",
     "n_at_chance",
+    "tuning_trials",
+    "tuning_examples",
 )
 
 
@@ -78,6 +81,9 @@ def _trial(record: Record) -> dict[str, Any]:
         "method": which.method,
         "options": json.dumps(which.options, sort_keys=True),
         "seed": which.seed,
+        "settings": how_set([record]),
+        "tuning_trials": record.tuning.trials if record.tuning else None,
+        "tuning_examples": record.tuning.examples if record.tuning else None,
         "status": record.status,
         "message": record.message,
         "metric": record.task.main_metric if record.task else None,
@@ -113,6 +119,7 @@ def _compared(section: Section, row: Row, cost: CostScore | None) -> dict[str, A
         "method": row.identity.method,
         "label": row.label,
         "options": json.dumps(row.identity.options, sort_keys=True),
+        "settings": how_set(row.records),
         "metric": section.info.main_metric if section.info else None,
         "score": row.score.mean,
         "score_low": row.score.interval.low if row.score.interval else None,
