@@ -7,7 +7,8 @@ tuners/lora/dora.py.
 
 (The paper writes weights as (in x out) and calls the rows columns.) m starts as ||W0||, so that with B = 0
 the function is unchanged at step 0, bit by bit. The norm is a constant for the gradient (section 4.3).
-Factors, scaling, targets and fused projections are those of ``lora``. Merging writes W'.
+Factors, scaling, targets and fused projections are those of ``lora``. Merging writes W'. Searched: what
+``lora`` searches.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from methods.flops import Chain, Work
 from methods.geometry import Geometry
 from methods.linear import Linear, oriented
 from methods.lora import LoraOptions, LowRank, by_module, part_path
+from methods.space import Choice, LogUniform, SearchSpace
 from methods.spec import Injection, Method, Swap
 
 
@@ -111,6 +113,7 @@ class DoRA(Method[DoraOptions]):
     options = DoraOptions
     mergeable = True
     learning_rate = 1e-3
+    search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"rank": Choice((4, 8, 16))})
 
     def inject(self, anatomy: Anatomy, options: DoraOptions) -> Injection:
         """Put a direction and a length beside every targeted layer."""

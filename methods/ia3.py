@@ -11,6 +11,7 @@ non-linearity: the same for ReLU and a positive scale, another function for GELU
 the function is unchanged at step 0. Every attention is scaled, cross-attention included, as theirs is.
 LayerNorms stay frozen. Merging multiplies the rows of W_k and W_v (and their biases) and the columns of W_2.
 Learning rate: theirs is 3e-3 with Adafactor over 1,000 steps; 1e-2 is for AdamW in the shorter runs here.
+Searched: a decade to either side of the default rate.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from methods.flops import Work
 from methods.geometry import Geometry
 from methods.linear import Linear, oriented
 from methods.lora import by_module
+from methods.space import LogUniform, SearchSpace
 from methods.spec import Injection, Method, NoOptions, Swap
 
 OUTPUTS = ("key", "value")
@@ -107,6 +109,7 @@ class IA3(Method[NoOptions]):
     options = NoOptions
     mergeable = True
     learning_rate = 1e-2
+    search_space = SearchSpace(LogUniform(1e-3, 1e-1))
 
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
         """Scale the outputs of the key and value projections and the input of the last feed-forward layer."""

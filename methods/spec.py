@@ -20,6 +20,7 @@ from methods.errors import OptionError, explain
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.linear import Foldable
+from methods.space import SearchSpace
 
 
 class Options(BaseModel):
@@ -129,6 +130,8 @@ class Method(ABC, Generic[OptionsT]):
     """Whether :meth:`Adapted.merge` can write it into the base weights."""
     learning_rate: ClassVar[float]
     """Where AdamW starts when a run states nothing: from the paper or from our own measurement."""
+    search_space: ClassVar[SearchSpace]
+    """What a search of its settings may try: the learning rate, and the options that its paper tuned."""
 
     @abstractmethod
     def inject(self, anatomy: Anatomy, options: OptionsT) -> Injection:

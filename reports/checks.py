@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from reports.bounds import step
 from reports.errors import RecordError
-from reports.identity import identity
-from reports.schema import Record
+from reports.identity import identity, is_search
+from reports.schema import Record, Tuning
 
 RANGES = {"fraction": (0.0, 1.0), "correlation": (-1.0, 1.0)}
 TOLERANCE = 1e-6  # a metric may leave its range by float rounding
@@ -42,6 +42,7 @@ def record_faults(record: Record) -> Iterator[str]:
     elif not record.message:
         yield f"$.message is empty, but the trial is marked {record.status}"
     yield from _metric_faults(record)
+    yield from _search_faults(record)
     counts = record.parameters
     if counts and counts.trainable != counts.method + counts.head:
         yield (
@@ -75,7 +76,7 @@ def _metric_faults(record: Record) -> Iterator[str]:
         return
     if record.scores is None:
         return
-    if main not in record.scores.report:
+    if main not in (record.scores.selection if is_search(record) else record.scores.report):
         yield f"$.scores.report has no value for the main metric {main!a:.80}"
     for split in ("selection", "report", "majority"):
         values: dict[str, float | None] = getattr(record.scores, split)
@@ -84,3 +85,24 @@ def _metric_faults(record: Record) -> Iterator[str]:
             if value is not None and not low - TOLERANCE <= value <= high + TOLERANCE:
                 path = step(f"$.scores.{split}", name)
                 yield f"{path} is {value}, outside {low:g} to {high:g} of its unit"
+
+
+def _search_faults(record: Record) -> Iterator[str]:
+    """A trial of a search has not seen the reported split; a search that chose settings adds up."""
+    if is_search(record) and record.scores and (record.scores.report or record.scores.majority):
+        yield "$.scores.report has values, but $.spec says that this is a trial of a search"
+    tuning = record.tuning
+    if tuning is None:
+        return
+    if is_search(record):
+        yield "$.tuning is there, but $.spec says that this is a trial of a search"
+    if len(tuning.history) != tuning.trials:
+        yield f"$.tuning.history has {len(tuning.history)} entries, but $.tuning.trials is {tuning.trials}"
+    for name, values in (("chosen", tuning.chosen), *_tried(tuning)):
+        if values.keys() != tuning.space.keys():
+            yield f"$.tuning.{name} has other names than $.tuning.space"
+
+
+def _tried(tuning: Tuning) -> Iterator[tuple[str, dict[str, Any]]]:
+    for index, tried in enumerate(tuning.history):
+        yield f"history[{index}].values", tried.values

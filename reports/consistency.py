@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from reports.bounds import step
 from reports.checks import RANGES
-from reports.identity import identity, spec_hash
-from reports.schema import Latency, Record, Scores, TaskInfo
+from reports.identity import identity, is_search, spec_hash
+from reports.schema import Latency, Record, Scores, TaskInfo, Tuning
 
 RELATIVE: Final = 1e-6  # between a number and what it is computed from
 SLACK_SECONDS: Final = 0.01
@@ -31,6 +31,8 @@ def arithmetic_faults(record: Record) -> Iterator[str]:
     if record.latency:
         yield from _latency_faults(record.latency)
     yield from _environment_faults(record)
+    if record.tuning:
+        yield from _tuning_faults(record.tuning)
 
 
 def _identity_faults(record: Record) -> Iterator[str]:
@@ -115,19 +117,19 @@ def _score_faults(record: Record) -> Iterator[str]:
         if record.suite is None and metric.unit not in RANGES:
             yield f"$.task.metrics[{index}].unit is {metric.unit!a:.80}, expected {' or '.join(RANGES)}"
     if scores is not None:
-        yield from _split_faults(task, scores)
+        yield from _split_faults(task, scores, () if is_search(record) else ("report",))
         yield from _curve_faults(record, task, scores)
 
 
-def _split_faults(task: TaskInfo, scores: Scores) -> Iterator[str]:
-    """Every split has the metrics that the task declares, and no others."""
+def _split_faults(task: TaskInfo, scores: Scores, whole: Sequence[str]) -> Iterator[str]:
+    """No split has other metrics than the task declares, and those in ``whole`` have all of them."""
     names = {metric.name for metric in task.metrics}
     for split in ("selection", "report"):
         values = getattr(scores, split)
         for name in values.keys() - names:
             yield f"{step(f'$.scores.{split}', name)} is not among $.task.metrics"
-        for name in names - values.keys() if split == "report" else ():
-            yield f"{step('$.scores.report', name)} is missing, and $.task.metrics declares it"
+        for name in names - values.keys() if split in whole else ():
+            yield f"{step(f'$.scores.{split}', name)} is missing, and $.task.metrics declares it"
     for name in scores.majority.keys() - names:
         yield f"{step('$.scores.majority', name)} is not among $.task.metrics"
 
@@ -208,6 +210,15 @@ def _environment_faults(record: Record) -> Iterator[str]:
         return
     if started.utcoffset() != timedelta(0):
         yield f"$.started_at is {record.started_at!a:.80}, expected a time in UTC"
+
+
+def _tuning_faults(found: Tuning) -> Iterator[str]:
+    """What a search chose is the best that it found."""
+    sign = 1 if found.higher_is_better else -1
+    scores = [sign * tried.score for tried in found.history if tried.score is not None]
+    best = [tried.values for tried in found.history if scores and tried.score == sign * max(scores)]
+    if best and found.chosen not in best:
+        yield f"$.tuning.chosen is not what $.tuning.history has the best score for: {sign * max(scores):g}"
 
 
 def _close(said: float, computed: float) -> bool:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from reports import text
 from reports.aggregate import Row
 from reports.errors import RecordError
-from reports.origins import UNKNOWN, Origin
+from reports.origins import UNKNOWN, Origin, Origins
 from reports.schema import Record
 from reports.sections import Section, sections
 from reports.table import compare
+from reports.tuning import how_set
 
 FRONT = "●"
 _HEADER = (
@@ -37,7 +38,7 @@ _SEEDS = (
 )
 
 
-def markdown_table(records: Sequence[Record], origins: Mapping[str, Origin] | None = None) -> str:
+def markdown_table(records: Sequence[Record], origins: Origins | None = None) -> str:
     """The table of methods as GitHub Markdown, one per model and task with a title when there are several.
 
     Rows that are not ranked make a table of their own, with the reasons.
@@ -59,7 +60,9 @@ def markdown_sections(found: Sequence[Section]) -> str:
             ]
             blocks += ["Shown apart, not ranked:", _table(section, section.apart), "\n".join(reasons)]
     rows = [row for section in found for row in section.every_row]
-    legend = _LEGEND + (_SEEDS if any(row.score.interval for row in rows) else "")
+    seeds = any(row.score.interval for row in rows)
+    chosen = how_set([record for section in found for record in section.records]).capitalize()
+    legend = f"{f'{chosen}. ' if chosen else ''}{_LEGEND}{_SEEDS if seeds else ''}"
     return "\n\n".join([*blocks, legend, *known_by(rows)]) + "\n"
 
 
@@ -79,7 +82,7 @@ def known_by(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def csv_table(records: Sequence[Record], origins: Mapping[str, Origin] | None = None) -> str:
+def csv_table(records: Sequence[Record], origins: Origins | None = None) -> str:
     """`compare(records)` as CSV with raw numbers."""
     return safe_csv(compare(records, origins))
 

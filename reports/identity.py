@@ -22,7 +22,7 @@ class Identity:
     seed: int
     options: Mapping[str, Any]
     settings: Mapping[str, Any]
-    """The training protocol, and any other entry of the spec, flat."""
+    """The training protocol, how it was chosen, and any other entry of the spec, flat."""
     suite: str | None = None
     """The suite that measured it, where that is not Paretune."""
     label: str | None = None
@@ -47,13 +47,29 @@ def identity(record: Record) -> Identity:
     options = _take(spec, "options", dict)
     settings = _take(spec, "protocol", dict)
     spec.pop("data", None)  # where this machine keeps the data; which data they are is in the record's hash
+    spec.pop("search", None)  # no trial of a search is ever compared with others
     suite = record.suite
+    if suite is None:
+        spec["search"] = f"{record.tuning.trials} trials" if record.tuning else "none"
     return Identity(
         *(model, task, method, seed, options),
         settings={**spec, **settings},
         suite=suite.name if suite else None,
         label=suite.label if suite else None,
     )
+
+
+def is_search(record: Record) -> bool:
+    """Whether a record is a trial of a search: it has no reported score."""
+    return record.spec.get("search") is True
+
+
+def trial_key(record: Record) -> tuple[str, bool]:
+    """What may be there once: a trial, as it was set by hand or as a search found it.
+
+    Both train the same, so that their scores are equal; they answer different questions.
+    """
+    return record.trial_id, record.tuning is not None
 
 
 def spec_hash(spec: Mapping[str, Any]) -> str:

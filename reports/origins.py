@@ -18,6 +18,7 @@ from typing import Annotated, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from reports.identity import trial_key
 from reports.schema import Record
 
 ROOT: Final = Path(__file__).resolve().parent
@@ -48,6 +49,9 @@ class Origin:
         return f"{TOLD[self.kind]} ({self.by})" if self.by else TOLD[self.kind]
 
 
+Origins = Mapping[tuple[str, bool], Origin]
+"""Who measured each trial, by its ``identity.trial_key``."""
+
 UNKNOWN: Final = Origin("self-reported")
 """Of a record of which nothing is known but what it says."""
 
@@ -64,14 +68,14 @@ class _Manifest(BaseModel):
     reproduced: dict[_Sha256, str] = {}
 
 
-def origins(located: Mapping[Path, Record], root: Path = ROOT) -> dict[str, Origin]:
-    """The origin of each record by its trial id.
+def origins(located: Mapping[Path, Record], root: Path = ROOT) -> Origins:
+    """The origin of each record by its trial's key.
 
     Args:
         located: records by their file, as ``records.located_records`` reads them.
         root: the folder that has the manifest; ours, except in tests.
     """
-    return {record.trial_id: _origin(path, record, root) for path, record in located.items()}
+    return {trial_key(record): _origin(path, record, root) for path, record in located.items()}
 
 
 def trusted(origin: Origin) -> bool:

@@ -125,6 +125,7 @@ def _converted(data: Mapping[str, Any], digest: str) -> dict[str, Any]:
         "latency": None,
         "compute": None,
         "serving": None,
+        "tuning": None,
         "suite": {
             "name": NAME,
             "url": URL,

@@ -12,6 +12,7 @@ from reports.aggregate import Row
 from reports.identity import identity
 from reports.schema import Environment, Record
 from reports.sections import Section
+from reports.tuning import how_set, how_set_in_full, searched
 
 _ALWAYS_SHOWN = ("learning_rate", "steps", "batch_size")
 Facts = list[tuple[str, str]]
@@ -21,6 +22,9 @@ Facts = list[tuple[str, str]]
 class Provenance:
     """Facts as (name, value) pairs, one settings row per method, and warnings in sentences."""
 
+    chosen: str
+    """How the settings were chosen, in short: fixed, or tuned."""
+    chosen_in_full: str
     facts: Facts
     columns: list[str]
     settings: list[list[str]]
@@ -32,7 +36,10 @@ def provenance(section: Section) -> Provenance:
     """Collect it from the records; where they differ, every value is shown."""
     records = section.records
     varying, common = _split_settings(section.every_row)
+    tuned = any(record.tuning for record in records)
     return Provenance(
+        chosen=how_set(records),
+        chosen_in_full=how_set_in_full(records),
         facts=[
             *_suite(records),
             *_model_and_data(section, records),
@@ -41,8 +48,12 @@ def provenance(section: Section) -> Provenance:
             *_measurement(records),
             *_environment(records),
         ],
-        columns=["Method", "Options", *[_name(key).capitalize() for key in varying], "Seeds", "A/A control"],
-        settings=[_settings_row(row, varying) for row in section.every_row],
+        columns=[
+            *("Method", "Options", *[_name(key).capitalize() for key in varying]),
+            *(["Searched"] if tuned else []),
+            *("Seeds", "A/A control"),
+        ],
+        settings=[_settings_row(row, varying, tuned) for row in section.every_row],
         warnings=_warnings(section, records),
         commands=[_command(study) for study in _unique(text.clean(r.study) for r in records if not r.suite)],
     )
@@ -202,7 +213,7 @@ def _split_settings(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, str
     return always + differing, shared
 
 
-def _settings_row(row: Row, columns: Sequence[str]) -> list[str]:
+def _settings_row(row: Row, columns: Sequence[str], tuned: bool) -> list[str]:
     options = ", ".join(
         f"{_name(key)} {text.setting(value)}" for key, value in sorted(row.identity.options.items())
     )
@@ -214,6 +225,7 @@ def _settings_row(row: Row, columns: Sequence[str]) -> list[str]:
         if key == "steps" and value is None and steps:
             value = max(steps)
         values.append(text.setting(value))
+    values += [searched(row.records[0].tuning)] if tuned else []
     return [text.clean(row.label), options or text.MISSING, *values, str(len(row.records)), control]
 
 

@@ -15,11 +15,14 @@ from reports.bounds import MAX_FILES, check_values, parsed, step
 from reports.checks import check_record
 from reports.errors import RecordError
 from reports.files import write_atomically
-from reports.identity import identity
+from reports.identity import identity, is_search, trial_key
 from reports.schema import SCHEMA_VERSION, Record
 
 LATENCY_SUFFIX = ".latency.json"
 """Tells a latency comparison's file from a trial's record in the same folder."""
+
+SEARCH_SUFFIX = ".search.json"
+"""Tells a trial of a search from those that are reported on."""
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 """A pure function from the content of one schema version to the content of the next."""
@@ -42,15 +45,27 @@ def _from_1(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, **filled, "compute": None, "serving": None}
 
 
-UPGRADES: Mapping[int, Upgrade] = {1: _from_1}
+def _from_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 added searches; before, every setting was fixed."""
+    return {**data, "tuning": None}
+
+
+UPGRADES: Mapping[int, Upgrade] = {1: _from_1, 2: _from_2}
 """`UPGRADES[n]` turns a record of version n into version n + 1. Version 1 is the first."""
 
 
 def file_name(record: Record) -> str:
-    """`<task>--<method>--seed<k>--<first 12 of trial id>.json`, safe on every file system."""
+    """`<task>--<method>--seed<k>--<first 12 of trial id>.json`, safe on every file system.
+
+    A trial whose settings were searched is marked `--tuned`, and one of the search itself ends in
+    :data:`SEARCH_SUFFIX`.
+    """
     which = identity(record)
     trial = safe_name(record.trial_id, 12)
-    return f"{safe_name(which.task)}--{safe_name(which.method)}--seed{which.seed}--{trial}.json"
+    name = f"{safe_name(which.task)}--{safe_name(which.method)}--seed{which.seed}--{trial}"
+    if is_search(record):
+        return name + SEARCH_SUFFIX
+    return f"{name}--tuned.json" if record.tuning else f"{name}.json"
 
 
 def write_record(record: Record, folder: Path | str) -> Path:
@@ -79,21 +94,28 @@ def read_record(path: Path | str, *, upgrades: Mapping[int, Upgrade] = UPGRADES)
 
 
 def read_records(source: Path | str | Iterable[Path | str]) -> list[Record]:
-    """Read a file, a folder (every `*.json` below it) or several of either, in a stable order."""
+    """Read a file, a folder (every `*.json` below it) or several of either, in a stable order.
+
+    The trials of searches are left out.
+    """
     return list(located_records(source).values())
 
 
 def located_records(source: Path | str | Iterable[Path | str]) -> dict[Path, Record]:
     """The records of :func:`read_records` by the file that each comes from."""
-    seen: dict[str, Path] = {}
+    seen: dict[tuple[str, bool], Path] = {}
     records = {}
     for path in record_files(source):
         record = read_record(path)
-        if record.trial_id in seen:
+        key = trial_key(record)
+        if is_search(record):
             raise RecordError(
-                f"{path}: $.trial_id repeats that of {seen[record.trial_id]}, and a trial counts once."
+                f"{path}: this is a trial of a search, whose file must end in {SEARCH_SUFFIX}, and it has no "
+                "reported score."
             )
-        seen[record.trial_id] = path
+        if key in seen:
+            raise RecordError(f"{path}: $.trial_id repeats that of {seen[key]}, and a trial counts once.")
+        seen[key] = path
         records[path] = record
     return records
 
@@ -104,20 +126,35 @@ def record_files(source: Path | str | Iterable[Path | str]) -> list[Path]:
     return list(dict.fromkeys(path for item in sources for path in _json_files(Path(item))))
 
 
+def read_searches(folder: Path | str) -> list[Record]:
+    """Read the trials of searches in a folder and below it, in a stable order."""
+    return [read_record(path) for path in search_files(Path(folder))]
+
+
+def search_files(folder: Path) -> list[Path]:
+    """The files that hold trials of searches in a folder and below it, in a stable order."""
+    return [path for path in sorted(folder.rglob(f"*{SEARCH_SUFFIX}")) if _is_shown(path)]
+
+
 def _json_files(source: Path) -> list[Path]:
     if source.is_dir():
-        found = sorted(path for path in source.rglob("*.json") if path.is_file() and _is_trial(path))
+        found = sorted(path for path in source.rglob("*.json") if _is_shown(path) and _is_trial(path))
         if len(found) > MAX_FILES:
             raise RecordError(f"{source}: there are {len(found)} files, of at most {MAX_FILES}.")
         return found
     if not source.exists():
         raise RecordError(f"{source}: there is no such file or folder.")
-    return [] if source.name.endswith(LATENCY_SUFFIX) else [source]
+    return [source] if _is_trial(source) else []
+
+
+def _is_shown(path: Path) -> bool:
+    """Whether it is a file, and none of the hidden ones that a killed run may leave."""
+    return path.is_file() and not path.name.startswith(".")
 
 
 def _is_trial(path: Path) -> bool:
-    """Whether a file of a folder is a trial's record, by its name."""
-    return not path.name.startswith(".") and not path.name.endswith(LATENCY_SUFFIX)
+    """Whether a file is a trial to report on, by its name."""
+    return not path.name.endswith((LATENCY_SUFFIX, SEARCH_SUFFIX))
 
 
 def upgraded(data: dict[str, Any], upgrades: Mapping[int, Upgrade] = UPGRADES) -> dict[str, Any]:

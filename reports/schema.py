@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 LATENCY_SCHEMA_VERSION: Final = 1
 
 Status = Literal["completed", "diverged", "out_of_memory", "failed"]
@@ -203,6 +203,37 @@ class Environment(_Part):
     threads: int | None = Field(ge=1, description="intra-operation threads of torch")
 
 
+class SearchStep(_Part):
+    """One setting that a search tried."""
+
+    values: dict[str, Any] = Field(description="what was tried, by the names of `Tuning.space`")
+    score: float | None = Field(description="main metric on the selection split; null: none was reached")
+    status: Status
+
+
+class Tuning(_Part):
+    """How a search chose the settings of a trial. It saw the training and the selection split, no other."""
+
+    split: Literal["selection"] = Field(description="the split that the search compared settings on")
+    metric: str = Field(description="the metric that it compared them by")
+    higher_is_better: bool
+    trials: int = Field(ge=1, description="settings tried: the same number for every method of the study")
+    examples: int = Field(
+        ge=1,
+        description="training examples of all those trials, repeats counted: the same number for every "
+        "method of the study; a trial that did not complete may have stopped earlier",
+    )
+    seconds: float = Field(ge=0, description="the whole search: loading, training and scoring")
+    seed: int = Field(ge=0, description="of every trial of the search; the trials reported have other seeds")
+    sampler: str = Field(description="what suggested the settings, e.g. `optuna TPE`")
+    space: dict[str, dict[str, Any]] = Field(
+        description="what was searched, by name: `low` and `high` of a logarithmic range, or `values`"
+    )
+    chosen: dict[str, Any] = Field(description="the best setting found, by the names of `space`")
+    protocol: dict[str, Any] = Field(description="in what the training of the search's trials differed")
+    history: tuple[SearchStep, ...] = Field(description="in the order of the search, the default first")
+
+
 class LatencyEntry(LatencyRow):
     """One contender of a comparison."""
 
@@ -278,9 +309,13 @@ class Suite(_Part):
 
 
 class Record(_Part):
-    """One trial. Parts that a failed trial never reached are null."""
+    """One trial. Parts that a failed trial never reached are null.
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    A trial of a search, whose `spec` says `search`, scores the selection split alone: `scores.report` and
+    `scores.majority` are empty, and no cost is measured after training.
+    """
+
+    schema_version: Literal[3] = SCHEMA_VERSION
     trial_id: str = Field(description="content hash of `spec`")
     study: str
     spec: dict[str, Any] = Field(description="the resolved TrialSpec: model, task, method, options, seed ...")
@@ -299,6 +334,9 @@ class Record(_Part):
         description="null where nothing tells the FLOPs, and in records of schema 1"
     )
     serving: Serving | None = Field(description="null in records of schema 1")
+    tuning: Tuning | None = Field(
+        description="null: fixed settings, those that the study names and the defaults"
+    )
     suite: Suite | None = Field(default=None, description="null where Paretune measured")
     environment: Environment
     started_at: str = Field(description="ISO 8601, UTC")

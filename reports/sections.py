@@ -7,16 +7,16 @@ than the others, is shown apart and never ranked; who measured a row is told by 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from reports.aggregate import Row, make_row
 from reports.checks import RANGES
 from reports.errors import RecordError
-from reports.identity import identity
+from reports.identity import identity, trial_key
 from reports.labels import labels
-from reports.origins import UNKNOWN, Origin, trusted
+from reports.origins import UNKNOWN, Origin, Origins, trusted
 from reports.pareto import pareto_front
 from reports.schema import MetricInfo, Record, TaskInfo
 from reports.statistics import MIN_SEEDS
@@ -97,28 +97,28 @@ def floors(info: TaskInfo | None, records: Sequence[Record]) -> dict[str, float]
     return known
 
 
-def sections(records: Sequence[Record], origins: Mapping[str, Origin] | None = None) -> list[Section]:
+def sections(records: Sequence[Record], origins: Origins | None = None) -> list[Section]:
     """Group, aggregate, label, set apart, mark the Pareto front and sort; sections in order of their names.
 
     Args:
         records: trials, each once.
-        origins: who measured a trial, by its id; what is not in it is self-reported.
+        origins: who measured a trial; what is not in it is self-reported.
     """
     refuse_duplicates(records)
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in records:
         groups[identity(record).section].append(record)
     known = origins or {}
-    ours = [record.trial_id for record in records if record.suite is None]
+    ours = [trial_key(record) for record in records if record.suite is None]
     several = len({known.get(trial, UNKNOWN) for trial in ours}) > 1
     return [_section(key, groups[key], known, several) for key in sorted(groups)]
 
 
 def refuse_duplicates(records: Sequence[Record]) -> None:
     """Raise when a trial is given twice: the same seed twice is not two seeds."""
-    repeated = [key for key, count in Counter(record.trial_id for record in records).items() if count > 1]
+    repeated = [key for key, count in Counter(trial_key(record) for record in records).items() if count > 1]
     if repeated:
-        raise RecordError(f"trial {repeated[0]:.80} is given more than once, and a trial counts once.")
+        raise RecordError(f"trial {repeated[0][0]:.80} is given more than once, and a trial counts once.")
     cells: set[tuple[Any, ...]] = set()
     for record in records:
         which = identity(record)
@@ -131,13 +131,11 @@ def refuse_duplicates(records: Sequence[Record]) -> None:
         cells.add(cell)
 
 
-def _section(
-    key: tuple[str, str, str], records: list[Record], origins: Mapping[str, Origin], several: bool
-) -> Section:
+def _section(key: tuple[str, str, str], records: list[Record], origins: Origins, several: bool) -> Section:
     suite, model, task = key
 
     def origin(record: Record) -> Origin:
-        known = origins.get(record.trial_id, UNKNOWN)
+        known = origins.get(trial_key(record), UNKNOWN)
         return Origin("another suite", suite) if suite else known
 
     # The maintainers' first: what the task is and what the majority answer scores is taken from them.

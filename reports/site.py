@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -28,11 +28,12 @@ from reports.figures import figure_json, score_against_parameters
 from reports.files import write_atomically
 from reports.latency import frame
 from reports.latency_page import groups
-from reports.origins import UNKNOWN, Origin
+from reports.origins import UNKNOWN, Origins
 from reports.provenance import Provenance, provenance
 from reports.schema import SCHEMA_VERSION, LatencyRecord, Record
 from reports.sections import Section, sections
 from reports.standing import Standing, all_standings, comparisons_frame, standing, standings
+from reports.tuning import how_set
 
 QUESTION = "Which tuning method should I pick?"
 LATENCY_TITLE = "What does a method cost at inference?"
@@ -75,14 +76,14 @@ def build_site(
     out: Path | str,
     *,
     latencies: Sequence[LatencyRecord] = (),
-    origins: Mapping[str, Origin] | None = None,
+    origins: Origins | None = None,
     title: str = QUESTION,
 ) -> Path:
     """Write the pages and their data files into `out` and return the path of the first page.
 
     Trials make `index.html`, `table.md` and `table.csv`; those of other suites `imported.html`,
     `imported.md` and `imported.csv`, or the former names where there are no others; latency comparisons make
-    `latency.html` and `latency.csv`. `origins` tells who measured a trial, by its id.
+    `latency.html` and `latency.csv`. `origins` tells who measured a trial.
     """
     if not records and not latencies:
         raise RecordError("there are no records to report on: run a study first, or name its folder.")
@@ -142,6 +143,7 @@ def front_page(found: Sequence[Section], title: str, page: str = "index", table:
         "title": title,
         "scope": scope,
         "measured_by": text.listing([text.clean(suite) for suite in suites]),
+        "chosen": how_set(records),
         "views": views,
         "overall": [(f"model-{number}", item) for number, item in enumerate(overall, start=1)],
         "weights": weights_told(),

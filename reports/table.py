@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,9 +11,10 @@ import pandas as pd
 from reports.aggregate import Ratio, Row
 from reports.cost_score import CostScore, section_costs
 from reports.identity import identity
-from reports.origins import Origin
+from reports.origins import Origins
 from reports.schema import Record
 from reports.sections import Section, sections
+from reports.tuning import how_set
 
 _WHOLE = (
     "method_parameters",
@@ -23,6 +24,8 @@ _WHOLE = (
     "peak_training_bytes",
     "checkpoint_bytes",
     "n_at_chance",
+    "tuning_trials",
+    "tuning_examples",
 )
 
 
@@ -31,7 +34,7 @@ def trials(records: Sequence[Record]) -> pd.DataFrame:
     return _frame([_trial(record) for record in records])
 
 
-def compare(records: Sequence[Record], origins: Mapping[str, Origin] | None = None) -> pd.DataFrame:
+def compare(records: Sequence[Record], origins: Origins | None = None) -> pd.DataFrame:
     """One row per model, task, method and setting over its seeds, the best score of each task first.
 
     `score` is the mean of the main metric on the reported split, `score_low` and `score_high` its 95 %
@@ -80,6 +83,9 @@ def _trial(record: Record) -> dict[str, Any]:
         "method": which.method,
         "options": json.dumps(which.options, sort_keys=True),
         "seed": which.seed,
+        "settings": how_set([record]),
+        "tuning_trials": record.tuning.trials if record.tuning else None,
+        "tuning_examples": record.tuning.examples if record.tuning else None,
         "status": record.status,
         "message": record.message,
         "metric": record.task.main_metric if record.task else None,
@@ -115,6 +121,7 @@ def _compared(section: Section, row: Row, cost: CostScore | None) -> dict[str, A
         "method": row.identity.method,
         "label": row.label,
         "options": json.dumps(row.identity.options, sort_keys=True),
+        "settings": how_set(row.records),
         "metric": section.info.main_metric if section.info else None,
         "score": row.score.mean,
         "score_low": row.score.interval.low if row.score.interval else None,

@@ -16,9 +16,9 @@ from reports.bounds import parsed
 from reports.checks import record_faults
 from reports.consistency import arithmetic_faults
 from reports.errors import RecordError
-from reports.identity import identity
+from reports.identity import identity, is_search
 from reports.latency import read_latency
-from reports.records import LATENCY_SUFFIX, record_files, type_faults, upgraded
+from reports.records import LATENCY_SUFFIX, SEARCH_SUFFIX, record_files, search_files, type_faults, upgraded
 from reports.schema import Record
 from reports.sections import sections
 
@@ -67,7 +67,7 @@ def validate(
         RecordError: there is no such file, or nothing to check.
     """
     sources = [Path(item) for item in ([source] if isinstance(source, (str, Path)) else source)]
-    files = [*record_files(sources), *_latency_files(sources)]
+    files = [*record_files(sources), *_others(sources)]
     if not files:
         raise RecordError(f"there are no records in {', '.join(map(str, sources))}.")
     checked = [_latency(path) if path.name.endswith(LATENCY_SUFFIX) else _trial(path) for path in files]
@@ -78,12 +78,14 @@ def validate(
     return checked, _together([one for one in checked if one.record and not one.faults])
 
 
-def _latency_files(sources: Sequence[Path]) -> list[Path]:
+def _others(sources: Sequence[Path]) -> list[Path]:
+    """The files of records that are not trials to report on: those of searches, and latency comparisons."""
     found: list[Path] = []
     for source in sources:
         if source.is_dir():
+            found += search_files(source)
             found += sorted(path for path in source.rglob(f"*{LATENCY_SUFFIX}") if path.is_file())
-        elif source.name.endswith(LATENCY_SUFFIX):
+        elif source.name.endswith((LATENCY_SUFFIX, SEARCH_SUFFIX)):
             found.append(source)
     return list(dict.fromkeys(found))
 
@@ -116,6 +118,8 @@ def _trial(path: Path) -> Checked:
         one.faults.append(str(error))
         return one
     one.record = record
+    if is_search(record) != path.name.endswith(SEARCH_SUFFIX):
+        one.faults.append(f"$.spec.search contradicts the file's name, which ends in {SEARCH_SUFFIX} or not")
     one.faults += list(record_faults(record))[:MAX_FAULTS]
     if not one.faults:
         one.faults += list(arithmetic_faults(record))[:MAX_FAULTS]
@@ -130,7 +134,7 @@ def _trial(path: Path) -> Checked:
 def _together(checked: Sequence[Checked]) -> Findings:
     """What only shows in several records: repeated trials, tasks that differ, cells with missing seeds."""
     found = Findings()
-    records = [one.record for one in checked if one.record]
+    records = [one.record for one in checked if one.record and not is_search(one.record)]
     try:
         known = sections(records)
     except RecordError as error:

@@ -17,6 +17,7 @@ from runners import cli_flops, cli_import, cli_latency, cli_memory, cli_publish,
 if TYPE_CHECKING:
     from methods import Method
     from reports.schema import Record
+    from runners.execute import Observer
     from runners.study import Study
 
 app = typer.Typer(
@@ -91,6 +92,7 @@ def run(
     json_: Json = False,
 ) -> None:
     """Run the trials of a study that have no record yet."""
+    from reports.tuning import how_set
     from runners import latency_study
     from runners import study as studies
 
@@ -106,6 +108,7 @@ def run(
     if json_:
         print(json.dumps([record.model_dump(mode="json") for record in records]))
     else:
+        out.print(f"Settings: {how_set(records)}", soft_wrap=True)
         _say_where(folder)
     if any(record.status in ("failed", "out_of_memory") for record in records):
         raise typer.Exit(1)
@@ -126,6 +129,7 @@ def studies(json_: Json = False) -> None:
         {
             "name": content["name"],
             "kind": content.get("kind", "trials"),
+            "settings": reader.parse(content).settings if content.get("kind", "trials") == "trials" else None,
             "title": content["title"],
             "description": content["description"],
         }
@@ -134,9 +138,9 @@ def studies(json_: Json = False) -> None:
     if json_:
         print(json.dumps(rows))
         return
-    table = _table("study", "kind", "what it is")
+    table = _table("study", "kind", "settings", "what it is")
     for row in rows:
-        table.add_row(row["name"], row["kind"], row["description"])
+        table.add_row(row["name"], row["kind"], row["settings"] or "–", row["description"])
     out.print(table)
 
 
@@ -267,6 +271,8 @@ def methods(json_: Json = False) -> None:
             style="dim",
             highlight=False,
         )
+        searched = [f"{name} {values}" for name, values in method.search_space.dimensions.items()]
+        out.print(f"  searched: {'; '.join(searched)}", style="dim", highlight=False)
         for option in _describe_method(method)["options"]:
             default = "none" if option["default"] is None else option["default"]
             default = " ".join(default) if isinstance(default, list) else default
@@ -323,9 +329,23 @@ def _run(study: Study, folder: Path, *, wandb: bool, retry: bool) -> list[Record
 
         observers.append(Tracker(study, Path(), warn=lambda line: console.print(line, markup=False)))
     if not main_process:
+        study = _searched(study, folder, observers, console, retry)
         return execute.run_study(study, folder, observers, retry=retry)
-    with execute.sole_owner(folder), LiveTable(study, execute.existing(folder), console) as live:
-        return execute.run_study(study, folder, [live, *observers], retry=retry)
+    with execute.sole_owner(folder):
+        study = _searched(study, folder, observers, console, retry)
+        with LiveTable(study, execute.existing(study, folder), console) as live:
+            return execute.run_study(study, folder, [live, *observers], retry=retry)
+
+
+def _searched(study: Study, folder: Path, observers: list[Observer], console: Console, retry: bool) -> Study:
+    """The study with its trials known: at once, or after its searches."""
+    if not study.searches:
+        return study
+    from runners.live_search import LiveSearch
+    from runners.search import run_searches
+
+    with LiveSearch(study, console) as live:
+        return run_searches(study, folder, [live, *observers], told=live.told, retry=retry)
 
 
 def _write_page(records: list[Record], folder: Path, json_: bool, **options: Any) -> None:
@@ -348,6 +368,7 @@ def _describe_method(method: Method[Any]) -> dict[str, Any]:
         "source": method.source,
         "mergeable": method.mergeable,
         "learning_rate": method.learning_rate,
+        "search_space": {name: d.describe() for name, d in method.search_space.dimensions.items()},
         "options": [
             {"name": name, "default": defaults[name], "description": field.description}
             for name, field in fields

@@ -64,6 +64,9 @@ class TrialSpec(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict)
     seed: int = Field(0, ge=0, lt=2**32)
     protocol: Protocol = Field(default_factory=Protocol)
+    search: bool = Field(
+        False, description="a trial of a search: only the selection split is scored, and no cost measured"
+    )
 
     def __init__(self, **values: Any) -> None:
         # Here and not in a validator, where pydantic would wrap every error in one of its own.
@@ -88,7 +91,8 @@ class TrialSpec(BaseModel):
     @property
     def label(self) -> str:
         """A short name for people, e.g. ``rotten_tomatoes / lora / seed 0``."""
-        return f"{self.task} / {self.method} / seed {self.seed}"
+        which = f"search at {self.protocol.learning_rate:.2g}" if self.search else f"seed {self.seed}"
+        return f"{self.task} / {self.method} / {which}"
 
     def __hash__(self) -> int:
         return hash(self.trial_id)

@@ -73,6 +73,15 @@ def test_the_best_point_of_the_curve_is_scored(make_record):
     assert "$.curve is not in the order of its steps" in list(arithmetic_faults(as_record(data)))
 
 
+def test_a_search_chooses_the_best_that_it_found(make_record):
+    data = sound(make_record(tuning=True))
+    assert list(arithmetic_faults(as_record(data))) == []
+    data["tuning"]["chosen"] = {"learning_rate": 1e-4}
+    assert list(arithmetic_faults(as_record(data))) == [
+        "$.tuning.chosen is not what $.tuning.history has the best score for: 0.811"
+    ]
+
+
 def test_a_diverged_trial_has_no_scores(make_record):
     data = sound(make_record()) | {"status": "diverged", "message": "nan"}
     assert "$.scores must be null where the trial is marked diverged" in list(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import RecordError
+from reports.identity import spec_hash
 from reports.records import read_record
 from reports.validate import Findings, validate
 
@@ -82,6 +83,18 @@ def test_further_checks_see_sound_records_only(make_record, tmp_path):
     (good, bad), _ = validate(tmp_path, further=[lambda record: Findings(faults=["$.x is odd"])])
     assert good.faults == ["$.x is odd"]
     assert "$.x is odd" not in bad.faults
+
+
+def test_trials_of_a_search_are_checked_by_themselves(make_record, tmp_path):
+    data = sound(make_record())
+    data["spec"]["search"] = True
+    data["trial_id"] = spec_hash(data["spec"])
+    data["scores"] |= {"report": {}, "majority": {}}
+    _write(tmp_path, "a.search.json", data)
+    (one,), together = validate(tmp_path)
+    assert (one.faults, one.cautions, together) == ([], [], Findings())
+    (other,), _ = validate(_write(tmp_path, "b.json", data))
+    assert other.faults[0].startswith("$.spec.search contradicts the file's name")
 
 
 def test_nothing_to_check(tmp_path):
