@@ -11,6 +11,7 @@ import pandas as pd
 from reports.aggregate import Ratio, Row
 from reports.cost_score import CostScore, section_costs
 from reports.identity import identity
+from reports.origins import Origins
 from reports.schema import Record
 from reports.sections import Section, sections
 from reports.tuning import how_set
@@ -33,7 +34,7 @@ def trials(records: Sequence[Record]) -> pd.DataFrame:
     return _frame([_trial(record) for record in records])
 
 
-def compare(records: Sequence[Record]) -> pd.DataFrame:
+def compare(records: Sequence[Record], origins: Origins | None = None) -> pd.DataFrame:
     """One row per model, task, method and setting over its seeds, the best score of each task first.
 
     `score` is the mean of the main metric on the reported split, `score_low` and `score_high` its 95 %
@@ -42,11 +43,12 @@ def compare(records: Sequence[Record]) -> pd.DataFrame:
     answer, a method of which no trial completed is a row without a score. `unstable_share` is the share
     of seeds that diverged or scored no better than that answer. Costs are medians over completed seeds;
     `cost_score` puts them into one number relative to full fine-tuning, as `cost_score.cost_score` says.
+    `origin` tells who measured a row, and `not_ranked` why a row is only shown; such rows come last.
     """
     rows = []
-    for section in sections(records):
+    for section in sections(records, origins):
         costs = section_costs(section)
-        rows += [_compared(section, row, costs.get(row.label)) for row in section.rows]
+        rows += [_compared(section, row, costs.get(row.label)) for row in section.every_row]
     return _frame(rows)
 
 
@@ -146,6 +148,9 @@ def _compared(section: Section, row: Row, cost: CostScore | None) -> dict[str, A
         "checkpoint_bytes": row.checkpoint_bytes,
         "cost_score": cost.value if cost else None,
         "pareto_front": row.on_front,
+        "origin": row.origin.kind,
+        "submitter": row.origin.by or None,
+        "not_ranked": row.apart or None,
         **metrics,
     }
 

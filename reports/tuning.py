@@ -12,9 +12,13 @@ FIXED = "fixed settings"
 
 
 def how_set(records: Sequence[Record]) -> str:
-    """`fixed settings` or `tuned: 8 trials each`; where trials differ in it, all that applies."""
-    found = {record.tuning.trials if record.tuning else 0 for record in records}
-    return text.listing([told(trials) for trials in sorted(found)]) or FIXED
+    """`fixed settings` or `tuned: 8 trials each`; where trials differ in it, all that applies.
+
+    Empty where another suite measured them all: it does not say.
+    """
+    ours = [record for record in records if record.suite is None]
+    found = {record.tuning.trials if record.tuning else 0 for record in ours}
+    return text.listing([told(trials) for trials in sorted(found)]) or ("" if records else FIXED)
 
 
 def told(trials: int) -> str:

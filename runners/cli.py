@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from runners import cli_flops, cli_latency, cli_memory
+from runners import cli_flops, cli_import, cli_latency, cli_memory, cli_publish, cli_validate
 
 if TYPE_CHECKING:
     from methods import Method
@@ -45,7 +45,9 @@ def main() -> None:
     except ValueError as error:
         if not _is_for_the_user(error):
             raise
-        err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        from reports import text
+
+        err.print(f"error: {text.clean(error, 2000)}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
 
 
@@ -54,10 +56,12 @@ def _is_for_the_user(error: ValueError) -> bool:
     from methods import MethodError
     from reports import RecordError
     from runners.models import ModelError
+    from runners.publish import PublishError
     from runners.spec import SpecError
     from tasks import DataError, TaskError
 
-    return isinstance(error, MethodError | TaskError | DataError | ModelError | SpecError | RecordError)
+    ours = MethodError | TaskError | DataError | ModelError | SpecError | RecordError | PublishError
+    return isinstance(error, ours)
 
 
 @app.command()
@@ -148,15 +152,23 @@ def report(
     json_: Json = False,
 ) -> None:
     """Write the comparison as pages, with their tables as Markdown and CSV."""
-    from reports import read_latencies, read_records
+    from reports import read_latencies
+    from reports.origins import origins
+    from reports.records import located_records
 
-    records, latencies = read_records(results), read_latencies(results)
-    _write_page(records, out_dir, json_, latencies=latencies, **({"title": title} if title else {}))
+    located, latencies = located_records(results), read_latencies(results)
+    options: dict[str, Any] = {"title": title} if title else {}
+    _write_page(
+        list(located.values()), out_dir, json_, latencies=latencies, origins=origins(located), **options
+    )
 
 
 app.command()(cli_latency.latency)
 app.command()(cli_memory.memory)
 app.command()(cli_flops.flops)
+app.command()(cli_validate.validate)
+app.add_typer(cli_import.app, name="import")
+app.command()(cli_publish.publish)
 
 
 @app.command()
