@@ -26,6 +26,9 @@ from reports.errors import RecordError
 from reports.export import FRONT, csv_table, escape_markdown, markdown_table, safe_csv
 from reports.figures import figure_json, score_against_parameters
 from reports.files import write_atomically
+from reports.intrinsic import Curve, curves
+from reports.intrinsic import frame as intrinsic_frame
+from reports.intrinsic_page import views as intrinsic_views
 from reports.latency import frame
 from reports.latency_page import groups
 from reports.provenance import Provenance, provenance
@@ -34,6 +37,7 @@ from reports.sections import Section, sections
 from reports.standing import Standing, all_standings, comparisons_frame, standing, standings
 
 QUESTION = "Which tuning method should I pick?"
+INTRINSIC_TITLE = "How many dimensions are enough?"
 LATENCY_TITLE = "What does a method cost at inference?"
 HOLLOW = "○"
 _FILTERS = (
@@ -75,7 +79,8 @@ def build_site(
 ) -> Path:
     """Write the pages and their data files into `out` and return the path of the first page.
 
-    Trials make `index.html`, `table.md` and `table.csv`; latency comparisons make `latency.html` and
+    Trials make `index.html`, `table.md` and `table.csv`; where they are a search over dimensions of a random
+    subspace, also `intrinsic.html` and `intrinsic.csv`. Latency comparisons make `latency.html` and
     `latency.csv`.
     """
     if not records and not latencies:
@@ -88,6 +93,9 @@ def build_site(
         write_atomically(out / "table.csv", csv_table(records))
         if compared := all_standings(sections(records)):
             write_atomically(out / "comparisons.csv", safe_csv(comparisons_frame(compared)))
+        if found := curves(records):
+            pages.append(intrinsic_page(found))
+            write_atomically(out / "intrinsic.csv", safe_csv(intrinsic_frame(found)))
     if latencies:
         pages.append(latency_page(latencies))
         write_atomically(out / "latency.csv", safe_csv(frame(latencies)))
@@ -102,6 +110,13 @@ def latency_page(latencies: Sequence[LatencyRecord]) -> Page:
     context = {"title": LATENCY_TITLE, "groups": groups(latencies)}
     files = (("latency.csv", "CSV"),)
     return Page("latency.html", "latency", "latency.html.j2", context, files)
+
+
+def intrinsic_page(found: Sequence[Curve]) -> Page:
+    """Every search for d90, with its curve."""
+    context = {"title": INTRINSIC_TITLE, "views": intrinsic_views(found)}
+    files = (("intrinsic.csv", "CSV"),)
+    return Page("intrinsic.html", "dimensions", "intrinsic.html.j2", context, files)
 
 
 def front_page(records: Sequence[Record], title: str) -> Page:

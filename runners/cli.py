@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from runners import cli_flops, cli_latency, cli_memory
+from runners import cli_flops, cli_intrinsic, cli_latency, cli_memory
 
 if TYPE_CHECKING:
     from methods import Method
@@ -87,7 +87,7 @@ def run(
     json_: Json = False,
 ) -> None:
     """Run the trials of a study that have no record yet."""
-    from runners import latency_study
+    from runners import intrinsic, latency_study
     from runners import study as studies
 
     content = studies.content(study)
@@ -96,6 +96,9 @@ def run(
         cli_latency.run_study(latency_study.parse(content), folder, json_)
         if not json_:
             _say_where(folder)
+        return
+    if content.get("kind") == "intrinsic":
+        cli_intrinsic.run_study(intrinsic.parse(content, data), folder, json_, retry=retry)
         return
     read = studies.parse(content, data)
     records = _run(read, folder, wandb=wandb, retry=retry)
@@ -150,6 +153,7 @@ def report(
     _write_page(records, out_dir, json_, latencies=latencies, **({"title": title} if title else {}))
 
 
+app.command()(cli_intrinsic.intrinsic)
 app.command()(cli_latency.latency)
 app.command()(cli_memory.memory)
 app.command()(cli_flops.flops)
