@@ -315,6 +315,7 @@ class Anatomy:
             norms=total(self.norm_parameters()),
             biases=total(self.bias_parameters()),
             base=total(self.body_parameters()),
+            head=total(self.head_parameters()),
         )
 
     @cached_property

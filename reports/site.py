@@ -26,6 +26,9 @@ from reports.errors import RecordError
 from reports.export import FRONT, csv_table, escape_markdown, markdown_sections, safe_csv
 from reports.figures import figure_json, score_against_parameters
 from reports.files import write_atomically
+from reports.intrinsic import Curve, curves
+from reports.intrinsic import frame as intrinsic_frame
+from reports.intrinsic_page import views as intrinsic_views
 from reports.latency import frame
 from reports.latency_page import groups
 from reports.origins import UNKNOWN, Origins
@@ -36,6 +39,7 @@ from reports.standing import Standing, all_standings, comparisons_frame, standin
 from reports.tuning import how_set
 
 QUESTION = "Which tuning method should I pick?"
+INTRINSIC_TITLE = "How many dimensions are enough?"
 LATENCY_TITLE = "What does a method cost at inference?"
 IMPORTED_TITLE = "What other suites measured"
 HOLLOW = "○"
@@ -82,8 +86,9 @@ def build_site(
     """Write the pages and their data files into `out` and return the path of the first page.
 
     Trials make `index.html`, `table.md` and `table.csv`; those of other suites `imported.html`,
-    `imported.md` and `imported.csv`, or the former names where there are no others; latency comparisons make
-    `latency.html` and `latency.csv`. `origins` tells who measured a trial.
+    `imported.md` and `imported.csv`, or the former names where there are no others; searches over dimensions
+    of a random subspace `intrinsic.html` and `intrinsic.csv`; latency comparisons `latency.html` and
+    `latency.csv`. `origins` tells who measured a trial.
     """
     if not records and not latencies:
         raise RecordError("there are no records to report on: run a study first, or name its folder.")
@@ -102,6 +107,9 @@ def build_site(
             write_atomically(out / f"{table}.csv", csv_table(group, origins))
             if compared := all_standings(found):
                 write_atomically(out / comparisons_file(stem), safe_csv(comparisons_frame(compared)))
+    if curved := curves(ours):
+        pages.append(intrinsic_page(curved))
+        write_atomically(out / "intrinsic.csv", safe_csv(intrinsic_frame(curved)))
     if latencies:
         pages.append(latency_page(latencies))
         write_atomically(out / "latency.csv", safe_csv(frame(latencies)))
@@ -116,6 +124,13 @@ def latency_page(latencies: Sequence[LatencyRecord]) -> Page:
     context = {"title": LATENCY_TITLE, "groups": groups(latencies)}
     files = (("latency.csv", "CSV"),)
     return Page("latency.html", "latency", "latency.html.j2", context, files)
+
+
+def intrinsic_page(found: Sequence[Curve]) -> Page:
+    """Every search for d90, with its curve."""
+    context = {"title": INTRINSIC_TITLE, "views": intrinsic_views(found)}
+    files = (("intrinsic.csv", "CSV"),)
+    return Page("intrinsic.html", "dimensions", "intrinsic.html.j2", context, files)
 
 
 def comparisons_file(page: str) -> str:

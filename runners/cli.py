@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from runners import cli_flops, cli_import, cli_latency, cli_memory, cli_publish, cli_validate
+from runners import cli_flops, cli_import, cli_intrinsic, cli_latency, cli_memory, cli_publish, cli_validate
 
 if TYPE_CHECKING:
     from methods import Method
@@ -93,7 +93,7 @@ def run(
 ) -> None:
     """Run the trials of a study that have no record yet."""
     from reports.tuning import how_set
-    from runners import latency_study
+    from runners import intrinsic, latency_study
     from runners import study as studies
 
     content = studies.content(study)
@@ -102,6 +102,9 @@ def run(
         cli_latency.run_study(latency_study.parse(content), folder, json_)
         if not json_:
             _say_where(folder)
+        return
+    if content.get("kind") == "intrinsic":
+        cli_intrinsic.run_study(intrinsic.parse(content, data), folder, json_, retry=retry)
         return
     read = studies.parse(content, data)
     records = _run(read, folder, wandb=wandb, retry=retry)
@@ -163,6 +166,7 @@ def report(
     )
 
 
+app.command()(cli_intrinsic.intrinsic)
 app.command()(cli_latency.latency)
 app.command()(cli_memory.memory)
 app.command()(cli_flops.flops)
