@@ -12,7 +12,12 @@
     seeds: [0, 1, 2]
     protocol: {steps: 240}
 
-A method or a task may carry its own ``protocol``, which says only what differs for it.
+A method or a task may carry its own ``protocol``, which says only what differs for it. A ``grid`` of lists
+stands for one entry per combination of their values, the last list running fastest:
+
+      - method: lora
+        options: {alpha: 16}
+        grid: {options: {rank: [1, 8]}, protocol: {learning_rate: [0.001, 0.01]}}
 """
 
 from __future__ import annotations
@@ -32,6 +37,15 @@ from runners.spec import SpecError, TrialSpec
 BUILT_IN = Path(__file__).parent / "studies"
 
 
+class Grid(BaseModel):
+    """Lists of values, every combination of which is an entry of its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    options: dict[str, list[Any]] = Field(default_factory=dict)
+    protocol: dict[str, list[Any]] = Field(default_factory=dict)
+
+
 class Entry(BaseModel):
     """A method or a task with what differs for it."""
 
@@ -40,6 +54,7 @@ class Entry(BaseModel):
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
     protocol: dict[str, Any] = Field(default_factory=dict)
+    grid: Grid | None = None
 
 
 class _File(BaseModel):
@@ -57,6 +72,7 @@ class _File(BaseModel):
     seeds: list[int] = Field(default=[0], min_length=1)
     data: str | None = None
     protocol: dict[str, Any] = Field(default_factory=dict)
+    claim: dict[str, Any] | None = None  # what `paretune claims` decides; it moves no trial
 
 
 @dataclass(frozen=True)
@@ -120,8 +136,8 @@ def parse(values: Mapping[str, Any], data: str | None = None) -> Study:
         file = _File.model_validate(dict(values))
     except ValidationError as error:
         raise SpecError(explain(error, "the study", _File.model_fields)) from None
-    chosen_tasks = [entry(item, "task") for item in file.tasks]
-    chosen_methods = [entry(item, "method") for item in file.methods]
+    chosen_tasks = [part for item in file.tasks for part in expanded(entry(item, "task"))]
+    chosen_methods = [part for item in file.methods for part in expanded(entry(item, "method"))]
     specs = [
         TrialSpec(
             model=model,
@@ -159,3 +175,27 @@ def entry(item: Any, kind: str) -> Entry:
             return Entry(name=name, **{field: dict(options or {})})
     expected = f"a name, `name: {{...}}`, or a mapping with `{kind}: name`"
     raise SpecError(f"a {kind} of the study is {item!r}, expected {expected}.")
+
+
+def expanded(item: Entry) -> list[Entry]:
+    """The entries that an entry with a grid stands for; without one, itself.
+
+    Raises:
+        SpecError: a list of the grid is empty, or sets what the entry sets as well.
+    """
+    if item.grid is None:
+        return [item]
+    axes = {("options", key): values for key, values in item.grid.options.items()}
+    axes |= {("protocol", key): values for key, values in item.grid.protocol.items()}
+    for (part, key), values in axes.items():
+        if not values:
+            raise SpecError(f"the grid of {item.name} has no value for {key}, expected a list of some.")
+        if key in getattr(item, part):
+            raise SpecError(f"{item.name} sets {key} in its {part} and in its grid: expected one of them.")
+    found = []
+    for combination in itertools.product(*axes.values()):
+        chosen: dict[str, dict[str, Any]] = {"options": dict(item.options), "protocol": dict(item.protocol)}
+        for (part, key), value in zip(axes, combination, strict=True):
+            chosen[part][key] = value
+        found.append(Entry(name=item.name, **chosen))
+    return found

@@ -125,12 +125,16 @@ def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch)
     encode = functools.partial(batches.encode, spec.model, spec.task, spec.data, max_length=limit)
     train, selection, report = (encode(split=name) for name in ("train", "selection", "report"))
     train = _subset(train, protocol.train_examples, spec.seed)
+    selection, report = (_first(split, protocol.scored_examples) for split in (selection, report))
+    sizes = SplitSizes(train=len(train), selection=len(selection), report=len(report))
+    parts.task = parts.task.model_copy(update={"sizes": sizes})
     tokenizer = models.tokenizer(spec.model)
     if task.problem_type == "regression":
         start_at_mean(adapted, train.labels())
 
-    watch(Progress("memory"))
-    parts.memory = _training_memory(spec, accelerator, adapted, batches.Collator(tokenizer), train)
+    if not protocol.score_only:
+        watch(Progress("memory"))
+        parts.memory = _training_memory(spec, accelerator, adapted, batches.Collator(tokenizer), train)
 
     device.seed_everything(spec.seed)
     steps = protocol.steps or batches.steps_of(protocol.epochs, len(train), protocol.batch_size)
@@ -173,6 +177,8 @@ def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch)
         majority={name: value if math.isfinite(value) else None for name, value in majority.items()},
         best_step=fitted.best_step,
     )
+    if protocol.score_only:
+        return
     watch(Progress("costs", steps, steps))
     if accelerator.is_main_process:
         parts.costs = costs.measure(spec, task, accelerator, adapted, fitted, report)
@@ -236,6 +242,11 @@ def _subset(split: Encoded, count: int | None, seed: int) -> Encoded:
         return split
     chosen = np.random.default_rng(seed).permutation(len(split))[:count]
     return Encoded([split.rows[i] for i in chosen], [split.lengths[i] for i in chosen])
+
+
+def _first(split: Encoded, count: int | None) -> Encoded:
+    """The first examples of a split that is in hash order: the same ones for every trial."""
+    return split if count is None else Encoded(split.rows[:count], split.lengths[:count])
 
 
 def _training_memory(

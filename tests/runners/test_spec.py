@@ -38,6 +38,8 @@ def test_same_content_same_id_however_it_is_written() -> None:
         {"options": {"rank": 9}},
         {"protocol": {"learning_rate": 0.5}},
         {"protocol": {"steps": 7}},
+        {"protocol": {"scored_examples": 7}},
+        {"protocol": {"score_only": True}},
     ],
 )
 def test_every_field_decides_the_id(change: dict[str, object]) -> None:
