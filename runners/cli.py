@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from runners import cli_flops, cli_latency, cli_memory
+from runners import cli_claims, cli_flops, cli_latency, cli_memory
 
 if TYPE_CHECKING:
     from methods import Method
@@ -153,6 +153,7 @@ def report(
 app.command()(cli_latency.latency)
 app.command()(cli_memory.memory)
 app.command()(cli_flops.flops)
+app.command()(cli_claims.claims)
 
 
 @app.command()
