@@ -63,8 +63,11 @@ class Region(BaseModel):
         value = f"{what} is {number(estimate.value)}"
         if estimate.interval is None:
             return f"{value} ({estimate.note}); it has to be {self.asked}."
-        ends = " to ".join(number(end) for end in estimate.interval)
-        return f"{value}, 95 % interval {ends}; it has to be {self.asked}."
+        low, high = (number(end) for end in estimate.interval)
+        spread = (
+            "with every seed" if low == high == number(estimate.value) else f"95 % interval {low} to {high}"
+        )
+        return f"{value}, {spread}; it has to be {self.asked}."
 
 
 def number(value: float) -> str:
@@ -75,6 +78,8 @@ def number(value: float) -> str:
         shown = f"{value:,.0f}"
     elif abs(value) >= 10:
         shown = f"{value:.3g}"
-    else:
+    elif abs(value) >= 0.00005:
         shown = f"{value:.3f}" if abs(value) >= 0.0095 else f"{value:.2g}"
+    else:
+        return "0.0000"
     return shown.replace("-", "−")

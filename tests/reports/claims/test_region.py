@@ -50,6 +50,13 @@ def test_without_an_interval_nothing_is_decided() -> None:
     )
 
 
+def test_what_every_seed_agrees_on_has_no_interval_to_tell() -> None:
+    assert (
+        Region(at_most=412).told(found(512, 512), "It")
+        == "It is 512, with every seed; it has to be at most 412."
+    )
+
+
 def test_a_rule_needs_a_bound_and_sound_ones() -> None:
     with pytest.raises(ValidationError, match="needs at_least"):
         Region()
@@ -58,5 +65,5 @@ def test_a_rule_needs_a_bound_and_sound_ones() -> None:
 
 
 def test_numbers_as_people_read_them() -> None:
-    shown = [number(x) for x in (0, 8.0, 0.5, -0.0123, 0.0004, 73.728, 1234.4, float("inf"))]
-    assert shown == ["0", "8", "0.500", "−0.012", "0.0004", "73.7", "1,234", "∞"]
+    shown = [number(x) for x in (0, 8.0, 0.5, -0.0123, 0.0004, 2e-6, 73.728, 1234.4, float("inf"))]
+    assert shown == ["0", "8", "0.500", "−0.012", "0.0004", "0.0000", "73.7", "1,234", "∞"]
