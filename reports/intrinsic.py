@@ -125,8 +125,8 @@ def point(dimension: int, records: Sequence[Record], majority: float | None) -> 
 
 def curves(records: Sequence[Record]) -> list[Curve]:
     """Every curve of at least two dimensions with full fine-tuning on the same model and task beside it."""
-    whole: dict[tuple[str, str], dict[str, list[Record]]] = {}
-    inside: dict[tuple[tuple[str, str], str], dict[int, list[Record]]] = {}
+    whole: dict[tuple[str, ...], dict[str, list[Record]]] = {}
+    inside: dict[tuple[tuple[str, ...], str], dict[int, list[Record]]] = {}
     for record in records:
         which = identity(record)
         dimension = which.options.get(DIMENSION)

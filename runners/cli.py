@@ -12,7 +12,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from runners import cli_flops, cli_import, cli_intrinsic, cli_latency, cli_memory, cli_publish, cli_validate
+from runners import (
+    cli_claims,
+    cli_flops,
+    cli_import,
+    cli_intrinsic,
+    cli_latency,
+    cli_memory,
+    cli_publish,
+    cli_validate,
+)
 
 if TYPE_CHECKING:
     from methods import Method
@@ -170,6 +179,7 @@ app.command()(cli_intrinsic.intrinsic)
 app.command()(cli_latency.latency)
 app.command()(cli_memory.memory)
 app.command()(cli_flops.flops)
+app.command()(cli_claims.claims)
 app.command()(cli_validate.validate)
 app.add_typer(cli_import.app, name="import")
 app.command()(cli_publish.publish)

@@ -36,8 +36,14 @@ class Protocol(BaseModel):
     gradient_clip: float = Field(1.0, gt=0, description="largest gradient norm")
     evaluate_every: int = Field(80, ge=1, description="steps between evaluations on the selection split")
     train_examples: int | None = Field(None, ge=1, description="use only so many training examples")
+    scored_examples: int | None = Field(
+        None, ge=1, description="score only so many examples of the selection and of the reported split"
+    )
     latency_length: int = Field(32, ge=1, description="input tokens of the latency measurement, batch 1")
     latency_rounds: int = Field(200, ge=10, description="interleaved rounds of the latency measurement")
+    score_only: bool = Field(
+        False, description="train and score, and measure neither memory nor what comes after training"
+    )
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:

@@ -14,7 +14,12 @@
     tuning: {trials: 6}
 
 With ``tuning`` a search chooses every method's settings first (:mod:`runners.tuning`). A method or a task may
-carry its own ``protocol``, which says only what differs for it.
+carry its own ``protocol``, which says only what differs for it. A ``grid`` of lists stands for one entry per
+combination of their values, the last list running fastest:
+
+      - method: lora
+        options: {alpha: 16}
+        grid: {options: {rank: [1, 8]}, protocol: {learning_rate: [0.001, 0.01]}}
 """
 
 from __future__ import annotations
@@ -37,6 +42,15 @@ from runners.tuning import Budget, Search, check_equal, plan
 BUILT_IN = Path(__file__).parent / "studies"
 
 
+class Grid(BaseModel):
+    """Lists of values, every combination of which is an entry of its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    options: dict[str, list[Any]] = Field(default_factory=dict)
+    protocol: dict[str, list[Any]] = Field(default_factory=dict)
+
+
 class Entry(BaseModel):
     """A method or a task with what differs for it."""
 
@@ -45,6 +59,7 @@ class Entry(BaseModel):
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
     protocol: dict[str, Any] = Field(default_factory=dict)
+    grid: Grid | None = None
 
 
 class _File(BaseModel):
@@ -63,6 +78,7 @@ class _File(BaseModel):
     data: str | None = None
     protocol: dict[str, Any] = Field(default_factory=dict)
     tuning: Any = None
+    claim: dict[str, Any] | None = None  # what `paretune claims` decides; it moves no trial
 
 
 @dataclass(frozen=True)
@@ -135,8 +151,8 @@ def parse(values: Mapping[str, Any], data: str | None = None) -> Study:
         file = _File.model_validate(dict(values))
     except ValidationError as error:
         raise SpecError(explain(error, "the study", _File.model_fields)) from None
-    chosen_tasks = [entry(item, "task") for item in file.tasks]
-    chosen_methods = [entry(item, "method") for item in file.methods]
+    chosen_tasks = [part for item in file.tasks for part in expanded(entry(item, "task"))]
+    chosen_methods = [part for item in file.methods for part in expanded(entry(item, "method"))]
     cells = list(itertools.product(file.models, chosen_tasks))
     trials = [[_over_seeds(file, data, *cell, method) for method in chosen_methods] for cell in cells]
     specs = tuple(spec for cell in trials for one_seed in zip(*cell, strict=True) for spec in one_seed)
@@ -194,3 +210,27 @@ def entry(item: Any, kind: str) -> Entry:
             return Entry(name=name, **{field: dict(options or {})})
     expected = f"a name, `name: {{...}}`, or a mapping with `{kind}: name`"
     raise SpecError(f"a {kind} of the study is {item!r}, expected {expected}.")
+
+
+def expanded(item: Entry) -> list[Entry]:
+    """The entries that an entry with a grid stands for; without one, itself.
+
+    Raises:
+        SpecError: a list of the grid is empty, or sets what the entry sets as well.
+    """
+    if item.grid is None:
+        return [item]
+    axes = {("options", key): values for key, values in item.grid.options.items()}
+    axes |= {("protocol", key): values for key, values in item.grid.protocol.items()}
+    for (part, key), values in axes.items():
+        if not values:
+            raise SpecError(f"the grid of {item.name} has no value for {key}, expected a list of some.")
+        if key in getattr(item, part):
+            raise SpecError(f"{item.name} sets {key} in its {part} and in its grid: expected one of them.")
+    found = []
+    for combination in itertools.product(*axes.values()):
+        chosen: dict[str, dict[str, Any]] = {"options": dict(item.options), "protocol": dict(item.protocol)}
+        for (part, key), value in zip(axes, combination, strict=True):
+            chosen[part][key] = value
+        found.append(Entry(name=item.name, **chosen))
+    return found

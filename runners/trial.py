@@ -129,11 +129,15 @@ def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch)
     encode = functools.partial(batches.encode, spec.model, spec.task, spec.data, max_length=limit)
     train, selection = encode(split="train"), encode(split="selection")
     train = _subset(train, protocol.train_examples, spec.seed)
+    selection = _first(selection, protocol.scored_examples)
+    reported = min(data.sizes["report"], protocol.scored_examples or data.sizes["report"])
+    sizes = SplitSizes(train=len(train), selection=len(selection), report=reported)
+    parts.task = parts.task.model_copy(update={"sizes": sizes})
     tokenizer = models.tokenizer(spec.model)
     if task.problem_type == "regression":
         start_at_mean(adapted, train.labels())
 
-    if not spec.search:
+    if not (spec.search or protocol.score_only):
         watch(Progress("memory"))
         parts.memory = _training_memory(spec, accelerator, adapted, batches.Collator(tokenizer), train)
 
@@ -171,7 +175,7 @@ def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch)
         parts.scores = Scores(selection=fitted.best, report={}, majority={}, best_step=fitted.best_step)
         return
     watch(Progress("scoring", steps, steps))
-    report = encode(split="report")
+    report = _first(encode(split="report"), protocol.scored_examples)
     report_loader = accelerator.prepare(batches.scoring_loader(report, tokenizer, SCORING_BATCH))
     majority = tasks.majority(task, train.labels(), report.labels())
     parts.scores = Scores(
@@ -180,6 +184,8 @@ def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch)
         majority={name: value if math.isfinite(value) else None for name, value in majority.items()},
         best_step=fitted.best_step,
     )
+    if protocol.score_only:
+        return
     watch(Progress("costs", steps, steps))
     if accelerator.is_main_process:
         parts.costs = costs.measure(spec, task, accelerator, adapted, fitted, report)
@@ -243,6 +249,11 @@ def _subset(split: Encoded, count: int | None, seed: int) -> Encoded:
         return split
     chosen = np.random.default_rng(seed).permutation(len(split))[:count]
     return Encoded([split.rows[i] for i in chosen], [split.lengths[i] for i in chosen])
+
+
+def _first(split: Encoded, count: int | None) -> Encoded:
+    """The first examples of a split that is in hash order: the same ones for every trial."""
+    return split if count is None else Encoded(split.rows[:count], split.lengths[:count])
 
 
 def _training_memory(
