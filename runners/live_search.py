@@ -127,4 +127,4 @@ class LiveSearch:
         return f"{search.metric.name} {best.score:.3f} at {values}" + (f"; {note}" if note else "")
 
     def _line(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
