@@ -13,7 +13,7 @@ from methods.anatomy import Anatomy
 from methods.errors import AnatomyError
 from methods.flops import Work
 from methods.geometry import Geometry
-from methods.spec import Injection, Method, NoOptions
+from methods.spec import WEIGHTS, Injection, Method, NoOptions, at
 
 
 class BitFit(Method[NoOptions]):
@@ -22,6 +22,7 @@ class BitFit(Method[NoOptions]):
     name = "bitfit"
     summary = "Only biases train, the weights stay frozen."
     source = "arXiv 2106.10199; benzakenelad/BitFit@7ead19a"
+    places = at("bias trains", *WEIGHTS)
     options = NoOptions
     learning_rate = 5e-3
 

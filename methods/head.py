@@ -10,7 +10,7 @@ from methods.anatomy import Anatomy
 from methods.errors import AnatomyError
 from methods.flops import Work
 from methods.geometry import Geometry
-from methods.spec import Injection, Method, NoOptions
+from methods.spec import Injection, Method, NoOptions, at
 
 
 class Head(Method[NoOptions]):
@@ -19,6 +19,7 @@ class Head(Method[NoOptions]):
     name = "head"
     summary = "The body is frozen, only the task head trains: the floor of every comparison."
     source = "linear probing, arXiv 1610.01644"
+    places = at("nothing in the body")
     options = NoOptions
     learning_rate = 1e-2
 

@@ -27,7 +27,7 @@ from methods.anatomy import Anatomy
 from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
 from methods.flops import Work
 from methods.geometry import Geometry
-from methods.spec import Follow, Following, Injection, Method, Options
+from methods.spec import Follow, Following, Injection, Method, Options, at
 
 
 class LinOptions(Options):
@@ -55,6 +55,7 @@ class Lin(Method[LinOptions]):
     name = "lin"
     summary = "One bottleneck adapter at the end of each block, behind a LayerNorm of its own."
     source = "arXiv 2004.03829; zlinao/VGLM@39e094f"
+    places = at("LayerNorm and adapter", "block_end")
     options = LinOptions
     learning_rate = 1e-3
 

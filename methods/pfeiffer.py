@@ -30,7 +30,7 @@ from methods.anatomy import Anatomy, Site, Stack
 from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
 from methods.flops import Work
 from methods.geometry import Geometry
-from methods.spec import Follow, Following, Injection, Method, Options, Swap
+from methods.spec import Follow, Following, Injection, Method, Options, Swap, at
 
 
 class PfeifferOptions(Options):
@@ -70,6 +70,7 @@ class Pfeiffer(Method[PfeifferOptions]):
     name = "pfeiffer"
     summary = "One bottleneck adapter per block, between two uses of the block's own LayerNorm."
     source = "arXiv 2005.00247; adapter-hub/adapters@88f18eb"
+    places = at("adapter around it", "feed_forward_norm")
     options = PfeifferOptions
     learning_rate = 1e-3
 

@@ -37,7 +37,7 @@ from methods.anatomy import Anatomy, cached_length
 from methods.errors import MethodError
 from methods.flops import Work
 from methods.geometry import Geometry
-from methods.spec import Injection, Method, Options
+from methods.spec import Injection, Method, Options, at
 
 PROMPT = "prompt"
 """Name of the submodule that holds the prompt inside the body."""
@@ -196,6 +196,7 @@ class Prompt(Method[PromptOptions]):
     name = "prompt"
     summary = "Trained embeddings among the input's; uses up input positions."
     source = "arXiv 2104.08691; google-research/prompt-tuning@72285ee"
+    places = at("prompt", "input")
     options = PromptOptions
     learning_rate = 3e-2
 

@@ -13,7 +13,7 @@ from methods.anatomy import Anatomy
 from methods.errors import OptionError
 from methods.flops import Work
 from methods.geometry import Geometry
-from methods.spec import Injection, Method, Options
+from methods.spec import BLOCK_WEIGHTS, Injection, Method, Options, at
 
 
 class TopLayersOptions(Options):
@@ -28,6 +28,7 @@ class TopLayers(Method[TopLayersOptions]):
     name = "top_layers"
     summary = "Only the last blocks train: full fine-tuning's cheap cousin."
     source = "arXiv 2106.09685, table 3 (FT-Top2)"
+    places = at("trains in the last blocks", *BLOCK_WEIGHTS)
     options = TopLayersOptions
     learning_rate = 5e-5
 
