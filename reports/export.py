@@ -1,14 +1,16 @@
-"""The comparison as Markdown and CSV, with foreign text made harmless in each."""
+"""The comparison as Markdown, CSV, JSON, LaTeX and Parquet, with foreign text made harmless in each."""
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from reports import text
 from reports.aggregate import Row
+from reports.board import Board
 from reports.errors import RecordError
 from reports.schema import Record
 from reports.sections import Section, sections
@@ -26,6 +28,31 @@ _HEADER = (
     "Latency, merged",
     "Checkpoint",
 )
+_LATEX_HEADER = (
+    "Trainable parameters",
+    "Peak memory",
+    "Training time",
+    "Latency",
+    "Latency, merged",
+    "Checkpoint",
+)
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    **{char: f"\\{char}" for char in "&%$#_"},
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "×": r"$\times$",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "–": "--",
+    "≈": r"$\approx$",
+}
 _LEGEND = (
     f"{FRONT} on the Pareto front of score against trainable parameters (method and head). "
     "Latency: time relative to the untouched base, with its 95 % interval. – not measured or not possible."
@@ -45,8 +72,7 @@ def markdown_table(records: Sequence[Record]) -> str:
     for section in found:
         title = f"**{escape_markdown(section.task)} on {escape_markdown(section.model)}**\n\n"
         blocks.append((title if len(found) > 1 else "") + _table(section))
-    seeds = any(row.score.interval for section in found for row in section.rows)
-    return "\n\n".join([*blocks, _LEGEND + (_SEEDS if seeds else "")]) + "\n"
+    return "\n\n".join([*blocks, _legend(found)]) + "\n"
 
 
 def csv_table(records: Sequence[Record]) -> str:
@@ -64,11 +90,94 @@ def safe_csv(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, lineterminator="\n")
 
 
+def json_table(frame: pd.DataFrame) -> str:
+    """A table as a JSON list of objects with raw numbers; what is unknown is null."""
+    return frame.to_json(orient="records", indent=1, double_precision=15) + "\n"
+
+
+def parquet_table(frame: pd.DataFrame) -> bytes:
+    """A table as Parquet with its types: ``pandas.read_parquet`` gives it back."""
+    stream = io.BytesIO()
+    frame.to_parquet(stream, index=False)
+    return stream.getvalue()
+
+
+def markdown_report(board: Board) -> str:
+    """The front page as Markdown: the answers and the tables."""
+    parts = [f"# {escape_markdown(board.title)}"]
+    for item in board.overall:
+        parts.append(f"## All {len(item.tasks)} tasks on {escape_markdown(item.model)}")
+        parts.append(escape_markdown(" ".join(item.sentences), limit=20_000))
+    for view in board.views:
+        section = view.section
+        parts.append(f"## {escape_markdown(section.task)} on {escape_markdown(section.model)}")
+        parts.append(escape_markdown(" ".join(view.answer), limit=20_000))
+        parts.append(_table(section))
+    return "\n\n".join([*parts, _legend(view.section for view in board.views)]) + "\n"
+
+
+def latex_table(records: Sequence[Record]) -> str:
+    """The table of methods for the booktabs package, one ``table`` per model and task."""
+    found = sections(records)
+    if not found:
+        raise RecordError("there are no records to make a table from.")
+    return "% \\usepackage{booktabs}\n" + "\n".join(_latex(section) for section in found)
+
+
+def escape_latex(foreign: object, limit: int = 200) -> str:
+    """Foreign text that LaTeX prints as itself, and never runs."""
+    return "".join(_LATEX.get(char, char) for char in text.clean(foreign, limit))
+
+
 def escape_markdown(foreign: object, limit: int = 200) -> str:
     """Foreign text that renders as itself in GitHub Markdown: no markup, no link, no table cell."""
     line = re.sub(r"([\\`*_{}\[\]|~#!@$]|:(?=//))", r"\\\1", text.clean(foreign, limit))
     line = re.sub(r"(?i)\bwww\.", "www\\.", line)
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _legend(found: Iterable[Section]) -> str:
+    seeds = any(row.score.interval for section in found for row in section.rows)
+    return _LEGEND + (_SEEDS if seeds else "")
+
+
+def _latex(section: Section) -> str:
+    metric = section.info.main_metric if section.info else "score"
+    header = ["Method", escape_latex(metric).capitalize(), *_LATEX_HEADER]
+    body = [
+        [
+            escape_latex(row.label) + (r"$^\bullet$" if row.on_front else ""),
+            *(
+                escape_latex(cell)
+                for cell in (
+                    text.spread(row.score),
+                    text.count(row.trainable_parameters),
+                    text.size(row.peak_training_bytes),
+                    text.seconds(row.training_seconds),
+                    text.ratio(row.unmerged),
+                    text.ratio(row.merged),
+                    text.size(row.checkpoint_bytes),
+                )
+            ),
+        ]
+        for row in section.rows
+    ]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"\caption{{{escape_latex(section.task)} on {escape_latex(section.model)}. "
+            r"$\bullet$: on the Pareto front of score against trainable parameters.}",
+            r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}",
+            r"\toprule",
+            rf"{' & '.join(header)} \\",
+            r"\midrule",
+            *(rf"{' & '.join(cells)} \\" for cells in body),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
 
 
 def _table(section: Section) -> str:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from reports.checks import check_record, check_values
 from reports.errors import RecordError
-from reports.files import write_atomically
+from reports.files import is_of_a_site, write_atomically
 from reports.identity import identity
 from reports.schema import SCHEMA_VERSION, Record
 
@@ -97,7 +97,8 @@ def read_records(source: Path | str | Iterable[Path | str]) -> list[Record]:
 
 def _json_files(source: Path) -> list[Path]:
     if source.is_dir():
-        return sorted(path for path in source.rglob("*.json") if path.is_file() and _is_trial(path))
+        found = (path for path in source.rglob("*.json") if path.is_file() and _is_trial(path))
+        return sorted(path for path in found if not is_of_a_site(path, source))
     if not source.exists():
         raise RecordError(f"{source}: there is no such file or folder.")
     return [] if source.name.endswith(LATENCY_SUFFIX) else [source]

@@ -1,69 +1,43 @@
-"""The comparison as a static site: a list of pages, each a template with its context, and the data files.
+"""The comparison as a static site: pages, their data in several formats, and the scripts they need.
 
-A page is self-contained: style, plotly and figures are inside, and a Content-Security-Policy lets only
-these very scripts run and forbids every request.
+Opens from disk and from any host, and requests nothing from any other.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
-
-from reports import text
-from reports.answer import answer
-from reports.cost_score import weights_told
+from reports.board import Board, make_board
+from reports.catalogue import Catalogue
 from reports.errors import RecordError
-from reports.export import FRONT, csv_table, escape_markdown, markdown_table, safe_csv
-from reports.figures import figure_json, score_against_parameters
-from reports.files import write_atomically
+from reports.export import json_table, latex_table, markdown_report, parquet_table, safe_csv
+from reports.files import Folder
+from reports.html import Page, Shell, assets, nonce, render
 from reports.latency import frame
-from reports.latency_page import groups
-from reports.provenance import Provenance, provenance
-from reports.schema import SCHEMA_VERSION, LatencyRecord, Record
-from reports.sections import Section, sections
-from reports.standing import Standing, all_standings, comparisons_frame, standing, standings
+from reports.links import record_page
+from reports.pages.front import front_page
+from reports.pages.latency import latency_page
+from reports.pages.memory import memory_page
+from reports.pages.method import method_pages
+from reports.pages.protocol import protocol_page
+from reports.pages.record import record_pages
+from reports.pages.task import task_pages
+from reports.schema import LatencyRecord, Record
+from reports.standing import comparisons_frame
+from reports.table import compare, trials
 
 QUESTION = "Which tuning method should I pick?"
-LATENCY_TITLE = "What does a method cost at inference?"
-HOLLOW = "○"
-_FILTERS = (
-    *("clean", "count", "share", "percent", "spread", "estimate"),
-    *("size", "seconds", "ratio", "interval", "score"),
-)
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of the site: where it goes, the template that draws it and what the template is given."""
-
-    path: str
-    name: str
-    template: str
-    context: dict[str, Any]
-    files: tuple[tuple[str, str], ...]
-    """Its content as data: path and kind."""
-
-
-@dataclass(frozen=True)
-class SectionView:
-    """A section with everything the template says about it; `anchor` is ours, never foreign text."""
-
-    anchor: str
-    section: Section
-    answer: list[str]
-    figure: Markup | None
-    provenance: Provenance
-    standing: Standing | None
+NAV = {
+    "index.html": "Comparison",
+    "tasks/index.html": "Tasks",
+    "methods/index.html": "Methods",
+    "latency.html": "Latency",
+    "memory.html": "Memory",
+    "claims.html": "Claims",
+    "protocol.html": "Protocol",
+}
+"""What the bar on top links to, where the site has it."""
 
 
 def build_site(
@@ -72,156 +46,74 @@ def build_site(
     *,
     latencies: Sequence[LatencyRecord] = (),
     title: str = QUESTION,
+    catalogue: Catalogue | None = None,
+    more: Sequence[Page] = (),
 ) -> Path:
     """Write the pages and their data files into `out` and return the path of the first page.
 
-    Trials make `index.html`, `table.md` and `table.csv`; latency comparisons make `latency.html` and
-    `latency.csv`.
+    What an earlier build wrote there and this one does not is removed; other files are left alone.
+
+    Args:
+        records: trials.
+        out: folder of the site, made if absent.
+        latencies: latency comparisons.
+        title: heading of the front page.
+        catalogue: what is said of methods and tasks beside their results.
+        more: further pages; the bar on top names those that it knows.
+
+    Raises:
+        RecordError: there is nothing to show, or the records contradict each other.
     """
     if not records and not latencies:
         raise RecordError("there are no records to report on: run a study first, or name its folder.")
-    out = Path(out)
-    pages = []
-    if records:
-        pages.append(front_page(records, title))
-        write_atomically(out / "table.md", markdown_report(records, title))
-        write_atomically(out / "table.csv", csv_table(records))
-        if compared := all_standings(sections(records)):
-            write_atomically(out / "comparisons.csv", safe_csv(comparisons_frame(compared)))
-    if latencies:
-        pages.append(latency_page(latencies))
-        write_atomically(out / "latency.csv", safe_csv(frame(latencies)))
-    for page in pages:
-        others = [(other.path, other.name) for other in pages if other is not page]
-        write_atomically(out / page.path, render(page, others))
-    return out / pages[0].path
+    board = make_board(records, title, latencies, catalogue)
+    pages = [*_pages(board), *more]
+    raw = [record.model_dump_json() for record in board.records]
+    stamp = nonce([title, *raw, *(item.model_dump_json() for item in board.latencies), *assets().values()])
+    paths = {page.path for page in pages}
+    nav = tuple((path, name) for path, name in NAV.items() if path in paths)
+    shell = Shell(title=title, nonce=stamp, nav=nav)
+    with Folder(Path(out)) as folder:
+        for page in pages:
+            folder.write(page.path, render(page, shell))
+        for page in record_pages(board):
+            folder.write(page.path, render(page, shell))
+        for record, content in zip(board.records, raw, strict=True):
+            folder.write(record_page(record).removesuffix("html") + "json", content)
+        for name, content in assets().items():
+            folder.write(f"assets/{name}", content)
+        for name, data in _data(board):
+            folder.write(name, data)
+    return Path(out) / pages[0].path
 
 
-def latency_page(latencies: Sequence[LatencyRecord]) -> Page:
-    """Every latency comparison, with its figure."""
-    context = {"title": LATENCY_TITLE, "groups": groups(latencies)}
-    files = (("latency.csv", "CSV"),)
-    return Page("latency.html", "latency", "latency.html.j2", context, files)
+def _pages(board: Board) -> Iterator[Page]:
+    """Every page but those of the trials, the first one first."""
+    if board.records:
+        yield front_page(board)
+        yield from task_pages(board)
+        yield from method_pages(board)
+    for page in (latency_page(board), memory_page(board)):
+        if page:
+            yield page
+    if board.records:
+        yield protocol_page(board)
 
 
-def front_page(records: Sequence[Record], title: str) -> Page:
-    """The answer, the table, the figure and the provenance of every model and task."""
-    views = [_view(f"part-{number}", section) for number, section in enumerate(sections(records), start=1)]
-    methods = {row.identity.method for view in views for row in view.section.rows}
-    tasks = {view.section.task for view in views}
-    models = {view.section.model for view in views}
-    scope = ", ".join(
-        text.plural(len(group), noun)
-        for group, noun in ((methods, "method"), (tasks, "task"), (models, "model"), (records, "trial"))
-    )
-    overall = standings([view.section for view in views])
-    context = {
-        "title": title,
-        "scope": scope,
-        "views": views,
-        "overall": [(f"model-{number}", item) for number, item in enumerate(overall, start=1)],
-        "weights": weights_told(),
-    }
-    files = [("table.md", "Markdown"), ("table.csv", "CSV")]
-    if overall or any(view.standing for view in views):
-        files.append(("comparisons.csv", "every comparison of two methods"))
-    return Page("index.html", "methods", "page.html.j2", context, tuple(files))
-
-
-def render(page: Page, others: Sequence[tuple[str, str]] = ()) -> str:
-    """The HTML of a page; every value from a record is escaped by the template engine.
-
-    ``others`` are the paths and names of the site's other pages.
-    """
-    scripts = [_plotly(), _source("page.js")]
-    return (
-        _templates()
-        .get_template(page.template)
-        .render(
-            **page.context,
-            others=others,
-            files=page.files,
-            scripts=[Markup(script) for script in scripts],
-            script_hashes=[_hash(script) for script in scripts],
-            front=FRONT,
-            hollow=HOLLOW,
-            generator=_generator(),
-            schema_version=SCHEMA_VERSION,
-        )
-    )
-
-
-def markdown_report(records: Sequence[Record], title: str = QUESTION) -> str:
-    """The page as Markdown: the answers and the table."""
-    parts = [f"# {escape_markdown(title)}"]
-    found = sections(records)
-    for item in standings(found):
-        parts.append(f"## All {len(item.tasks)} tasks on {escape_markdown(item.model)}")
-        parts.append(escape_markdown(" ".join(item.sentences), limit=20_000))
-    for section in found:
-        parts.append(f"## {escape_markdown(section.task)} on {escape_markdown(section.model)}")
-        parts.append(escape_markdown(" ".join(answer(section)), limit=20_000))
-        alone = standing([section])
-        if alone:
-            parts.append(escape_markdown(" ".join(alone.sentences), limit=20_000))
-        parts.append(markdown_table(section.records).strip())
-    return "\n\n".join(parts) + "\n"
-
-
-def _view(anchor: str, section: Section) -> SectionView:
-    figure = score_against_parameters(section)
-    return SectionView(
-        anchor=anchor,
-        section=section,
-        answer=answer(section),
-        figure=Markup(figure_json(figure)) if figure else None,
-        provenance=provenance(section),
-        standing=standing([section]),
-    )
-
-
-@cache
-def _templates() -> Environment:
-    """The template engine: escaping everywhere, an unknown name is an error."""
-    engine = Environment(
-        loader=PackageLoader("reports", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for name in _FILTERS:
-        engine.filters[name] = getattr(text, name)
-    engine.filters |= {"ms": text.milliseconds, "flops": text.flops}
-    return engine
-
-
-@cache
-def _source(name: str) -> str:
-    return _inline((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))
-
-
-@cache
-def _plotly() -> str:
-    return _inline(get_plotlyjs())
-
-
-def _inline(script: str) -> str:
-    """A script that can stand in a page: it must not close its own element."""
-    script = script.replace("\r\n", "\n")
-    if "</script" in script.lower() or "<!--" in script:
-        script = script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-    return script
-
-
-@cache
-def _hash(script: str) -> str:
-    digest = hashlib.sha256(script.encode("utf-8")).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
-
-
-def _generator() -> str:
-    try:
-        return f"Paretune {version('paretune')}"
-    except PackageNotFoundError:  # run from a bare checkout
-        return "Paretune"
+def _data(board: Board) -> Iterator[tuple[str, str | bytes]]:
+    """The tables by file name."""
+    if board.latencies:
+        yield "latency.csv", safe_csv(frame(board.latencies))
+    if not board.records:
+        return
+    table, every = compare(board.records), trials(board.records)
+    yield "table.md", markdown_report(board)
+    yield "table.csv", safe_csv(table)
+    yield "table.json", json_table(table)
+    yield "table.tex", latex_table(board.records)
+    yield "table.parquet", parquet_table(table)
+    yield "trials.csv", safe_csv(every)
+    yield "trials.parquet", parquet_table(every)
+    alone = [view.standing for view in board.views if view.standing]
+    if found := [*board.overall, *alone]:
+        yield "comparisons.csv", safe_csv(comparisons_frame(found))

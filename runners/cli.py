@@ -317,10 +317,11 @@ def _run(study: Study, folder: Path, *, wandb: bool, retry: bool) -> list[Record
 
 
 def _write_page(records: list[Record], folder: Path, json_: bool, **options: Any) -> None:
-    """Write the page; its path is the last line of standard output."""
+    """Write the site; the path of its first page is the last line of standard output."""
     from reports import build_site
+    from runners.catalogue import catalogue
 
-    page = build_site(records, folder, **options).resolve()
+    page = build_site(records, folder, catalogue=catalogue(), **options).resolve()
     if json_:
         print(json.dumps({"page": str(page), "records": len(records)}))
     else:
@@ -328,18 +329,15 @@ def _write_page(records: list[Record], folder: Path, json_: bool, **options: Any
 
 
 def _describe_method(method: Method[Any]) -> dict[str, Any]:
-    fields = method.options.model_fields.items()
-    defaults = method.options().model_dump(mode="json")
+    from runners.catalogue import describe_options
+
     return {
         "name": method.name,
         "summary": method.summary,
         "source": method.source,
         "mergeable": method.mergeable,
         "learning_rate": method.learning_rate,
-        "options": [
-            {"name": name, "default": defaults[name], "description": field.description}
-            for name, field in fields
-        ],
+        "options": describe_options(method),
     }
 
 
