@@ -113,7 +113,7 @@ def _signs(pairs: int, resamples: int, seed: int) -> NDArray[np.float64]:
         bits = np.arange(2**pairs)[:, None] >> np.arange(pairs) & 1
     else:
         bits = np.random.default_rng(seed).integers(0, 2, size=(resamples, pairs))
-    return bits * 2.0 - 1.0
+    return (2 * bits - 1).astype(np.float64)
 
 
 def smallest_p(pairs: int, resamples: int = RESAMPLES) -> float:

@@ -106,10 +106,11 @@ def test_a_click_sorts_and_another_turns_it_around(page):
     _open(page)
     button = page.locator("#board thead th", has_text="Trainable parameters")
     button.click()
+    playwright.expect(button).to_have_attribute("aria-sort", "ascending")
     rising = [float(value) for value in _column(page, 5)]
     assert rising == sorted(rising)
-    assert button.get_attribute("aria-sort") == "ascending"
     button.click()
+    playwright.expect(button).to_have_attribute("aria-sort", "descending")
     assert [float(value) for value in _column(page, 5)] == rising[::-1]
 
 
@@ -117,6 +118,7 @@ def test_the_keyboard_sorts(page):
     _open(page)
     page.locator("#board thead th [role=button]").nth(2).focus()
     page.keyboard.press("Enter")
+    playwright.expect(page.locator("#board thead th").nth(2)).to_have_attribute("aria-sort", "ascending")
     scores = [float(value) for value in _column(page, 3)]
     assert scores == sorted(scores)
 
@@ -202,7 +204,8 @@ def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(page, st
     ]
     for name in names:
         _open(page, name)
-        found = axe.Axe().run(page).response["violations"]
+        # Its own fetching of style sheets is what our policy forbids.
+        found = axe.Axe().run(page, options={"preload": False}).response["violations"]
         serious = [item for item in found if item["impact"] in ("serious", "critical")]
         assert not serious, (name, [(item["id"], item["nodes"][0]["html"][:200]) for item in serious])
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
