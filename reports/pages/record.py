@@ -146,7 +146,11 @@ def _words(key: str) -> str:
 
 
 def _joined(values: dict[str, Any]) -> str:
-    return ", ".join(f"{_words(key)} {text.setting(value)}" for key, value in values.items())
+    """Names and values on one line, those of a nested part too."""
+    return ", ".join(
+        f"{_words(key)} {_joined(value) if isinstance(value, dict) and value else text.setting(value)}"
+        for key, value in values.items()
+    )
 
 
 def _value(key: str, value: Any) -> str:

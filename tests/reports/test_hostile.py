@@ -30,7 +30,7 @@ from .test_site import Reader
 STRINGS: dict[str, list[str]] = json.loads((Path(__file__).parents[1] / "hostile_strings.json").read_text())
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 LINK = (
-    r"#[a-z0-9-]+|data:,|(\.\./)*[a-z0-9_][\w.-]*(/[a-z0-9_][\w.-]*)*(#[a-z0-9-]+)?|https://[A-Za-z0-9./_-]+"
+    r"#[a-z0-9-]+|data:,|(\.\./)*[a-z0-9_][\w.-]*(/[a-z0-9_-][\w.-]*)*(#[a-z0-9-]+)?|https://[A-Za-z0-9./_-]+"
 )
 INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
