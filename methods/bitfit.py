@@ -14,7 +14,7 @@ from methods.errors import AnatomyError
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.space import LogUniform, SearchSpace
-from methods.spec import Injection, Method, NoOptions
+from methods.spec import WEIGHTS, Injection, Method, NoOptions, at
 
 
 class BitFit(Method[NoOptions]):
@@ -23,6 +23,7 @@ class BitFit(Method[NoOptions]):
     name = "bitfit"
     summary = "Only biases train, the weights stay frozen."
     source = "arXiv 2106.10199; benzakenelad/BitFit@7ead19a"
+    places = at("bias trains", *WEIGHTS)
     options = NoOptions
     learning_rate = 5e-3
     search_space = SearchSpace(LogUniform(3e-4, 3e-2))

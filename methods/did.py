@@ -22,7 +22,7 @@ from methods.anatomy import Anatomy
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.space import LogUniform, SearchSpace
-from methods.spec import Injection, Method
+from methods.spec import WEIGHTS, Injection, Method, at
 from methods.subspace import SubspaceOptions
 
 
@@ -36,6 +36,7 @@ class DID(Method[DidOptions]):
     name = "did"
     summary = "All weights move, in a random subspace of few dimensions; merges away."
     source = "arXiv 1804.08838, 2012.13255; uber-research/intrinsic-dimension@2a7ebd2"
+    places = at("moves in a random subspace", *WEIGHTS)
     options = DidOptions
     mergeable = True
     learning_rate = 1e-2

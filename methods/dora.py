@@ -25,7 +25,7 @@ from methods.geometry import Geometry
 from methods.linear import Linear, oriented
 from methods.lora import LoraOptions, LowRank, by_module, part_path
 from methods.space import Choice, LogUniform, SearchSpace
-from methods.spec import Injection, Method, Swap
+from methods.spec import Injection, Method, Swap, at
 
 
 class DoraOptions(LoraOptions):
@@ -108,6 +108,7 @@ class DoRA(Method[DoraOptions]):
     name = "dora"
     summary = "LoRA on the direction of each weight row, with its length trained apart; merges away."
     source = "arXiv 2402.09353; huggingface/peft@5d602fd"
+    places = at("low-rank update and length", "query", "value")
     options = DoraOptions
     mergeable = True
     learning_rate = 1e-3

@@ -11,7 +11,7 @@ from methods.anatomy import Anatomy
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.space import LogUniform, SearchSpace
-from methods.spec import Injection, Method, NoOptions
+from methods.spec import WEIGHTS, Injection, Method, NoOptions, at
 
 
 class Full(Method[NoOptions]):
@@ -20,6 +20,7 @@ class Full(Method[NoOptions]):
     name = "full"
     summary = "Every weight trains: the reference of every comparison."
     source = "arXiv 1810.04805"
+    places = at("trains", *WEIGHTS)
     options = NoOptions
     learning_rate = 5e-5
     search_space = SearchSpace(LogUniform(1e-5, 5e-4))

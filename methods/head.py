@@ -12,7 +12,7 @@ from methods.errors import AnatomyError
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.space import LogUniform, SearchSpace
-from methods.spec import Injection, Method, NoOptions
+from methods.spec import Injection, Method, NoOptions, at
 
 
 class Head(Method[NoOptions]):
@@ -21,6 +21,7 @@ class Head(Method[NoOptions]):
     name = "head"
     summary = "The body is frozen, only the task head trains: the floor of every comparison."
     source = "linear probing, arXiv 1610.01644"
+    places = at("nothing in the body")
     options = NoOptions
     learning_rate = 1e-2
     search_space = SearchSpace(LogUniform(1e-3, 1e-1))

@@ -32,7 +32,7 @@ from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.space import Choice, LogUniform, SearchSpace
-from methods.spec import Injection, Method, Options, Swap
+from methods.spec import Injection, Method, Options, Swap, at
 
 
 class HoulsbyOptions(Options):
@@ -63,6 +63,9 @@ class Houlsby(Method[HoulsbyOptions]):
     name = "houlsby"
     summary = "Two bottleneck adapters per block, before each residual addition; LayerNorms train too."
     source = "arXiv 1902.00751; google-research/adapter-bert@1a31fc6"
+    places = at("adapter", "attention_output", "feed_forward_output") | at(
+        "trains", "attention_norm", "feed_forward_norm"
+    )
     options = HoulsbyOptions
     learning_rate = 1e-3
     search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"bottleneck": Choice((8, 64, 256))})

@@ -27,7 +27,7 @@ from methods.geometry import Geometry
 from methods.linear import Linear, oriented
 from methods.lora import by_module
 from methods.space import LogUniform, SearchSpace
-from methods.spec import Injection, Method, NoOptions, Swap
+from methods.spec import Injection, Method, NoOptions, Swap, at
 
 OUTPUTS = ("key", "value")
 """Roles whose output is scaled; of the other, ``down``, the input is."""
@@ -110,6 +110,7 @@ class IA3(Method[NoOptions]):
     name = "ia3"
     summary = "Trained vectors scale keys, values and the inner feed-forward activation; merges away."
     source = "arXiv 2205.05638; r-three/t-few@114dece"
+    places = at("scale", "key", "value", "down_input")
     options = NoOptions
     mergeable = True
     learning_rate = 1e-2

@@ -29,7 +29,7 @@ from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.space import Choice, LogUniform, SearchSpace
-from methods.spec import Follow, Following, Injection, Method, Options
+from methods.spec import Follow, Following, Injection, Method, Options, at
 
 
 class LinOptions(Options):
@@ -57,6 +57,7 @@ class Lin(Method[LinOptions]):
     name = "lin"
     summary = "One bottleneck adapter at the end of each block, behind a LayerNorm of its own."
     source = "arXiv 2004.03829; zlinao/VGLM@39e094f"
+    places = at("LayerNorm and adapter", "block_end")
     options = LinOptions
     learning_rate = 1e-3
     search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"bottleneck": Choice((16, 64, 256))})

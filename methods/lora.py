@@ -35,7 +35,7 @@ from methods.flops import Chain, Work
 from methods.geometry import Geometry
 from methods.linear import Linear, oriented
 from methods.space import Choice, LogUniform, SearchSpace
-from methods.spec import Injection, Method, Options, Swap
+from methods.spec import Injection, Method, Options, Swap, at
 
 Role = Literal["query", "key", "value", "output", "up", "down", "gate", "qkv"]
 
@@ -198,6 +198,7 @@ class LoRA(Method[LoraOptions]):
     name = "lora"
     summary = "Low-rank updates beside frozen linear layers; merges away."
     source = "arXiv 2106.09685; microsoft/LoRA@c4593f0"
+    places = at("low-rank update", "query", "value")
     options = LoraOptions
     mergeable = True
     learning_rate = 1e-3

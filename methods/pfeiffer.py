@@ -32,7 +32,7 @@ from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.space import Choice, LogUniform, SearchSpace
-from methods.spec import Follow, Following, Injection, Method, Options, Swap
+from methods.spec import Follow, Following, Injection, Method, Options, Swap, at
 
 
 class PfeifferOptions(Options):
@@ -72,6 +72,7 @@ class Pfeiffer(Method[PfeifferOptions]):
     name = "pfeiffer"
     summary = "One bottleneck adapter per block, between two uses of the block's own LayerNorm."
     source = "arXiv 2005.00247; adapter-hub/adapters@88f18eb"
+    places = at("adapter around it", "feed_forward_norm")
     options = PfeifferOptions
     learning_rate = 1e-3
     search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"bottleneck": Choice((16, 64, 256))})

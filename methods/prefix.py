@@ -44,7 +44,7 @@ from methods.errors import MethodError
 from methods.flops import Chain, Work
 from methods.geometry import Geometry
 from methods.space import Choice, LogUniform, SearchSpace
-from methods.spec import Injection, Method, Options
+from methods.spec import Injection, Method, Options, at
 
 PREFIX = "prefix"
 """Name of the submodule that holds a block's keys and values inside its attention module."""
@@ -223,6 +223,7 @@ class Prefix(Method[PrefixOptions]):
     name = "prefix"
     summary = "Trained keys and values in front of every self-attention's own."
     source = "arXiv 2101.00190; XiangLi1999/PrefixTuning@6519d30"
+    places = at("prefix", "keys_values")
     options = PrefixOptions
     learning_rate = 1e-3
     search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"length": Choice((5, 10, 20, 50))})

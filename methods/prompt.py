@@ -39,7 +39,7 @@ from methods.errors import MethodError
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.space import Choice, LogUniform, SearchSpace
-from methods.spec import Injection, Method, Options
+from methods.spec import Injection, Method, Options, at
 
 PROMPT = "prompt"
 """Name of the submodule that holds the prompt inside the body."""
@@ -198,6 +198,7 @@ class Prompt(Method[PromptOptions]):
     name = "prompt"
     summary = "Trained embeddings among the input's; uses up input positions."
     source = "arXiv 2104.08691; google-research/prompt-tuning@72285ee"
+    places = at("prompt", "input")
     options = PromptOptions
     learning_rate = 3e-2
     search_space = SearchSpace(LogUniform(3e-3, 3e-1), {"length": Choice((5, 20, 50))})

@@ -19,7 +19,7 @@ from methods.errors import OptionError
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.space import LogUniform, SearchSpace
-from methods.spec import Injection, Method
+from methods.spec import WEIGHTS, Injection, Method, at
 from methods.subspace import SubspaceOptions, scales_of
 
 
@@ -33,6 +33,7 @@ class SAID(Method[SaidOptions]):
     name = "said"
     summary = "All weights move, in a random subspace of few dimensions scaled layer by layer; merges away."
     source = "arXiv 2012.13255; rabeehk/compacter@e123daa"
+    places = at("moves in a random subspace", *WEIGHTS)
     options = SaidOptions
     mergeable = True
     learning_rate = 1e-2

@@ -23,6 +23,24 @@ from methods.linear import Foldable
 from methods.moved import Moving
 from methods.space import SearchSpace
 
+BLOCK_WEIGHTS = (
+    *("query", "key", "value", "output", "attention_norm"),
+    *("up", "down", "feed_forward_norm"),
+)
+WEIGHTS = ("embeddings", *BLOCK_WEIGHTS)
+PLACES = (
+    *WEIGHTS,
+    *("input", "keys_values", "attention_output", "down_input", "feed_forward_output", "block_end"),
+)
+"""Places of a transformer: what has weights, then where something can be put between."""
+
+
+def at(what: str, *places: str) -> dict[str, str]:
+    """The places where a method does something, for :attr:`Method.places`."""
+    if unknown := set(places) - set(PLACES):
+        raise RuntimeError(f"there are no places {unknown}")
+    return dict.fromkeys(places, what)
+
 
 class Options(BaseModel):
     """Base of a method's options: frozen, validated at construction, unknown names refused."""
@@ -131,6 +149,8 @@ class Method(ABC, Generic[OptionsT]):
     """One line for people."""
     source: ClassVar[str]
     """Paper and original code."""
+    places: ClassVar[Mapping[str, str]]
+    """Where it acts by default, for a figure: some of :data:`PLACES`, each with what happens there."""
     options: ClassVar[type[Options]]
     """The options it takes, with their defaults."""
     mergeable: ClassVar[bool] = False

@@ -14,7 +14,7 @@ from methods.errors import OptionError
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.space import LogUniform, SearchSpace
-from methods.spec import Injection, Method, Options
+from methods.spec import BLOCK_WEIGHTS, Injection, Method, Options, at
 
 
 class TopLayersOptions(Options):
@@ -29,6 +29,7 @@ class TopLayers(Method[TopLayersOptions]):
     name = "top_layers"
     summary = "Only the last blocks train: full fine-tuning's cheap cousin."
     source = "arXiv 2106.09685, table 3 (FT-Top2)"
+    places = at("trains in the last blocks", *BLOCK_WEIGHTS)
     options = TopLayersOptions
     learning_rate = 5e-5
     search_space = SearchSpace(LogUniform(1e-5, 5e-4))

@@ -5,6 +5,7 @@ Imports nothing of ours outside this package: runners write records, everything 
 
 from __future__ import annotations
 
+from reports.catalogue import Catalogue
 from reports.errors import RecordError
 from reports.export import csv_table, markdown_table
 from reports.grid import Grid, make_grid
@@ -19,6 +20,7 @@ from reports.table import compare, trials
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Catalogue",
     "Grid",
     "Record",
     "RecordError",

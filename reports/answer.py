@@ -2,133 +2,125 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from reports import text
 from reports.aggregate import Row
 from reports.sections import Section
+from reports.standing import Standing
+from reports.statistics import MIN_SEEDS
 
 
-@dataclass(frozen=True)
-class Margin:
-    """How far apart two scores must be before the difference means anything, and why."""
-
-    value: float | None
-    reason: str
-
-
-def answer(section: Section) -> list[str]:
-    """Sentences, the first one the shortest answer."""
+def answer(section: Section, standing: Standing | None) -> list[str]:
+    """Sentences, the first one the shortest answer; ``standing`` is that of the section alone."""
     scored = [row for row in section.rows if row.score.mean is not None]
     if not scored and any(row.score.mean is not None for row in section.apart):
         return ["No score on this task may be ranked: each is shown apart, with the reason."]
     if not scored or section.info is None:
         return ["No method has a score on this task, so there is nothing to compare."]
-    best = scored[0]
-    limits = margin(section, best)
-    rivals = _cheaper_within(section, best, scored, limits)
     told = [
-        _best(section, best, scored),
-        limits.reason,
-        _rivals(best, rivals, limits),
+        _best(section, scored),
+        seeds_say(standing, scored),
         _front(section),
-        _floor(section, scored, limits),
+        _floor(section, scored),
         _lost(section),
         _apart(section),
     ]
     return [sentence for sentence in told if sentence]
 
 
-def margin(section: Section, best: Row) -> Margin:
-    """One standard error of the best score.
+def summary(sections: Sequence[Section], standing: Standing | None) -> str:
+    """One paragraph on all tasks of a model; ``standing`` is that over all of them."""
+    known = [section for section in sections if section.info]
+    scored = [[row for row in section.rows if row.score.mean is not None] for section in known]
+    if not any(scored):
+        return "No method has a score on any of these tasks, so there is nothing to compare."
+    if standing and standing.places[0].rank.value is not None:
+        rows = {row.label: row for row in reversed([row for rows in scored for row in rows])}
+        return " ".join([f"On {text.plural(len(standing.tasks), 'task')}:", *_standing_said(standing, rows)])
+    best = [
+        f"{text.clean(rows[0].label)} on {text.clean(section.task)} ({text.spread(rows[0].score)})"
+        for section, rows in zip(known, scored, strict=True)
+        if rows
+    ]
+    shown = best if len(best) <= 6 else [*best[:5], f"others on {len(best) - 5} more"]
+    return f"Highest scores: {text.listing(shown)}. {few_seeds([row for rows in scored for row in rows])}"
 
-    For accuracy it is √(p(1 − p) / n) over the reported examples; with several seeds the standard
-    deviation between them counts when it is larger. Other metrics have no closed form here.
-    """
-    sampling = _sampling_error(section, best.score.mean)
-    spread = best.score.sd
-    name = text.clean(section.info.main_metric) if section.info else ""
-    examples = (section.info.sizes.report if section.info else None) or 0
-    if spread is None and sampling is None:
-        return Margin(
-            None,
-            f"There is one seed per score and no simple standard error for {name}, so small differences "
-            "decide nothing.",
+
+def seeds_say(standing: Standing | None, scored: Sequence[Row]) -> str:
+    """What the paired tests decide between the best method and the others, or why they cannot."""
+    if standing is None or standing.places[0].rank.value is None:
+        return few_seeds(scored)
+    return " ".join(_standing_said(standing, {row.label: row for row in scored}))
+
+
+def few_seeds(rows: Sequence[Row]) -> str:
+    """Why nothing is decided."""
+    most = max((row.score.n for row in rows), default=0)
+    if len(rows) < 2:
+        return ""
+    if most <= 1:
+        return (
+            "One seed: no verdict. Another seed could turn the order of neighbours around, so a difference "
+            "between two scores is no evidence here."
         )
-    if spread is None:
-        return Margin(
-            sampling,
-            f"One standard error is {sampling:.3f} (√(p(1−p)/n), n = {examples:,}): with one seed, a "
-            "difference below it is no evidence that one method is better, and a larger one is only a hint.",
-        )
-    if sampling is None or spread >= sampling:
-        return Margin(
-            spread,
-            f"The best score moves by {spread:.3f} between seeds (standard deviation of "
-            f"{text.plural(best.score.n, 'seed')}): a difference below that is no evidence. "
-            "What another choice of reported examples would change is not counted in it.",
-        )
-    return Margin(
-        sampling,
-        f"One standard error on {examples:,} examples is {sampling:.3f}, more than the {spread:.3f} between "
-        "seeds: a difference below it is no evidence.",
+    if most < MIN_SEEDS:
+        return f"Only {most} seeds: no verdict, which takes at least {MIN_SEEDS}."
+    return "No verdict: the methods share too few seeds."
+
+
+def _standing_said(standing: Standing, rows: dict[str, Row]) -> list[str]:
+    """The best average rank, who is not distinguishable from it, and what the cheapest of these trains."""
+    best = standing.places[0].label
+    beside = {
+        verdict.second if verdict.first == best else verdict.first: verdict.decision
+        for verdict in standing.verdicts
+        if best in (verdict.first, verdict.second)
+    }
+    decisions = list(beside.values())
+    rank = text.estimate(standing.places[0].rank, 1)
+    said = [f"{text.clean(best)} has the best average rank, {rank}."]
+    same = [label for label, decision in beside.items() if decision == "not distinguishable"]
+    told = decisions.count("distinguishable")
+    if all(decision == "too few pairs" for decision in decisions):
+        return [*said, "So few seeds can tell no two methods apart, whatever their scores: no verdict."]
+    if same:
+        names = text.listing([text.clean(label) for label in same])
+        said.append(f"Not distinguishable from it: {names} ({told} of {len(decisions)} are).")
+    elif told == len(decisions):
+        said.append("Every other method is distinguishable from it.")
+    return [*said, _cheapest(best, same, rows)]
+
+
+def _cheapest(best: str, same: Sequence[str], rows: dict[str, Row]) -> str:
+    """What the method with the fewest parameters trains among those that may be as good as the best."""
+    counts = [
+        (row.trainable_parameters, row)
+        for label in (best, *same)
+        if (row := rows.get(label)) is not None and row.trainable_parameters is not None
+    ]
+    if not counts:
+        return ""
+    _, row = min(counts, key=lambda pair: pair[0])
+    among = "Of these, " if same else ""
+    return (
+        f"{among}{text.clean(row.label)} trains {'the fewest: ' if same else ''}"
+        f"{text.count(row.trainable_parameters)} parameters, of which the method's are "
+        f"{text.share(row.trainable_share)} of the base."
     )
 
 
-def _sampling_error(section: Section, value: float | None) -> float | None:
-    if section.info is None or section.info.main_metric != "accuracy" or not section.info.sizes.report:
-        return None
-    if value is None or not 0 <= value <= 1:
-        return None
-    return math.sqrt(value * (1 - value) / section.info.sizes.report)
-
-
-def _cheaper_within(section: Section, best: Row, scored: list[Row], limits: Margin) -> list[Row]:
-    """Rows that train fewer parameters than the best and are within the margin, the cheapest first."""
-    top, cost = best.score.mean, best.trainable_parameters
-    if limits.value is None or top is None or cost is None:
-        return []
-    sign = 1 if section.higher_is_better else -1
-    found = [
-        (row.trainable_parameters, row)
-        for row in scored
-        if row.score.mean is not None
-        and row.trainable_parameters is not None
-        and row.trainable_parameters < cost
-        and sign * (top - row.score.mean) <= limits.value
-    ]
-    return [row for _, row in sorted(found, key=lambda pair: pair[0])]
-
-
-def _best(section: Section, best: Row, scored: list[Row]) -> str:
+def _best(section: Section, scored: Sequence[Row]) -> str:
     assert section.info is not None  # answer() has made sure
+    best = scored[0]
     tied = [text.clean(row.label) for row in scored if row.score.mean == best.score.mean]
-    who = f"{text.listing(tied)} {'score' if len(tied) > 1 else 'scores'} best"
+    who = f"{text.listing(tied)} {'have' if len(tied) > 1 else 'has'} the highest score"
     seeds = f" over {text.plural(best.score.n, 'seed')}" if best.score.n > 1 else ""
     size = section.info.sizes.report
     served = f" on {text.plural(size, 'example')} that served for nothing else" if size is not None else ""
     return (
         f"{who}: {text.clean(section.info.main_metric)} {text.spread(best.score)}{seeds}{served}, training "
         f"{text.count(best.trainable_parameters)} parameters."
-    )
-
-
-def _rivals(best: Row, rivals: list[Row], limits: Margin) -> str:
-    if limits.value is None or best.trainable_parameters is None:
-        return ""
-    if not rivals:
-        return "No method that trains fewer parameters is within that margin."
-    said = [
-        f"{text.clean(row.label)} ({text.score(row.score.mean)} with {text.count(row.trainable_parameters)})"
-        for row in rivals
-    ]
-    cheapest = text.clean(rivals[0].label)
-    part = text.share((rivals[0].trainable_parameters or 0) / best.trainable_parameters)
-    return (
-        f"Training fewer parameters and within that margin of {text.clean(best.label)}: "
-        f"{text.listing(said)}. This study cannot tell them apart; the cheapest, {cheapest}, trains {part} "
-        "as many parameters."
     )
 
 
@@ -142,23 +134,24 @@ def _front(section: Section) -> str:
     )
 
 
-def _floor(section: Section, scored: list[Row], limits: Margin) -> str:
-    """Name the methods that learned nothing beyond the majority answer."""
-    if section.majority is None:
+def _floor(section: Section, scored: Sequence[Row]) -> str:
+    """Name the methods that learned nothing beyond the majority answer, as far as their seeds show."""
+    floor = section.majority
+    if floor is None:
         return ""
-    sign = 1 if section.higher_is_better else -1
-    slack = limits.value or 0.0
-    low = [
-        text.clean(row.label)
-        for row in scored
-        if row.score.mean is not None and sign * (row.score.mean - section.majority) <= slack
-    ]
+    low = [text.clean(row.label) for row in scored if _at_floor(row, floor, section.higher_is_better)]
     if not low:
         return ""
-    return (
-        f"Not clearly better than always giving the majority answer ({text.score(section.majority)}): "
-        f"{text.listing(low)}."
-    )
+    said = f"Not shown to be better than always giving the majority answer ({text.score(floor)})"
+    return f"{said}: {text.listing(low)}."
+
+
+def _at_floor(row: Row, floor: float, higher_is_better: bool) -> bool:
+    worst = row.score.mean
+    if row.score.interval:
+        worst = row.score.interval.low if higher_is_better else row.score.interval.high
+    assert worst is not None  # only scored rows are asked
+    return worst <= floor if higher_is_better else worst >= floor
 
 
 def _lost(section: Section) -> str:

@@ -1,7 +1,8 @@
-"""The comparison as Markdown and CSV, with foreign text made harmless in each."""
+"""The comparison as Markdown, CSV, JSON, LaTeX and Parquet, with foreign text made harmless in each."""
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from reports import text
 from reports.aggregate import Row
+from reports.board import Board
 from reports.errors import RecordError
 from reports.origins import UNKNOWN, Origin, Origins
 from reports.schema import Record
@@ -28,6 +30,31 @@ _HEADER = (
     "Latency, merged",
     "Checkpoint",
 )
+_LATEX_HEADER = (
+    "Trainable parameters",
+    "Peak memory",
+    "Training time",
+    "Latency",
+    "Latency, merged",
+    "Checkpoint",
+)
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    **{char: f"\\{char}" for char in "&%$#_"},
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "×": r"$\times$",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "–": "--",
+    "≈": r"$\approx$",
+}
 _LEGEND = (
     f"{FRONT} on the Pareto front of score against trainable parameters (method and head). "
     "Latency: time relative to the untouched base, with its 95 % interval. – not measured or not possible."
@@ -53,17 +80,9 @@ def markdown_sections(found: Sequence[Section]) -> str:
     blocks = []
     for section in found:
         title = f"**{escape_markdown(section.task)} on {escape_markdown(section.model)}**\n\n"
-        blocks.append((title if len(found) > 1 else "") + _table(section, section.rows))
-        if section.apart:
-            reasons = [
-                f"* {escape_markdown(row.label)}: {escape_markdown(row.apart)}" for row in section.apart
-            ]
-            blocks += ["Shown apart, not ranked:", _table(section, section.apart), "\n".join(reasons)]
-    rows = [row for section in found for row in section.every_row]
-    seeds = any(row.score.interval for row in rows)
-    chosen = how_set([record for section in found for record in section.records]).capitalize()
-    legend = f"{f'{chosen}. ' if chosen else ''}{_LEGEND}{_SEEDS if seeds else ''}"
-    return "\n\n".join([*blocks, legend, *known_by(rows)]) + "\n"
+        first, *apart = _tables(section)
+        blocks += [(title if len(found) > 1 else "") + first, *apart]
+    return "\n\n".join([*blocks, _legend(found)]) + "\n"
 
 
 def known_by(rows: Sequence[Row]) -> list[str]:
@@ -97,6 +116,48 @@ def safe_csv(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, lineterminator="\n")
 
 
+def json_table(frame: pd.DataFrame) -> str:
+    """A table as a JSON list of objects with raw numbers; what is unknown is null."""
+    return frame.to_json(orient="records", indent=1, double_precision=15) + "\n"
+
+
+def parquet_table(frame: pd.DataFrame) -> bytes:
+    """A table as Parquet with its types: ``pandas.read_parquet`` gives it back."""
+    stream = io.BytesIO()
+    frame.to_parquet(stream, index=False)
+    return stream.getvalue()
+
+
+def markdown_report(board: Board) -> str:
+    """The front page as Markdown: the answers and the tables."""
+    parts = [f"# {escape_markdown(board.title)}"]
+    for item in board.overall:
+        parts.append(f"## All {len(item.tasks)} tasks on {escape_markdown(item.model)}")
+        parts.append(escape_markdown(" ".join(item.sentences), limit=20_000))
+    for view in board.views:
+        section = view.section
+        parts.append(f"## {escape_markdown(section.task)} on {escape_markdown(section.model)}")
+        parts.append(escape_markdown(" ".join(view.answer), limit=20_000))
+        parts += _tables(section)
+    return "\n\n".join([*parts, _legend([view.section for view in board.views])]) + "\n"
+
+
+def latex_table(records: Sequence[Record], origins: Origins | None = None) -> str:
+    """The table of methods for the booktabs package, one ``table`` per model and task.
+
+    Rows that are not ranked stand below a rule of their own.
+    """
+    found = sections(records, origins)
+    if not found:
+        raise RecordError("there are no records to make a table from.")
+    return "% \\usepackage{booktabs}\n" + "\n".join(_latex(section) for section in found)
+
+
+def escape_latex(foreign: object, limit: int = 200) -> str:
+    """Foreign text that LaTeX prints as itself, and never runs."""
+    return "".join(_LATEX.get(char, char) for char in text.clean(foreign, limit))
+
+
 def escape_markdown(foreign: object, limit: int = 200) -> str:
     """Foreign text that renders as itself in GitHub Markdown: no markup, no link, no table cell."""
     line = re.sub(r"([\\`*_{}\[\]|~#!@$]|:(?=//))", r"\\\1", text.clean(foreign, limit))
@@ -108,6 +169,65 @@ def escape_markdown(foreign: object, limit: int = 200) -> str:
 def _escaped_start(start: str) -> str:
     """What begins a line, as text: the sign itself is escaped, of a number the sign after it."""
     return f"{start}\\" if start.isdigit() else f"\\{start}"
+
+
+def _legend(found: Sequence[Section]) -> str:
+    """What the signs mean, how the settings were chosen, and who measured."""
+    rows = [row for section in found for row in section.every_row]
+    seeds = any(row.score.interval for row in rows)
+    chosen = how_set([record for section in found for record in section.records]).capitalize()
+    legend = f"{f'{chosen}. ' if chosen else ''}{_LEGEND}{_SEEDS if seeds else ''}"
+    return "\n\n".join([legend, *known_by(rows)])
+
+
+def _tables(section: Section) -> list[str]:
+    """The table of what is ranked; where there is more, a second one with the reasons."""
+    blocks = [_table(section, section.rows)] if section.rows or not section.apart else []
+    if section.apart:
+        reasons = [f"* {escape_markdown(row.label)}: {escape_markdown(row.apart)}" for row in section.apart]
+        blocks += ["Shown apart, not ranked:", _table(section, section.apart), "\n".join(reasons)]
+    return blocks
+
+
+def _latex(section: Section) -> str:
+    metric = section.info.main_metric if section.info else "score"
+    header = ["Method", escape_latex(metric).capitalize(), *_LATEX_HEADER]
+    apart = [
+        r"\midrule",
+        rf"\multicolumn{{{len(header)}}}{{l}}{{Not ranked}} \\",
+        *map(_latex_cells, section.apart),
+    ]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"\caption{{{escape_latex(section.task)} on {escape_latex(section.model)}. "
+            r"$\bullet$: on the Pareto front of score against trainable parameters.}",
+            r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}",
+            r"\toprule",
+            rf"{' & '.join(header)} \\",
+            r"\midrule",
+            *map(_latex_cells, section.rows),
+            *(apart if section.apart else []),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _latex_cells(row: Row) -> str:
+    cells = (
+        text.spread(row.score),
+        text.count(row.trainable_parameters),
+        text.size(row.peak_training_bytes),
+        text.seconds(row.training_seconds),
+        text.ratio(row.unmerged),
+        text.ratio(row.merged),
+        text.size(row.checkpoint_bytes),
+    )
+    label = escape_latex(row.label) + (r"$^\bullet$" if row.on_front else "")
+    return rf"{' & '.join([label, *map(escape_latex, cells)])} \\"
 
 
 def _table(section: Section, rows: Sequence[Row]) -> str:

@@ -12,11 +12,10 @@ from markupsafe import Markup
 from plotly.subplots import make_subplots
 
 from reports import text
-from reports.figures import ACCENT, NEUTRAL, figure_json
+from reports.figures import COLOURS, GRID, NEUTRAL, figure_json
 from reports.latency import Published, published, published_rows, verdicts
 from reports.schema import LatencyEntry, LatencyRecord
 
-COLOURS = (ACCENT, "#c4572b", "#3f8f4f", "#8a56b8", "#b08a00", "#1b8a94", "#b8437f", "#6b6b6b")
 PHASES = {"forward": "One pass", "prefill": "Pass up to the first new token", "decode": "One further token"}
 
 
@@ -50,7 +49,8 @@ class Group:
     title: str
     facts: list[tuple[str, str]]
     tables: list[Table]
-    figure: Markup | None
+    figure: tuple[str, Markup] | None
+    """Its id and its JSON."""
     not_measured: list[Published]
     """What papers print for this model on inputs that were not measured here."""
 
@@ -76,7 +76,7 @@ def groups(records: Sequence[LatencyRecord]) -> list[Group]:
                 title=f"{PHASES[first.phase]} of {text.clean(first.model)}",
                 facts=_facts(cells),
                 tables=tables,
-                figure=Markup(figure_json(figure)) if figure else None,
+                figure=(f"latency-{number}-overhead", Markup(figure_json(figure))) if figure else None,
                 not_measured=missing if first.phase != "decode" else [],
             )
         )
@@ -152,7 +152,7 @@ def overhead(cells: Sequence[LatencyRecord]) -> go.Figure | None:
                 col=column,
             )
         figure.update_xaxes(title_text="batch size", type="category", row=1, col=column)
-    axis = {"gridcolor": "rgba(128,128,128,0.22)", "zeroline": True, "zerolinecolor": NEUTRAL}
+    axis = {"gridcolor": GRID, "zeroline": True, "zerolinecolor": NEUTRAL}
     figure.update_yaxes(**axis)
     figure.update_yaxes(title_text="overhead over the base, %", row=1, col=1)
     figure.update_layout(

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from reports.bounds import MAX_FILES, check_values, parsed, step
 from reports.checks import check_record
 from reports.errors import RecordError
-from reports.files import write_atomically
+from reports.files import is_of_a_site, write_atomically
 from reports.identity import identity, is_search, trial_key
 from reports.schema import SCHEMA_VERSION, Record
 
@@ -138,7 +138,8 @@ def search_files(folder: Path) -> list[Path]:
 
 def _json_files(source: Path) -> list[Path]:
     if source.is_dir():
-        found = sorted(path for path in source.rglob("*.json") if _is_shown(path) and _is_trial(path))
+        inside = (path for path in source.rglob("*.json") if _is_shown(path) and _is_trial(path))
+        found = sorted(path for path in inside if not is_of_a_site(path, source))
         if len(found) > MAX_FILES:
             raise RecordError(f"{source}: there are {len(found)} files, of at most {MAX_FILES}.")
         return found

@@ -1,78 +1,50 @@
-"""The comparison as a static site: a list of pages, each a template with its context, and the data files.
+"""The comparison as a static site: pages, their data in several formats, and the scripts they need.
 
-A page is self-contained: style, plotly and figures are inside, and a Content-Security-Policy lets only
-these very scripts run and forbids every request.
+Opens from disk and from any host, and requests nothing from any other.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
-
-from reports import text
-from reports.answer import answer
-from reports.cost_score import weights_told
+from reports.board import IMPORTED, Board, Paths, make_board
+from reports.catalogue import Catalogue
 from reports.errors import RecordError
-from reports.export import FRONT, csv_table, escape_markdown, markdown_sections, safe_csv
-from reports.figures import figure_json, score_against_parameters
-from reports.files import write_atomically
-from reports.intrinsic import Curve, curves
+from reports.export import json_table, latex_table, markdown_report, parquet_table, safe_csv
+from reports.files import Folder
+from reports.html import Page, Shell, assets, nonce, render
+from reports.intrinsic import curves
 from reports.intrinsic import frame as intrinsic_frame
-from reports.intrinsic_page import views as intrinsic_views
 from reports.latency import frame
-from reports.latency_page import groups
-from reports.origins import UNKNOWN, Origins
-from reports.provenance import Provenance, provenance
-from reports.schema import SCHEMA_VERSION, LatencyRecord, Record
-from reports.sections import Section, sections
-from reports.standing import Standing, all_standings, comparisons_frame, standing, standings
-from reports.tuning import how_set
+from reports.links import record_page
+from reports.origins import Origins
+from reports.pages.front import front_page
+from reports.pages.intrinsic import intrinsic_page
+from reports.pages.latency import latency_page
+from reports.pages.memory import memory_page
+from reports.pages.method import method_pages
+from reports.pages.protocol import protocol_page
+from reports.pages.record import record_pages
+from reports.pages.task import task_pages
+from reports.schema import LatencyRecord, Record
+from reports.standing import comparisons_frame
+from reports.table import compare, trials
 
 QUESTION = "Which tuning method should I pick?"
-INTRINSIC_TITLE = "How many dimensions are enough?"
-LATENCY_TITLE = "What does a method cost at inference?"
 IMPORTED_TITLE = "What other suites measured"
-HOLLOW = "○"
-_FILTERS = (
-    *("clean", "count", "share", "percent", "spread", "estimate"),
-    *("size", "seconds", "ratio", "interval", "score"),
-)
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of the site: where it goes, the template that draws it and what the template is given."""
-
-    path: str
-    name: str
-    template: str
-    context: dict[str, Any]
-    files: tuple[tuple[str, str], ...]
-    """Its content as data: path and kind."""
-
-
-@dataclass(frozen=True)
-class SectionView:
-    """A section with everything the template says about it; `anchor` is ours, never foreign text."""
-
-    anchor: str
-    section: Section
-    answer: list[str]
-    figure: Markup | None
-    provenance: Provenance
-    standing: Standing | None
-    origins_told: bool
-    """Whether each row says who measured it: not on a page of one's own results alone."""
+NAV = {
+    "index.html": "Comparison",
+    "tasks/index.html": "Tasks",
+    "methods/index.html": "Methods",
+    "latency.html": "Latency",
+    "memory.html": "Memory",
+    "intrinsic.html": "Dimensions",
+    "claims.html": "Claims",
+    IMPORTED.page: "Other suites",
+    "protocol.html": "Protocol",
+}
+"""What the bar on top links to, where the site has it."""
 
 
 def build_site(
@@ -82,188 +54,104 @@ def build_site(
     latencies: Sequence[LatencyRecord] = (),
     origins: Origins | None = None,
     title: str = QUESTION,
+    catalogue: Catalogue | None = None,
+    more: Sequence[Page] = (),
 ) -> Path:
     """Write the pages and their data files into `out` and return the path of the first page.
 
-    Trials make `index.html`, `table.md` and `table.csv`; those of other suites `imported.html`,
-    `imported.md` and `imported.csv`, or the former names where there are no others; searches over dimensions
-    of a random subspace `intrinsic.html` and `intrinsic.csv`; latency comparisons `latency.html` and
-    `latency.csv`. `origins` tells who measured a trial.
+    What other suites measured is a comparison of its own, on `imported.html` with tables of its own: never
+    ranked with ours. Where there is nothing else, it takes the names of the front page and its tables.
+
+    What an earlier build wrote there and this one does not is removed; other files are left alone.
+
+    Args:
+        records: trials.
+        out: folder of the site, made if absent.
+        latencies: latency comparisons.
+        origins: who measured a trial; what is not in it is self-reported.
+        title: heading of the front page.
+        catalogue: what is said of methods and tasks beside their results.
+        more: further pages; the bar on top names those that it knows.
+
+    Raises:
+        RecordError: there is nothing to show, or the records contradict each other.
     """
     if not records and not latencies:
         raise RecordError("there are no records to report on: run a study first, or name its folder.")
-    out = Path(out)
-    pages = []
+    boards = _boards(records, latencies, origins, title, catalogue)
+    pages = [*(page for board in boards for page in _pages(board)), *more]
+    contents = [(record, record.model_dump_json()) for board in boards for record in board.records]
+    raw = [*(content for _, content in contents), *(item.model_dump_json() for item in latencies)]
+    stamp = nonce([title, *raw, *assets().values()])
+    paths = {page.path for page in pages}
+    nav = tuple((path, name) for path, name in NAV.items() if path in paths)
+    shell = Shell(title=title, nonce=stamp, nav=nav)
+    with Folder(Path(out)) as folder:
+        for page in pages:
+            folder.write(page.path, render(page, shell))
+        for board in boards:
+            for page in record_pages(board):
+                folder.write(page.path, render(page, shell))
+            for name, data in _data(board):
+                folder.write(name, data)
+        for record, content in contents:
+            folder.write(record_page(record).removesuffix("html") + "json", content)
+        for name, content in assets().items():
+            folder.write(f"assets/{name}", content)
+    return Path(out) / pages[0].path
+
+
+def _boards(
+    records: Sequence[Record],
+    latencies: Sequence[LatencyRecord],
+    origins: Origins | None,
+    title: str,
+    catalogue: Catalogue | None,
+) -> list[Board]:
+    """Ours, and what other suites measured: the first one is on the front page."""
     ours = [record for record in records if record.suite is None]
     imported = [record for record in records if record.suite is not None]
-    for group, heading, stem, table in (
-        (ours, title, "index", "table"),
-        (imported, IMPORTED_TITLE if ours else title, *(("imported",) * 2 if ours else ("index", "table"))),
-    ):
-        if group:
-            found = sections(group, origins)
-            pages.append(front_page(found, heading, stem, table))
-            write_atomically(out / f"{table}.md", markdown_report(found, heading))
-            write_atomically(out / f"{table}.csv", csv_table(group, origins))
-            if compared := all_standings(found):
-                write_atomically(out / comparisons_file(stem), safe_csv(comparisons_frame(compared)))
-    if curved := curves(ours):
-        pages.append(intrinsic_page(curved))
-        write_atomically(out / "intrinsic.csv", safe_csv(intrinsic_frame(curved)))
-    if latencies:
-        pages.append(latency_page(latencies))
-        write_atomically(out / "latency.csv", safe_csv(frame(latencies)))
-    for page in pages:
-        others = [(other.path, other.name) for other in pages if other is not page]
-        write_atomically(out / page.path, render(page, others))
-    return out / pages[0].path
+    if not ours:
+        return [make_board(imported, title, latencies, origins=origins)]
+    boards = [make_board(ours, title, latencies, catalogue, origins=origins)]
+    if imported:
+        boards.append(make_board(imported, IMPORTED_TITLE, origins=origins, paths=IMPORTED))
+    return boards
 
 
-def latency_page(latencies: Sequence[LatencyRecord]) -> Page:
-    """Every latency comparison, with its figure."""
-    context = {"title": LATENCY_TITLE, "groups": groups(latencies)}
-    files = (("latency.csv", "CSV"),)
-    return Page("latency.html", "latency", "latency.html.j2", context, files)
+def _pages(board: Board) -> Iterator[Page]:
+    """Every page but those of the trials, the first one first."""
+    if board.records:
+        yield front_page(board)
+        yield from task_pages(board)
+        yield from method_pages(board)
+    for page in (latency_page(board), memory_page(board), intrinsic_page(board)):
+        if page:
+            yield page
+    if board.records and not board.measured_by:  # another suite has another protocol
+        yield protocol_page(board)
 
 
-def intrinsic_page(found: Sequence[Curve]) -> Page:
-    """Every search for d90, with its curve."""
-    context = {"title": INTRINSIC_TITLE, "views": intrinsic_views(found)}
-    files = (("intrinsic.csv", "CSV"),)
-    return Page("intrinsic.html", "dimensions", "intrinsic.html.j2", context, files)
+def _data(board: Board) -> Iterator[tuple[str, str | bytes]]:
+    """The tables by file name."""
+    if board.latencies:
+        yield "latency.csv", safe_csv(frame(board.latencies))
+    if not board.records:
+        return
+    if not board.measured_by and (found := curves(board.records)):
+        yield "intrinsic.csv", safe_csv(intrinsic_frame(found))
+    yield from _tables(board, board.paths)
 
 
-def comparisons_file(page: str) -> str:
-    """The file with every comparison of two methods of a page."""
-    return "comparisons.csv" if page == "index" else f"{page}-comparisons.csv"
-
-
-def front_page(found: Sequence[Section], title: str, page: str = "index", table: str = "table") -> Page:
-    """The answer, the table, the figure and the provenance of every model and task.
-
-    ``page`` and ``table`` are the stems of its files.
-    """
-    views = [_view(f"part-{number}", section) for number, section in enumerate(found, start=1)]
-    records = [record for section in found for record in section.records]
-    suites = sorted({section.suite for section in found if section.suite})
-    methods = {row.identity.method for view in views for row in view.section.every_row}
-    tasks = {view.section.task for view in views}
-    models = {view.section.model for view in views}
-    scope = ", ".join(
-        text.plural(len(group), noun)
-        for group, noun in ((methods, "method"), (tasks, "task"), (models, "model"), (records, "trial"))
-    )
-    overall = standings([view.section for view in views])
-    context = {
-        "title": title,
-        "scope": scope,
-        "measured_by": text.listing([text.clean(suite) for suite in suites]),
-        "chosen": how_set(records),
-        "views": views,
-        "overall": [(f"model-{number}", item) for number, item in enumerate(overall, start=1)],
-        "weights": weights_told(),
-    }
-    files = [(f"{table}.md", "Markdown"), (f"{table}.csv", "CSV")]
-    if overall or any(view.standing for view in views):
-        files.append((comparisons_file(page), "every comparison of two methods"))
-    name = "other suites" if suites else "methods"
-    return Page(f"{page}.html", name, "page.html.j2", context, tuple(files))
-
-
-def render(page: Page, others: Sequence[tuple[str, str]] = ()) -> str:
-    """The HTML of a page; every value from a record is escaped by the template engine.
-
-    ``others`` are the paths and names of the site's other pages.
-    """
-    scripts = [_plotly(), _source("page.js")]
-    return (
-        _templates()
-        .get_template(page.template)
-        .render(
-            **page.context,
-            others=others,
-            files=page.files,
-            scripts=[Markup(script) for script in scripts],
-            script_hashes=[_hash(script) for script in scripts],
-            front=FRONT,
-            hollow=HOLLOW,
-            generator=_generator(),
-            schema_version=SCHEMA_VERSION,
-        )
-    )
-
-
-def markdown_report(found: Sequence[Section], title: str = QUESTION) -> str:
-    """The page as Markdown: the answers and the table."""
-    parts = [f"# {escape_markdown(title)}"]
-    for item in standings(found):
-        parts.append(f"## All {len(item.tasks)} tasks on {escape_markdown(item.model)}")
-        parts.append(escape_markdown(" ".join(item.sentences), limit=20_000))
-    for section in found:
-        parts.append(f"## {escape_markdown(section.task)} on {escape_markdown(section.model)}")
-        parts.append(escape_markdown(" ".join(answer(section)), limit=20_000))
-        alone = standing([section])
-        if alone:
-            parts.append(escape_markdown(" ".join(alone.sentences), limit=20_000))
-        parts.append(markdown_sections([section]).strip())
-    return "\n\n".join(parts) + "\n"
-
-
-def _view(anchor: str, section: Section) -> SectionView:
-    figure = score_against_parameters(section)
-    return SectionView(
-        anchor=anchor,
-        section=section,
-        answer=answer(section),
-        figure=Markup(figure_json(figure)) if figure else None,
-        provenance=provenance(section),
-        standing=standing([section]),
-        origins_told=any(row.origin != UNKNOWN for row in section.every_row),
-    )
-
-
-@cache
-def _templates() -> Environment:
-    """The template engine: escaping everywhere, an unknown name is an error."""
-    engine = Environment(
-        loader=PackageLoader("reports", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for name in _FILTERS:
-        engine.filters[name] = getattr(text, name)
-    engine.filters |= {"ms": text.milliseconds, "flops": text.flops}
-    return engine
-
-
-@cache
-def _source(name: str) -> str:
-    return _inline((Path(__file__).parent / "templates" / name).read_text(encoding="utf-8"))
-
-
-@cache
-def _plotly() -> str:
-    return _inline(get_plotlyjs())
-
-
-def _inline(script: str) -> str:
-    """A script that can stand in a page: it must not close its own element."""
-    script = script.replace("\r\n", "\n")
-    if "</script" in script.lower() or "<!--" in script:
-        script = script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
-    return script
-
-
-@cache
-def _hash(script: str) -> str:
-    digest = hashlib.sha256(script.encode("utf-8")).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
-
-
-def _generator() -> str:
-    try:
-        return f"Paretune {version('paretune')}"
-    except PackageNotFoundError:  # run from a bare checkout
-        return "Paretune"
+def _tables(board: Board, where: Paths) -> Iterator[tuple[str, str | bytes]]:
+    table, every = compare(board.records, board.origins), trials(board.records)
+    yield f"{where.table}.md", markdown_report(board)
+    yield f"{where.table}.csv", safe_csv(table)
+    yield f"{where.table}.json", json_table(table)
+    yield f"{where.table}.tex", latex_table(board.records, board.origins)
+    yield f"{where.table}.parquet", parquet_table(table)
+    yield f"{where.prefix}trials.csv", safe_csv(every)
+    yield f"{where.prefix}trials.parquet", parquet_table(every)
+    alone = [view.standing for view in board.views if view.standing]
+    if compared := [*board.overall, *alone]:
+        yield f"{where.prefix}comparisons.csv", safe_csv(comparisons_frame(compared))

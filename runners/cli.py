@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from runners import (
     cli_claims,
@@ -18,13 +17,13 @@ from runners import (
     cli_import,
     cli_intrinsic,
     cli_latency,
+    cli_lists,
     cli_memory,
     cli_publish,
     cli_validate,
 )
 
 if TYPE_CHECKING:
-    from methods import Method
     from reports.schema import Record
     from runners.execute import Observer
     from runners.study import Study
@@ -132,31 +131,6 @@ def _say_where(folder: Path) -> None:
 
 
 @app.command()
-def studies(json_: Json = False) -> None:
-    """List the studies that come with Paretune."""
-    from runners import study as reader
-
-    found = [reader.content(name) for name in reader.built_in()]
-    rows = [
-        {
-            "name": content["name"],
-            "kind": content.get("kind", "trials"),
-            "settings": reader.parse(content).settings if content.get("kind", "trials") == "trials" else None,
-            "title": content["title"],
-            "description": content["description"],
-        }
-        for content in found
-    ]
-    if json_:
-        print(json.dumps(rows))
-        return
-    table = _table("study", "kind", "settings", "what it is")
-    for row in rows:
-        table.add_row(row["name"], row["kind"], row["settings"] or "–", row["description"])
-    out.print(table)
-
-
-@app.command()
 def report(
     results: Annotated[list[Path], typer.Argument(help="Record files, or folders of them.")],
     out_dir: Annotated[Path, typer.Option("--out", help="Folder of the page.")],
@@ -183,6 +157,9 @@ app.command()(cli_claims.claims)
 app.command()(cli_validate.validate)
 app.add_typer(cli_import.app, name="import")
 app.command()(cli_publish.publish)
+app.command()(cli_lists.methods)
+app.command()(cli_lists.tasks)
+app.command()(cli_lists.studies)
 
 
 @app.command()
@@ -223,7 +200,7 @@ def count(
     if json_:
         print(json.dumps(result))
         return
-    table = _table("", "parameters", "of the base")
+    table = cli_lists.table("", "parameters", "of the base")
     rows = [("base", counts["base"]), (method, counts["method"])]
     rows += [(f"  {part}", size) for part, size in adapted.parts().items() if len(adapted.parts()) > 1]
     rows += [("  kept in a checkpoint", stored)] if stored != counts["method"] else []
@@ -268,66 +245,6 @@ def export(
         print(folder)
 
 
-@app.command()
-def methods(json_: Json = False) -> None:
-    """List the methods with their options, defaults and sources."""
-    import methods as package
-
-    found = [package.get(name) for name in package.names()]
-    if json_:
-        print(json.dumps([_describe_method(method) for method in found]))
-        return
-    for method in found:
-        merges = "merges into the base" if method.mergeable else "does not merge"
-        out.print(f"[bold]{method.name}[/bold]  {method.summary}", highlight=False)
-        out.print(
-            f"  {method.source}; {merges}; learning rate {method.learning_rate:g}",
-            style="dim",
-            highlight=False,
-        )
-        searched = [f"{name} {values}" for name, values in method.search_space.dimensions.items()]
-        out.print(f"  searched: {'; '.join(searched)}", style="dim", highlight=False)
-        for option in _describe_method(method)["options"]:
-            default = "none" if option["default"] is None else option["default"]
-            default = " ".join(default) if isinstance(default, list) else default
-            line = f"  {option['name']}={default}  {option['description']}"
-            out.print(line, markup=False, highlight=False)
-
-
-@app.command()
-def tasks(json_: Json = False) -> None:
-    """List the tasks with their data, metrics and licences."""
-    import tasks as package
-
-    found = [package.get(name) for name in package.names()]
-    if json_:
-        rows = [
-            {
-                "name": task.name,
-                "version": task.version,
-                "title": task.title,
-                "description": task.description,
-                "problem_type": task.problem_type,
-                "labels": list(task.labels),
-                "text_columns": list(task.text_columns),
-                "metrics": [
-                    {"name": m.name, "higher_is_better": m.higher_is_better, "unit": m.unit}
-                    for m in task.metrics
-                ],
-                "license": task.license,
-                "homepage": task.homepage,
-                "citation": task.citation,
-            }
-            for task in found
-        ]
-        print(json.dumps(rows))
-        return
-    table = _table("task", "metrics", "what it is", "licence")
-    for task in found:
-        table.add_row(task.name, ", ".join(m.name for m in task.metrics), task.title, task.license)
-    out.print(table)
-
-
 def _run(study: Study, folder: Path, *, wandb: bool, retry: bool) -> list[Record]:
     """Run what is missing of a study, with a live table on the terminal."""
     from runners import device, execute
@@ -363,39 +280,15 @@ def _searched(study: Study, folder: Path, observers: list[Observer], console: Co
 
 
 def _write_page(records: list[Record], folder: Path, json_: bool, **options: Any) -> None:
-    """Write the page; its path is the last line of standard output."""
+    """Write the site; the path of its first page is the last line of standard output."""
     from reports import build_site
+    from runners.catalogue import catalogue
 
-    page = build_site(records, folder, **options).resolve()
+    page = build_site(records, folder, catalogue=catalogue(), **options).resolve()
     if json_:
         print(json.dumps({"page": str(page), "records": len(records)}))
     else:
         print(page)
-
-
-def _describe_method(method: Method[Any]) -> dict[str, Any]:
-    fields = method.options.model_fields.items()
-    defaults = method.options().model_dump(mode="json")
-    return {
-        "name": method.name,
-        "summary": method.summary,
-        "source": method.source,
-        "mergeable": method.mergeable,
-        "learning_rate": method.learning_rate,
-        "search_space": {name: d.describe() for name, d in method.search_space.dimensions.items()},
-        "options": [
-            {"name": name, "default": defaults[name], "description": field.description}
-            for name, field in fields
-        ],
-    }
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        numeric = column in ("parameters", "of the base", "trials")
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=column in ("task", "study"))
-    return table
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from reports.errors import RecordError
 from reports.export import safe_csv
 from reports.figures import figure_json
 from reports.files import write_atomically
+from reports.html import Page, Shell, assets, nonce, render
 from reports.identity import identity
 from reports.schema import LatencyRecord, Record
-from reports.site import Page, render
 
 TITLE = "Do the claims hold?"
 MARKS: dict[VerdictName, str] = {"supported": "✓", "not supported": "✗", "not decided": "?"}
@@ -47,7 +47,9 @@ class ClaimView:
 
 
 def write_page(judgements: Sequence[Judgement], folder: Path | str) -> Path:
-    """Write `claims.html` and `claims.csv` into a folder; return the path of the page.
+    """Write `claims.html`, `claims.csv` and `assets/` into a folder; return the path of the page.
+
+    The folder is no site of its own: the records of the claims may lie in it.
 
     Raises:
         RecordError: there is no claim.
@@ -56,8 +58,13 @@ def write_page(judgements: Sequence[Judgement], folder: Path | str) -> Path:
         raise RecordError("there are no claims to report on.")
     folder = Path(folder)
     ordered = sorted(judgements, key=lambda judgement: (judgement.claim.number, judgement.name))
-    write_atomically(folder / "claims.csv", safe_csv(frame(ordered)))
-    return write_atomically(folder / "claims.html", render(page(ordered)))
+    content, table = page(ordered), safe_csv(frame(ordered))
+    measured = [record for judgement in ordered for record in (*judgement.records, *judgement.latencies)]
+    stamp = nonce([TITLE, table, *(record.model_dump_json() for record in measured), *assets().values()])
+    for name, asset in assets().items():
+        write_atomically(folder / "assets" / name, asset, durable=False)
+    write_atomically(folder / "claims.csv", table)
+    return write_atomically(folder / "claims.html", render(content, Shell(TITLE, stamp)))
 
 
 def page(judgements: Sequence[Judgement]) -> Page:
@@ -66,12 +73,19 @@ def page(judgements: Sequence[Judgement]) -> Page:
         f"{sum(judgement.verdict == verdict for judgement in judgements)} {verdict}" for verdict in MARKS
     )
     context = {
-        "title": TITLE,
         "scope": f"{text.plural(len(judgements), 'claim')}: {counts}",
         "views": [_view(judgement) for judgement in judgements],
         "marks": MARKS,
     }
-    return Page("claims.html", "claims", "claims.html.j2", context, (("claims.csv", "CSV"),))
+    return Page(
+        "claims.html",
+        TITLE,
+        "claims.html.j2",
+        context,
+        (("claims.csv", "CSV"),),
+        ("plotly.min.js", "figures.js"),
+        about=str(context["scope"]),
+    )
 
 
 def frame(judgements: Sequence[Judgement]) -> pd.DataFrame:

@@ -263,11 +263,11 @@ def build_study(seeds: int = 1, **changes: Any) -> list[Record]:
     return records
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_record():
     return build_record
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_study():
     return build_study

@@ -2,61 +2,111 @@
 
 from __future__ import annotations
 
-import math
+import numpy as np
 
-import pytest
-
-from reports.answer import answer, margin
+from reports.answer import answer, summary
 from reports.sections import sections
+from reports.standing import standing, standings
+
+TRUTH = {"lora": 0.85, "pfeiffer": 0.85, "head": 0.65}
+SIZES = {"lora": 73_728, "pfeiffer": 113_040, "head": 0}
 
 
-def _only(records):
+def _said(records):
     (section,) = sections(records)
-    return section, " ".join(answer(section))
+    return " ".join(answer(section, standing([section])))
 
 
-def test_one_seed_names_the_standard_error_and_what_is_within_it(make_study):
-    section, said = _only(make_study())
-    limits = margin(section, section.rows[0])
-    assert limits.value == pytest.approx(math.sqrt(0.815 * 0.185 / 853))
-    assert said.startswith("full scores best: accuracy 0.815 on 853 examples")
-    assert "0.013" in said
-    assert "no evidence" in said
-    assert "that margin of full: lora (0.807 with 74,498), pfeiffer" in said
-    assert "bitfit (0.801" not in said
-    assert "trains 0.33 % as many" in said
-
-
-def test_seed_spread_counts_when_it_is_the_larger(make_record):
-    records = [make_record(seed=seed, score=score) for seed, score in enumerate([0.7, 0.9])]
-    section, said = _only(records)
-    assert margin(section, section.rows[0]).value == section.rows[0].score.sd
-    assert "between seeds" in said
-
-
-def test_other_metrics_with_one_seed_claim_nothing(make_record):
-    records = [
-        make_record(metric="matthews", unit="correlation"),
-        make_record("head", metric="matthews", unit="correlation", score=0.8),
+def _seeds(make_record, seeds=8, **changes):
+    rng = np.random.default_rng(1)
+    return [
+        make_record(
+            method,
+            seed=seed,
+            score=round(float(rng.normal(truth, 0.008)), 4),
+            method_parameters=SIZES[method],
+            **changes,
+        )
+        for method, truth in TRUTH.items()
+        for seed in range(seeds)
     ]
-    section, said = _only(records)
-    assert margin(section, section.rows[0]).value is None
-    assert "small differences decide nothing" in said
-    assert "within that margin" not in said
+
+
+def test_one_seed_gives_no_verdict(make_study):
+    said = _said(make_study())
+    assert said.startswith("full has the highest score: accuracy 0.815 on 853 examples")
+    assert "One seed: no verdict." in said
+    assert "distinguishable" not in said
+    assert "standard error" not in said
+
+
+def test_two_seeds_give_none_either(make_study):
+    assert "Only 2 seeds: no verdict, which takes at least 3." in _said(make_study(seeds=2))
+
+
+def test_three_seeds_cannot_tell_nine_methods_apart_and_that_is_said(make_study):
+    said = _said(make_study(seeds=3))
+    assert "best average rank" in said
+    assert "can tell no two methods apart, whatever their scores: no verdict." in said
+
+
+def test_many_seeds_name_who_may_be_as_good_and_what_the_cheapest_trains(make_record):
+    said = _said(_seeds(make_record))
+    assert "best average rank" in said
+    assert "Not distinguishable from it: " in said
+    assert "(1 of 2 are)" in said
+    assert (
+        "Of these, lora trains the fewest: 74,498 parameters, of which the method's are 0.32 % of the base"
+        in said
+    )
+
+
+def test_a_clear_winner_is_told(make_record):
+    records = [record for record in _seeds(make_record) if record.spec["method"] != "pfeiffer"]
+    said = _said(records)
+    assert "lora has the best average rank, 1.0" in said
+    assert "Every other method is distinguishable from it." in said
+    assert "lora trains 74,498 parameters" in said
 
 
 def test_methods_at_the_majority_are_named(make_record):
-    _, said = _only([make_record(), make_record("prompt", score=0.505, method_parameters=5)])
-    assert "majority answer (0.500): prompt." in said
+    said = _said([make_record(), make_record("prompt", score=0.5, method_parameters=5)])
+    assert "Not shown to be better than always giving the majority answer (0.500): prompt." in said
+    assert "majority" not in _said([make_record(), make_record("prompt", score=0.51)])
+
+
+def test_an_interval_that_holds_the_majority_counts_as_not_shown(make_record):
+    scores = [0.49, 0.56, 0.55]
+    records = [make_record(seed=seed, score=score) for seed, score in enumerate(scores)]
+    assert "majority answer (0.500): lora" in _said(records)
 
 
 def test_ties_and_failures_are_told(make_record):
     records = [make_record("a"), make_record("b"), make_record("c", status="failed", message="no")]
-    _, said = _only(records)
-    assert said.startswith("a and b score best")
+    said = _said(records)
+    assert said.startswith("a and b have the highest score")
     assert "1 of 3 trials did not complete" in said
 
 
 def test_nothing_completed(make_record):
-    _, said = _only([make_record(status="failed")])
-    assert said == "No method has a score on this task, so there is nothing to compare."
+    assert _said([make_record(status="failed")]) == (
+        "No method has a score on this task, so there is nothing to compare."
+    )
+
+
+def test_the_summary_over_tasks_uses_the_test_over_tasks(make_record):
+    found = sections([*_seeds(make_record, task="a"), *_seeds(make_record, task="b")])
+    (over,) = standings(found)
+    said = summary(found, over)
+    assert said.startswith("On 2 tasks: ")
+    assert "best average rank" in said
+
+
+def test_the_summary_without_seeds_lists_the_highest_and_decides_nothing(make_record):
+    records = [make_record(name, task=f"t{n}") for n in range(8) for name in ("lora", "head")]
+    found = sections(records)
+    said = summary(found, None)
+    assert "head and lora" not in said
+    assert "and others on 3 more" in said
+    assert "One seed: no verdict." in said
+    assert summary(sections([make_record(status="failed")]), None).startswith("No method has a score")

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 
+import pandas as pd
 import pytest
 
 from reports import RecordError, csv_table, markdown_table
-from reports.export import escape_markdown
+from reports.board import make_board
+from reports.export import (
+    escape_latex,
+    escape_markdown,
+    json_table,
+    latex_table,
+    markdown_report,
+    parquet_table,
+)
+from reports.table import compare
 
 HOSTILE = ["=cmd|' /C calc'!A0", "+1", "-1+2", "@SUM(A1)", "\t=1", "＝1", "a\n=1", "\ufeff=1"]
 
@@ -67,3 +78,36 @@ def test_the_legend_explains_intervals_where_there_are_any(make_study):
     said = markdown_table(make_study(seeds=3))
     assert "95 % interval; a seed that diverged counts as the majority answer." in said
     assert re.search(r"\| full ● \| 0\.8\d\d \(0\.\d{3}–0\.\d{3}\) \|", said)
+
+
+def test_json_and_parquet_hold_the_same_numbers_with_their_types(make_study, make_record):
+    table = compare([*make_study(), make_record("x", status="failed")])
+    found = json.loads(json_table(table))
+    assert found[0]["score"] == 0.815
+    assert found[0]["peak_training_bytes"] == 512_000_000
+    assert found[-1]["score"] is None
+    back = pd.read_parquet(io.BytesIO(parquet_table(table)))
+    pd.testing.assert_frame_equal(back, table, check_dtype=False)
+    assert str(back["peak_training_bytes"].dtype) == "Int64"
+
+
+def test_latex_is_a_booktabs_table_for_each_comparison(make_study, make_record):
+    said = latex_table([*make_study(), make_record(task="imdb")])
+    assert said.count(r"\toprule") == said.count(r"\bottomrule") == 2
+    assert r"rotten\_tomatoes on embedded" in said
+    assert r"full$^\bullet$ & 0.815 & 22,713,986 & 512 MB & 61.0 s & $\times$1.00 & -- & 90.9 MB \\" in said
+    with pytest.raises(RecordError, match="no records"):
+        latex_table([])
+
+
+def test_latex_runs_nothing_foreign():
+    assert escape_latex(r"\input{/etc/passwd} 100% $x$ #1 a_b ~^&") == (
+        r"\textbackslash{}input\{/etc/passwd\} 100\% \$x\$ \#1 a\_b \textasciitilde{}\textasciicircum{}\&"
+    )
+
+
+def test_the_markdown_report_has_every_comparison_and_one_legend(make_study, make_record):
+    said = markdown_report(make_board([*make_study(seeds=3), make_record(task="imdb")], "A | title"))
+    assert said.startswith("# A \\| title")
+    assert said.count("\n## ") == 3
+    assert said.count("on the Pareto front of score") == 1

@@ -45,6 +45,8 @@ def test_every_table_says_it(make_record, tmp_path, tuning, words):
     assert trials(records)["tuning_trials"].fillna(0).tolist() == [3 if tuning else 0] * 2
     page = build_site(records, tmp_path).read_text(encoding="utf-8")
     assert f"measured for score and cost; {words}." in page
+    assert f"{words.capitalize()}. " in (tmp_path / "protocol.html").read_text(encoding="utf-8")
+    page = next((tmp_path / "tasks").glob("rotten*.html")).read_text(encoding="utf-8")
     assert f"<strong>{words.capitalize()}.</strong>" in page
     assert ('<th scope="col">Searched</th>' in page) == tuning
     assert words.capitalize() in (tmp_path / "table.md").read_text(encoding="utf-8")

@@ -56,7 +56,10 @@ def test_run_then_report(study_file: Path, tmp_path: Path, capsys: pytest.Captur
     assert paretune("report", str(out), "--out", str(site)) == 0
     page = Path(capsys.readouterr().out.strip())
     assert page == (site / "index.html").resolve()
-    assert {p.name for p in site.iterdir()} == {"index.html", "table.md", "table.csv"}
+    tables = {f"table.{kind}" for kind in ("md", "csv", "json", "tex", "parquet")}
+    assert {"index.html", "protocol.html", "tasks", "methods", "records", *tables} <= {
+        p.name for p in site.iterdir()
+    }
     assert "lora" in page.read_text()
 
 
@@ -77,7 +80,7 @@ def test_a_tuned_study_runs_and_says_so_everywhere(
     assert [r["tuning"]["trials"] for r in records] == [2, 2]
     assert len(list((out / "search").glob("*.search.json"))) == 4
     assert paretune("report", str(out), "--out", str(site)) == 0
-    assert "Tuned: 2 trials each." in (site / "index.html").read_text()
+    assert "; tuned: 2 trials each." in (site / "index.html").read_text()
     assert "Tuned: 2 trials each." in (site / "table.md").read_text()
 
 

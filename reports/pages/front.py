@@ -1,0 +1,92 @@
+"""The front page: the question, the answer, the table, and score against any cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from reports import text
+from reports.aggregate import Row
+from reports.answer import summary
+from reports.board import Board
+from reports.html import Page
+
+BOARD_SCRIPTS = (
+    *("dataTables.min.js", "tables.js", "board.js"),
+    *("plotly.min.js", "figures.js", "pareto.js"),
+)
+"""In this order the table works before the chart library, the largest by far, is there."""
+TABLES = (
+    (".csv", "CSV"),
+    (".json", "JSON"),
+    (".md", "Markdown"),
+    (".tex", "LaTeX"),
+    (".parquet", "Parquet"),
+)
+TRIALS = (
+    ("trials.csv", "every trial as CSV"),
+    ("trials.parquet", "every trial as Parquet"),
+)
+STEPS = 7
+"""At most so many limits to choose from."""
+
+Limits = list[tuple[float, str]]
+
+
+def front_page(board: Board) -> Page:
+    """One table over all comparisons."""
+    rows = [row for view in board.ranked for row in view.section.rows]
+    where = board.paths
+    files = [(f"{where.table}{suffix}", kind) for suffix, kind in TABLES]
+    files += [(f"{where.prefix}{name}", kind) for name, kind in TRIALS]
+    if board.overall or any(view.standing for view in board.views):
+        files.append((f"{where.prefix}comparisons.csv", "every comparison of two methods"))
+    answers = [(model, model_answer(board, model)) for model in board.models]
+    context = {
+        "board": board,
+        "answers": answers,
+        "overall": [(f"model-{number}", item) for number, item in enumerate(board.overall, start=1)],
+        "budgets": budgets(rows),
+    }
+    about = text.clean(answers[0][1], 300) if answers else ""
+    scripts = BOARD_SCRIPTS if board.ranked else ()
+    return Page(where.page, board.title, "front.html.j2", context, tuple(files), scripts, about=about)
+
+
+def model_answer(board: Board, model: str) -> str:
+    """The answer on one model: of its only task, or over all of them."""
+    views = [view for view in board.views if view.section.model == model]
+    if len(views) == 1:
+        return " ".join(views[0].answer)
+    over = next((item for item in board.overall if item.model == model), None)
+    return summary([view.section for view in views], over)
+
+
+def budgets(rows: Sequence[Row]) -> list[tuple[str, str, Limits]]:
+    """What a reader may limit: the name of the row's number, a title, and limits with their text."""
+
+    def over(pick: Callable[[Row], float | None], shown: Callable[[float], str]) -> Limits:
+        return [(limit, shown(limit)) for limit in limits([pick(row) for row in rows])]
+
+    found = [
+        ("parameters", "Trains at most", over(lambda row: row.trainable_parameters, _whole(text.count))),
+        ("memory", "Memory at most", over(lambda row: row.peak_training_bytes, _whole(text.size))),
+        ("seconds", "Training time at most", over(lambda row: row.training_seconds, text.seconds)),
+    ]
+    return [(key, title, steps) for key, title, steps in found if steps]
+
+
+def limits(values: Sequence[float | None]) -> list[float]:
+    """Round numbers (1, 2 or 5 times a power of ten) that part the values, at most seven, rising."""
+    known = sorted(value for value in values if value is not None and value > 0)
+    if len(set(known)) < 2:
+        return []
+    low, high = math.floor(math.log10(known[0])), math.ceil(math.log10(known[-1]))
+    steps = [float(f"{digit}e{power}") for power in range(low, high + 1) for digit in (1, 2, 5)]
+    useful = [step for step in steps if known[0] <= step < known[-1]]
+    stride = math.ceil(len(useful) / STEPS) or 1
+    return useful[::-1][::stride][::-1]
+
+
+def _whole(shown: Callable[[int | None], str]) -> Callable[[float], str]:
+    return lambda value: shown(int(value))

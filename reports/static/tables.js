@@ -1,0 +1,26 @@
+"use strict";
+// Makes every table of class `sorted` sortable; long ones get pages and a search.
+const Tables = (() => {
+  function make(table, options = {}) {
+    const long = table.tBodies[0].rows.length > Number(table.dataset.pageLength);
+    return new DataTable(table, {
+      order: [],
+      autoWidth: false,
+      paging: long,
+      pageLength: Number(table.dataset.pageLength),
+      layout: {
+        topStart: null, topEnd: null,
+        bottomStart: "info", bottomEnd: long ? "paging" : null,
+      },
+      language: {
+        info: "Rows _START_ to _END_ of _TOTAL_",
+        infoEmpty: "No row is within these limits",
+        infoFiltered: "(of _MAX_)",
+        zeroRecords: "No row is within these limits",
+      },
+      ...options,
+    });
+  }
+  document.querySelectorAll("table.sorted:not(#board)").forEach((table) => make(table));
+  return { make };
+})();

@@ -1,0 +1,113 @@
+"""How long a site of 10,000 records takes to build, what its pages weigh, and when the front page is usable.
+
+    python tests/benchmarks/site.py [--records 10000] [--out FOLDER]
+
+The records are made up: models x tasks x methods x seeds, written to disk through the schema, then read and
+built as `paretune report` does. Weights are gzip's, as a host would send; "usable" is when the table can be
+sorted and the figure stands, in headless Chromium, from disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from reports import build_site, read_records, write_record
+from runners.catalogue import catalogue
+from tests.reports.conftest import STUDY, build_record
+
+MODELS, TASKS, SEEDS = 5, 40, 5
+MEGABYTE = 1e6
+
+
+def write(count: int, folder: Path) -> None:
+    """Write so many records, five seeds each."""
+    rng = np.random.default_rng(0)
+    cells = [
+        (model, task, contender, seed)
+        for model in range(MODELS)
+        for task in range(TASKS)
+        for contender in range(10)
+        for seed in range(SEEDS)
+    ]
+    for model, task, contender, seed in cells[:count]:
+        method, options, rate, score, parameters, memory, seconds, slow, merged = STUDY[
+            contender % len(STUDY)
+        ]
+        record = build_record(
+            method,
+            options=options if contender < len(STUDY) else {"layers": 2},
+            learning_rate=rate,
+            score=float(np.clip(score - 0.005 * task + rng.normal(0, 0.01), 0, 1)),
+            model=f"lab/model-{model}",
+            task=f"task_{task}",
+            method_parameters=parameters,
+            memory_mb=memory,
+            seconds=seconds,
+            unmerged=slow,
+            merged=merged,
+            seed=seed,
+        )
+        write_record(record, folder)
+
+
+def usable(page: Path) -> tuple[float, float] | None:
+    """Seconds from opening the front page until its table works and its figure stands; None: no browser."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        return None
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        tab = browser.new_page()
+        tab.goto("about:blank")
+        begin = time.perf_counter()
+        tab.goto(page.as_uri(), wait_until="commit")
+        tab.wait_for_selector("#board.dataTable")
+        table = time.perf_counter() - begin
+        tab.wait_for_selector("#pareto .main-svg")
+        tab.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+        figure = time.perf_counter() - begin
+        browser.close()
+    return table, figure
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=10_000)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, site = Path(temporary) / "records", given.out or Path(temporary) / "site"
+        write(given.records, folder)
+        begin = time.perf_counter()
+        records = read_records(folder)
+        middle = time.perf_counter()
+        front = build_site(records, site, catalogue=catalogue())
+        end = time.perf_counter()
+        print(f"{len(records):,} records: read in {middle - begin:.1f} s, built in {end - middle:.1f} s")
+        files = [path for path in site.rglob("*") if path.is_file()]
+        total = sum(path.stat().st_size for path in files)
+        print(f"site: {len(files):,} files, {total / MEGABYTE:.0f} MB on disk")
+        parts = [front, *(site / "assets").glob("*.js"), site / "assets" / "style.css"]
+        sizes = {path.name: len(gzip.compress(path.read_bytes(), 6, mtime=0)) for path in parts}
+        listed = ", ".join(f"{name} {size / MEGABYTE:.3f}" for name, size in sizes.items())
+        print(f"front page, compressed: {sum(sizes.values()) / MEGABYTE:.2f} MB ({listed})")
+        for _ in range(3):
+            if taken := usable(front):
+                print(f"the table works after {taken[0]:.2f} s, the figure stands after {taken[1]:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
