@@ -21,6 +21,8 @@ class Margin:
 def answer(section: Section) -> list[str]:
     """Sentences, the first one the shortest answer."""
     scored = [row for row in section.rows if row.score.mean is not None]
+    if not scored and any(row.score.mean is not None for row in section.apart):
+        return ["No score on this task may be ranked: each is shown apart, with the reason."]
     if not scored or section.info is None:
         return ["No method has a score on this task, so there is nothing to compare."]
     best = scored[0]
@@ -33,6 +35,7 @@ def answer(section: Section) -> list[str]:
         _front(section),
         _floor(section, scored, limits),
         _lost(section),
+        _apart(section),
     ]
     return [sentence for sentence in told if sentence]
 
@@ -46,7 +49,7 @@ def margin(section: Section, best: Row) -> Margin:
     sampling = _sampling_error(section, best.score.mean)
     spread = best.score.sd
     name = text.clean(section.info.main_metric) if section.info else ""
-    examples = section.info.sizes.report if section.info else 0
+    examples = (section.info.sizes.report if section.info else None) or 0
     if spread is None and sampling is None:
         return Margin(
             None,
@@ -74,7 +77,7 @@ def margin(section: Section, best: Row) -> Margin:
 
 
 def _sampling_error(section: Section, value: float | None) -> float | None:
-    if section.info is None or section.info.main_metric != "accuracy" or section.info.sizes.report == 0:
+    if section.info is None or section.info.main_metric != "accuracy" or not section.info.sizes.report:
         return None
     if value is None or not 0 <= value <= 1:
         return None
@@ -103,9 +106,10 @@ def _best(section: Section, best: Row, scored: list[Row]) -> str:
     tied = [text.clean(row.label) for row in scored if row.score.mean == best.score.mean]
     who = f"{text.listing(tied)} {'score' if len(tied) > 1 else 'scores'} best"
     seeds = f" over {text.plural(best.score.n, 'seed')}" if best.score.n > 1 else ""
+    size = section.info.sizes.report
+    served = f" on {text.plural(size, 'example')} that served for nothing else" if size is not None else ""
     return (
-        f"{who}: {text.clean(section.info.main_metric)} {text.spread(best.score)}{seeds} on "
-        f"{text.plural(section.info.sizes.report, 'example')} that served for nothing else, training "
+        f"{who}: {text.clean(section.info.main_metric)} {text.spread(best.score)}{seeds}{served}, training "
         f"{text.count(best.trainable_parameters)} parameters."
     )
 
@@ -159,5 +163,14 @@ def _floor(section: Section, scored: list[Row], limits: Margin) -> str:
 
 def _lost(section: Section) -> str:
     total = len(section.records)
-    lost = sum(len(row.failures) for row in section.rows)
+    lost = sum(len(row.failures) for row in section.every_row)
     return f"{lost} of {text.plural(total, 'trial')} did not complete; they are listed below." if lost else ""
+
+
+def _apart(section: Section) -> str:
+    found = len(section.apart)
+    return (
+        f"{text.plural(found, 'row')} cannot be ranked, and {'is' if found == 1 else 'are'} shown apart."
+        if found
+        else ""
+    )

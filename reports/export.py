@@ -10,9 +10,11 @@ import pandas as pd
 from reports import text
 from reports.aggregate import Row
 from reports.errors import RecordError
+from reports.origins import UNKNOWN, Origin, Origins
 from reports.schema import Record
 from reports.sections import Section, sections
 from reports.table import compare
+from reports.tuning import how_set
 
 FRONT = "●"
 _HEADER = (
@@ -36,22 +38,53 @@ _SEEDS = (
 )
 
 
-def markdown_table(records: Sequence[Record]) -> str:
-    """The table of methods as GitHub Markdown, one per model and task with a title when there are several."""
-    found = sections(records)
+def markdown_table(records: Sequence[Record], origins: Origins | None = None) -> str:
+    """The table of methods as GitHub Markdown, one per model and task with a title when there are several.
+
+    Rows that are not ranked make a table of their own, with the reasons.
+    """
+    return markdown_sections(sections(records, origins))
+
+
+def markdown_sections(found: Sequence[Section]) -> str:
+    """`markdown_table` of sections that are made already."""
     if not found:
         raise RecordError("there are no records to make a table from.")
     blocks = []
     for section in found:
         title = f"**{escape_markdown(section.task)} on {escape_markdown(section.model)}**\n\n"
-        blocks.append((title if len(found) > 1 else "") + _table(section))
-    seeds = any(row.score.interval for section in found for row in section.rows)
-    return "\n\n".join([*blocks, _LEGEND + (_SEEDS if seeds else "")]) + "\n"
+        blocks.append((title if len(found) > 1 else "") + _table(section, section.rows))
+        if section.apart:
+            reasons = [
+                f"* {escape_markdown(row.label)}: {escape_markdown(row.apart)}" for row in section.apart
+            ]
+            blocks += ["Shown apart, not ranked:", _table(section, section.apart), "\n".join(reasons)]
+    rows = [row for section in found for row in section.every_row]
+    seeds = any(row.score.interval for row in rows)
+    chosen = how_set([record for section in found for record in section.records]).capitalize()
+    legend = f"{f'{chosen}. ' if chosen else ''}{_LEGEND}{_SEEDS if seeds else ''}"
+    return "\n\n".join([*blocks, legend, *known_by(rows)]) + "\n"
 
 
-def csv_table(records: Sequence[Record]) -> str:
+def known_by(rows: Sequence[Row]) -> list[str]:
+    """Who measured the rows, where that has to be said: not for a table of one's own results alone."""
+    names: dict[Origin, list[str]] = {}
+    for row in rows:
+        names.setdefault(row.origin, []).append(escape_markdown(row.label))
+    if set(names) <= {UNKNOWN}:
+        return []
+    if len(names) == 1:
+        return [f"Every row: {escape_markdown(next(iter(names)).told)}."]
+    told = [escape_markdown(origin.told) for origin in names]
+    return [
+        f"{said[:1].upper()}{said[1:]}: {', '.join(who)}."
+        for said, who in zip(told, names.values(), strict=True)
+    ]
+
+
+def csv_table(records: Sequence[Record], origins: Origins | None = None) -> str:
     """`compare(records)` as CSV with raw numbers."""
-    return safe_csv(compare(records))
+    return safe_csv(compare(records, origins))
 
 
 def safe_csv(frame: pd.DataFrame) -> str:
@@ -67,14 +100,20 @@ def safe_csv(frame: pd.DataFrame) -> str:
 def escape_markdown(foreign: object, limit: int = 200) -> str:
     """Foreign text that renders as itself in GitHub Markdown: no markup, no link, no table cell."""
     line = re.sub(r"([\\`*_{}\[\]|~#!@$]|:(?=//))", r"\\\1", text.clean(foreign, limit))
-    line = re.sub(r"(?i)\bwww\.", "www\\.", line)
+    line = re.sub(r"(?i)\b(www)\.", r"\1\\.", line)
+    line = re.sub(r"^([-+=]|\d+(?=[.)]))", lambda start: _escaped_start(start[0]), line)  # a list, a heading
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _table(section: Section) -> str:
+def _escaped_start(start: str) -> str:
+    """What begins a line, as text: the sign itself is escaped, of a number the sign after it."""
+    return f"{start}\\" if start.isdigit() else f"\\{start}"
+
+
+def _table(section: Section, rows: Sequence[Row]) -> str:
     metric = section.info.main_metric if section.info else "score"
     header = [name.format(metric=escape_markdown(metric).capitalize()) for name in _HEADER]
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *[_cells(row) for row in section.rows]]
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *[_cells(row) for row in rows]]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -23,18 +23,25 @@ from reports import text
 from reports.answer import answer
 from reports.cost_score import weights_told
 from reports.errors import RecordError
-from reports.export import FRONT, csv_table, escape_markdown, markdown_table, safe_csv
+from reports.export import FRONT, csv_table, escape_markdown, markdown_sections, safe_csv
 from reports.figures import figure_json, score_against_parameters
 from reports.files import write_atomically
+from reports.intrinsic import Curve, curves
+from reports.intrinsic import frame as intrinsic_frame
+from reports.intrinsic_page import views as intrinsic_views
 from reports.latency import frame
 from reports.latency_page import groups
+from reports.origins import UNKNOWN, Origins
 from reports.provenance import Provenance, provenance
 from reports.schema import SCHEMA_VERSION, LatencyRecord, Record
 from reports.sections import Section, sections
 from reports.standing import Standing, all_standings, comparisons_frame, standing, standings
+from reports.tuning import how_set
 
 QUESTION = "Which tuning method should I pick?"
+INTRINSIC_TITLE = "How many dimensions are enough?"
 LATENCY_TITLE = "What does a method cost at inference?"
+IMPORTED_TITLE = "What other suites measured"
 HOLLOW = "○"
 _FILTERS = (
     *("clean", "count", "share", "percent", "spread", "estimate"),
@@ -64,6 +71,8 @@ class SectionView:
     figure: Markup | None
     provenance: Provenance
     standing: Standing | None
+    origins_told: bool
+    """Whether each row says who measured it: not on a page of one's own results alone."""
 
 
 def build_site(
@@ -71,23 +80,36 @@ def build_site(
     out: Path | str,
     *,
     latencies: Sequence[LatencyRecord] = (),
+    origins: Origins | None = None,
     title: str = QUESTION,
 ) -> Path:
     """Write the pages and their data files into `out` and return the path of the first page.
 
-    Trials make `index.html`, `table.md` and `table.csv`; latency comparisons make `latency.html` and
-    `latency.csv`.
+    Trials make `index.html`, `table.md` and `table.csv`; those of other suites `imported.html`,
+    `imported.md` and `imported.csv`, or the former names where there are no others; searches over dimensions
+    of a random subspace `intrinsic.html` and `intrinsic.csv`; latency comparisons `latency.html` and
+    `latency.csv`. `origins` tells who measured a trial.
     """
     if not records and not latencies:
         raise RecordError("there are no records to report on: run a study first, or name its folder.")
     out = Path(out)
     pages = []
-    if records:
-        pages.append(front_page(records, title))
-        write_atomically(out / "table.md", markdown_report(records, title))
-        write_atomically(out / "table.csv", csv_table(records))
-        if compared := all_standings(sections(records)):
-            write_atomically(out / "comparisons.csv", safe_csv(comparisons_frame(compared)))
+    ours = [record for record in records if record.suite is None]
+    imported = [record for record in records if record.suite is not None]
+    for group, heading, stem, table in (
+        (ours, title, "index", "table"),
+        (imported, IMPORTED_TITLE if ours else title, *(("imported",) * 2 if ours else ("index", "table"))),
+    ):
+        if group:
+            found = sections(group, origins)
+            pages.append(front_page(found, heading, stem, table))
+            write_atomically(out / f"{table}.md", markdown_report(found, heading))
+            write_atomically(out / f"{table}.csv", csv_table(group, origins))
+            if compared := all_standings(found):
+                write_atomically(out / comparisons_file(stem), safe_csv(comparisons_frame(compared)))
+    if curved := curves(ours):
+        pages.append(intrinsic_page(curved))
+        write_atomically(out / "intrinsic.csv", safe_csv(intrinsic_frame(curved)))
     if latencies:
         pages.append(latency_page(latencies))
         write_atomically(out / "latency.csv", safe_csv(frame(latencies)))
@@ -104,10 +126,27 @@ def latency_page(latencies: Sequence[LatencyRecord]) -> Page:
     return Page("latency.html", "latency", "latency.html.j2", context, files)
 
 
-def front_page(records: Sequence[Record], title: str) -> Page:
-    """The answer, the table, the figure and the provenance of every model and task."""
-    views = [_view(f"part-{number}", section) for number, section in enumerate(sections(records), start=1)]
-    methods = {row.identity.method for view in views for row in view.section.rows}
+def intrinsic_page(found: Sequence[Curve]) -> Page:
+    """Every search for d90, with its curve."""
+    context = {"title": INTRINSIC_TITLE, "views": intrinsic_views(found)}
+    files = (("intrinsic.csv", "CSV"),)
+    return Page("intrinsic.html", "dimensions", "intrinsic.html.j2", context, files)
+
+
+def comparisons_file(page: str) -> str:
+    """The file with every comparison of two methods of a page."""
+    return "comparisons.csv" if page == "index" else f"{page}-comparisons.csv"
+
+
+def front_page(found: Sequence[Section], title: str, page: str = "index", table: str = "table") -> Page:
+    """The answer, the table, the figure and the provenance of every model and task.
+
+    ``page`` and ``table`` are the stems of its files.
+    """
+    views = [_view(f"part-{number}", section) for number, section in enumerate(found, start=1)]
+    records = [record for section in found for record in section.records]
+    suites = sorted({section.suite for section in found if section.suite})
+    methods = {row.identity.method for view in views for row in view.section.every_row}
     tasks = {view.section.task for view in views}
     models = {view.section.model for view in views}
     scope = ", ".join(
@@ -118,14 +157,17 @@ def front_page(records: Sequence[Record], title: str) -> Page:
     context = {
         "title": title,
         "scope": scope,
+        "measured_by": text.listing([text.clean(suite) for suite in suites]),
+        "chosen": how_set(records),
         "views": views,
         "overall": [(f"model-{number}", item) for number, item in enumerate(overall, start=1)],
         "weights": weights_told(),
     }
-    files = [("table.md", "Markdown"), ("table.csv", "CSV")]
+    files = [(f"{table}.md", "Markdown"), (f"{table}.csv", "CSV")]
     if overall or any(view.standing for view in views):
-        files.append(("comparisons.csv", "every comparison of two methods"))
-    return Page("index.html", "methods", "page.html.j2", context, tuple(files))
+        files.append((comparisons_file(page), "every comparison of two methods"))
+    name = "other suites" if suites else "methods"
+    return Page(f"{page}.html", name, "page.html.j2", context, tuple(files))
 
 
 def render(page: Page, others: Sequence[tuple[str, str]] = ()) -> str:
@@ -151,10 +193,9 @@ def render(page: Page, others: Sequence[tuple[str, str]] = ()) -> str:
     )
 
 
-def markdown_report(records: Sequence[Record], title: str = QUESTION) -> str:
+def markdown_report(found: Sequence[Section], title: str = QUESTION) -> str:
     """The page as Markdown: the answers and the table."""
     parts = [f"# {escape_markdown(title)}"]
-    found = sections(records)
     for item in standings(found):
         parts.append(f"## All {len(item.tasks)} tasks on {escape_markdown(item.model)}")
         parts.append(escape_markdown(" ".join(item.sentences), limit=20_000))
@@ -164,7 +205,7 @@ def markdown_report(records: Sequence[Record], title: str = QUESTION) -> str:
         alone = standing([section])
         if alone:
             parts.append(escape_markdown(" ".join(alone.sentences), limit=20_000))
-        parts.append(markdown_table(section.records).strip())
+        parts.append(markdown_sections([section]).strip())
     return "\n\n".join(parts) + "\n"
 
 
@@ -177,6 +218,7 @@ def _view(anchor: str, section: Section) -> SectionView:
         figure=Markup(figure_json(figure)) if figure else None,
         provenance=provenance(section),
         standing=standing([section]),
+        origins_told=any(row.origin != UNKNOWN for row in section.every_row),
     )
 
 

@@ -15,6 +15,7 @@ from methods import MethodError
 from methods.errors import nearest
 from reports.claims import Claim, Judgement, judge, parse
 from reports.latency import read_latencies
+from reports.records import read_records
 from reports.schema import Record
 from runners import execute, latency_study, study
 from runners.execute import Observer
@@ -92,7 +93,7 @@ def judged(item: ClaimStudy, folder: Path) -> Judgement:
         latencies = read_latencies(folder) if folder.is_dir() else []
         return judge(item.name, item.claim, latencies=latencies)
     wanted = {_whatever_data(spec.model_dump()) for spec in item.study.specs}
-    found = execute.existing(folder).values() if folder.is_dir() else ()
+    found = read_records(folder) if folder.is_dir() else []
     return judge(item.name, item.claim, [record for record in found if _key(record) in wanted])
 
 

@@ -12,11 +12,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from runners import cli_claims, cli_flops, cli_latency, cli_memory
+from runners import (
+    cli_claims,
+    cli_flops,
+    cli_import,
+    cli_intrinsic,
+    cli_latency,
+    cli_memory,
+    cli_publish,
+    cli_validate,
+)
 
 if TYPE_CHECKING:
     from methods import Method
     from reports.schema import Record
+    from runners.execute import Observer
     from runners.study import Study
 
 app = typer.Typer(
@@ -44,7 +54,9 @@ def main() -> None:
     except ValueError as error:
         if not _is_for_the_user(error):
             raise
-        err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        from reports import text
+
+        err.print(f"error: {text.clean(error, 2000)}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
 
 
@@ -53,10 +65,12 @@ def _is_for_the_user(error: ValueError) -> bool:
     from methods import MethodError
     from reports import RecordError
     from runners.models import ModelError
+    from runners.publish import PublishError
     from runners.spec import SpecError
     from tasks import DataError, TaskError
 
-    return isinstance(error, MethodError | TaskError | DataError | ModelError | SpecError | RecordError)
+    ours = MethodError | TaskError | DataError | ModelError | SpecError | RecordError | PublishError
+    return isinstance(error, ours)
 
 
 @app.command()
@@ -87,7 +101,8 @@ def run(
     json_: Json = False,
 ) -> None:
     """Run the trials of a study that have no record yet."""
-    from runners import latency_study
+    from reports.tuning import how_set
+    from runners import intrinsic, latency_study
     from runners import study as studies
 
     content = studies.content(study)
@@ -97,11 +112,15 @@ def run(
         if not json_:
             _say_where(folder)
         return
+    if content.get("kind") == "intrinsic":
+        cli_intrinsic.run_study(intrinsic.parse(content, data), folder, json_, retry=retry)
+        return
     read = studies.parse(content, data)
     records = _run(read, folder, wandb=wandb, retry=retry)
     if json_:
         print(json.dumps([record.model_dump(mode="json") for record in records]))
     else:
+        out.print(f"Settings: {how_set(records)}", soft_wrap=True)
         _say_where(folder)
     if any(record.status in ("failed", "out_of_memory") for record in records):
         raise typer.Exit(1)
@@ -122,6 +141,7 @@ def studies(json_: Json = False) -> None:
         {
             "name": content["name"],
             "kind": content.get("kind", "trials"),
+            "settings": reader.parse(content).settings if content.get("kind", "trials") == "trials" else None,
             "title": content["title"],
             "description": content["description"],
         }
@@ -130,9 +150,9 @@ def studies(json_: Json = False) -> None:
     if json_:
         print(json.dumps(rows))
         return
-    table = _table("study", "kind", "what it is")
+    table = _table("study", "kind", "settings", "what it is")
     for row in rows:
-        table.add_row(row["name"], row["kind"], row["description"])
+        table.add_row(row["name"], row["kind"], row["settings"] or "–", row["description"])
     out.print(table)
 
 
@@ -144,16 +164,25 @@ def report(
     json_: Json = False,
 ) -> None:
     """Write the comparison as pages, with their tables as Markdown and CSV."""
-    from reports import read_latencies, read_records
+    from reports import read_latencies
+    from reports.origins import origins
+    from reports.records import located_records
 
-    records, latencies = read_records(results), read_latencies(results)
-    _write_page(records, out_dir, json_, latencies=latencies, **({"title": title} if title else {}))
+    located, latencies = located_records(results), read_latencies(results)
+    options: dict[str, Any] = {"title": title} if title else {}
+    _write_page(
+        list(located.values()), out_dir, json_, latencies=latencies, origins=origins(located), **options
+    )
 
 
+app.command()(cli_intrinsic.intrinsic)
 app.command()(cli_latency.latency)
 app.command()(cli_memory.memory)
 app.command()(cli_flops.flops)
 app.command()(cli_claims.claims)
+app.command()(cli_validate.validate)
+app.add_typer(cli_import.app, name="import")
+app.command()(cli_publish.publish)
 
 
 @app.command()
@@ -256,6 +285,8 @@ def methods(json_: Json = False) -> None:
             style="dim",
             highlight=False,
         )
+        searched = [f"{name} {values}" for name, values in method.search_space.dimensions.items()]
+        out.print(f"  searched: {'; '.join(searched)}", style="dim", highlight=False)
         for option in _describe_method(method)["options"]:
             default = "none" if option["default"] is None else option["default"]
             default = " ".join(default) if isinstance(default, list) else default
@@ -312,9 +343,23 @@ def _run(study: Study, folder: Path, *, wandb: bool, retry: bool) -> list[Record
 
         observers.append(Tracker(study, Path(), warn=lambda line: console.print(line, markup=False)))
     if not main_process:
+        study = _searched(study, folder, observers, console, retry)
         return execute.run_study(study, folder, observers, retry=retry)
-    with execute.sole_owner(folder), LiveTable(study, execute.existing(folder), console) as live:
-        return execute.run_study(study, folder, [live, *observers], retry=retry)
+    with execute.sole_owner(folder):
+        study = _searched(study, folder, observers, console, retry)
+        with LiveTable(study, execute.existing(study, folder), console) as live:
+            return execute.run_study(study, folder, [live, *observers], retry=retry)
+
+
+def _searched(study: Study, folder: Path, observers: list[Observer], console: Console, retry: bool) -> Study:
+    """The study with its trials known: at once, or after its searches."""
+    if not study.searches:
+        return study
+    from runners.live_search import LiveSearch
+    from runners.search import run_searches
+
+    with LiveSearch(study, console) as live:
+        return run_searches(study, folder, [live, *observers], told=live.told, retry=retry)
 
 
 def _write_page(records: list[Record], folder: Path, json_: bool, **options: Any) -> None:
@@ -337,6 +382,7 @@ def _describe_method(method: Method[Any]) -> dict[str, Any]:
         "source": method.source,
         "mergeable": method.mergeable,
         "learning_rate": method.learning_rate,
+        "search_space": {name: d.describe() for name, d in method.search_space.dimensions.items()},
         "options": [
             {"name": name, "default": defaults[name], "description": field.description}
             for name, field in fields

@@ -77,7 +77,7 @@ def _run(item: ClaimStudy, folder: Path) -> None:
     say(f"{item.claim.number}. {item.claim.statement}")
     try:
         if isinstance(item.study, Study):
-            done = execute.existing(folder) if folder.is_dir() else {}
+            done = execute.existing(item.study, folder)
             with LiveTable(item.study, done, err) as live:
                 observers: list[Observer] = [live]
                 reader.run(item, folder, say=say, observers=observers)

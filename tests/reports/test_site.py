@@ -106,7 +106,7 @@ def test_a_section_per_model_and_task_with_all_metrics(make_record, tmp_path):
 def test_how_it_was_measured(make_study, tmp_path):
     said = _page(make_study(study="my study"), tmp_path).text
     for fact in (
-        "Fixed settings, no search",
+        "Fixed settings.",
         "sha256:5d5d5d5d5d5d",
         "6,817 to train on",
         "853 to choose the checkpoint (selection)",

@@ -86,7 +86,10 @@ def test_every_group_of_a_built_in_claim_is_in_its_study(name: str, tmp_path: Pa
         asked = {(c.method, c.batch, c.length) for part in item.claim.parts for c in part.rule.cells}
         assert asked <= shown
         return
-    trials = [SimpleNamespace(spec=spec.model_dump(mode="json")) for spec in item.study.specs]
+    trials = [
+        SimpleNamespace(spec=spec.model_dump(mode="json"), suite=None, tuning=None)
+        for spec in item.study.specs
+    ]
     seeds = {trial.spec["seed"] for trial in trials}
     assert len(seeds) >= 3
     for part in item.claim.parts:

@@ -127,6 +127,27 @@ def test_the_seed_matters_and_the_watcher_does_not(
     assert any(progress.selection is not None for progress in seen)
 
 
+def test_a_trial_of_a_search_never_reads_the_reported_split(
+    tiny_model: str, glue_folder: str, quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    encode, seen = trial.batches.encode, []
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        seen.append(named["split"])
+        return encode(*arguments, **named)
+
+    monkeypatch.setattr(trial.batches, "encode", watched)
+    record = run_trial(spec(tiny_model, quick, data=glue_folder, search=True))
+    assert record.status == "completed", record.message
+    assert seen == ["train", "selection"]
+    assert record.scores is not None
+    assert record.scores.selection.keys() == {"matthews_correlation"}
+    assert (record.scores.report, record.scores.majority) == ({}, {})
+    assert record.memory is None
+    assert record.latency is None
+    assert read_record(write_record(record, tmp_path)) == record
+
+
 def test_every_method_starts_from_the_same_head(tiny_model: str, quick: dict[str, Any]) -> None:
     import tasks
 
