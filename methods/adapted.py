@@ -84,7 +84,7 @@ class Adapted:
         # host memory: an accelerator's memory is what the comparison measures.
         self._originals: list[tuple[nn.Parameter, Tensor]] = [
             (p, p.detach().to("cpu", copy=True))
-            for p in self._kept_apart().values()
+            for p in self.of_the_task().values()
             if id(p) in before and not p.is_meta
         ]
 
@@ -100,13 +100,13 @@ class Adapted:
 
     def trained(self) -> dict[str, nn.Parameter]:
         """Every parameter that trains, by its name in a checkpoint: ``method.*``, then ``head.*``."""
-        every = self._kept_apart()
+        every = self.of_the_task()
         if self._injection.head_trains:
             return every
         return {name: parameter for name, parameter in every.items() if name.startswith("method.")}
 
-    def _kept_apart(self) -> dict[str, nn.Parameter]:
-        """What a checkpoint keeps of the live model: with a head that does not train, where that began."""
+    def of_the_task(self) -> dict[str, nn.Parameter]:
+        """What a checkpoint overwrites in the live model: what trains, and a head that only begins there."""
         method = {f"method.{name}": p for name, p in self._injection.trained.items()}
         return method | {f"head.{name}": p for name, p in self.head.items()}
 
@@ -134,9 +134,10 @@ class Adapted:
             return {"counted": self.parameter_counts()["method"]}
 
     def stored_count(self) -> int:
-        """Scalars that a checkpoint of the method keeps, the head apart."""
+        """Scalars that a checkpoint of the method keeps; a head that trains as itself apart."""
         _, tensors = self.method.stored(self._injection, self.options)
-        return sum(tensor.numel() for tensor in tensors.values())
+        start = [] if self._injection.head_trains else list(self.head.values())
+        return sum(tensor.numel() for tensor in (*tensors.values(), *start))
 
     def flops(self, batch: int, length: int) -> Flops:
         """FLOPs of a forward pass and a training step of ``batch`` x ``length`` tokens, in closed form.
@@ -297,7 +298,7 @@ class Adapted:
         Raises:
             MethodError: one differs.
         """
-        own = self._kept_apart()
+        own = self.of_the_task()
         if missing := sorted(own.keys() ^ checkpoint.tensors.keys()):
             raise MethodError(
                 f"{checkpoint.origin} does not fit {self.anatomy}: {missing[0]} is on one side only."
@@ -316,7 +317,7 @@ class Adapted:
             MethodError: they do not fit. Nothing is changed then.
         """
         self.fits(checkpoint)
-        for name, parameter in self._kept_apart().items():
+        for name, parameter in self.of_the_task().items():
             parameter.data.copy_(checkpoint.tensors[name])
 
     def switch(self, other: Checkpoint | str | Path) -> None:

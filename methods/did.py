@@ -53,3 +53,7 @@ class DID(Method[DidOptions]):
     def work(self, geometry: Geometry, options: DidOptions) -> Work:
         """The projection, and everything of the base trains."""
         return subspace.work(geometry, options, 0)
+
+    def stored_count(self, geometry: Geometry, options: DidOptions) -> int:
+        """d, and where the head lies inside what it began with."""
+        return subspace.stored_count(geometry, options)

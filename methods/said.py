@@ -61,3 +61,7 @@ class SAID(Method[SaidOptions]):
     def work(self, geometry: Geometry, options: SaidOptions) -> Work:
         """The projection, and everything of the base trains."""
         return subspace.work(geometry, options, scales_of(geometry.layers))
+
+    def stored_count(self, geometry: Geometry, options: SaidOptions) -> int:
+        """d, and where the head lies inside what it began with."""
+        return subspace.stored_count(geometry, options)

@@ -185,5 +185,5 @@ class Method(ABC, Generic[OptionsT]):
         return options, {name: parameter.detach() for name, parameter in injection.trained.items()}
 
     def stored_count(self, geometry: Geometry, options: OptionsT) -> int:
-        """Closed-form number of scalars that :meth:`stored` keeps."""
+        """Closed-form number of scalars that a checkpoint keeps; a head that trains as itself apart."""
         return sum(self.count(geometry, options).values())

@@ -138,6 +138,11 @@ def scales_of(blocks: int) -> int:
     return blocks + 1
 
 
+def stored_count(geometry: Geometry, options: SubspaceOptions) -> int:
+    """z and lambda, and where the head lies inside what it began with."""
+    return options.dimension + (geometry.head if options.head == "inside" else 0)
+
+
 def work(geometry: Geometry, options: SubspaceOptions, scales: int) -> Work:
     """The projection, once in a pass, before everything trains as in full fine-tuning."""
     size = geometry.base + (geometry.head if options.head == "inside" else 0)

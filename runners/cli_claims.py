@@ -112,6 +112,8 @@ def _list(items: list[ClaimStudy], json_: bool) -> None:
 
 
 def _show(judgements: list[Judgement]) -> None:
+    from reports.claims.page import MARKS
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("", "claim", "verdict", "found", "records"):
         table.add_column(column, justify="right" if column == "records" else "left")
@@ -121,7 +123,10 @@ def _show(judgements: list[Judgement]) -> None:
             str(judgement.claim.number),
             judgement.claim.statement,
             f"[{STYLES[judgement.verdict]}]{judgement.verdict}[/]",
-            judgement.sentence,
+            "\n".join(
+                f"{MARKS[finding.verdict]} {part.says} {finding.value}"
+                for part, finding in zip(judgement.claim.parts, judgement.findings, strict=True)
+            ),
             str(count),
         )
     out.print(table, highlight=False)

@@ -140,7 +140,7 @@ class Workbench:
                     batch = self._batch(adapted)
                     peak = self._train(adapted, batch)
                     deployed = adapted.stored_options
-                    scalars = adapted.stored_count() + sum(p.numel() for p in adapted.head.values())
+                    scalars = adapted.stored_count() + adapted.parameter_counts()["head"]
                 with self._applied(method, deployed.model_dump()) as adapted:
                     inference = self._infer(adapted.model, batch)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:

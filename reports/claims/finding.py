@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reports.claims.region import VerdictName
+from reports.claims.region import VerdictName, number
 from reports.statistics import Estimate
+from reports.text import MISSING
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,14 @@ class Finding:
     plot: Plot | None = None
     p: float | None = None
     """Of the sign-flip test against the bound, where the rule asks for one."""
+
+    @property
+    def value(self) -> str:
+        """`0.018 (−0.010 to 0.046)`; an en dash where nothing was measured."""
+        if self.estimate.value is None:
+            return MISSING
+        ends = " to ".join(number(end) for end in self.estimate.interval or ())
+        return number(self.estimate.value) + (f" ({ends})" if ends else "")
 
 
 def undecided(reason: str, records: int = 0, plot: Plot | None = None) -> Finding:

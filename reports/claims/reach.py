@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from reports.claims.finding import Finding, Plot, undecided
 from reports.claims.region import Region, number
-from reports.claims.select import SCORES, Pool, Where, check_expression
+from reports.claims.select import SCORES, Pool, Where, check_expression, told
 from reports.claims.trend import by_value, curve
 from reports.statistics import Estimate, Interval, mean_interval, stratified_mean
 
@@ -45,7 +45,7 @@ def evaluate(rule: Rule, pool: Pool) -> Finding:
     reference = pool.values(against, rule.measure)
     count = sum(len(records) for records in at.values()) + len(against)
     plot = Plot(
-        f"{rule.over.split('.')[-1].replace('_', ' ')} (log scale)",
+        f"{told(rule.over)} (log scale)",
         SCORES.get(rule.measure, rule.measure),
         {rule.where.label: curve(pool, at, rule.measure)},
         log_x=True,
@@ -64,10 +64,10 @@ def evaluate(rule: Rule, pool: Pool) -> Finding:
     estimate = smallest(gaps)
     said = rule.told(estimate, rule.what)
     threshold = number(plot.level or 0.0)
-    told = f"{said} {rule.share:.0%} of {rule.reference.label} is {threshold}; tried: "
+    beside = f"{said} {rule.share:.0%} of {rule.reference.label} is {threshold}; tried: "
     return Finding(
         rule.decide(estimate),
-        told + ", ".join(number(x) for x in at) + ".",
+        beside + ", ".join(number(x) for x in at) + ".",
         estimate,
         count,
         plot,

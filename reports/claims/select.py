@@ -167,6 +167,12 @@ def number_of(record: Record, expression: str) -> float | None:
     return total
 
 
+def told(expression: str) -> str:
+    """An expression without the parts of the record: `alpha × learning rate`."""
+    tokens = [token.split(".")[-1].replace("_", " ") for token in _OPERATORS.split(expression.strip())]
+    return " ".join("×" if token == "*" else token for token in tokens)
+
+
 def check_expression(expression: str) -> str:
     """Return an expression that :func:`number_of` can read; a wrong name is a ValueError."""
     for token in _OPERATORS.split(expression.strip()):

@@ -56,7 +56,7 @@ def evaluate(rule: Rule, pool: Pool) -> Finding:
                 Point(term.name if len(by_task) == 1 else f"{term.name}, {task}", _sd(values))
                 for task, values in by_task.items()
             ]
-    plot = Plot("", f"standard deviation over seeds: {rule.measure}", {"with its 95 % interval": points})
+    plot = Plot("", "standard deviation over seeds", {"with its 95 % interval": points})
     estimate = log_sd_ratio(samples["of"], samples["than"])
     return Finding(rule.decide(estimate), rule.told(estimate, rule.what), estimate, count, plot)
 

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from reports.claims.finding import Finding, Plot, Point, undecided
 from reports.claims.region import Region, number
-from reports.claims.select import SCORES, Pool, Where, check_expression, number_of
+from reports.claims.select import SCORES, Pool, Where, check_expression, number_of, told
 from reports.schema import Record
 from reports.statistics import Estimate, mean_interval, stratified_mean
 
@@ -65,8 +65,7 @@ def evaluate(rule: Rule, pool: Pool) -> Finding:
     worst = max(losses, key=lambda loss: -math.inf if loss.estimate.value is None else loss.estimate.value)
     if "not supported" not in verdicts:  # what could not be measured is then what leaves it open
         worst = next((loss for loss in losses if loss.estimate.value is None), worst)
-    name = rule.setting.split(".")[-1].replace("_", " ") if "*" not in rule.setting else rule.setting
-    changed = rule.across.split(".")[-1].replace("_", " ")
+    name, changed = told(rule.setting), told(rule.across)
     own = ", ".join(f"{number(loss.own)} at {changed} {number(loss.at)}" for loss in losses)
     said = (
         f"Chosen at {changed} {number(home)}: {name} {number(kept)}; the others' own best: {own}. "
@@ -109,7 +108,7 @@ def _loss(rule: Rule, pool: Pool, at: float, row: dict[float, list[Record]], kep
 
 
 def _plot(rule: Rule, pool: Pool, cells: Cells) -> Plot:
-    changed = rule.across.split(".")[-1].replace("_", " ")
+    changed = told(rule.across)
     series = {
         f"{changed} {number(at)}": [
             Point(setting, mean_interval(list(values.values())))
@@ -118,5 +117,6 @@ def _plot(rule: Rule, pool: Pool, cells: Cells) -> Plot:
         ]
         for at, row in cells.items()
     }
-    title = " × ".join(part.split(".")[-1].replace("_", " ") for part in rule.setting.split(" * "))
-    return Plot(f"{title} (log scale)", SCORES.get(rule.measure, rule.measure), series, log_x=True)
+    return Plot(
+        f"{told(rule.setting)} (log scale)", SCORES.get(rule.measure, rule.measure), series, log_x=True
+    )

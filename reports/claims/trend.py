@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from reports.claims.finding import Finding, Plot, Point, undecided
 from reports.claims.region import Region
-from reports.claims.select import SCORES, Group, Pool, Where, check_expression, number_of
+from reports.claims.select import SCORES, Group, Pool, Where, check_expression, number_of, told
 from reports.schema import Record
 from reports.statistics import mean_interval, stratified_mean
 
@@ -57,7 +57,7 @@ def evaluate(rule: Rule, pool: Pool) -> Finding:
     if not slopes:
         return undecided(f"{rule.what}: no seed has every value of {rule.over}.", count, plot)
     estimate = stratified_mean(list(slopes.values()))
-    what = f"{rule.what}: the change per doubling of {rule.over.split('.')[-1].replace('_', ' ')}"
+    what = f"{rule.what}: the change per doubling of {told(rule.over)}"
     return Finding(rule.decide(estimate), rule.told(estimate, what), estimate, count, plot)
 
 
@@ -88,7 +88,7 @@ def _plot(rule: Rule, pool: Pool, at: dict[float, list[Record]]) -> Plot:
             level = mean_interval(found)
             series[term.name] = [Point(x, level) for x in (min(at, default=1.0), max(at, default=1.0))]
     return Plot(
-        f"{rule.over.split('.')[-1].replace('_', ' ')} (log scale)",
+        f"{told(rule.over)} (log scale)",
         SCORES.get(rule.measure, rule.measure),
         series,
         log_x=True,

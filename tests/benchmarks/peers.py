@@ -110,9 +110,9 @@ def intervals(contenders: Mapping[str, Callable[[], object]], seconds: float) ->
 
 def latency(length: int, seconds: float) -> tuple[Rows, int]:
     """One input of ``length`` tokens."""
-    ids = torch.randint(1000, 20000, (1, length), generator=torch.Generator().manual_seed(0))
-    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    longer = {name: torch.cat([tensor, tensor[:, -PROMPT:]], dim=1) for name, tensor in inputs.items()}
+    ids = torch.randint(1000, 20000, (1, length + PROMPT), generator=torch.Generator().manual_seed(0))
+    longer = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    inputs = {name: tensor[:, :length] for name, tensor in longer.items()}
     contenders: dict[str, Any] = {"base": fresh(), "base again": fresh(), LONGER: fresh()}
     contenders |= {f"paretune {label}": model for label, model in ours().items()}
     contenders |= {f"peft {label}": model for label, model in theirs().items()}

@@ -72,6 +72,7 @@ def test_a_head_inside_does_not_train_and_is_kept(tmp_path: Path) -> None:
         "trainable": 30,
     }
     assert set(adapted.trained()) == {"method.coordinates"}
+    assert adapted.stored_count() == 30 + 32 * 3 + 3  # with where the head began
     perturb(adapted)
     batch = inputs(model)
     before = logits(model, batch)

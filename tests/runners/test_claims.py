@@ -130,7 +130,7 @@ def test_run_judge_and_page(trials_file: str, tmp_path: Path, capsys: pytest.Cap
     shown = capsys.readouterr()
     assert "1. LoRA differs." in shown.err
     assert "[6/6] cola / lora / seed 2" in shown.err
-    assert "supported" in shown.out
+    assert "✓ It does. " in shown.out
     assert Path(shown.out.strip().splitlines()[-1]) == (out / "claims.html").resolve()
     assert len(read_records(out / "mine")) == 6
     assert {record.memory for record in read_records(out / "mine")} == {None}

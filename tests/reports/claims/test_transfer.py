@@ -70,7 +70,9 @@ def test_a_product_of_settings_carries_over(trials) -> None:
         for rate, score in zip(rates, (0.8, 0.7), strict=True):
             records += trials("lora", [score] * 3, options={"alpha": alpha}, learning_rate=rate)
     made = rule(setting="options.alpha * protocol.learning_rate", across="options.alpha", reference=16)
-    assert evaluate(made, Pool(records)).verdict == "supported"
+    found = evaluate(made, Pool(records))
+    assert found.verdict == "supported"
+    assert "Chosen at alpha 16: alpha × learning rate 0.016;" in found.sentence
     apart = evaluate(rule(across="options.alpha", reference=16), Pool(records))
     assert apart.verdict == "not decided"
     assert "was not tried" in apart.sentence
