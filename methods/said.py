@@ -34,7 +34,7 @@ class SAID(Method[SaidOptions]):
     source = "arXiv 2012.13255; rabeehk/compacter@e123daa"
     options = SaidOptions
     mergeable = True
-    learning_rate = 1e-2
+    learning_rate = 0.3
 
     def inject(self, anatomy: Anatomy, options: SaidOptions) -> Injection:
         """Move every parameter by lambda_i P z.
