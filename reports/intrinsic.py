@@ -15,12 +15,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from reports import text
 from reports.checks import RANGES
@@ -32,7 +29,6 @@ SHARE = 0.9
 ROUNDING = 1e-9
 DIMENSION = "dimension"
 RATE = "learning_rate"
-PUBLISHED = Path(__file__).parent / "published" / "intrinsic.csv"
 
 Of = Literal["score", "gain"]
 THRESHOLDS: Mapping[Of, str] = {
@@ -249,29 +245,6 @@ def frame(found: Sequence[Curve]) -> pd.DataFrame:
             for one in curve.points
         ]
     )
-
-
-class Published(BaseModel):
-    """A d90 that a paper prints: a row of ``published/intrinsic.csv``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: str
-    model: str
-    task: str
-    method: str
-    dimension: int
-
-
-def published(task: str) -> list[Published]:
-    """What papers print for a task, on whatever model."""
-    return [row for row in _published() if row.task == task]
-
-
-@cache
-def _published() -> tuple[Published, ...]:
-    rows = pd.read_csv(PUBLISHED, comment="#").to_dict("records")
-    return tuple(Published.model_validate(row) for row in rows)
 
 
 def _setting(which: Identity) -> str:

@@ -107,8 +107,9 @@ def run_study(study: IntrinsicStudy, folder: Path, json_: bool, *, retry: bool =
 def show(found: Sequence[Curve]) -> None:
     """Print every curve with its answer."""
     from reports import text
-    from reports.intrinsic import published, sentences
+    from reports.intrinsic import sentences
     from reports.intrinsic_page import lines
+    from reports.published_dimensions import published
 
     words = {None: "–", True: "reached", False: "not reached"}
     for curve in found:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from reports import build_site, read_records, write_record
-from reports.intrinsic import Curve, Reference, best_rate, curves, frame, passes, point, published, sentences
+from reports.intrinsic import Curve, Reference, best_rate, curves, frame, passes, point, sentences
 from reports.intrinsic_page import lines, score_against_dimension, views
 from reports.schema import Record
 from reports.statistics import Estimate
@@ -145,13 +145,6 @@ def test_of_several_rates_the_selection_split_chooses() -> None:
     curve = only([whole(), inside(16, 0.5), low, high, more])
     assert curve.points[1].score.value == pytest.approx(0.61)
     assert curve.points[1].learning_rate == 1.0
-
-
-def test_published_values() -> None:
-    found = {(row.model, row.method): row.dimension for row in published("mrpc")}
-    assert found["bert-base", "said"] == 1608
-    assert found["roberta-large", "said"] == 207
-    assert published("rotten_tomatoes") == []
 
 
 def test_the_page(tmp_path: Path) -> None:
