@@ -13,8 +13,10 @@ MINUTE, HOUR = 60, 3600
 
 def clean(text: object, limit: int = 200) -> str:
     """One line of foreign text: no control or direction characters, spaces joined, length bounded."""
-    kept = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in str(text))
-    kept = "".join(char for char in kept if unicodedata.category(char) not in ("Cf", "Cs"))
+    kept = str(text)
+    if not (kept.isascii() and kept.isprintable()):  # nearly all text is, and needs no look at each character
+        kept = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in kept)
+        kept = "".join(char for char in kept if unicodedata.category(char) not in ("Cf", "Cs"))
     line = " ".join(kept.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
