@@ -16,6 +16,7 @@ from methods.adapted import Adapted, read
 from methods.anatomy import Anatomy, Model
 from methods.bitfit import BitFit
 from methods.checkpoint import Checkpoint
+from methods.did import DID
 from methods.dora import DoRA
 from methods.errors import AnatomyError, MergeError, MethodError, OptionError, nearest
 from methods.full import Full
@@ -27,6 +28,7 @@ from methods.lora import LoRA
 from methods.pfeiffer import Pfeiffer
 from methods.prefix import Prefix
 from methods.prompt import Prompt
+from methods.said import SAID
 from methods.spec import Method
 from methods.top_layers import TopLayers
 
@@ -39,6 +41,7 @@ _METHODS: tuple[Method[Any], ...] = (
     *(LoRA(), DoRA(), IA3()),
     *(Houlsby(), Lin(), Pfeiffer()),
     *(Prefix(), Prompt()),
+    *(DID(), SAID()),
 )
 for _method in _METHODS:
     if _method.name in REGISTRY:

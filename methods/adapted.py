@@ -84,7 +84,7 @@ class Adapted:
         # host memory: an accelerator's memory is what the comparison measures.
         self._originals: list[tuple[nn.Parameter, Tensor]] = [
             (p, p.detach().to("cpu", copy=True))
-            for p in self.trained().values()
+            for p in self.of_the_task().values()
             if id(p) in before and not p.is_meta
         ]
 
@@ -100,6 +100,13 @@ class Adapted:
 
     def trained(self) -> dict[str, nn.Parameter]:
         """Every parameter that trains, by its name in a checkpoint: ``method.*``, then ``head.*``."""
+        every = self.of_the_task()
+        if self._injection.head_trains:
+            return every
+        return {name: parameter for name, parameter in every.items() if name.startswith("method.")}
+
+    def of_the_task(self) -> dict[str, nn.Parameter]:
+        """What a checkpoint overwrites in the live model: what trains, and a head that only begins there."""
         method = {f"method.{name}": p for name, p in self._injection.trained.items()}
         return method | {f"head.{name}": p for name, p in self.head.items()}
 
@@ -108,11 +115,11 @@ class Adapted:
 
         Returns:
             ``base`` (what is pretrained: the body, with a language model's head), ``method`` (trained by
-            it), ``head`` (the task head), ``trainable`` (method + head).
+            it), ``head`` (what trains of the task head), ``trainable`` (method + head).
         """
         self._alive()
         method = sum(p.numel() for p in self._injection.trained.values())
-        head = sum(p.numel() for p in self.head.values())
+        head = sum(p.numel() for n, p in self.trained().items() if n.startswith("head."))
         return {"base": self._base_count, "method": method, "head": head, "trainable": method + head}
 
     def parts(self) -> dict[str, int]:
@@ -127,9 +134,10 @@ class Adapted:
             return {"counted": self.parameter_counts()["method"]}
 
     def stored_count(self) -> int:
-        """Scalars that a checkpoint of the method keeps, the head apart."""
+        """Scalars that a checkpoint of the method keeps; a head that trains as itself apart."""
         _, tensors = self.method.stored(self._injection, self.options)
-        return sum(tensor.numel() for tensor in tensors.values())
+        start = [] if self._injection.head_trains else list(self.head.values())
+        return sum(tensor.numel() for tensor in (*tensors.values(), *start))
 
     def flops(self, batch: int, length: int) -> Flops:
         """FLOPs of a forward pass and a training step of ``batch`` x ``length`` tokens, in closed form.
@@ -179,6 +187,12 @@ class Adapted:
                 self._kept.append((parameter, parameter.data))
                 parameter.data = value.to(parameter.dtype)
             site.put(wrapper.base)
+        if (moving := self._injection.moving) is not None:
+            folded = moving.folded()
+            moving.detach()
+            for parameter, value in folded:
+                self._kept.append((parameter, parameter.data))
+                parameter.data = value
         self.merged = True
 
     @property
@@ -200,6 +214,8 @@ class Adapted:
         for site, wrapper in self._injection.foldable:
             wrapper.train(wrapper.base.training)  # it was out of the model when train() or eval() was called
             site.put(wrapper)  # type: ignore[arg-type]
+        if self._injection.moving is not None:
+            self._injection.moving.attach()
         self._kept = []
         self.merged = False
 
@@ -252,7 +268,8 @@ class Adapted:
         self._alive()
         options, method = self.method.stored(self._injection, self.options)
         tensors = {f"method.{name}": tensor for name, tensor in method.items()}
-        tensors |= {f"head.{name}": parameter for name, parameter in self.head.items()}
+        own = {id(parameter): value for parameter, value in self._kept}  # of a head that was merged as well
+        tensors |= {f"head.{name}": own.get(id(p), p) for name, p in self.head.items()}
         config = self.anatomy.config
         model = {"name": config._name_or_path or None, "class": type(self.model).__name__}
         return Checkpoint(
@@ -281,7 +298,7 @@ class Adapted:
         Raises:
             MethodError: one differs.
         """
-        own = self.trained()
+        own = self.of_the_task()
         if missing := sorted(own.keys() ^ checkpoint.tensors.keys()):
             raise MethodError(
                 f"{checkpoint.origin} does not fit {self.anatomy}: {missing[0]} is on one side only."
@@ -300,7 +317,7 @@ class Adapted:
             MethodError: they do not fit. Nothing is changed then.
         """
         self.fits(checkpoint)
-        for name, parameter in self.trained().items():
+        for name, parameter in self.of_the_task().items():
             parameter.data.copy_(checkpoint.tensors[name])
 
     def switch(self, other: Checkpoint | str | Path) -> None:

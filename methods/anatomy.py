@@ -28,6 +28,10 @@ from methods.search import search
 Model = PreTrainedModel
 
 
+Rows = slice | Tensor
+"""Output features of a layer: a slice where they lie side by side, indices where heads interleave them."""
+
+
 @dataclass(frozen=True)
 class Site:
     """A named place that holds a module, or some output features of one."""
@@ -36,8 +40,8 @@ class Site:
     name: str
     path: str
     """Dotted path from the body: the stable name of the place."""
-    rows: Tensor | None = None
-    """Indices of the output features that play the role; None where all of them do."""
+    rows: Rows | None = None
+    """The output features that play the role; None where all of them do."""
 
     @property
     def module(self) -> nn.Module:
@@ -63,7 +67,9 @@ class Site:
     def shape(self) -> tuple[int, int]:
         """(out, in) of the role's weight."""
         out_features, in_features = sizes(self.linear())
-        return (out_features if self.rows is None else len(self.rows), in_features)
+        if isinstance(self.rows, slice):
+            return self.rows.stop - self.rows.start, in_features
+        return out_features if self.rows is None else len(self.rows), in_features
 
 
 @dataclass(frozen=True)
@@ -199,10 +205,12 @@ class Anatomy:
             return site
         return replace(site, rows=self._rows(site.linear(), place))
 
-    def _rows(self, module: nn.Module, part: Part) -> Tensor:
+    def _rows(self, module: nn.Module, part: Part) -> Rows:
         out_features, _ = sizes(module)
-        groups = self.config.num_attention_heads if part.per_head else 1
-        rows = torch.arange(out_features, device="cpu").view(groups, part.of, -1)
+        if not part.per_head:
+            width = out_features // part.of
+            return slice(part.index * width, (part.index + part.span) * width)
+        rows = torch.arange(out_features, device="cpu").view(self.config.num_attention_heads, part.of, -1)
         return rows[:, part.index : part.index + part.span].flatten()
 
     def _children(self, module: nn.Module, path: list[str], before: str = "") -> Iterator[Site]:
@@ -307,6 +315,7 @@ class Anatomy:
             norms=total(self.norm_parameters()),
             biases=total(self.bias_parameters()),
             base=total(self.body_parameters()),
+            head=total(self.head_parameters()),
         )
 
     @cached_property

@@ -4,7 +4,7 @@ Paper: arXiv 2106.10199; code: benzakenelad/BitFit at 7ead19a. Every bias of the
 value, attention output, both feed-forward layers, LayerNorms, the embeddings' LayerNorm included), and
 beside the classifier the bias of the pooler. The pooler's bias is counted with the head: the paper's own
 count is the encoder's biases. Learning rate: theirs is 1e-3 on runs of 16 epochs; 5e-3 is for the shorter
-runs here.
+runs here. Searched: 3e-4 to 3e-2, which holds both.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from methods.anatomy import Anatomy
 from methods.errors import AnatomyError
 from methods.flops import Work
 from methods.geometry import Geometry
+from methods.space import LogUniform, SearchSpace
 from methods.spec import WEIGHTS, Injection, Method, NoOptions, at
 
 
@@ -25,6 +26,7 @@ class BitFit(Method[NoOptions]):
     places = at("bias trains", *WEIGHTS)
     options = NoOptions
     learning_rate = 5e-3
+    search_space = SearchSpace(LogUniform(3e-4, 3e-2))
 
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
         """Own the body's biases.

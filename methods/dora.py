@@ -7,7 +7,8 @@ tuners/lora/dora.py.
 
 (The paper writes weights as (in x out) and calls the rows columns.) m starts as ||W0||, so that with B = 0
 the function is unchanged at step 0, bit by bit. The norm is a constant for the gradient (section 4.3).
-Factors, scaling, targets and fused projections are those of ``lora``. Merging writes W'.
+Factors, scaling, targets and fused projections are those of ``lora``. Merging writes W'. Searched: what
+``lora`` searches.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy
+from methods.anatomy import Anatomy, Rows
 from methods.flops import Chain, Work
 from methods.geometry import Geometry
 from methods.linear import Linear, oriented
 from methods.lora import LoraOptions, LowRank, by_module, part_path
+from methods.space import Choice, LogUniform, SearchSpace
 from methods.spec import Injection, Method, Swap, at
 
 
@@ -33,9 +35,7 @@ class DoraOptions(LoraOptions):
 class Direction(LowRank):
     """The factors of one update and the length of each of its rows."""
 
-    def __init__(
-        self, base: Linear, shape: tuple[int, int], rows: Tensor | None, options: DoraOptions
-    ) -> None:
+    def __init__(self, base: Linear, shape: tuple[int, int], rows: Rows | None, options: DoraOptions) -> None:
         super().__init__(shape, rows, options, base.weight)
         self.magnitude = nn.Parameter(self.norm(base))
 
@@ -56,7 +56,7 @@ class Direction(LowRank):
         straight = F.linear(x, self.frozen(base))
         turned = F.linear(F.linear(x, self.lora_A), self.lora_B)
         change = (scale - 1) * straight + (self.scaling * scale) * turned
-        return h + change if self.rows is None else h.index_add(-1, self.rows, change)
+        return h + change if self.rows is None else self.add_to_rows(h, change)
 
 
 class DoRALinear(nn.Module):
@@ -112,6 +112,7 @@ class DoRA(Method[DoraOptions]):
     options = DoraOptions
     mergeable = True
     learning_rate = 1e-3
+    search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"rank": Choice((4, 8, 16))})
 
     def inject(self, anatomy: Anatomy, options: DoraOptions) -> Injection:
         """Put a direction and a length beside every targeted layer."""

@@ -1,7 +1,8 @@
 """Full fine-tuning: every parameter of the body trains.
 
 The reference of every comparison. The default learning rate is in the range of BERT's own fine-tuning
-(arXiv 1810.04805, section A.3: 2e-5 to 5e-5).
+(arXiv 1810.04805, section A.3: 2e-5 to 5e-5). Searched: 1e-5 to 5e-4, wider on
+both sides.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from methods.anatomy import Anatomy
 from methods.flops import Work
 from methods.geometry import Geometry
+from methods.space import LogUniform, SearchSpace
 from methods.spec import WEIGHTS, Injection, Method, NoOptions, at
 
 
@@ -21,6 +23,7 @@ class Full(Method[NoOptions]):
     places = at("trains", *WEIGHTS)
     options = NoOptions
     learning_rate = 5e-5
+    search_space = SearchSpace(LogUniform(1e-5, 5e-4))
 
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
         """Own every parameter of the body."""

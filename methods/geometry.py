@@ -30,6 +30,8 @@ class Geometry:
     """Scalars in all biases, the pooler's left out."""
     base: int
     """Scalars in everything that is pretrained."""
+    head: int = 0
+    """Scalars in the task head, 0 without one."""
 
     @property
     def layers(self) -> int:

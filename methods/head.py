@@ -1,7 +1,8 @@
 """Head only: a frozen body under a trained task head.
 
 The floor of every comparison: whatever a method costs, it must beat this. A language model's head is
-pretrained and part of the base, so there is nothing to train there.
+pretrained and part of the base, so there is nothing to train there. Searched: a decade to either side of the
+default rate.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from methods.anatomy import Anatomy
 from methods.errors import AnatomyError
 from methods.flops import Work
 from methods.geometry import Geometry
+from methods.space import LogUniform, SearchSpace
 from methods.spec import Injection, Method, NoOptions, at
 
 
@@ -22,6 +24,7 @@ class Head(Method[NoOptions]):
     places = at("nothing in the body")
     options = NoOptions
     learning_rate = 1e-2
+    search_space = SearchSpace(LogUniform(1e-3, 1e-1))
 
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
         """Own nothing: the head always trains.

@@ -15,7 +15,8 @@ Other architectures: on pre-norm blocks the adapters keep their place, x <- x + 
 is the LoRA paper's AdapterH on GPT-2; RMSNorms train like LayerNorms; cross-attention gets no adapter (two
 per block). Where the model applies dropout as a function (BART, OPT) it follows the adapter instead of
 coming before it: the same function in evaluation. Learning rate: their README
-trains MRPC at 3e-4 for 5 epochs; 1e-3 is for the shorter runs here.
+trains MRPC at 3e-4 for 5 epochs; 1e-3 is for the shorter runs here. Searched: the paper's sizes 8, 64 and
+256, and rates around its 3e-4 and 3e-3 (its 3e-5 is left out).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from methods.anatomy import Anatomy
 from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
 from methods.flops import Work
 from methods.geometry import Geometry
+from methods.space import Choice, LogUniform, SearchSpace
 from methods.spec import Injection, Method, Options, Swap, at
 
 
@@ -66,6 +68,7 @@ class Houlsby(Method[HoulsbyOptions]):
     )
     options = HoulsbyOptions
     learning_rate = 1e-3
+    search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"bottleneck": Choice((8, 64, 256))})
 
     def inject(self, anatomy: Anatomy, options: HoulsbyOptions) -> Injection:
         """Wrap both sub-layer outputs of every block."""

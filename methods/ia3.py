@@ -11,6 +11,7 @@ non-linearity: the same for ReLU and a positive scale, another function for GELU
 the function is unchanged at step 0. Every attention is scaled, cross-attention included, as theirs is.
 LayerNorms stay frozen. Merging multiplies the rows of W_k and W_v (and their biases) and the columns of W_2.
 Learning rate: theirs is 3e-3 with Adafactor over 1,000 steps; 1e-2 is for AdamW in the shorter runs here.
+Searched: a decade to either side of the default rate.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy
+from methods.anatomy import Anatomy, Rows
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.linear import Linear, oriented
 from methods.lora import by_module
+from methods.space import LogUniform, SearchSpace
 from methods.spec import Injection, Method, NoOptions, Swap, at
 
 OUTPUTS = ("key", "value")
@@ -42,7 +44,7 @@ class IA3Linear(nn.Module):
     Shapes: input (..., in), output (..., out).
     """
 
-    def __init__(self, base: Linear, rows: dict[str, Tensor | None], scales_input: bool) -> None:
+    def __init__(self, base: Linear, rows: dict[str, Rows | None], scales_input: bool) -> None:
         super().__init__()
         weight = oriented(base, base.weight)
         place: dict[str, Any] = {"device": weight.device, "dtype": weight.dtype}
@@ -51,12 +53,13 @@ class IA3Linear(nn.Module):
         self.input_scale: nn.Parameter | None = None
         if scales_input:
             self.input_scale = nn.Parameter(torch.ones(weight.shape[1], **place))
-        for role, indices in rows.items():
-            size = weight.shape[0] if indices is None else len(indices)
+        for role, where in rows.items():
+            size = len(weight if where is None else weight[where])
             self.scales[role] = nn.Parameter(torch.ones(size, **place))
-            self.register_buffer(
-                f"rows_{role}", None if indices is None else indices.to(weight.device), persistent=False
-            )
+            if isinstance(where, Tensor):
+                self.register_buffer(f"rows_{role}", where.to(weight.device), persistent=False)
+            else:
+                setattr(self, f"rows_{role}", where)
 
     @property
     def weight(self) -> Tensor:
@@ -67,12 +70,15 @@ class IA3Linear(nn.Module):
         """One factor per output feature, 1 where nothing is scaled; None if nothing is."""
         whole = None
         for role, scale in self.scales.items():
-            rows: Tensor | None = getattr(self, f"rows_{role}")
+            rows: Rows | None = getattr(self, f"rows_{role}")
             if rows is None:
                 return scale
             if whole is None:
                 whole = scale.new_ones(oriented(self.base, self.base.weight).shape[0])
-            whole = whole.index_copy(0, rows, scale)
+            if isinstance(rows, slice):
+                whole = whole.slice_scatter(scale, 0, rows.start, rows.stop)
+            else:
+                whole = whole.index_copy(0, rows, scale)
         return whole
 
     def forward(self, x: Tensor) -> Tensor:
@@ -108,6 +114,7 @@ class IA3(Method[NoOptions]):
     options = NoOptions
     mergeable = True
     learning_rate = 1e-2
+    search_space = SearchSpace(LogUniform(1e-3, 1e-1))
 
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
         """Scale the outputs of the key and value projections and the input of the last feed-forward layer."""

@@ -12,7 +12,8 @@ zero: close to the identity at step 0, not exactly.
 The paper adapts GPT-2, whose blocks end with a residual addition. On post-norm encoders there is no
 reference code; the faithful reading, taken here, is after the block's final LayerNorm. Their code also
 trains the token embedding, because it adds task tokens; nothing is added here, so it stays frozen.
-Learning rate: theirs is 5e-4 on runs of 3 to 10 epochs; 1e-3 is for the shorter runs here.
+Learning rate: theirs is 5e-4 on runs of 3 to 10 epochs; 1e-3 is for the shorter runs here. Searched: rates
+around theirs, and sizes over the range of theirs (10 to 300).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from methods.anatomy import Anatomy
 from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
 from methods.flops import Work
 from methods.geometry import Geometry
+from methods.space import Choice, LogUniform, SearchSpace
 from methods.spec import Follow, Following, Injection, Method, Options, at
 
 
@@ -58,6 +60,7 @@ class Lin(Method[LinOptions]):
     places = at("LayerNorm and adapter", "block_end")
     options = LinOptions
     learning_rate = 1e-3
+    search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"bottleneck": Choice((16, 64, 256))})
 
     def inject(self, anatomy: Anatomy, options: LinOptions) -> Injection:
         """Follow the end of every block."""

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
-from methods.anatomy import Anatomy, Site
+from methods.anatomy import Anatomy, Rows, Site
 from methods.checkpoint import Checkpoint
 from methods.errors import AnatomyError, MethodError
 from methods.ia3 import OUTPUTS
@@ -121,7 +121,7 @@ def write_low_rank(saved: Checkpoint, own: Tensors, anatomy: Anatomy) -> Words:
     }, tensors
 
 
-def _lengths(site: Site, weight: Tensor, trained: list[tuple[Tensor | None, Tensor]]) -> Tensor:
+def _lengths(site: Site, weight: Tensor, trained: list[tuple[Rows | None, Tensor]]) -> Tensor:
     """The length of each row of a layer: what was trained, and elsewhere the frozen weight's own."""
     rows, lengths = trained[0]
     if rows is None:

@@ -15,7 +15,8 @@ same formula without it, output = s + W_up ReLU(W_down s + b) + b', at the end o
 
 Weights start from N(0, 0.02), biases at zero: close to the base function at step 0, not exactly. The
 library's default bottleneck is d / 16; the same 64 as the other adapters is the default here. Learning
-rate: 1e-3 is for the short runs here (theirs: 1e-4).
+rate: 1e-3 is for the short runs here (theirs: 1e-4). Searched: a decade to either side of 1e-3, and the
+sizes 16 and 64 of the LoRA paper's baselines beside a larger one.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from methods.anatomy import Anatomy, Site, Stack
 from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
 from methods.flops import Work
 from methods.geometry import Geometry
+from methods.space import Choice, LogUniform, SearchSpace
 from methods.spec import Follow, Following, Injection, Method, Options, Swap, at
 
 
@@ -73,6 +75,7 @@ class Pfeiffer(Method[PfeifferOptions]):
     places = at("adapter around it", "feed_forward_norm")
     options = PfeifferOptions
     learning_rate = 1e-3
+    search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"bottleneck": Choice((16, 64, 256))})
 
     def inject(self, anatomy: Anatomy, options: PfeifferOptions) -> Injection:
         """Wrap the LayerNorm that ends every block, or follow the block."""

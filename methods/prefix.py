@@ -20,7 +20,7 @@ Positions: the original enters P as past keys and values of GPT-2, so that the t
 That shift is made here on decoders that stand alone and take positions. Encoders keep their numbering, and
 so do encoder-decoders, whose numbering cannot be passed. Where layers share weights (ALBERT) they share
 the prefix. Learning rate: the paper's 5e-5 is for GPT-2 over tens of thousands of steps; 1e-3 is for the
-short runs here.
+short runs here. Searched: a decade to either side of that rate, and lengths of 5 to 50 (the paper: 5 to 200).
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from methods.anatomy import Anatomy, Model, cached_length
 from methods.errors import MethodError
 from methods.flops import Chain, Work
 from methods.geometry import Geometry
+from methods.space import Choice, LogUniform, SearchSpace
 from methods.spec import Injection, Method, Options, at
 
 PREFIX = "prefix"
@@ -225,6 +226,7 @@ class Prefix(Method[PrefixOptions]):
     places = at("prefix", "keys_values")
     options = PrefixOptions
     learning_rate = 1e-3
+    search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"length": Choice((5, 10, 20, 50))})
 
     def inject(self, anatomy: Anatomy, options: PrefixOptions) -> Injection:
         """Add a prefix to every self-attention and switch the attention function.

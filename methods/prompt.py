@@ -20,7 +20,8 @@ decisions change results, and are taken here as follows:
 
 P starts from embeddings of words drawn from the vocabulary without replacement, or from U(-0.5, 0.5).
 The paper's length is 100, with little gain above 20, which is the default here. Learning rate: the
-paper's 0.3 is for Adafactor on T5; 3e-2 is for AdamW here.
+paper's 0.3 is for Adafactor on T5; 3e-2 is for AdamW here. Searched: a decade to either side of that rate,
+and lengths of 5 to 50 (the paper: 1 to 150; 100 would be most of the input).
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from methods.anatomy import Anatomy, cached_length
 from methods.errors import MethodError
 from methods.flops import Work
 from methods.geometry import Geometry
+from methods.space import Choice, LogUniform, SearchSpace
 from methods.spec import Injection, Method, Options, at
 
 PROMPT = "prompt"
@@ -199,6 +201,7 @@ class Prompt(Method[PromptOptions]):
     places = at("prompt", "input")
     options = PromptOptions
     learning_rate = 3e-2
+    search_space = SearchSpace(LogUniform(3e-3, 3e-1), {"length": Choice((5, 20, 50))})
 
     def inject(self, anatomy: Anatomy, options: PromptOptions) -> Injection:
         """Put the prompt and its hooks into the body.

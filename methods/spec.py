@@ -20,6 +20,8 @@ from methods.errors import OptionError, explain
 from methods.flops import Work
 from methods.geometry import Geometry
 from methods.linear import Foldable
+from methods.moved import Moving
+from methods.space import SearchSpace
 
 BLOCK_WEIGHTS = (
     *("query", "key", "value", "output", "attention_norm"),
@@ -122,6 +124,12 @@ class Injection:
     """Further objects with an ``undo()`` method, called in reverse order by ``remove()``."""
     reserved_positions: int = 0
     """Input positions the method takes from the user's sequence length."""
+    moving: Moving | None = None
+    """Parameters that it moves where they are; it is in ``undo`` as well."""
+    head_trains: bool = True
+    """Whether the task head trains as itself; else the method moves it, and a checkpoint keeps its start."""
+    resolved: Any = None
+    """The options with what was settled on injection, if they differ: they rebuild it."""
 
     @property
     def foldable(self) -> list[tuple[Site, Foldable]]:
@@ -149,6 +157,8 @@ class Method(ABC, Generic[OptionsT]):
     """Whether :meth:`Adapted.merge` can write it into the base weights."""
     learning_rate: ClassVar[float]
     """Where AdamW starts when a run states nothing: from the paper or from our own measurement."""
+    search_space: ClassVar[SearchSpace]
+    """What a search of its settings may try: the learning rate, and the options that its paper tuned."""
 
     @abstractmethod
     def inject(self, anatomy: Anatomy, options: OptionsT) -> Injection:
@@ -171,8 +181,9 @@ class Method(ABC, Generic[OptionsT]):
 
         The default keeps everything that was trained.
         """
+        options = injection.resolved or options
         return options, {name: parameter.detach() for name, parameter in injection.trained.items()}
 
     def stored_count(self, geometry: Geometry, options: OptionsT) -> int:
-        """Closed-form number of scalars that :meth:`stored` keeps."""
+        """Closed-form number of scalars that a checkpoint keeps; a head that trains as itself apart."""
         return sum(self.count(geometry, options).values())

@@ -2,7 +2,7 @@
 
 The LoRA paper's FT-Top2 (arXiv 2106.09685, table 3) is the last two blocks; normalisation layers behind
 them, poolers and heads' own layers are not part of it. In an encoder-decoder the last blocks are the
-decoder's. Learning rate: that of full fine-tuning.
+decoder's. Learning rate: that of full fine-tuning. Searched: what full fine-tuning searches.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from methods.anatomy import Anatomy
 from methods.errors import OptionError
 from methods.flops import Work
 from methods.geometry import Geometry
+from methods.space import LogUniform, SearchSpace
 from methods.spec import BLOCK_WEIGHTS, Injection, Method, Options, at
 
 
@@ -31,6 +32,7 @@ class TopLayers(Method[TopLayersOptions]):
     places = at("trains in the last blocks", *BLOCK_WEIGHTS)
     options = TopLayersOptions
     learning_rate = 5e-5
+    search_space = SearchSpace(LogUniform(1e-5, 5e-4))
 
     def inject(self, anatomy: Anatomy, options: TopLayersOptions) -> Injection:
         """Own the parameters of the last blocks.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from reports.checks import RANGES
 from reports.identity import Identity, identity
+from reports.origins import UNKNOWN, Origin
 from reports.schema import LatencyRow, Record, TaskInfo
 from reports.statistics import Instability, Interval, instability, mean_interval, seed_score
 
@@ -65,6 +66,9 @@ class Row:
     """The main metric by seed; one that diverged has the majority answer's score, a missing one None."""
     instability: Instability
     on_front: bool = False
+    origin: Origin = UNKNOWN
+    apart: str = ""
+    """Why it is shown apart and not ranked; empty for a ranked row."""
 
     @property
     def trainable_parameters(self) -> int | None:
@@ -77,6 +81,11 @@ class Row:
     def sample(self) -> Record | None:
         """A completed trial: what does not depend on the seed can be read off it."""
         return next((record for record in self.records if record.status == "completed"), None)
+
+    @property
+    def seeds_run(self) -> int:
+        """Seeds with an outcome: completed, or diverged."""
+        return self.statuses["completed"] + self.statuses["diverged"]
 
     @property
     def failures(self) -> list[Record]:

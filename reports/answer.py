@@ -14,6 +14,8 @@ from reports.statistics import MIN_SEEDS
 def answer(section: Section, standing: Standing | None) -> list[str]:
     """Sentences, the first one the shortest answer; ``standing`` is that of the section alone."""
     scored = [row for row in section.rows if row.score.mean is not None]
+    if not scored and any(row.score.mean is not None for row in section.apart):
+        return ["No score on this task may be ranked: each is shown apart, with the reason."]
     if not scored or section.info is None:
         return ["No method has a score on this task, so there is nothing to compare."]
     told = [
@@ -22,6 +24,7 @@ def answer(section: Section, standing: Standing | None) -> list[str]:
         _front(section),
         _floor(section, scored),
         _lost(section),
+        _apart(section),
     ]
     return [sentence for sentence in told if sentence]
 
@@ -113,9 +116,10 @@ def _best(section: Section, scored: Sequence[Row]) -> str:
     tied = [text.clean(row.label) for row in scored if row.score.mean == best.score.mean]
     who = f"{text.listing(tied)} {'have' if len(tied) > 1 else 'has'} the highest score"
     seeds = f" over {text.plural(best.score.n, 'seed')}" if best.score.n > 1 else ""
+    size = section.info.sizes.report
+    served = f" on {text.plural(size, 'example')} that served for nothing else" if size is not None else ""
     return (
-        f"{who}: {text.clean(section.info.main_metric)} {text.spread(best.score)}{seeds} on "
-        f"{text.plural(section.info.sizes.report, 'example')} that served for nothing else, training "
+        f"{who}: {text.clean(section.info.main_metric)} {text.spread(best.score)}{seeds}{served}, training "
         f"{text.count(best.trainable_parameters)} parameters."
     )
 
@@ -152,5 +156,14 @@ def _at_floor(row: Row, floor: float, higher_is_better: bool) -> bool:
 
 def _lost(section: Section) -> str:
     total = len(section.records)
-    lost = sum(len(row.failures) for row in section.rows)
+    lost = sum(len(row.failures) for row in section.every_row)
     return f"{lost} of {text.plural(total, 'trial')} did not complete; they are listed below." if lost else ""
+
+
+def _apart(section: Section) -> str:
+    found = len(section.apart)
+    return (
+        f"{text.plural(found, 'row')} cannot be ranked, and {'is' if found == 1 else 'are'} shown apart."
+        if found
+        else ""
+    )

@@ -11,11 +11,29 @@ from reports.aggregate import Row
 from reports.answer import answer
 from reports.catalogue import Catalogue
 from reports.cost_score import WEIGHTS, weights_told
-from reports.identity import identity
+from reports.identity import identity, trial_key
+from reports.origins import UNKNOWN, Origins
 from reports.provenance import Provenance, provenance
 from reports.schema import LatencyRecord, Record
 from reports.sections import Section, sections
 from reports.standing import Standing, standing, standings
+from reports.tuning import how_set
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the pages and tables of a board go, from the site's root."""
+
+    page: str = "index.html"
+    table: str = "table"
+    """Stem of its tables of methods."""
+    prefix: str = ""
+    """Of its other tables."""
+    folder: str = ""
+    """Of its pages of tasks and methods."""
+
+
+IMPORTED = Paths("imported.html", "imported", "imported-", "imported/")
 
 
 @dataclass(frozen=True)
@@ -37,6 +55,13 @@ class View:
     standing: Standing | None
     ranks: dict[str, Rank]
     """By the row's label."""
+    folder: str = ""
+    """Of the pages of its task and methods."""
+
+    @property
+    def origins_told(self) -> bool:
+        """Whether each row says who measured it: not among one's own results alone."""
+        return any(row.origin != UNKNOWN for row in self.section.every_row)
 
     @property
     def anchor(self) -> str:
@@ -65,6 +90,25 @@ class Board:
     """For each model with several tasks, over all of them."""
     latencies: tuple[LatencyRecord, ...] = ()
     catalogue: Catalogue = field(default_factory=Catalogue)
+    origins: Origins = field(default_factory=dict)
+    """Who measured a trial; what is not in it is self-reported."""
+    paths: Paths = Paths()
+
+    @cached_property
+    def ranked(self) -> list[View]:
+        """The views in which some row is ranked."""
+        return [view for view in self.views if view.section.rows]
+
+    @cached_property
+    def measured_by(self) -> str:
+        """The other suites that measured all of it; empty where it is our own."""
+        suites = sorted({view.section.suite for view in self.views if view.section.suite})
+        return text.listing([text.clean(suite) for suite in suites])
+
+    @property
+    def chosen(self) -> str:
+        """How the settings were chosen."""
+        return how_set(self.records)
 
     @cached_property
     def tasks(self) -> list[str]:
@@ -79,7 +123,7 @@ class Board:
     @cached_property
     def methods(self) -> list[str]:
         """Their names, sorted."""
-        return sorted({row.identity.method for view in self.views for row in view.section.rows})
+        return sorted({row.identity.method for view in self.views for row in view.section.every_row})
 
     @cached_property
     def weights(self) -> str:
@@ -102,7 +146,7 @@ class Board:
     @property
     def seeds(self) -> int:
         """The fewest seeds of any row."""
-        return min(len(row.records) for view in self.views for row in view.section.rows)
+        return min(len(row.records) for view in self.views for row in view.section.every_row)
 
 
 def make_board(
@@ -110,28 +154,36 @@ def make_board(
     title: str,
     latencies: Sequence[LatencyRecord] = (),
     catalogue: Catalogue | None = None,
+    *,
+    origins: Origins | None = None,
+    paths: Paths = Paths(),
 ) -> Board:
-    """Group, rank and test; the order of the records does not matter."""
+    """Group, rank and test; the order of the records does not matter.
+
+    The records are all our own or all of other suites: they are never ranked together.
+    """
     ordered = sorted(records, key=_order)
-    found = sections(ordered)
+    found = sections(ordered, origins)
     return Board(
         title=title,
         records=tuple(ordered),
-        views=tuple(_view(number, section) for number, section in enumerate(found, start=1)),
+        views=tuple(_view(number, section, paths.folder) for number, section in enumerate(found, start=1)),
         overall=tuple(standings(found)),
         latencies=tuple(latencies),
         catalogue=catalogue or Catalogue(),
+        origins=origins or {},
+        paths=paths,
     )
 
 
-def _order(record: Record) -> tuple[str, str, str, int, str]:
+def _order(record: Record) -> tuple[str, str, str, int, str, bool]:
     which = identity(record)
-    return which.model, which.task, which.method, which.seed, record.trial_id
+    return which.model, which.task, which.method, which.seed, *trial_key(record)
 
 
-def _view(number: int, section: Section) -> View:
+def _view(number: int, section: Section, folder: str) -> View:
     found = standing([section])
-    return View(number, section, found, ranks(section.rows, found))
+    return View(number, section, found, ranks(section.rows, found), folder)
 
 
 def ranks(rows: Sequence[Row], found: Standing | None) -> dict[str, Rank]:

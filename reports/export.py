@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -12,9 +12,11 @@ from reports import text
 from reports.aggregate import Row
 from reports.board import Board
 from reports.errors import RecordError
+from reports.origins import UNKNOWN, Origin, Origins
 from reports.schema import Record
 from reports.sections import Section, sections
 from reports.table import compare
+from reports.tuning import how_set
 
 FRONT = "●"
 _HEADER = (
@@ -63,21 +65,45 @@ _SEEDS = (
 )
 
 
-def markdown_table(records: Sequence[Record]) -> str:
-    """The table of methods as GitHub Markdown, one per model and task with a title when there are several."""
-    found = sections(records)
+def markdown_table(records: Sequence[Record], origins: Origins | None = None) -> str:
+    """The table of methods as GitHub Markdown, one per model and task with a title when there are several.
+
+    Rows that are not ranked make a table of their own, with the reasons.
+    """
+    return markdown_sections(sections(records, origins))
+
+
+def markdown_sections(found: Sequence[Section]) -> str:
+    """`markdown_table` of sections that are made already."""
     if not found:
         raise RecordError("there are no records to make a table from.")
     blocks = []
     for section in found:
         title = f"**{escape_markdown(section.task)} on {escape_markdown(section.model)}**\n\n"
-        blocks.append((title if len(found) > 1 else "") + _table(section))
+        first, *apart = _tables(section)
+        blocks += [(title if len(found) > 1 else "") + first, *apart]
     return "\n\n".join([*blocks, _legend(found)]) + "\n"
 
 
-def csv_table(records: Sequence[Record]) -> str:
+def known_by(rows: Sequence[Row]) -> list[str]:
+    """Who measured the rows, where that has to be said: not for a table of one's own results alone."""
+    names: dict[Origin, list[str]] = {}
+    for row in rows:
+        names.setdefault(row.origin, []).append(escape_markdown(row.label))
+    if set(names) <= {UNKNOWN}:
+        return []
+    if len(names) == 1:
+        return [f"Every row: {escape_markdown(next(iter(names)).told)}."]
+    told = [escape_markdown(origin.told) for origin in names]
+    return [
+        f"{said[:1].upper()}{said[1:]}: {', '.join(who)}."
+        for said, who in zip(told, names.values(), strict=True)
+    ]
+
+
+def csv_table(records: Sequence[Record], origins: Origins | None = None) -> str:
     """`compare(records)` as CSV with raw numbers."""
-    return safe_csv(compare(records))
+    return safe_csv(compare(records, origins))
 
 
 def safe_csv(frame: pd.DataFrame) -> str:
@@ -112,13 +138,16 @@ def markdown_report(board: Board) -> str:
         section = view.section
         parts.append(f"## {escape_markdown(section.task)} on {escape_markdown(section.model)}")
         parts.append(escape_markdown(" ".join(view.answer), limit=20_000))
-        parts.append(_table(section))
-    return "\n\n".join([*parts, _legend(view.section for view in board.views)]) + "\n"
+        parts += _tables(section)
+    return "\n\n".join([*parts, _legend([view.section for view in board.views])]) + "\n"
 
 
-def latex_table(records: Sequence[Record]) -> str:
-    """The table of methods for the booktabs package, one ``table`` per model and task."""
-    found = sections(records)
+def latex_table(records: Sequence[Record], origins: Origins | None = None) -> str:
+    """The table of methods for the booktabs package, one ``table`` per model and task.
+
+    Rows that are not ranked stand below a rule of their own.
+    """
+    found = sections(records, origins)
     if not found:
         raise RecordError("there are no records to make a table from.")
     return "% \\usepackage{booktabs}\n" + "\n".join(_latex(section) for section in found)
@@ -132,35 +161,41 @@ def escape_latex(foreign: object, limit: int = 200) -> str:
 def escape_markdown(foreign: object, limit: int = 200) -> str:
     """Foreign text that renders as itself in GitHub Markdown: no markup, no link, no table cell."""
     line = re.sub(r"([\\`*_{}\[\]|~#!@$]|:(?=//))", r"\\\1", text.clean(foreign, limit))
-    line = re.sub(r"(?i)\bwww\.", "www\\.", line)
+    line = re.sub(r"(?i)\b(www)\.", r"\1\\.", line)
+    line = re.sub(r"^([-+=]|\d+(?=[.)]))", lambda start: _escaped_start(start[0]), line)  # a list, a heading
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _legend(found: Iterable[Section]) -> str:
-    seeds = any(row.score.interval for section in found for row in section.rows)
-    return _LEGEND + (_SEEDS if seeds else "")
+def _escaped_start(start: str) -> str:
+    """What begins a line, as text: the sign itself is escaped, of a number the sign after it."""
+    return f"{start}\\" if start.isdigit() else f"\\{start}"
+
+
+def _legend(found: Sequence[Section]) -> str:
+    """What the signs mean, how the settings were chosen, and who measured."""
+    rows = [row for section in found for row in section.every_row]
+    seeds = any(row.score.interval for row in rows)
+    chosen = how_set([record for section in found for record in section.records]).capitalize()
+    legend = f"{f'{chosen}. ' if chosen else ''}{_LEGEND}{_SEEDS if seeds else ''}"
+    return "\n\n".join([legend, *known_by(rows)])
+
+
+def _tables(section: Section) -> list[str]:
+    """The table of what is ranked; where there is more, a second one with the reasons."""
+    blocks = [_table(section, section.rows)] if section.rows or not section.apart else []
+    if section.apart:
+        reasons = [f"* {escape_markdown(row.label)}: {escape_markdown(row.apart)}" for row in section.apart]
+        blocks += ["Shown apart, not ranked:", _table(section, section.apart), "\n".join(reasons)]
+    return blocks
 
 
 def _latex(section: Section) -> str:
     metric = section.info.main_metric if section.info else "score"
     header = ["Method", escape_latex(metric).capitalize(), *_LATEX_HEADER]
-    body = [
-        [
-            escape_latex(row.label) + (r"$^\bullet$" if row.on_front else ""),
-            *(
-                escape_latex(cell)
-                for cell in (
-                    text.spread(row.score),
-                    text.count(row.trainable_parameters),
-                    text.size(row.peak_training_bytes),
-                    text.seconds(row.training_seconds),
-                    text.ratio(row.unmerged),
-                    text.ratio(row.merged),
-                    text.size(row.checkpoint_bytes),
-                )
-            ),
-        ]
-        for row in section.rows
+    apart = [
+        r"\midrule",
+        rf"\multicolumn{{{len(header)}}}{{l}}{{Not ranked}} \\",
+        *map(_latex_cells, section.apart),
     ]
     return "\n".join(
         [
@@ -171,7 +206,8 @@ def _latex(section: Section) -> str:
             r"\toprule",
             rf"{' & '.join(header)} \\",
             r"\midrule",
-            *(rf"{' & '.join(cells)} \\" for cells in body),
+            *map(_latex_cells, section.rows),
+            *(apart if section.apart else []),
             r"\bottomrule",
             r"\end{tabular}",
             r"\end{table}",
@@ -180,10 +216,24 @@ def _latex(section: Section) -> str:
     )
 
 
-def _table(section: Section) -> str:
+def _latex_cells(row: Row) -> str:
+    cells = (
+        text.spread(row.score),
+        text.count(row.trainable_parameters),
+        text.size(row.peak_training_bytes),
+        text.seconds(row.training_seconds),
+        text.ratio(row.unmerged),
+        text.ratio(row.merged),
+        text.size(row.checkpoint_bytes),
+    )
+    label = escape_latex(row.label) + (r"$^\bullet$" if row.on_front else "")
+    return rf"{' & '.join([label, *map(escape_latex, cells)])} \\"
+
+
+def _table(section: Section, rows: Sequence[Row]) -> str:
     metric = section.info.main_metric if section.info else "score"
     header = [name.format(metric=escape_markdown(metric).capitalize()) for name in _HEADER]
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *[_cells(row) for row in section.rows]]
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *[_cells(row) for row in rows]]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

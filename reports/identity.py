@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +22,16 @@ class Identity:
     seed: int
     options: Mapping[str, Any]
     settings: Mapping[str, Any]
-    """The training protocol, and any other entry of the spec, flat."""
+    """The training protocol, how it was chosen, and any other entry of the spec, flat."""
+    suite: str | None = None
+    """The suite that measured it, where that is not Paretune."""
+    label: str | None = None
+    """What that suite calls it."""
 
     @property
-    def section(self) -> tuple[str, str]:
-        """Records that answer the same question: one model on one task."""
-        return self.model, self.task
+    def section(self) -> tuple[str, str, str]:
+        """Records that answer the same question: one model on one task, measured by one suite."""
+        return self.suite or "", self.model, self.task
 
     @property
     def variant(self) -> str:
@@ -42,7 +47,45 @@ def identity(record: Record) -> Identity:
     options = _take(spec, "options", dict)
     settings = _take(spec, "protocol", dict)
     spec.pop("data", None)  # where this machine keeps the data; which data they are is in the record's hash
-    return Identity(model, task, method, seed, options, {**spec, **settings})
+    spec.pop("search", None)  # no trial of a search is ever compared with others
+    suite = record.suite
+    if suite is None:
+        spec["search"] = f"{record.tuning.trials} trials" if record.tuning else "none"
+    return Identity(
+        *(model, task, method, seed, options),
+        settings={**spec, **settings},
+        suite=suite.name if suite else None,
+        label=suite.label if suite else None,
+    )
+
+
+def is_search(record: Record) -> bool:
+    """Whether a record is a trial of a search: it has no reported score."""
+    return record.spec.get("search") is True
+
+
+def trial_key(record: Record) -> tuple[str, bool]:
+    """What may be there once: a trial, as it was set by hand or as a search found it.
+
+    Both train the same, so that their scores are equal; they answer different questions.
+    """
+    return record.trial_id, record.tuning is not None
+
+
+def spec_hash(spec: Mapping[str, Any]) -> str:
+    """The id of a trial: SHA-256 of the canonical JSON of its resolved spec, in hexadecimal.
+
+    What is None and a switch that is off are left out, so that an optional setting may be added without
+    renaming every trial. Both stay apart from what is on, since a resolved spec has every setting.
+    """
+    canonical = json.dumps(_set(spec), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _set(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are neither None nor off, at every depth."""
+    inner = {key: _set(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+    return {key: value for key, value in inner.items() if value is not None and value is not False}
 
 
 def _take(spec: dict[str, Any], key: str, kind: type) -> Any:
@@ -50,5 +93,5 @@ def _take(spec: dict[str, Any], key: str, kind: type) -> Any:
         raise RecordError(f"$.spec.{key} is missing")
     value = spec.pop(key)
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise RecordError(f"$.spec.{key} is {value!r:.80}, expected {kind.__name__}")
+        raise RecordError(f"$.spec.{key} is {value!a:.80}, expected {kind.__name__}")
     return value

@@ -100,7 +100,10 @@ def _facts(cells: Sequence[LatencyRecord]) -> list[tuple[str, str]]:
         ("Weights", text.clean(first.weights)),
         ("Device", f"{text.clean(where.device_name)}, {text.plural(where.threads, 'thread')}"),
         ("Packages", packages),
-        ("Code", f"paretune {text.clean(where.paretune_version)}, commit {text.clean(where.commit or '–')}"),
+        (
+            "Code",
+            f"paretune {text.setting(where.paretune_version)}, commit {text.clean(where.commit or '–')}",
+        ),
         ("Measured", text.clean(first.started_at)),
     ]
 

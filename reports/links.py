@@ -35,9 +35,14 @@ def method_page(name: str) -> str:
 
 
 def record_page(record: Record) -> str:
-    """Path of a trial's page from the site's root."""
+    """Path of a trial's page from the site's root.
+
+    What other suites measured has a folder of its own; a trial may be there as set by hand and as a search
+    found it.
+    """
     name = record.trial_id
-    return f"records/{name if re.fullmatch('[0-9a-f]{64}', name) else slug(name)}.html"
+    name = name if re.fullmatch("[0-9a-f]{64}", name) else slug(name)
+    return f"{'imported/' if record.suite else ''}records/{name}{'-tuned' if record.tuning else ''}.html"
 
 
 def sources(source: str) -> Sequence[tuple[str, str]]:

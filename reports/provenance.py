@@ -10,8 +10,9 @@ from typing import Any
 from reports import text
 from reports.aggregate import Row
 from reports.identity import identity
-from reports.schema import Record
+from reports.schema import Environment, Record
 from reports.sections import Section
+from reports.tuning import how_set, how_set_in_full, searched
 
 _ALWAYS_SHOWN = ("learning_rate", "steps", "batch_size")
 Facts = list[tuple[str, str]]
@@ -21,6 +22,9 @@ Facts = list[tuple[str, str]]
 class Provenance:
     """Facts as (name, value) pairs, one settings row per method, and warnings in sentences."""
 
+    chosen: str
+    """How the settings were chosen, in short: fixed, or tuned."""
+    chosen_in_full: str
     facts: Facts
     columns: list[str]
     settings: list[list[str]]
@@ -31,22 +35,45 @@ class Provenance:
 def provenance(section: Section) -> Provenance:
     """Collect it from the records; where they differ, every value is shown."""
     records = section.records
-    varying, common = _split_settings(section.rows)
+    varying, common = _split_settings(section.every_row)
+    tuned = any(record.tuning for record in records)
     return Provenance(
+        chosen=how_set(records),
+        chosen_in_full=how_set_in_full(records),
         facts=[
+            *_suite(records),
             *_model_and_data(section, records),
             ("Settings of every row", "; ".join(f"{_name(key)} {value}" for key, value in common)),
             ("Seeds", ", ".join(map(str, sorted({identity(record).seed for record in records})))),
             *_measurement(records),
             *_environment(records),
         ],
-        columns=["Method", "Options", *[_name(key).capitalize() for key in varying], "Seeds", "A/A control"],
-        settings=[_settings_row(row, varying) for row in section.rows],
-        warnings=_warnings(section, records),
-        commands=[
-            f"paretune run {shlex.quote(study)}" for study in _unique(text.clean(r.study) for r in records)
+        columns=[
+            *("Method", "Options", *[_name(key).capitalize() for key in varying]),
+            *(["Searched"] if tuned else []),
+            *("Seeds", "A/A control"),
         ],
+        settings=[_settings_row(row, varying, tuned) for row in section.every_row],
+        warnings=_warnings(section, records),
+        commands=[_command(study) for study in _unique(text.clean(r.study) for r in records if not r.suite)],
     )
+
+
+def _command(study: str) -> str:
+    """The command that runs a study again; a name that looks like an option stays a name."""
+    return f"paretune run {'-- ' if study.startswith('-') else ''}{shlex.quote(study)}"
+
+
+def _suite(records: Sequence[Record]) -> Facts:
+    """Where another suite's results come from, and where its numbers mean something else than ours."""
+    suites = [record.suite for record in records if record.suite]
+    if not suites:
+        return []
+    notes = _unique(text.clean(note, 400) for suite in suites for note in suite.notes)
+    return [
+        ("Source", _joined(f"{text.clean(suite.name)}, {suite.url}" for suite in suites)),
+        ("What differs", " ".join(notes)),
+    ]
 
 
 def _unique(values: Iterable[str]) -> list[str]:
@@ -72,9 +99,11 @@ def _model_and_data(section: Section, records: Sequence[Record]) -> Facts:
         (
             "Splits",
             _joined(
-                f"{t.sizes.train:,} to train on, {t.sizes.selection:,} to choose the checkpoint "
-                f"(selection), {t.sizes.report:,} scored once and used for nothing else (reported)"
+                f"{text.count(t.sizes.train)} to train on, {text.count(t.sizes.selection)} to choose the "
+                f"checkpoint (selection), {text.count(t.sizes.report)} scored once and used for nothing else "
+                "(reported)"
                 for t in tasks
+                if t.sizes.report is not None
             ),
         ),
         (
@@ -82,6 +111,7 @@ def _model_and_data(section: Section, records: Sequence[Record]) -> Facts:
             _joined(
                 f"{text.plural(t.dropped_train_examples, 'example')} whose text is also in another split"
                 for t in tasks
+                if t.dropped_train_examples is not None
             ),
         ),
         ("Data hash", _joined(_short_hash(t.data_sha256) for t in tasks)),
@@ -97,7 +127,7 @@ def _measurement(records: Sequence[Record]) -> Facts:
             "Memory",
             _joined(
                 f"peak of a training step, measured by {text.clean(m.method)}, batch {m.batch_size} × "
-                f"{m.sequence_length} tokens"
+                f"{text.count(m.sequence_length)} tokens"
                 for m in memories
             ),
         ),
@@ -134,7 +164,7 @@ def _environment(records: Sequence[Record]) -> Facts:
                 for e in places
             ),
         ),
-        ("System", _joined(f"{text.clean(e.platform)}, Python {text.clean(e.python)}" for e in places)),
+        ("System", _joined(f"{text.clean(e.platform)}, Python {text.setting(e.python)}" for e in places)),
         (
             "Packages",
             _joined(
@@ -144,14 +174,14 @@ def _environment(records: Sequence[Record]) -> Facts:
         ),
         (
             "Code",
-            _joined(
-                f"paretune {text.clean(e.paretune_version)}, commit {_short_hash(e.commit)}, "
-                f"{_tree(e.tree_clean)}"
-                for e in places
-            ),
+            _joined(f"{_version(e)}commit {_short_hash(e.commit)}, {_tree(e.tree_clean)}" for e in places),
         ),
         ("Measured", " to ".join(_unique([starts[0], starts[-1]]))),
     ]
+
+
+def _version(where: Environment) -> str:
+    return "" if where.paretune_version is None else f"paretune {text.clean(where.paretune_version)}, "
 
 
 def _tree(clean: bool | None) -> str:
@@ -183,7 +213,7 @@ def _split_settings(rows: Sequence[Row]) -> tuple[list[str], list[tuple[str, str
     return always + differing, shared
 
 
-def _settings_row(row: Row, columns: Sequence[str]) -> list[str]:
+def _settings_row(row: Row, columns: Sequence[str], tuned: bool) -> list[str]:
     options = ", ".join(
         f"{_name(key)} {text.setting(value)}" for key, value in sorted(row.identity.options.items())
     )
@@ -195,6 +225,7 @@ def _settings_row(row: Row, columns: Sequence[str]) -> list[str]:
         if key == "steps" and value is None and steps:
             value = max(steps)
         values.append(text.setting(value))
+    values += [searched(row.records[0].tuning)] if tuned else []
     return [text.clean(row.label), options or text.MISSING, *values, str(len(row.records)), control]
 
 
@@ -206,7 +237,7 @@ def _warnings(section: Section, records: Sequence[Record]) -> list[str]:
         )
     drifted = [
         text.clean(row.label)
-        for row in section.rows
+        for row in section.every_row
         if any(
             record.latency and not record.latency.control.ratio_low <= 1 <= record.latency.control.ratio_high
             for record in row.records

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -10,16 +11,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reports.checks import check_record, check_values
+from reports.bounds import MAX_FILES, check_values, parsed, step
+from reports.checks import check_record
 from reports.errors import RecordError
 from reports.files import is_of_a_site, write_atomically
-from reports.identity import identity
+from reports.identity import identity, is_search, trial_key
 from reports.schema import SCHEMA_VERSION, Record
 
 LATENCY_SUFFIX = ".latency.json"
 """Tells a latency comparison's file from a trial's record in the same folder."""
 
-MAX_BYTES = 4_000_000  # a record of a long study is some 20 kB
+SEARCH_SUFFIX = ".search.json"
+"""Tells a trial of a search from those that are reported on."""
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 """A pure function from the content of one schema version to the content of the next."""
@@ -42,15 +45,27 @@ def _from_1(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, **filled, "compute": None, "serving": None}
 
 
-UPGRADES: Mapping[int, Upgrade] = {1: _from_1}
+def _from_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 added searches; before, every setting was fixed."""
+    return {**data, "tuning": None}
+
+
+UPGRADES: Mapping[int, Upgrade] = {1: _from_1, 2: _from_2}
 """`UPGRADES[n]` turns a record of version n into version n + 1. Version 1 is the first."""
 
 
 def file_name(record: Record) -> str:
-    """`<task>--<method>--seed<k>--<first 12 of trial id>.json`, safe on every file system."""
+    """`<task>--<method>--seed<k>--<first 12 of trial id>.json`, safe on every file system.
+
+    A trial whose settings were searched is marked `--tuned`, and one of the search itself ends in
+    :data:`SEARCH_SUFFIX`.
+    """
     which = identity(record)
     trial = safe_name(record.trial_id, 12)
-    return f"{safe_name(which.task)}--{safe_name(which.method)}--seed{which.seed}--{trial}.json"
+    name = f"{safe_name(which.task)}--{safe_name(which.method)}--seed{which.seed}--{trial}"
+    if is_search(record):
+        return name + SEARCH_SUFFIX
+    return f"{name}--tuned.json" if record.tuning else f"{name}.json"
 
 
 def write_record(record: Record, folder: Path | str) -> Path:
@@ -68,7 +83,7 @@ def read_record(path: Path | str, *, upgrades: Mapping[int, Upgrade] = UPGRADES)
     """Read, upgrade and check one record; every fault is one sentence with file and JSON path."""
     path = Path(path)
     try:
-        data = _upgraded(parsed(path), upgrades)
+        data = upgraded(parsed(path), upgrades)
         record = Record.model_validate_json(json.dumps(data), strict=True)
         check_record(record)
     except ValidationError as error:
@@ -79,57 +94,71 @@ def read_record(path: Path | str, *, upgrades: Mapping[int, Upgrade] = UPGRADES)
 
 
 def read_records(source: Path | str | Iterable[Path | str]) -> list[Record]:
-    """Read a file, a folder (every `*.json` below it) or several of either, in a stable order."""
-    sources = [source] if isinstance(source, (str, Path)) else list(source)
-    found = dict.fromkeys(path for item in sources for path in _json_files(Path(item)))
-    seen: dict[str, Path] = {}
-    records = []
-    for path in found:
+    """Read a file, a folder (every `*.json` below it) or several of either, in a stable order.
+
+    The trials of searches are left out.
+    """
+    return list(located_records(source).values())
+
+
+def located_records(source: Path | str | Iterable[Path | str]) -> dict[Path, Record]:
+    """The records of :func:`read_records` by the file that each comes from."""
+    seen: dict[tuple[str, bool], Path] = {}
+    records = {}
+    for path in record_files(source):
         record = read_record(path)
-        if record.trial_id in seen:
+        key = trial_key(record)
+        if is_search(record):
             raise RecordError(
-                f"{path}: $.trial_id repeats that of {seen[record.trial_id]}, and a trial counts once."
+                f"{path}: this is a trial of a search, whose file must end in {SEARCH_SUFFIX}, and it has no "
+                "reported score."
             )
-        seen[record.trial_id] = path
-        records.append(record)
+        if key in seen:
+            raise RecordError(f"{path}: $.trial_id repeats that of {seen[key]}, and a trial counts once.")
+        seen[key] = path
+        records[path] = record
     return records
+
+
+def record_files(source: Path | str | Iterable[Path | str]) -> list[Path]:
+    """The files that hold trials: those given, and every `*.json` below a folder, in a stable order."""
+    sources = [source] if isinstance(source, (str, Path)) else list(source)
+    return list(dict.fromkeys(path for item in sources for path in _json_files(Path(item))))
+
+
+def read_searches(folder: Path | str) -> list[Record]:
+    """Read the trials of searches in a folder and below it, in a stable order."""
+    return [read_record(path) for path in search_files(Path(folder))]
+
+
+def search_files(folder: Path) -> list[Path]:
+    """The files that hold trials of searches in a folder and below it, in a stable order."""
+    return [path for path in sorted(folder.rglob(f"*{SEARCH_SUFFIX}")) if _is_shown(path)]
 
 
 def _json_files(source: Path) -> list[Path]:
     if source.is_dir():
-        found = (path for path in source.rglob("*.json") if path.is_file() and _is_trial(path))
-        return sorted(path for path in found if not is_of_a_site(path, source))
+        inside = (path for path in source.rglob("*.json") if _is_shown(path) and _is_trial(path))
+        found = sorted(path for path in inside if not is_of_a_site(path, source))
+        if len(found) > MAX_FILES:
+            raise RecordError(f"{source}: there are {len(found)} files, of at most {MAX_FILES}.")
+        return found
     if not source.exists():
         raise RecordError(f"{source}: there is no such file or folder.")
-    return [] if source.name.endswith(LATENCY_SUFFIX) else [source]
+    return [source] if _is_trial(source) else []
+
+
+def _is_shown(path: Path) -> bool:
+    """Whether it is a file, and none of the hidden ones that a killed run may leave."""
+    return path.is_file() and not path.name.startswith(".")
 
 
 def _is_trial(path: Path) -> bool:
-    """Whether a file of a folder is a trial's record, by its name."""
-    return not path.name.startswith(".") and not path.name.endswith(LATENCY_SUFFIX)
+    """Whether a file is a trial to report on, by its name."""
+    return not path.name.endswith((LATENCY_SUFFIX, SEARCH_SUFFIX))
 
 
-def parsed(path: Path) -> dict[str, Any]:
-    """The JSON object in a file, bounded in size and depth, with nothing that JSON does not allow."""
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise RecordError(f"the file cannot be read ({error.strerror})") from None
-    if len(content) > MAX_BYTES:
-        raise RecordError(f"$ is larger than {MAX_BYTES} bytes, which no record is")
-    try:
-        data = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        reason = str(error) if isinstance(error, json.JSONDecodeError) else type(error).__name__
-        raise RecordError(f"$ is not JSON ({reason})") from None
-    check_values(data)
-    if not isinstance(data, dict):
-        raise RecordError(f"$ is a {type(data).__name__}, expected an object")
-    return data
-
-
-def _upgraded(data: dict[str, Any], upgrades: Mapping[int, Upgrade]) -> dict[str, Any]:
+def upgraded(data: dict[str, Any], upgrades: Mapping[int, Upgrade] = UPGRADES) -> dict[str, Any]:
     """Apply the upgrades one after another until the content has the current version."""
     while True:
         version = data.get("schema_version")
@@ -143,14 +172,19 @@ def _upgraded(data: dict[str, Any], upgrades: Mapping[int, Upgrade]) -> dict[str
 
 
 def first_fault(error: ValidationError) -> str:
-    """The first fault of pydantic's list as `$.path message`."""
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    path = "$"
-    for part in faults[0]["loc"]:
-        path += f"[{part}]" if isinstance(part, int) else f".{part:.80}"
+    """The first fault of pydantic's list as `$.path: message`."""
+    faults = type_faults(error)
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    message = faults[0]["msg"]
-    return f"{path}: {message[:1].lower()}{message[1:]}{more}"
+    return f"{faults[0]}{more}"
+
+
+def type_faults(error: ValidationError) -> list[str]:
+    """Every fault of pydantic's list as `$.path: message`."""
+    found = []
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        path = functools.reduce(step, fault["loc"], "$")
+        found.append(f"{path}: {fault['msg'][:1].lower()}{fault['msg'][1:]}")
+    return found
 
 
 def safe_name(text: str, length: int = 60) -> str:

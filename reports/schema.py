@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 LATENCY_SCHEMA_VERSION: Final = 1
 
 Status = Literal["completed", "diverged", "out_of_memory", "failed"]
@@ -41,11 +41,11 @@ class MetricInfo(_Part):
 
 
 class SplitSizes(_Part):
-    """Number of examples in each split actually used."""
+    """Number of examples in each split actually used; null where another suite does not tell it."""
 
-    train: int = Field(ge=0)
-    selection: int = Field(ge=0)
-    report: int = Field(ge=0)
+    train: int | None = Field(ge=0)
+    selection: int | None = Field(ge=0)
+    report: int | None = Field(ge=0)
 
 
 class TaskInfo(_Part):
@@ -58,8 +58,10 @@ class TaskInfo(_Part):
     source: str = Field(description="where the data came from: hub id and revision, folder or package")
     license: str
     sizes: SplitSizes
-    dropped_train_examples: int = Field(ge=0, description="removed because their text is in another split")
-    data_sha256: str = Field(description="hash of the content of all three splits")
+    dropped_train_examples: int | None = Field(
+        ge=0, description="removed because their text is in another split"
+    )
+    data_sha256: str | None = Field(description="hash of the content of all three splits")
 
 
 class Parameters(_Part):
@@ -69,7 +71,9 @@ class Parameters(_Part):
     method: int = Field(ge=0, description="trained by the method")
     head: int = Field(ge=0, description="trained in the task head (and pooler biases where a method says so)")
     trainable: int = Field(ge=0, description="method + head")
-    stored: int = Field(ge=0, description="kept by the method after training, e.g. a prefix without its MLP")
+    stored: int | None = Field(
+        ge=0, description="kept by the method after training, e.g. a prefix without its MLP"
+    )
     trainable_share: float = Field(ge=0, le=1, description="method / base")
     parts: dict[str, int] = Field(description="what `method` is made of")
 
@@ -101,14 +105,18 @@ class Training(_Part):
     seconds: float = Field(ge=0, description="forward, backward and update; no evaluation, no loading")
     examples_per_second: float = Field(ge=0)
     evaluation_seconds: float = Field(ge=0)
-    padding_share: float = Field(ge=0, le=1, description="padded positions among all positions trained on")
+    padding_share: float | None = Field(
+        ge=0, le=1, description="padded positions among all positions trained on"
+    )
 
 
 class Memory(_Part):
     """Peak memory of a training step on the longest batch, and what it consists of at that moment."""
 
     peak_training_bytes: int = Field(ge=0)
-    parameters_bytes: int = Field(ge=0, description="weights of the model, trained or not, and buffers")
+    parameters_bytes: int | None = Field(
+        ge=0, description="weights of the model, trained or not, and buffers"
+    )
     gradients_bytes: int | None = Field(
         ge=0, description="null in records of schema 1, like all of the split"
     )
@@ -118,7 +126,7 @@ class Memory(_Part):
     peak_inference_bytes: int | None = Field(ge=0, description="of a forward pass on the same batch")
     method: str = Field(description="how it was measured: `tensors` (CPU) or `cuda_allocator`")
     batch_size: int = Field(ge=1)
-    sequence_length: int = Field(ge=1)
+    sequence_length: int | None = Field(ge=1)
 
 
 class LatencyRow(_Part):
@@ -183,16 +191,47 @@ class Serving(_Part):
 class Environment(_Part):
     """Where the numbers were measured."""
 
-    paretune_version: str
+    paretune_version: str | None = Field(description="null where another suite measured")
     commit: str | None = Field(description="git commit of the code, null outside a checkout")
     tree_clean: bool | None = Field(description="whether the checkout had no uncommitted change")
-    python: str
+    python: str | None
     platform: str
     packages: dict[str, str] = Field(description="versions of the libraries that move numbers")
     device: str = Field(description="`cpu`, `cuda` ...")
     device_name: str
     processes: int = Field(ge=1, description="number of training processes")
-    threads: int = Field(ge=1, description="intra-operation threads of torch")
+    threads: int | None = Field(ge=1, description="intra-operation threads of torch")
+
+
+class SearchStep(_Part):
+    """One setting that a search tried."""
+
+    values: dict[str, Any] = Field(description="what was tried, by the names of `Tuning.space`")
+    score: float | None = Field(description="main metric on the selection split; null: none was reached")
+    status: Status
+
+
+class Tuning(_Part):
+    """How a search chose the settings of a trial. It saw the training and the selection split, no other."""
+
+    split: Literal["selection"] = Field(description="the split that the search compared settings on")
+    metric: str = Field(description="the metric that it compared them by")
+    higher_is_better: bool
+    trials: int = Field(ge=1, description="settings tried: the same number for every method of the study")
+    examples: int = Field(
+        ge=1,
+        description="training examples of all those trials, repeats counted: the same number for every "
+        "method of the study; a trial that did not complete may have stopped earlier",
+    )
+    seconds: float = Field(ge=0, description="the whole search: loading, training and scoring")
+    seed: int = Field(ge=0, description="of every trial of the search; the trials reported have other seeds")
+    sampler: str = Field(description="what suggested the settings, e.g. `optuna TPE`")
+    space: dict[str, dict[str, Any]] = Field(
+        description="what was searched, by name: `low` and `high` of a logarithmic range, or `values`"
+    )
+    chosen: dict[str, Any] = Field(description="the best setting found, by the names of `space`")
+    protocol: dict[str, Any] = Field(description="in what the training of the search's trials differed")
+    history: tuple[SearchStep, ...] = Field(description="in the order of the search, the default first")
 
 
 class LatencyEntry(LatencyRow):
@@ -253,10 +292,30 @@ class LatencyRecord(_Part):
         return self.widest <= self.width_asked
 
 
-class Record(_Part):
-    """One trial. Parts that a failed trial never reached are null."""
+class Suite(_Part):
+    """Another suite that measured a record, and the result as that suite wrote it.
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    What `reports/checks.py` lists under MEASURED may be null in such a record, and in no other.
+    """
+
+    name: str = Field(min_length=1)
+    url: str = Field(pattern=r"^https://[A-Za-z0-9.-]+(/[A-Za-z0-9._~/-]*)?$")
+    experiment: str = Field(description="the suite's own name of the trial")
+    label: str = Field(min_length=1, description="the same, shortened to what tells its rows apart")
+    status: str = Field(description="the suite's own word")
+    notes: tuple[str, ...] = Field(description="where its numbers mean something else than this schema's")
+    file_sha256: str = Field(description="of the file it was imported from")
+    original: dict[str, Any] = Field(description="the content of that file, as it was")
+
+
+class Record(_Part):
+    """One trial. Parts that a failed trial never reached are null.
+
+    A trial of a search, whose `spec` says `search`, scores the selection split alone: `scores.report` and
+    `scores.majority` are empty, and no cost is measured after training.
+    """
+
+    schema_version: Literal[3] = SCHEMA_VERSION
     trial_id: str = Field(description="content hash of `spec`")
     study: str
     spec: dict[str, Any] = Field(description="the resolved TrialSpec: model, task, method, options, seed ...")
@@ -275,6 +334,10 @@ class Record(_Part):
         description="null where nothing tells the FLOPs, and in records of schema 1"
     )
     serving: Serving | None = Field(description="null in records of schema 1")
+    tuning: Tuning | None = Field(
+        description="null: fixed settings, those that the study names and the defaults"
+    )
+    suite: Suite | None = Field(default=None, description="null where Paretune measured")
     environment: Environment
     started_at: str = Field(description="ISO 8601, UTC")
     wall_seconds: float = Field(ge=0, description="the whole trial: loading, training, scoring, timing")

@@ -1,4 +1,8 @@
-"""Records grouped into comparisons: one section per model and task, one row per method and setting."""
+"""Records grouped into comparisons: one section per model and task, one row per method and setting.
+
+What other suites measured makes sections of its own. A row whose code is not known, or with fewer seeds
+than the others, is shown apart and never ranked; who measured a row is told by `reports/origins.py`.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +14,38 @@ from typing import Any
 from reports.aggregate import Row, make_row
 from reports.checks import RANGES
 from reports.errors import RecordError
-from reports.identity import Identity, identity
+from reports.identity import identity, trial_key
+from reports.labels import labels
+from reports.origins import UNKNOWN, Origin, Origins, trusted
 from reports.pareto import pareto_front
 from reports.schema import MetricInfo, Record, TaskInfo
+from reports.statistics import MIN_SEEDS
 
 
 @dataclass(frozen=True)
 class Section:
-    """All that was measured with one model on one task; rows are sorted, the best first."""
+    """All that one suite measured with one model on one task; rows are sorted, the best first."""
 
     model: str
     task: str
     info: TaskInfo | None
     """Null when no trial got as far as loading the task."""
     rows: tuple[Row, ...]
+    """What is ranked and compared."""
+    apart: tuple[Row, ...] = ()
+    """What is only shown, each row with its reason."""
+    suite: str | None = None
+    """Who measured it, where that is not Paretune."""
+
+    @property
+    def every_row(self) -> tuple[Row, ...]:
+        """Ranked rows, then those apart."""
+        return self.rows + self.apart
 
     @property
     def records(self) -> list[Record]:
         """Every trial of the section, row by row."""
-        return [record for row in self.rows for record in row.records]
+        return [record for row in self.every_row for record in row.records]
 
     @property
     def metric(self) -> MetricInfo | None:
@@ -80,20 +97,28 @@ def floors(info: TaskInfo | None, records: Sequence[Record]) -> dict[str, float]
     return known
 
 
-def sections(records: Sequence[Record]) -> list[Section]:
-    """Group, aggregate, label, mark the Pareto front and sort; sections come in the order of their names."""
+def sections(records: Sequence[Record], origins: Origins | None = None) -> list[Section]:
+    """Group, aggregate, label, set apart, mark the Pareto front and sort; sections in order of their names.
+
+    Args:
+        records: trials, each once.
+        origins: who measured a trial; what is not in it is self-reported.
+    """
     refuse_duplicates(records)
-    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in records:
         groups[identity(record).section].append(record)
-    return [_section(model, task, groups[model, task]) for model, task in sorted(groups)]
+    known = origins or {}
+    ours = [trial_key(record) for record in records if record.suite is None]
+    several = len({known.get(trial, UNKNOWN) for trial in ours}) > 1
+    return [_section(key, groups[key], known, several) for key in sorted(groups)]
 
 
 def refuse_duplicates(records: Sequence[Record]) -> None:
     """Raise when a trial is given twice: the same seed twice is not two seeds."""
-    repeated = [key for key, count in Counter(record.trial_id for record in records).items() if count > 1]
+    repeated = [key for key, count in Counter(trial_key(record) for record in records).items() if count > 1]
     if repeated:
-        raise RecordError(f"trial {repeated[0]:.80} is given more than once, and a trial counts once.")
+        raise RecordError(f"trial {repeated[0][0]:.80} is given more than once, and a trial counts once.")
     cells: set[tuple[Any, ...]] = set()
     for record in records:
         which = identity(record)
@@ -106,20 +131,76 @@ def refuse_duplicates(records: Sequence[Record]) -> None:
         cells.add(cell)
 
 
-def _section(model: str, task: str, records: list[Record]) -> Section:
+def _section(key: tuple[str, str, str], records: list[Record], origins: Origins, several: bool) -> Section:
+    suite, model, task = key
+
+    def origin(record: Record) -> Origin:
+        known = origins.get(trial_key(record), UNKNOWN)
+        return Origin("another suite", suite) if suite else known
+
+    # The maintainers' first: what the task is and what the majority answer scores is taken from them.
+    records = sorted(records, key=lambda record: not trusted(origin(record)))
     info = _common_task(model, task, records)
-    variants: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        variants[identity(record).variant].append(record)
+    variants: dict[tuple[Origin, str], list[Record]] = defaultdict(list)
+    for record in records:  # by origin as well: nobody's trial enters the mean of another's
+        variants[origin(record), identity(record).variant].append(record)
     groups = [sorted(group, key=lambda record: identity(record).seed) for group in variants.values()]
-    names = labels([identity(group[0]) for group in groups])
+    known = [who for who, _ in variants]
+    names = labels([identity(group[0]) for group in groups], known, told=several and not suite)
     floor = floors(info, records)
-    rows = [make_row(name, group, info, floor) for name, group in zip(names, groups, strict=True)]
-    section = Section(model, task, info, tuple(rows))
-    points = [(row.trainable_parameters, row.score.mean) for row in rows]
+    rows = [
+        replace(make_row(name, group, info, floor), origin=who)
+        for name, group, who in zip(names, groups, known, strict=True)
+    ]
+    ranked, apart = _split(rows)
+    section = Section(model, task, info, tuple(ranked), suite=suite or None)
+    points = [(row.trainable_parameters, row.score.mean) for row in ranked]
     front = pareto_front(points, higher_is_better=section.higher_is_better)
-    rows = [replace(row, on_front=flag) for row, flag in zip(rows, front, strict=True)]
-    return replace(section, rows=tuple(sorted(rows, key=lambda row: _rank(row, section.higher_is_better))))
+    ranked = [replace(row, on_front=flag) for row, flag in zip(ranked, front, strict=True)]
+
+    def in_order(rows: list[Row]) -> tuple[Row, ...]:
+        return tuple(sorted(rows, key=lambda row: _rank(row, section.higher_is_better)))
+
+    return replace(section, rows=in_order(ranked), apart=in_order(apart))
+
+
+def _split(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """The rows that can be ranked, and the others with the reason why not.
+
+    Where the maintainers ran enough seeds for an interval, or anyone where they ran none, every row is asked
+    for as many.
+    """
+    ours = [row for row in rows if trusted(row.origin)]
+    most = max((len(row.records) for row in ours or rows), default=0)
+    asked = MIN_SEEDS if most >= MIN_SEEDS else 1
+    told = [replace(row, apart=_reason(row, ours, asked)) for row in rows]
+    return [row for row in told if not row.apart], [row for row in told if row.apart]
+
+
+def _reason(row: Row, ours: Sequence[Row], asked: int) -> str:
+    """Why a row cannot be ranked beside the others; empty where it can."""
+    others = bool(ours) and not trusted(row.origin)
+    # Beside the maintainers' rows a seed that "failed" is none: else the bad ones would be called that.
+    seeds = row.seeds_run if others else len(row.records)
+    if any(record.environment.tree_clean is False for record in row.records):
+        return "measured from a checkout with uncommitted changes: the commit does not say which code ran"
+    if seeds < asked:
+        return f"{seeds} of the {asked} seeds that the protocol asks for"
+    if others:
+        theirs, known = _inputs([row]), _inputs(ours)
+        for index, what in enumerate(("data", "weights of the model")):
+            if known[index] and not theirs[index] <= known[index]:
+                return f"other {what} than the maintainers’"
+    return ""
+
+
+def _inputs(rows: Sequence[Row]) -> tuple[set[str | None], set[str | None]]:
+    """The hashes of the data and the revisions of the model that rows were measured with."""
+    records = [record for row in rows for record in row.records]
+    return (
+        {record.task.data_sha256 for record in records if record.task},
+        {record.model.revision for record in records if record.model},
+    )
 
 
 def _common_task(model: str, task: str, records: list[Record]) -> TaskInfo | None:
@@ -144,33 +225,3 @@ def _rank(row: Row, higher_is_better: bool) -> tuple[Any, ...]:
     cost = row.trainable_parameters
     signed = 0.0 if score is None else (-score if higher_is_better else score)
     return score is None, signed, cost is None, cost or 0, row.label
-
-
-def labels(identities: Sequence[Identity]) -> list[str]:
-    """The method's name, with the options and settings in which rows of that method differ."""
-    by_method: dict[str, list[Identity]] = defaultdict(list)
-    for which in identities:
-        by_method[which.method].append(which)
-    names = []
-    for which in identities:
-        twins = by_method[which.method]
-        parts = [
-            f"{key}={_short(values[key])}"
-            for values, others in (
-                (which.options, [twin.options for twin in twins]),
-                (which.settings, [twin.settings for twin in twins]),
-            )
-            for key in sorted({key for other in others for key in other})
-            if key in values and any(key not in other or other[key] != values[key] for other in others)
-        ]
-        names.append(f"{which.method} ({', '.join(parts)})" if parts else which.method)
-    return names
-
-
-def _short(value: Any) -> str:
-    """An option's value as a person would type it."""
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, (list, tuple)):
-        return "+".join(_short(item) for item in value)
-    return "none" if value is None else str(value)

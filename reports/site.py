@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from reports.board import Board, make_board
+from reports.board import IMPORTED, Board, Paths, make_board
 from reports.catalogue import Catalogue
 from reports.errors import RecordError
 from reports.export import json_table, latex_table, markdown_report, parquet_table, safe_csv
 from reports.files import Folder
 from reports.html import Page, Shell, assets, nonce, render
+from reports.intrinsic import curves
+from reports.intrinsic import frame as intrinsic_frame
 from reports.latency import frame
 from reports.links import record_page
+from reports.origins import Origins
 from reports.pages.front import front_page
+from reports.pages.intrinsic import intrinsic_page
 from reports.pages.latency import latency_page
 from reports.pages.memory import memory_page
 from reports.pages.method import method_pages
@@ -28,13 +32,16 @@ from reports.standing import comparisons_frame
 from reports.table import compare, trials
 
 QUESTION = "Which tuning method should I pick?"
+IMPORTED_TITLE = "What other suites measured"
 NAV = {
     "index.html": "Comparison",
     "tasks/index.html": "Tasks",
     "methods/index.html": "Methods",
     "latency.html": "Latency",
     "memory.html": "Memory",
+    "intrinsic.html": "Dimensions",
     "claims.html": "Claims",
+    IMPORTED.page: "Other suites",
     "protocol.html": "Protocol",
 }
 """What the bar on top links to, where the site has it."""
@@ -45,11 +52,15 @@ def build_site(
     out: Path | str,
     *,
     latencies: Sequence[LatencyRecord] = (),
+    origins: Origins | None = None,
     title: str = QUESTION,
     catalogue: Catalogue | None = None,
     more: Sequence[Page] = (),
 ) -> Path:
     """Write the pages and their data files into `out` and return the path of the first page.
+
+    What other suites measured is a comparison of its own, on `imported.html` with tables of its own: never
+    ranked with ours. Where there is nothing else, it takes the names of the front page and its tables.
 
     What an earlier build wrote there and this one does not is removed; other files are left alone.
 
@@ -57,6 +68,7 @@ def build_site(
         records: trials.
         out: folder of the site, made if absent.
         latencies: latency comparisons.
+        origins: who measured a trial; what is not in it is self-reported.
         title: heading of the front page.
         catalogue: what is said of methods and tasks beside their results.
         more: further pages; the bar on top names those that it knows.
@@ -66,25 +78,45 @@ def build_site(
     """
     if not records and not latencies:
         raise RecordError("there are no records to report on: run a study first, or name its folder.")
-    board = make_board(records, title, latencies, catalogue)
-    pages = [*_pages(board), *more]
-    raw = [record.model_dump_json() for record in board.records]
-    stamp = nonce([title, *raw, *(item.model_dump_json() for item in board.latencies), *assets().values()])
+    boards = _boards(records, latencies, origins, title, catalogue)
+    pages = [*(page for board in boards for page in _pages(board)), *more]
+    contents = [(record, record.model_dump_json()) for board in boards for record in board.records]
+    raw = [*(content for _, content in contents), *(item.model_dump_json() for item in latencies)]
+    stamp = nonce([title, *raw, *assets().values()])
     paths = {page.path for page in pages}
     nav = tuple((path, name) for path, name in NAV.items() if path in paths)
     shell = Shell(title=title, nonce=stamp, nav=nav)
     with Folder(Path(out)) as folder:
         for page in pages:
             folder.write(page.path, render(page, shell))
-        for page in record_pages(board):
-            folder.write(page.path, render(page, shell))
-        for record, content in zip(board.records, raw, strict=True):
+        for board in boards:
+            for page in record_pages(board):
+                folder.write(page.path, render(page, shell))
+            for name, data in _data(board):
+                folder.write(name, data)
+        for record, content in contents:
             folder.write(record_page(record).removesuffix("html") + "json", content)
         for name, content in assets().items():
             folder.write(f"assets/{name}", content)
-        for name, data in _data(board):
-            folder.write(name, data)
     return Path(out) / pages[0].path
+
+
+def _boards(
+    records: Sequence[Record],
+    latencies: Sequence[LatencyRecord],
+    origins: Origins | None,
+    title: str,
+    catalogue: Catalogue | None,
+) -> list[Board]:
+    """Ours, and what other suites measured: the first one is on the front page."""
+    ours = [record for record in records if record.suite is None]
+    imported = [record for record in records if record.suite is not None]
+    if not ours:
+        return [make_board(imported, title, latencies, origins=origins)]
+    boards = [make_board(ours, title, latencies, catalogue, origins=origins)]
+    if imported:
+        boards.append(make_board(imported, IMPORTED_TITLE, origins=origins, paths=IMPORTED))
+    return boards
 
 
 def _pages(board: Board) -> Iterator[Page]:
@@ -93,10 +125,10 @@ def _pages(board: Board) -> Iterator[Page]:
         yield front_page(board)
         yield from task_pages(board)
         yield from method_pages(board)
-    for page in (latency_page(board), memory_page(board)):
+    for page in (latency_page(board), memory_page(board), intrinsic_page(board)):
         if page:
             yield page
-    if board.records:
+    if board.records and not board.measured_by:  # another suite has another protocol
         yield protocol_page(board)
 
 
@@ -106,14 +138,20 @@ def _data(board: Board) -> Iterator[tuple[str, str | bytes]]:
         yield "latency.csv", safe_csv(frame(board.latencies))
     if not board.records:
         return
-    table, every = compare(board.records), trials(board.records)
-    yield "table.md", markdown_report(board)
-    yield "table.csv", safe_csv(table)
-    yield "table.json", json_table(table)
-    yield "table.tex", latex_table(board.records)
-    yield "table.parquet", parquet_table(table)
-    yield "trials.csv", safe_csv(every)
-    yield "trials.parquet", parquet_table(every)
+    if not board.measured_by and (found := curves(board.records)):
+        yield "intrinsic.csv", safe_csv(intrinsic_frame(found))
+    yield from _tables(board, board.paths)
+
+
+def _tables(board: Board, where: Paths) -> Iterator[tuple[str, str | bytes]]:
+    table, every = compare(board.records, board.origins), trials(board.records)
+    yield f"{where.table}.md", markdown_report(board)
+    yield f"{where.table}.csv", safe_csv(table)
+    yield f"{where.table}.json", json_table(table)
+    yield f"{where.table}.tex", latex_table(board.records, board.origins)
+    yield f"{where.table}.parquet", parquet_table(table)
+    yield f"{where.prefix}trials.csv", safe_csv(every)
+    yield f"{where.prefix}trials.parquet", parquet_table(every)
     alone = [view.standing for view in board.views if view.standing]
-    if found := [*board.overall, *alone]:
-        yield "comparisons.csv", safe_csv(comparisons_frame(found))
+    if compared := [*board.overall, *alone]:
+        yield f"{where.prefix}comparisons.csv", safe_csv(comparisons_frame(compared))

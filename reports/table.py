@@ -11,8 +11,10 @@ import pandas as pd
 from reports.aggregate import Ratio, Row
 from reports.cost_score import CostScore, section_costs
 from reports.identity import identity
+from reports.origins import Origins
 from reports.schema import Record
 from reports.sections import Section, sections
+from reports.tuning import how_set
 
 _WHOLE = (
     "method_parameters",
@@ -22,6 +24,8 @@ _WHOLE = (
     "peak_training_bytes",
     "checkpoint_bytes",
     "n_at_chance",
+    "tuning_trials",
+    "tuning_examples",
 )
 
 
@@ -30,7 +34,7 @@ def trials(records: Sequence[Record]) -> pd.DataFrame:
     return _frame([_trial(record) for record in records])
 
 
-def compare(records: Sequence[Record]) -> pd.DataFrame:
+def compare(records: Sequence[Record], origins: Origins | None = None) -> pd.DataFrame:
     """One row per model, task, method and setting over its seeds, the best score of each task first.
 
     `score` is the mean of the main metric on the reported split, `score_low` and `score_high` its 95 %
@@ -39,11 +43,12 @@ def compare(records: Sequence[Record]) -> pd.DataFrame:
     answer, a method of which no trial completed is a row without a score. `unstable_share` is the share
     of seeds that diverged or scored no better than that answer. Costs are medians over completed seeds;
     `cost_score` puts them into one number relative to full fine-tuning, as `cost_score.cost_score` says.
+    `origin` tells who measured a row, and `not_ranked` why a row is only shown; such rows come last.
     """
     rows = []
-    for section in sections(records):
+    for section in sections(records, origins):
         costs = section_costs(section)
-        rows += [_compared(section, row, costs.get(row.label)) for row in section.rows]
+        rows += [_compared(section, row, costs.get(row.label)) for row in section.every_row]
     return _frame(rows)
 
 
@@ -78,6 +83,9 @@ def _trial(record: Record) -> dict[str, Any]:
         "method": which.method,
         "options": json.dumps(which.options, sort_keys=True),
         "seed": which.seed,
+        "settings": how_set([record]),
+        "tuning_trials": record.tuning.trials if record.tuning else None,
+        "tuning_examples": record.tuning.examples if record.tuning else None,
         "status": record.status,
         "message": record.message,
         "metric": record.task.main_metric if record.task else None,
@@ -113,6 +121,7 @@ def _compared(section: Section, row: Row, cost: CostScore | None) -> dict[str, A
         "method": row.identity.method,
         "label": row.label,
         "options": json.dumps(row.identity.options, sort_keys=True),
+        "settings": how_set(row.records),
         "metric": section.info.main_metric if section.info else None,
         "score": row.score.mean,
         "score_low": row.score.interval.low if row.score.interval else None,
@@ -139,6 +148,9 @@ def _compared(section: Section, row: Row, cost: CostScore | None) -> dict[str, A
         "checkpoint_bytes": row.checkpoint_bytes,
         "cost_score": cost.value if cost else None,
         "pareto_front": row.on_front,
+        "origin": row.origin.kind,
+        "submitter": row.origin.by or None,
+        "not_ranked": row.apart or None,
         **metrics,
     }
 

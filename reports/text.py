@@ -125,9 +125,9 @@ def listing(items: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else ""
 
 
-def plural(number: int, noun: str) -> str:
+def plural(number: int | None, noun: str) -> str:
     """`1 seed`, `3 seeds`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def setting(value: object) -> str:

@@ -10,13 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from runners import cli_flops, cli_latency, cli_memory
+from runners import (
+    cli_claims,
+    cli_flops,
+    cli_import,
+    cli_intrinsic,
+    cli_latency,
+    cli_lists,
+    cli_memory,
+    cli_publish,
+    cli_validate,
+)
 
 if TYPE_CHECKING:
-    from methods import Method
     from reports.schema import Record
+    from runners.execute import Observer
     from runners.study import Study
 
 app = typer.Typer(
@@ -44,7 +53,9 @@ def main() -> None:
     except ValueError as error:
         if not _is_for_the_user(error):
             raise
-        err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        from reports import text
+
+        err.print(f"error: {text.clean(error, 2000)}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
 
 
@@ -53,10 +64,12 @@ def _is_for_the_user(error: ValueError) -> bool:
     from methods import MethodError
     from reports import RecordError
     from runners.models import ModelError
+    from runners.publish import PublishError
     from runners.spec import SpecError
     from tasks import DataError, TaskError
 
-    return isinstance(error, MethodError | TaskError | DataError | ModelError | SpecError | RecordError)
+    ours = MethodError | TaskError | DataError | ModelError | SpecError | RecordError | PublishError
+    return isinstance(error, ours)
 
 
 @app.command()
@@ -87,7 +100,8 @@ def run(
     json_: Json = False,
 ) -> None:
     """Run the trials of a study that have no record yet."""
-    from runners import latency_study
+    from reports.tuning import how_set
+    from runners import intrinsic, latency_study
     from runners import study as studies
 
     content = studies.content(study)
@@ -97,11 +111,15 @@ def run(
         if not json_:
             _say_where(folder)
         return
+    if content.get("kind") == "intrinsic":
+        cli_intrinsic.run_study(intrinsic.parse(content, data), folder, json_, retry=retry)
+        return
     read = studies.parse(content, data)
     records = _run(read, folder, wandb=wandb, retry=retry)
     if json_:
         print(json.dumps([record.model_dump(mode="json") for record in records]))
     else:
+        out.print(f"Settings: {how_set(records)}", soft_wrap=True)
         _say_where(folder)
     if any(record.status in ("failed", "out_of_memory") for record in records):
         raise typer.Exit(1)
@@ -113,30 +131,6 @@ def _say_where(folder: Path) -> None:
 
 
 @app.command()
-def studies(json_: Json = False) -> None:
-    """List the studies that come with Paretune."""
-    from runners import study as reader
-
-    found = [reader.content(name) for name in reader.built_in()]
-    rows = [
-        {
-            "name": content["name"],
-            "kind": content.get("kind", "trials"),
-            "title": content["title"],
-            "description": content["description"],
-        }
-        for content in found
-    ]
-    if json_:
-        print(json.dumps(rows))
-        return
-    table = _table("study", "kind", "what it is")
-    for row in rows:
-        table.add_row(row["name"], row["kind"], row["description"])
-    out.print(table)
-
-
-@app.command()
 def report(
     results: Annotated[list[Path], typer.Argument(help="Record files, or folders of them.")],
     out_dir: Annotated[Path, typer.Option("--out", help="Folder of the page.")],
@@ -144,15 +138,28 @@ def report(
     json_: Json = False,
 ) -> None:
     """Write the comparison as pages, with their tables as Markdown and CSV."""
-    from reports import read_latencies, read_records
+    from reports import read_latencies
+    from reports.origins import origins
+    from reports.records import located_records
 
-    records, latencies = read_records(results), read_latencies(results)
-    _write_page(records, out_dir, json_, latencies=latencies, **({"title": title} if title else {}))
+    located, latencies = located_records(results), read_latencies(results)
+    options: dict[str, Any] = {"title": title} if title else {}
+    _write_page(
+        list(located.values()), out_dir, json_, latencies=latencies, origins=origins(located), **options
+    )
 
 
+app.command()(cli_intrinsic.intrinsic)
 app.command()(cli_latency.latency)
 app.command()(cli_memory.memory)
 app.command()(cli_flops.flops)
+app.command()(cli_claims.claims)
+app.command()(cli_validate.validate)
+app.add_typer(cli_import.app, name="import")
+app.command()(cli_publish.publish)
+app.command()(cli_lists.methods)
+app.command()(cli_lists.tasks)
+app.command()(cli_lists.studies)
 
 
 @app.command()
@@ -193,7 +200,7 @@ def count(
     if json_:
         print(json.dumps(result))
         return
-    table = _table("", "parameters", "of the base")
+    table = cli_lists.table("", "parameters", "of the base")
     rows = [("base", counts["base"]), (method, counts["method"])]
     rows += [(f"  {part}", size) for part, size in adapted.parts().items() if len(adapted.parts()) > 1]
     rows += [("  kept in a checkpoint", stored)] if stored != counts["method"] else []
@@ -238,64 +245,6 @@ def export(
         print(folder)
 
 
-@app.command()
-def methods(json_: Json = False) -> None:
-    """List the methods with their options, defaults and sources."""
-    import methods as package
-
-    found = [package.get(name) for name in package.names()]
-    if json_:
-        print(json.dumps([_describe_method(method) for method in found]))
-        return
-    for method in found:
-        merges = "merges into the base" if method.mergeable else "does not merge"
-        out.print(f"[bold]{method.name}[/bold]  {method.summary}", highlight=False)
-        out.print(
-            f"  {method.source}; {merges}; learning rate {method.learning_rate:g}",
-            style="dim",
-            highlight=False,
-        )
-        for option in _describe_method(method)["options"]:
-            default = "none" if option["default"] is None else option["default"]
-            default = " ".join(default) if isinstance(default, list) else default
-            line = f"  {option['name']}={default}  {option['description']}"
-            out.print(line, markup=False, highlight=False)
-
-
-@app.command()
-def tasks(json_: Json = False) -> None:
-    """List the tasks with their data, metrics and licences."""
-    import tasks as package
-
-    found = [package.get(name) for name in package.names()]
-    if json_:
-        rows = [
-            {
-                "name": task.name,
-                "version": task.version,
-                "title": task.title,
-                "description": task.description,
-                "problem_type": task.problem_type,
-                "labels": list(task.labels),
-                "text_columns": list(task.text_columns),
-                "metrics": [
-                    {"name": m.name, "higher_is_better": m.higher_is_better, "unit": m.unit}
-                    for m in task.metrics
-                ],
-                "license": task.license,
-                "homepage": task.homepage,
-                "citation": task.citation,
-            }
-            for task in found
-        ]
-        print(json.dumps(rows))
-        return
-    table = _table("task", "metrics", "what it is", "licence")
-    for task in found:
-        table.add_row(task.name, ", ".join(m.name for m in task.metrics), task.title, task.license)
-    out.print(table)
-
-
 def _run(study: Study, folder: Path, *, wandb: bool, retry: bool) -> list[Record]:
     """Run what is missing of a study, with a live table on the terminal."""
     from runners import device, execute
@@ -311,9 +260,23 @@ def _run(study: Study, folder: Path, *, wandb: bool, retry: bool) -> list[Record
 
         observers.append(Tracker(study, Path(), warn=lambda line: console.print(line, markup=False)))
     if not main_process:
+        study = _searched(study, folder, observers, console, retry)
         return execute.run_study(study, folder, observers, retry=retry)
-    with execute.sole_owner(folder), LiveTable(study, execute.existing(folder), console) as live:
-        return execute.run_study(study, folder, [live, *observers], retry=retry)
+    with execute.sole_owner(folder):
+        study = _searched(study, folder, observers, console, retry)
+        with LiveTable(study, execute.existing(study, folder), console) as live:
+            return execute.run_study(study, folder, [live, *observers], retry=retry)
+
+
+def _searched(study: Study, folder: Path, observers: list[Observer], console: Console, retry: bool) -> Study:
+    """The study with its trials known: at once, or after its searches."""
+    if not study.searches:
+        return study
+    from runners.live_search import LiveSearch
+    from runners.search import run_searches
+
+    with LiveSearch(study, console) as live:
+        return run_searches(study, folder, [live, *observers], told=live.told, retry=retry)
 
 
 def _write_page(records: list[Record], folder: Path, json_: bool, **options: Any) -> None:
@@ -326,27 +289,6 @@ def _write_page(records: list[Record], folder: Path, json_: bool, **options: Any
         print(json.dumps({"page": str(page), "records": len(records)}))
     else:
         print(page)
-
-
-def _describe_method(method: Method[Any]) -> dict[str, Any]:
-    from runners.catalogue import describe_options
-
-    return {
-        "name": method.name,
-        "summary": method.summary,
-        "source": method.source,
-        "mergeable": method.mergeable,
-        "learning_rate": method.learning_rate,
-        "options": describe_options(method),
-    }
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        numeric = column in ("parameters", "of the base", "trials")
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=column in ("task", "study"))
-    return table
 
 
 if __name__ == "__main__":

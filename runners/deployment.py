@@ -105,8 +105,8 @@ def measure(
     adapted = methods.load(load_model(), saved)
     model = adapted.model
     task = adapted.checkpoint()
-    trained = {id(parameter) for parameter in adapted.trained().values()}
-    shared = [t for t in (*model.parameters(), *model.buffers()) if id(t) not in trained]
+    own = {id(parameter) for parameter in adapted.of_the_task().values()}
+    shared = [t for t in (*model.parameters(), *model.buffers()) if id(t) not in own]
 
     def load() -> None:
         for tensor in load_model().parameters():  # as loaded they lie in a mapped file, not yet read

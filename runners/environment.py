@@ -16,8 +16,18 @@ from reports.schema import Environment
 from runners.device import device_name
 
 DISTRIBUTION = "paretune"
-PACKAGES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "tokenizers", "numpy", "pandas")
-"""The libraries that move numbers; recorded with their installed versions."""
+PACKAGES = (
+    "torch",
+    "transformers",
+    "datasets",
+    "evaluate",
+    "accelerate",
+    "tokenizers",
+    "numpy",
+    "pandas",
+    "optuna",
+)
+"""The libraries that move numbers, or choose what is measured; recorded with their installed versions."""
 OUR_PACKAGES = ("methods", "tasks", "runners", "reports")
 """Folders of the checkout in which a file unknown to git makes the tree unclean: it could be imported."""
 

@@ -65,16 +65,32 @@ def check(study: Study) -> None:
     Raises:
         DataError, ModelError: one sentence on what is missing and what to do.
     """
-    for model in dict.fromkeys(spec.model for spec in study.specs):
+    specs = [*study.specs, *(search.default for search in study.searches)]
+    for model in dict.fromkeys(spec.model for spec in specs):
         models.config(model)
         models.tokenizer(model)
-    for task, data in dict.fromkeys((spec.task, spec.data) for spec in study.specs):
+    for task, data in dict.fromkeys((spec.task, spec.data) for spec in specs):
         batches.load(tasks.get(task).name, data)
 
 
-def existing(folder: Path) -> dict[str, Record]:
-    """The records of a folder by trial id."""
-    return {record.trial_id: record for record in read_records(folder)} if any(folder.glob("*.json")) else {}
+def existing(study: Study, folder: Path) -> dict[str, Record]:
+    """The records of a study's trials in a folder, by trial id.
+
+    A trial that was tuned and the same one with fixed settings train the same, and are two records.
+    """
+    ids = {spec.trial_id for spec in study.specs}
+    found = read_records(folder) if any(folder.glob("*.json")) else []
+    return {
+        record.trial_id: record
+        for record in found
+        if record.trial_id in ids and (record.tuning is not None) == (record.trial_id in study.tunings)
+    }
+
+
+def retried(done: dict[str, Record], retry: bool) -> dict[str, Record]:
+    """The records that need not be made again: all, or those that neither failed nor ran out of memory."""
+    kept = ("completed", "diverged")
+    return {key: record for key, record in done.items() if not retry or record.status in kept}
 
 
 def run_study(
@@ -88,23 +104,27 @@ def run_study(
     """Run the trials of a study that have no record yet; return the records of all.
 
     Args:
-        study: what to run.
+        study: what to run; its searches are done.
         folder: where records are.
         observers: are told what happens.
         retry: run again what failed or ran out of memory.
         run: turns a spec into a record.
     """
-    done = existing(folder)
-    if retry:
-        done = {key: record for key, record in done.items() if record.status in ("completed", "diverged")}
+    done = retried(existing(study, folder), retry)
     records = []
     for spec in study.specs:
-        if spec.trial_id in done:
-            records.append(done[spec.trial_id])
+        tuning = {"tuning": study.tunings.get(spec.trial_id)}
+        kept = done.get(spec.trial_id)
+        if kept is not None:
+            # A search that went on may have chosen what it had chosen before: the trial is the same.
+            record = kept.model_copy(update=tuning)
+            if record != kept and device.is_main_process():
+                write_record(record, folder)
+            records.append(record)
             continue
         for observer in observers:
             observer.started(spec)
-        record = run(spec, study=study.name, watch=_watch(spec, observers))
+        record = run(spec, study=study.name, watch=watch(spec, observers)).model_copy(update=tuning)
         if device.is_main_process():
             write_record(record, folder)
         records.append(record)
@@ -115,13 +135,15 @@ def run_study(
 
 def missing(study: Study, folder: Path) -> list[TrialSpec]:
     """The trials that have no record yet."""
-    done = existing(folder)
+    done = existing(study, folder)
     return [spec for spec in study.specs if spec.trial_id not in done]
 
 
-def _watch(spec: TrialSpec, observers: list[Observer]) -> Watch:
-    def watch(progress: Progress) -> None:
+def watch(spec: TrialSpec, observers: list[Observer]) -> Watch:
+    """What a trial tells its progress to: all observers."""
+
+    def tell(progress: Progress) -> None:
         for observer in observers:
             observer.progress(spec, progress)
 
-    return watch
+    return tell

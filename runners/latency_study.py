@@ -66,6 +66,7 @@ class _File(BaseModel):
     seconds: float = Field(120.0, gt=0, description="time limit of one cell")
     total_seconds: float = Field(1200.0, gt=0, description="time limit of the study")
     seed: int = Field(0, ge=0, lt=2**32)
+    claim: dict[str, Any] | None = None  # what `paretune claims` decides; it moves no measurement
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,10 @@ def parse(content: Mapping[str, Any]) -> LatencyStudy:
     choices = []
     for item in file.methods:
         named = entry(item, "method")
-        if named.protocol:
-            raise SpecError(f"the method {named.name} has a protocol, and a study of latency trains nothing.")
+        if named.protocol or named.grid:
+            raise SpecError(
+                f"the method {named.name} has a protocol or a grid, and a study of latency trains nothing."
+            )
         methods.get(named.name).options.parse(named.name, named.options)
         choices.append(Choice(label(named.name, named.options), named.name, named.options))
     cells = sorted(file.cells, key=lambda cell: (cell.batch * cell.length, cell.decode or 0))

@@ -44,6 +44,8 @@ class LiveTable:
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> Self:
+        if not self.console.is_terminal:
+            self.console.print(f"{self.study.title}: {self.study.settings}.", markup=False, highlight=False)
         if self.before:
             self.console.print(f"{self.before} of {len(self.study.specs)} trials have a record already.")
         if self.console.is_terminal:
@@ -69,27 +71,27 @@ class LiveTable:
         self.current = None
         self.records[spec.trial_id] = record
         if not self.console.is_terminal:
-            left = len(self.study.specs) - len(self.records)
+            waiting = len(self.study.specs) - len(self.records)
             outcome = _score(record) if record.status == "completed" else f"{record.status}: {record.message}"
             self.console.print(
                 f"[{len(self.records)}/{len(self.study.specs)}] {spec.label}: {outcome} "
-                f"({_duration(record.wall_seconds)}; {_left(self.seconds_left()) if left else 'done'})",
+                f"({duration(record.wall_seconds)}; {left(self.seconds_left()) if waiting else 'done'})",
                 markup=False,
                 highlight=False,
             )
 
     def seconds_left(self) -> float | None:
         """Estimate from the trials of this run, the running one's share included; None before any."""
-        left = len(self.study.specs) - len(self.records)
+        waiting = len(self.study.specs) - len(self.records)
         finished = [r.wall_seconds for key, r in self.records.items()][self.before :]
         running = time.monotonic() - self.trial_started_at if self.current else 0.0
         if finished:
             each = sum(finished) / len(finished)
-            return max(0.0, each * left - min(running, each))
+            return max(0.0, each * waiting - min(running, each))
         share = self.now.step / self.now.steps if self.now.steps else 0.0
         if share < 0.1:
             return None
-        return running / share * left - running
+        return running / share * waiting - running
 
     def _draw(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -101,8 +103,8 @@ class LiveTable:
         for spec in self._visible():
             table.add_row(spec.task, spec.method, str(spec.seed), *self._state(spec))
         done = f"{len(self.records)} of {len(self.study.specs)} trials"
-        line = f"{done} · {_duration(time.monotonic() - self.started_at)} · {_left(self.seconds_left())}"
-        return Group(Text(self.study.title, style="bold"), table, Text(line, style="dim"))
+        line = f"{done} · {duration(time.monotonic() - self.started_at)} · {left(self.seconds_left())}"
+        return Group(heading(self.study), table, Text(line, style="dim"))
 
     def _visible(self) -> list[TrialSpec]:
         specs = list(self.study.specs)
@@ -115,9 +117,9 @@ class LiveTable:
         if record is not None:
             trained = f"{record.parameters.method:,}" if record.parameters else "–"
             state = Text(record.status, style=STYLES[record.status])
-            return state, _score(record), trained, _duration(record.wall_seconds)
+            return state, _score(record), trained, duration(record.wall_seconds)
         if self.current is not None and spec == self.current:
-            running = _duration(time.monotonic() - self.trial_started_at)
+            running = duration(time.monotonic() - self.trial_started_at)
             loss = f"loss {self.now.train_loss:.3f}" if self.now.train_loss is not None else ""
             if self.now.phase == "training":
                 return ProgressBar(total=self.now.steps, completed=self.now.step, width=22), loss, "", running
@@ -132,11 +134,18 @@ def _score(record: Record) -> str:
     return "undefined" if value is None else f"{record.task.main_metric} {value:.3f}"
 
 
-def _duration(seconds: float) -> str:
+def heading(study: Study) -> Text:
+    """The title of a study, and how its settings are chosen."""
+    return Text.assemble((study.title, "bold"), (f" · {study.settings}", "dim"))
+
+
+def duration(seconds: float) -> str:
+    """`1:01`, `1:02:03`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _left(seconds: float | None) -> str:
-    return "estimating" if seconds is None else f"about {_duration(seconds)} left"
+def left(seconds: float | None) -> str:
+    """The time left, as far as it can be told."""
+    return "estimating" if seconds is None else f"about {duration(seconds)} left"

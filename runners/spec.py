@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -12,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import methods
 import tasks
 from methods.errors import explain
+from reports.identity import spec_hash
 
 
 class SpecError(ValueError):
@@ -37,8 +36,14 @@ class Protocol(BaseModel):
     gradient_clip: float = Field(1.0, gt=0, description="largest gradient norm")
     evaluate_every: int = Field(80, ge=1, description="steps between evaluations on the selection split")
     train_examples: int | None = Field(None, ge=1, description="use only so many training examples")
+    scored_examples: int | None = Field(
+        None, ge=1, description="score only so many examples of the selection and of the reported split"
+    )
     latency_length: int = Field(32, ge=1, description="input tokens of the latency measurement, batch 1")
     latency_rounds: int = Field(200, ge=10, description="interleaved rounds of the latency measurement")
+    score_only: bool = Field(
+        False, description="train and score, and measure neither memory nor what comes after training"
+    )
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -65,6 +70,9 @@ class TrialSpec(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict)
     seed: int = Field(0, ge=0, lt=2**32)
     protocol: Protocol = Field(default_factory=Protocol)
+    search: bool = Field(
+        False, description="a trial of a search: only the selection split is scored, and no cost measured"
+    )
 
     def __init__(self, **values: Any) -> None:
         # Here and not in a validator, where pydantic would wrap every error in one of its own.
@@ -83,24 +91,14 @@ class TrialSpec(BaseModel):
 
     @property
     def trial_id(self) -> str:
-        """SHA-256 of the canonical JSON of the resolved spec, in hexadecimal.
-
-        What is None and a switch that is off are left out, so that an optional setting may be added without
-        renaming every trial. Both stay apart from what is on, since a resolved spec has every setting.
-        """
-        canonical = json.dumps(_set(self.model_dump(mode="json")), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        """What :func:`reports.identity.spec_hash` makes of the resolved spec."""
+        return spec_hash(self.model_dump(mode="json"))
 
     @property
     def label(self) -> str:
         """A short name for people, e.g. ``rotten_tomatoes / lora / seed 0``."""
-        return f"{self.task} / {self.method} / seed {self.seed}"
+        which = f"search at {self.protocol.learning_rate:.2g}" if self.search else f"seed {self.seed}"
+        return f"{self.task} / {self.method} / {which}"
 
     def __hash__(self) -> int:
         return hash(self.trial_id)
-
-
-def _set(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that are neither None nor off, at every depth."""
-    inner = {key: _set(value) if isinstance(value, Mapping) else value for key, value in values.items()}
-    return {key: value for key, value in inner.items() if value is not None and value is not False}

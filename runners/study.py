@@ -11,15 +11,22 @@
         protocol: {learning_rate: 0.003}
     seeds: [0, 1, 2]
     protocol: {steps: 240}
+    tuning: {trials: 6}
 
-A method or a task may carry its own ``protocol``, which says only what differs for it.
+With ``tuning`` a search chooses every method's settings first (:mod:`runners.tuning`). A method or a task may
+carry its own ``protocol``, which says only what differs for it. A ``grid`` of lists stands for one entry per
+combination of their values, the last list running fastest:
+
+      - method: lora
+        options: {alpha: 16}
+        grid: {options: {rank: [1, 8]}, protocol: {learning_rate: [0.001, 0.01]}}
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,9 +34,21 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from methods.errors import explain, nearest
+from reports.schema import Tuning
+from reports.tuning import told
 from runners.spec import SpecError, TrialSpec
+from runners.tuning import Budget, Search, check_equal, plan
 
 BUILT_IN = Path(__file__).parent / "studies"
+
+
+class Grid(BaseModel):
+    """Lists of values, every combination of which is an entry of its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    options: dict[str, list[Any]] = Field(default_factory=dict)
+    protocol: dict[str, list[Any]] = Field(default_factory=dict)
 
 
 class Entry(BaseModel):
@@ -40,6 +59,7 @@ class Entry(BaseModel):
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
     protocol: dict[str, Any] = Field(default_factory=dict)
+    grid: Grid | None = None
 
 
 class _File(BaseModel):
@@ -57,16 +77,27 @@ class _File(BaseModel):
     seeds: list[int] = Field(default=[0], min_length=1)
     data: str | None = None
     protocol: dict[str, Any] = Field(default_factory=dict)
+    tuning: Any = None
+    claim: dict[str, Any] | None = None  # what `paretune claims` decides; it moves no trial
 
 
 @dataclass(frozen=True)
 class Study:
-    """A named list of trials."""
+    """A named list of trials; with tuning, of searches whose results are the trials."""
 
     name: str
     title: str
     description: str
     specs: tuple[TrialSpec, ...]
+    """The trials; none until the searches are done."""
+    searches: tuple[Search, ...] = ()
+    tunings: Mapping[str, Tuning] = field(default_factory=dict)
+    """How a search chose a trial's settings, by trial id."""
+
+    @property
+    def settings(self) -> str:
+        """`fixed settings`, or `tuned: 6 trials each`."""
+        return told(self.searches[0].trials if self.searches else 0)
 
 
 def built_in() -> tuple[str, ...]:
@@ -120,9 +151,29 @@ def parse(values: Mapping[str, Any], data: str | None = None) -> Study:
         file = _File.model_validate(dict(values))
     except ValidationError as error:
         raise SpecError(explain(error, "the study", _File.model_fields)) from None
-    chosen_tasks = [entry(item, "task") for item in file.tasks]
-    chosen_methods = [entry(item, "method") for item in file.methods]
-    specs = [
+    chosen_tasks = [part for item in file.tasks for part in expanded(entry(item, "task"))]
+    chosen_methods = [part for item in file.methods for part in expanded(entry(item, "method"))]
+    cells = list(itertools.product(file.models, chosen_tasks))
+    trials = [[_over_seeds(file, data, *cell, method) for method in chosen_methods] for cell in cells]
+    specs = tuple(spec for cell in trials for one_seed in zip(*cell, strict=True) for spec in one_seed)
+    if len({spec.trial_id for spec in specs}) != len(specs):
+        raise SpecError(f"the study {file.name} describes the same trial twice: each cell may appear once.")
+    about = file.name, file.title or file.name, file.description
+    if file.tuning is None:
+        return Study(*about, specs)
+    budget = Budget.parse(file.tuning, file.seeds)
+    searches = tuple(
+        plan(index, own, method.options, _stated(file, task, method), budget)
+        for index, (_, task) in enumerate(cells)
+        for method, own in zip(chosen_methods, trials[index], strict=True)
+    )
+    check_equal(searches)
+    return Study(*about, (), searches)
+
+
+def _over_seeds(file: _File, data: str | None, model: str, task: Entry, method: Entry) -> list[TrialSpec]:
+    """The trials of a method on a model and task, one a seed."""
+    return [
         TrialSpec(
             model=model,
             task=task.name,
@@ -130,15 +181,15 @@ def parse(values: Mapping[str, Any], data: str | None = None) -> Study:
             method=method.name,
             options=method.options,
             seed=seed,
-            protocol={**file.protocol, **task.protocol, **method.protocol},
+            protocol=_stated(file, task, method),
         )
-        for model, task, seed, method in itertools.product(
-            file.models, chosen_tasks, file.seeds, chosen_methods
-        )
+        for seed in file.seeds
     ]
-    if len({spec.trial_id for spec in specs}) != len(specs):
-        raise SpecError(f"the study {file.name} describes the same trial twice: each cell may appear once.")
-    return Study(file.name, file.title or file.name, file.description, tuple(specs))
+
+
+def _stated(file: _File, task: Entry, method: Entry) -> dict[str, Any]:
+    """What a study states of the training of a method on a task; what is said of less wins."""
+    return {**file.protocol, **task.protocol, **method.protocol}
 
 
 def entry(item: Any, kind: str) -> Entry:
@@ -159,3 +210,27 @@ def entry(item: Any, kind: str) -> Entry:
             return Entry(name=name, **{field: dict(options or {})})
     expected = f"a name, `name: {{...}}`, or a mapping with `{kind}: name`"
     raise SpecError(f"a {kind} of the study is {item!r}, expected {expected}.")
+
+
+def expanded(item: Entry) -> list[Entry]:
+    """The entries that an entry with a grid stands for; without one, itself.
+
+    Raises:
+        SpecError: a list of the grid is empty, or sets what the entry sets as well.
+    """
+    if item.grid is None:
+        return [item]
+    axes = {("options", key): values for key, values in item.grid.options.items()}
+    axes |= {("protocol", key): values for key, values in item.grid.protocol.items()}
+    for (part, key), values in axes.items():
+        if not values:
+            raise SpecError(f"the grid of {item.name} has no value for {key}, expected a list of some.")
+        if key in getattr(item, part):
+            raise SpecError(f"{item.name} sets {key} in its {part} and in its grid: expected one of them.")
+    found = []
+    for combination in itertools.product(*axes.values()):
+        chosen: dict[str, dict[str, Any]] = {"options": dict(item.options), "protocol": dict(item.protocol)}
+        for (part, key), value in zip(axes, combination, strict=True):
+            chosen[part][key] = value
+        found.append(Entry(name=item.name, **chosen))
+    return found

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import wandb
 
 from reports.schema import Record
@@ -91,3 +92,24 @@ def mode() -> Any:
     if chosen := os.environ.get("WANDB_MODE"):
         return chosen
     return "online" if wandb.login(prompt=False) else "offline"
+
+
+def log_tables(tables: Sequence[Path], folder: Path) -> str:
+    """Log CSV tables to W&B as one run; return its address, or its folder where it is offline.
+
+    Args:
+        tables: the files; each becomes a table of its name.
+        folder: offline runs are kept below it, in ``wandb/``.
+    """
+    run = wandb.init(
+        project="paretune",
+        job_type="report",
+        mode=mode(),
+        dir=str(folder),
+        reinit="finish_previous",
+        settings=wandb.Settings(silent=True, console="off"),
+    )
+    run.log({path.stem: wandb.Table(dataframe=pd.read_csv(path)) for path in tables})
+    where = run.url or run.dir
+    run.finish()
+    return str(where)

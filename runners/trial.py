@@ -52,6 +52,9 @@ def run_trial(spec: TrialSpec, *, study: str = "", watch: Watch | None = None) -
     status ``diverged``, running out of memory ``out_of_memory``, any other error ``failed``, each with
     its message and with the parts that were reached.
 
+    A trial of a search scores the selection split alone and measures no cost: the reported split is not even
+    read into tokens.
+
     Args:
         spec: what to run.
         study: the name of the study it belongs to, for the record.
@@ -88,6 +91,7 @@ def run_trial(spec: TrialSpec, *, study: str = "", watch: Watch | None = None) -
         latency=parts.costs.latency if parts.costs else None,
         compute=parts.costs.compute if parts.costs else None,
         serving=parts.costs.serving if parts.costs else None,
+        tuning=None,
         environment=environment.describe(accelerator),
         started_at=started_at.isoformat(timespec="seconds"),
         wall_seconds=time.perf_counter() - started,
@@ -123,22 +127,24 @@ def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch)
 
     limit = min(protocol.max_length, adapted.max_input_length or protocol.max_length)
     encode = functools.partial(batches.encode, spec.model, spec.task, spec.data, max_length=limit)
-    train, selection, report = (encode(split=name) for name in ("train", "selection", "report"))
+    train, selection = encode(split="train"), encode(split="selection")
     train = _subset(train, protocol.train_examples, spec.seed)
+    selection = _first(selection, protocol.scored_examples)
+    reported = min(data.sizes["report"], protocol.scored_examples or data.sizes["report"])
+    sizes = SplitSizes(train=len(train), selection=len(selection), report=reported)
+    parts.task = parts.task.model_copy(update={"sizes": sizes})
     tokenizer = models.tokenizer(spec.model)
     if task.problem_type == "regression":
         start_at_mean(adapted, train.labels())
 
-    watch(Progress("memory"))
-    parts.memory = _training_memory(spec, accelerator, adapted, batches.Collator(tokenizer), train)
+    if not (spec.search or protocol.score_only):
+        watch(Progress("memory"))
+        parts.memory = _training_memory(spec, accelerator, adapted, batches.Collator(tokenizer), train)
 
     device.seed_everything(spec.seed)
     steps = protocol.steps or batches.steps_of(protocol.epochs, len(train), protocol.batch_size)
     loader = batches.training_loader(train, tokenizer, protocol.batch_size, steps, spec.seed)
-    selection_loader, report_loader = accelerator.prepare(
-        batches.scoring_loader(selection, tokenizer, SCORING_BATCH),
-        batches.scoring_loader(report, tokenizer, SCORING_BATCH),
-    )
+    selection_loader = accelerator.prepare(batches.scoring_loader(selection, tokenizer, SCORING_BATCH))
     sign = 1 if task.main_metric.higher_is_better else -1
 
     def main_metric(score: Score) -> float:
@@ -165,7 +171,12 @@ def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch)
         evaluation_seconds=fitted.evaluation_seconds,
         padding_share=fitted.padding_share,
     )
+    if spec.search:
+        parts.scores = Scores(selection=fitted.best, report={}, majority={}, best_step=fitted.best_step)
+        return
     watch(Progress("scoring", steps, steps))
+    report = _first(encode(split="report"), protocol.scored_examples)
+    report_loader = accelerator.prepare(batches.scoring_loader(report, tokenizer, SCORING_BATCH))
     majority = tasks.majority(task, train.labels(), report.labels())
     parts.scores = Scores(
         selection=fitted.best,
@@ -173,6 +184,8 @@ def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch)
         majority={name: value if math.isfinite(value) else None for name, value in majority.items()},
         best_step=fitted.best_step,
     )
+    if protocol.score_only:
+        return
     watch(Progress("costs", steps, steps))
     if accelerator.is_main_process:
         parts.costs = costs.measure(spec, task, accelerator, adapted, fitted, report)
@@ -236,6 +249,11 @@ def _subset(split: Encoded, count: int | None, seed: int) -> Encoded:
         return split
     chosen = np.random.default_rng(seed).permutation(len(split))[:count]
     return Encoded([split.rows[i] for i in chosen], [split.lengths[i] for i in chosen])
+
+
+def _first(split: Encoded, count: int | None) -> Encoded:
+    """The first examples of a split that is in hash order: the same ones for every trial."""
+    return split if count is None else Encoded(split.rows[:count], split.lengths[:count])
 
 
 def _training_memory(

@@ -10,6 +10,7 @@ import pytest
 
 import methods
 from reports import markdown_table, read_records
+from reports.records import read_searches
 from runners import study
 
 ROOT = Path(__file__).parents[1]
@@ -55,8 +56,17 @@ def test_runners_name_no_method_and_no_task() -> None:
 def test_published_records_are_whole_and_clean(board: Path) -> None:
     records = read_records(board)
     built_in = study.read(board.name, data=records[0].spec.get("data"))
-    assert {record.trial_id for record in records} == {spec.trial_id for spec in built_in.specs}
+    specs, tried = list(built_in.specs), set()
+    for planned in built_in.searches:
+        key = planned.default.task, planned.default.method
+        own = [r.tuning for r in records if (r.spec["task"], r.spec["method"]) == key and r.tuning]
+        assert all(tuning == own[0] for tuning in own)
+        specs += planned.best(own[0].chosen)
+        tried |= {planned.trial(step.values).trial_id for step in own[0].history}
+    assert {record.trial_id for record in records} == {spec.trial_id for spec in specs}
+    assert {record.trial_id for record in read_searches(board)} == tried
     for record in records:
+        assert (record.tuning is not None) == bool(built_in.searches)
         assert record.status == "completed"
         assert record.environment.tree_clean, "published records come from a clean tree"
 
@@ -69,6 +79,15 @@ def test_the_readme_shows_the_published_table() -> None:
 def test_the_readme_names_every_method() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in readme for name in methods.names())
+
+
+def test_the_page_on_tuning_shows_every_space() -> None:
+    page = (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8")
+    for name in methods.names():
+        dimensions = methods.get(name).search_space.dimensions
+        rates = dimensions.pop("learning_rate")
+        options = "; ".join(f"`{option}` {values}" for option, values in dimensions.items()) or "–"
+        assert f"| `{name}` | {rates} | {options} |" in page
 
 
 def test_changelog_entries_are_tagged() -> None:

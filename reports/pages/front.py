@@ -16,12 +16,14 @@ BOARD_SCRIPTS = (
     *("plotly.min.js", "figures.js", "pareto.js"),
 )
 """In this order the table works before the chart library, the largest by far, is there."""
-FILES = (
-    ("table.csv", "CSV"),
-    ("table.json", "JSON"),
-    ("table.md", "Markdown"),
-    ("table.tex", "LaTeX"),
-    ("table.parquet", "Parquet"),
+TABLES = (
+    (".csv", "CSV"),
+    (".json", "JSON"),
+    (".md", "Markdown"),
+    (".tex", "LaTeX"),
+    (".parquet", "Parquet"),
+)
+TRIALS = (
     ("trials.csv", "every trial as CSV"),
     ("trials.parquet", "every trial as Parquet"),
 )
@@ -33,10 +35,12 @@ Limits = list[tuple[float, str]]
 
 def front_page(board: Board) -> Page:
     """One table over all comparisons."""
-    rows = [row for view in board.views for row in view.section.rows]
-    files = list(FILES)
+    rows = [row for view in board.ranked for row in view.section.rows]
+    where = board.paths
+    files = [(f"{where.table}{suffix}", kind) for suffix, kind in TABLES]
+    files += [(f"{where.prefix}{name}", kind) for name, kind in TRIALS]
     if board.overall or any(view.standing for view in board.views):
-        files.append(("comparisons.csv", "every comparison of two methods"))
+        files.append((f"{where.prefix}comparisons.csv", "every comparison of two methods"))
     answers = [(model, model_answer(board, model)) for model in board.models]
     context = {
         "board": board,
@@ -45,7 +49,8 @@ def front_page(board: Board) -> Page:
         "budgets": budgets(rows),
     }
     about = text.clean(answers[0][1], 300) if answers else ""
-    return Page("index.html", board.title, "front.html.j2", context, tuple(files), BOARD_SCRIPTS, about=about)
+    scripts = BOARD_SCRIPTS if board.ranked else ()
+    return Page(where.page, board.title, "front.html.j2", context, tuple(files), scripts, about=about)
 
 
 def model_answer(board: Board, model: str) -> str:

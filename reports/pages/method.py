@@ -41,7 +41,9 @@ def blocks(notes: str) -> list[Block]:
 
 def _page(board: Board, name: str) -> Page:
     card = board.catalogue.method(name)
-    rows = [(view, row) for view in board.views for row in view.section.rows if row.identity.method == name]
+    rows = [
+        (view, row) for view in board.views for row in view.section.every_row if row.identity.method == name
+    ]
     context: dict[str, Any] = {
         "name": name,
         "card": card,
@@ -52,7 +54,7 @@ def _page(board: Board, name: str) -> Page:
     }
     about = text.clean(card.summary if card else f"Every result of {name}")
     return Page(
-        method_page(name),
+        board.paths.folder + method_page(name),
         name,
         "method.html.j2",
         context,
@@ -66,8 +68,9 @@ def _index(board: Board, names: list[str]) -> Page:
         (
             name,
             board.catalogue.method(name),
-            sum(row.identity.method == name for view in board.views for row in view.section.rows),
+            sum(row.identity.method == name for view in board.views for row in view.section.every_row),
         )
         for name in names
     ]
-    return Page("methods/index.html", "Methods", "methods.html.j2", {"rows": rows})
+    folder = board.paths.folder
+    return Page(f"{folder}methods/index.html", "Methods", "methods.html.j2", {"rows": rows, "folder": folder})

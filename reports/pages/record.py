@@ -28,6 +28,8 @@ PARTS = {
     "latency": "Latency",
     "compute": "FLOPs",
     "serving": "Serving",
+    "tuning": "Search",
+    "suite": "As the other suite has it",
     "environment": "Environment",
 }
 _UNITS = {"bytes": text.size, "seconds": text.seconds, "flops": text.flops}
@@ -37,9 +39,9 @@ CURVE = (600.0, 150.0)
 def record_pages(board: Board) -> Iterator[Page]:
     """One for each trial of the board, in the order of its table."""
     for view in board.views:
-        for row in view.section.rows:
+        for row in view.section.every_row:
             for record in row.records:
-                yield _page(record, row.label)
+                yield _page(record, row.label, view.folder)
 
 
 def study_file(record: Record) -> str:
@@ -65,9 +67,9 @@ def facts(part: BaseModel | dict[str, Any] | Any, prefix: str = "") -> Iterator[
         if isinstance(value, (BaseModel, dict)) and value:
             yield from facts(value, f"{name}, ")
         elif isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
-            for item in value:
+            for number, item in enumerate(value, start=1):
                 inner = dict(item)
-                yield f"{name}, {text.clean(inner.pop('name', ''))}", _joined(inner)
+                yield f"{name}, {text.clean(inner.pop('name', number))}", _joined(inner)
         else:
             yield name, _value(key, value)
 
@@ -94,11 +96,13 @@ def curve(record: Record) -> list[tuple[float, float]] | None:
     ]
 
 
-def _page(record: Record, label: str) -> Page:
+def _page(record: Record, label: str, folder: str) -> Page:
     which = identity(record)
     parts: list[tuple[str, Facts]] = [("Settings", list(_settings(record)))]
     for name, title in PARTS.items():
         part = getattr(record, name)
+        if part is record.suite and part is not None:  # its file as it was is in the JSON
+            part = {key: value for key, value in part if key != "original"}
         if part is not None:
             parts.append((title, list(facts(part))))
     name = f"{text.clean(which.method)} on {text.clean(which.task)}, seed {which.seed}"
@@ -107,6 +111,7 @@ def _page(record: Record, label: str) -> Page:
         "record": record,
         "which": which,
         "label": label,
+        "folder": folder,
         "parts": parts,
         "study": study_file(record),
         "checkout": _commit(record),
@@ -143,7 +148,11 @@ def _words(key: str) -> str:
 
 
 def _joined(values: dict[str, Any]) -> str:
-    return ", ".join(f"{_words(key)} {text.setting(value)}" for key, value in values.items())
+    """Names and values on one line, those of a nested part too."""
+    return ", ".join(
+        f"{_words(key)} {_joined(value) if isinstance(value, dict) and value else text.setting(value)}"
+        for key, value in values.items()
+    )
 
 
 def _value(key: str, value: Any) -> str:

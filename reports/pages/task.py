@@ -27,20 +27,22 @@ def figure(name: str, content: Figure | None) -> tuple[str, Markup] | None:
 
 def _page(board: Board, task: str) -> Page:
     views = [view for view in board.views if view.section.task == task]
+    ranked = [view for view in views if view.section.rows]
     card = board.catalogue.task(task)
     context = {
         "board": board,
         "task": task,
         "card": card,
         "views": [(view, _figures(view)) for view in views],
+        "ranked": ranked,
         "references": scores_on(task),
     }
     return Page(
-        task_page(task),
+        board.paths.folder + task_page(task),
         text.clean(card.title if card else task),
         "task.html.j2",
         context,
-        scripts=BOARD_SCRIPTS,
+        scripts=BOARD_SCRIPTS if ranked else (),
         about=text.clean(views[0].answer[0], 300),
     )
 
@@ -57,4 +59,5 @@ def _index(board: Board) -> Page:
         (task, board.catalogue.task(task), [view for view in board.views if view.section.task == task])
         for task in board.tasks
     ]
-    return Page("tasks/index.html", "Tasks", "tasks.html.j2", {"rows": rows})
+    folder = board.paths.folder
+    return Page(f"{folder}tasks/index.html", "Tasks", "tasks.html.j2", {"rows": rows, "folder": folder})

@@ -1,6 +1,6 @@
 """The part of ``peers.py`` that runs in the environment of `adapters`: prints nanoseconds as JSON.
 
-    python tests/benchmarks/adapters_side.py MODEL_FOLDER SECONDS
+    python tests/benchmarks/adapters_side.py MODEL_FOLDER LATENCY_SECONDS TRAINING_SECONDS
 
 The same inputs, methods and interleaving as there. Needs torch, transformers and `adapters`, nothing of ours.
 """
@@ -107,9 +107,12 @@ def training(folder, seconds):
 
 def main():
     logging.disable(logging.WARNING)
-    folder, seconds = sys.argv[1], float(sys.argv[2])
-    found = {f"latency {length}": latency(folder, length, seconds) for length in LENGTHS}
-    found["training"] = training(folder, seconds)
+    folder, latency_seconds, training_seconds = sys.argv[1], *map(float, sys.argv[2:])
+    found = {}
+    if latency_seconds:
+        found = {f"latency {length}": latency(folder, length, latency_seconds) for length in LENGTHS}
+    if training_seconds:
+        found["training"] = training(folder, training_seconds)
     print(json.dumps(found))
 
 

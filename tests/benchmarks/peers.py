@@ -1,13 +1,15 @@
 """Our own overhead beside the peers': latency and training step of the same methods on the same weights.
 
-    python tests/benchmarks/peers.py [--seconds 90] [--adapters .venv-adapters/bin/python] [--out FILE]
+    python tests/benchmarks/peers.py [--seconds 90] [--training-seconds 300] [--only training]
+                                     [--adapters .venv-adapters/bin/python] [--out FILE]
 
 Paretune and peft are timed in one process: in every round the base, every Paretune method and every peft
 method is called once, in random order. `adapters` needs another transformers and runs in its own
 environment, with the same weights, inputs and rounds, against a base of its own (``adapters_side.py``). What
 is compared is the median over rounds of each contender's time divided by the base's of the same round.
 
-Methods: LoRA of rank 8 on query and value, adapters of bottleneck 64, prefixes and prompts of 20.
+Methods: LoRA of rank 8 on query and value, adapters of bottleneck 64, prefixes and prompts of 20. The base on
+20 tokens more is the least that a prompt of 20 can cost.
 """
 
 from __future__ import annotations
@@ -52,6 +54,8 @@ PEFT: dict[str, Any] = {
     "prompt-20": PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=20),
 }
 MERGED = "lora, merged"
+PROMPT = 20
+LONGER = f"base on {PROMPT} tokens more"
 TARGETS = {
     16: {MERGED: 1.01, "lora": 1.09, "houlsby": 1.16, "lin": 1.10, "pfeiffer": 1.10}
     | {"prefix-20": 1.05, "prompt-20": 1.22},
@@ -106,14 +110,16 @@ def intervals(contenders: Mapping[str, Callable[[], object]], seconds: float) ->
 
 def latency(length: int, seconds: float) -> tuple[Rows, int]:
     """One input of ``length`` tokens."""
-    ids = torch.randint(1000, 20000, (1, length), generator=torch.Generator().manual_seed(0))
-    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    contenders: dict[str, Any] = {"base": fresh(), "base again": fresh()}
+    ids = torch.randint(1000, 20000, (1, length + PROMPT), generator=torch.Generator().manual_seed(0))
+    longer = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    inputs = {name: tensor[:, :length] for name, tensor in longer.items()}
+    contenders: dict[str, Any] = {"base": fresh(), "base again": fresh(), LONGER: fresh()}
     contenders |= {f"paretune {label}": model for label, model in ours().items()}
     contenders |= {f"peft {label}": model for label, model in theirs().items()}
     for model in contenders.values():
         settle(model)
-    return intervals({name: _forward(model, inputs) for name, model in contenders.items()}, seconds)
+    calls = {name: _forward(m, longer if name == LONGER else inputs) for name, m in contenders.items()}
+    return intervals(calls, seconds)
 
 
 def _forward(model: Any, inputs: dict[str, Any]) -> Callable[[], object]:
@@ -152,11 +158,11 @@ def _step(accelerator: Any, model: Any, optimiser: Any, batch: dict[str, Any]) -
     return step
 
 
-def adapters_rows(python: Path, seconds: float) -> dict[str, Rows]:
-    """What `adapters` reaches, measured in its own environment; per kind of measurement."""
+def adapters_rows(python: Path, latency_seconds: float, training_seconds: float) -> dict[str, Rows]:
+    """What `adapters` reaches, measured in its own environment; per kind of measurement, none for 0 s."""
     with tempfile.TemporaryDirectory() as folder:
         fresh().save_pretrained(folder)
-        command = [str(python), str(SIDE), folder, str(seconds)]
+        command = [str(python), str(SIDE), folder, str(latency_seconds), str(training_seconds)]
         answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     rng = np.random.default_rng(0)
     found: dict[str, Rows] = {}
@@ -184,6 +190,8 @@ def table(rows: Rows, peer: Rows, targets: Mapping[str, float]) -> str:
         target = f"≤ {targets[label]:.2f}" if label in targets else ""
         cells = [cell(rows, f"paretune {label}"), cell(rows, f"peft {label}"), cell(peer, label), target]
         lines.append(f"| {label} | {' | '.join(cells)} |")
+    if LONGER in rows:
+        lines.append(f"| {LONGER} | {cell(rows, LONGER)} | | | |")
     lines.append(
         f"| base against itself | {cell(rows, 'base again')} | | {cell(peer, 'base again')} | 1.00 |"
     )
@@ -193,7 +201,9 @@ def table(rows: Rows, peer: Rows, targets: Mapping[str, float]) -> str:
 def main() -> None:
     """Measure all and print Markdown."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--seconds", type=float, default=90.0, help="of each measurement")
+    options.add_argument("--seconds", type=float, default=90.0, help="of each latency measurement")
+    options.add_argument("--training-seconds", type=float, default=300.0, help="of the training steps")
+    options.add_argument("--only", choices=("latency", "training"), help="leave the other out")
     options.add_argument("--adapters", type=Path, default=ADAPTERS, help="python of its environment")
     options.add_argument("--out", type=Path, help="write the tables here too")
     chosen = options.parse_args()
@@ -205,19 +215,22 @@ def main() -> None:
     ]
     peer = {}
     if chosen.adapters.is_file():
-        peer = adapters_rows(chosen.adapters, chosen.seconds)
+        latency_seconds = 0.0 if chosen.only == "training" else chosen.seconds
+        training_seconds = 0.0 if chosen.only == "latency" else chosen.training_seconds
+        peer = adapters_rows(chosen.adapters, latency_seconds, training_seconds)
     else:
         print(f"{chosen.adapters} is not there (make golden builds it): left out.", file=sys.stderr)
-    for length in LENGTHS:
-        rows, rounds = latency(length, chosen.seconds)
-        parts.append(f"### Latency, batch 1, {length} tokens, base = 1 ({rounds} rounds)")
-        parts.append(table(rows, peer.get(f"latency {length}", {}), TARGETS[length]))
-        print("\n\n".join(parts[-2:]), flush=True)
-    rows, rounds = training_steps(chosen.seconds)
-    size = f"{TRAINING_BATCH} × {TRAINING_LENGTH}"
-    parts.append(f"### Training step, {size} tokens, full fine-tuning = 1 ({rounds} rounds)")
-    parts.append(table(rows, peer.get("training", {}), {}))
-    print("\n\n".join(parts[-2:]), flush=True)
+    found = []
+    if chosen.only != "training":
+        for length in LENGTHS:
+            title = f"Latency, batch 1, {length} tokens, base = 1"
+            found.append((title, latency(length, chosen.seconds), f"latency {length}", TARGETS[length]))
+    if chosen.only != "latency":
+        title = f"Training step, {TRAINING_BATCH} × {TRAINING_LENGTH} tokens, full fine-tuning = 1"
+        found.append((title, training_steps(chosen.training_seconds), "training", {}))
+    for title, (rows, rounds), kind, targets in found:
+        parts += [f"### {title} ({rounds} rounds)", table(rows, peer.get(kind, {}), targets)]
+    print("\n\n".join(parts))
     if chosen.out:
         chosen.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 

@@ -71,7 +71,7 @@ def unknown() -> BloomForSequenceClassification:
     return BloomForSequenceClassification(BloomConfig(n_layer=1, hidden_size=8, n_head=2, vocab_size=50))
 
 
-@pytest.mark.parametrize("name", ["lora", "ia3", "houlsby", "lin", "pfeiffer", "prefix", "prompt"])
+@pytest.mark.parametrize("name", ["lora", "ia3", "houlsby", "lin", "pfeiffer", "prefix", "prompt", "said"])
 def test_an_unknown_architecture_is_named_and_left_alone(name: str) -> None:
     model = unknown()
     shape, flags = str(model), [p.requires_grad for p in model.parameters()]
@@ -80,7 +80,7 @@ def test_an_unknown_architecture_is_named_and_left_alone(name: str) -> None:
     assert (str(model), [p.requires_grad for p in model.parameters()]) == (shape, flags)
 
 
-@pytest.mark.parametrize("name", ["full", "head", "bitfit"])
+@pytest.mark.parametrize("name", ["full", "head", "bitfit", "did"])
 def test_methods_that_need_no_block_work_anywhere(name: str) -> None:
     made = methods.apply(unknown(), name)
     assert sum(made.parts().values()) == made.parameter_counts()["method"]
@@ -90,7 +90,7 @@ def test_methods_that_need_no_block_work_anywhere(name: str) -> None:
 def test_names_and_lookup() -> None:
     assert methods.names() == (
         "full", "head", "bitfit", "top_layers", "lora", "dora", "ia3",
-        "houlsby", "lin", "pfeiffer", "prefix", "prompt",
+        "houlsby", "lin", "pfeiffer", "prefix", "prompt", "did", "said",
     )  # fmt: skip
     with pytest.raises(methods.MethodError, match=r"unknown method 'lroa'; did you mean lora"):
         methods.get("lroa")

@@ -16,7 +16,7 @@ from .test_invariants import apply, why_not
 
 BATCH, LENGTH = 3, 11
 NO_CLOSED_FORM = "deberta-v2"
-KINDS = ("full", "top_layers", "bitfit", "lora", "ia3", "houlsby", "prefix")
+KINDS = ("full", "top_layers", "bitfit", "lora", "ia3", "houlsby", "prefix", "did")
 """Of each way to do something to a pass, one."""
 SOME = pytest.mark.parametrize("name", KINDS)
 EVERYTHING = ("bert", "gpt2", "gpt_neox", "modernbert", "qwen3", "t5")
@@ -87,6 +87,9 @@ EVERY_LAYER = "query,key,value,output,up,down"
         ("prefix", {"hidden": None}, "gpt2"),
         ("prefix", {"hidden": None}, "t5"),
         ("prompt", {"length": 9}, "bart"),
+        ("did", {"dimension": 40, "projection": "fastfood", "head": "beside"}, "bert"),
+        ("said", {"dimension": 40, "projection": "dense"}, "gpt2"),
+        ("said", {"dimension": 500, "projection": "fastfood"}, "t5"),
     ],
 )
 def test_options(name: str, options: dict[str, Any], architecture: str) -> None:
@@ -100,6 +103,7 @@ TOKENS = BATCH * T
 BODY = L * TOKENS * (8 * D * D + 4 * D * F + 4 * T * D)
 HEAD = BATCH * 2 * D * (D + C)  # pooler and classifier read one token
 R = M = N = 5
+EVERY = tiny("bert").num_parameters()
 EXTRA: dict[str, tuple[dict[str, Any], int]] = {
     "full": ({}, 0),
     "head": ({}, 0),
@@ -115,6 +119,13 @@ EXTRA: dict[str, tuple[dict[str, Any], int]] = {
     "prompt": (
         {"length": N},
         L * BATCH * (N * (8 * D * D + 4 * D * F) + 4 * D * ((T + N) * (T + N) - T * T)),
+    ),
+    "did": ({"dimension": R, "projection": "dense"}, 2 * EVERY * R),
+    # 20 - 3 scales are padded to 32 and go through H_32; then l = 32,768 as 64 x 512, of whose 64 rows the
+    # first cover D, and 512 = 32 x 16.
+    "said": (
+        {"dimension": 20, "projection": "fastfood"},
+        2 * 32 * 32 + 2 * -(-EVERY // 512) * 512 * (64 + 32 + 16),
     ),
 }
 

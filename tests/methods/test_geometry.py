@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,7 +51,8 @@ def test_the_written_down_geometry_is_that_of_the_model(name: str) -> None:
     config = GPT2Config(n_layer=3, n_embd=16, n_head=2, vocab_size=70, n_positions=64)
     with torch.device("meta"):
         anatomy = Anatomy(GPT2ForSequenceClassification(config))
-    assert Geometry.gpt(3, 16, vocabulary=70, positions=64) == anatomy.geometry
+    head = 2 * 16
+    assert replace(Geometry.gpt(3, 16, vocabulary=70, positions=64), head=head) == anatomy.geometry
     method = methods.get(name)
     options = method.options.parse(name, {})
     counted = methods.apply(anatomy.model, name).parameter_counts()["method"]

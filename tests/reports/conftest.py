@@ -60,6 +60,7 @@ def build_record(
     study: str = "demo",
     tree_clean: bool | None = True,
     protocol: dict[str, Any] | None = None,
+    tuning: bool = False,
 ) -> Record:
     """One record as a runner would write it; a trial that did not complete has only what it reached."""
     spec = {
@@ -97,7 +98,7 @@ def build_record(
         }
 
     data = {
-        "schema_version": 2,
+        "schema_version": 3,
         "trial_id": hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest(),
         "study": study,
         "spec": spec,
@@ -195,6 +196,7 @@ def build_record(
         }
         if done
         else None,
+        "tuning": build_tuning(metric, learning_rate, higher_is_better) if tuning else None,
         "environment": {
             "paretune_version": "0.1.0",
             "commit": "0123456789abcdef0123456789abcdef01234567",
@@ -211,6 +213,28 @@ def build_record(
         "wall_seconds": seconds + 20,
     }
     return Record.model_validate_json(json.dumps(data))
+
+
+def build_tuning(metric: str, rate: float, higher_is_better: bool) -> dict[str, Any]:
+    """A search of three trials: the default, one that diverged, and the best."""
+    tried = [(1e-4, 0.701, "completed"), (1e-2, None, "diverged"), (rate, 0.811, "completed")]
+    return {
+        "split": "selection",
+        "metric": metric,
+        "higher_is_better": higher_is_better,
+        "trials": 3,
+        "examples": 3 * 3840,
+        "seconds": 99.5,
+        "seed": 1000,
+        "sampler": "optuna TPE",
+        "space": {"learning_rate": {"low": 1e-4, "high": 1e-2}},
+        "chosen": {"learning_rate": rate},
+        "protocol": {"steps": 120},
+        "history": [
+            {"values": {"learning_rate": value}, "score": score, "status": status}
+            for value, score, status in tried
+        ],
+    }
 
 
 def build_study(seeds: int = 1, **changes: Any) -> list[Record]:

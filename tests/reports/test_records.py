@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import SCHEMA_VERSION, RecordError, read_record, read_records, write_record
+from reports.records import read_searches
 
 HISTORIC = Path(__file__).parents[1] / "historic_results"
 
@@ -60,6 +61,67 @@ def test_reading_is_recursive_ordered_and_takes_several_sources(make_record, tmp
     assert [record.spec["seed"] for record in found] == [0, 1, 2]
     assert len(read_records([tmp_path, single])) == 4
     assert read_records(str(single))[0].spec["method"] == "head"
+
+
+def as_search(record):
+    """The same trial as one of a search: scored on the selection split alone."""
+    scores = record.scores.model_copy(update={"report": {}, "majority": {}})
+    spec = {**record.spec, "search": True}
+    return record.model_copy(update={"scores": scores, "spec": spec, "trial_id": "5e" * 32})
+
+
+def test_trials_of_searches_are_kept_apart(make_record, tmp_path):
+    record = make_record()
+    searching = as_search(record)
+    write_record(record, tmp_path)
+    path = write_record(searching, tmp_path / "search")
+    assert path.name == "rotten_tomatoes--lora--seed0--5e5e5e5e5e5e.search.json"
+    assert read_record(path) == searching
+    assert read_records(tmp_path) == read_records([tmp_path, path]) == [record]
+    assert read_searches(tmp_path) == [searching]
+    (path.parent / f".{path.name}").write_text("{")
+    assert read_searches(tmp_path) == [searching]
+    plain = path.rename(tmp_path / "plain.json")
+    with pytest.raises(RecordError, match=r"plain\.json: this is a trial of a search"):
+        read_records(tmp_path)
+    assert read_record(plain) == searching
+
+
+def test_a_fixed_and_a_tuned_trial_of_one_spec_are_two(make_record, tmp_path):
+    fixed, tuned = make_record(), make_record(tuning=True)
+    assert fixed.trial_id == tuned.trial_id
+    paths = [write_record(record, tmp_path) for record in (fixed, tuned)]
+    assert paths[1].name == paths[0].name.replace(".json", "--tuned.json")
+    assert read_records(tmp_path) == [tuned, fixed]
+    write_record(tuned, tmp_path / "again")
+    with pytest.raises(RecordError, match="a trial counts once"):
+        read_records(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("tuning.trials", 4, r"\$\.tuning\.history has 3 entries, but \$\.tuning\.trials is 4"),
+        ("tuning.chosen", {}, r"\$\.tuning\.chosen has other names"),
+        ("tuning.history", [{"values": {"rank": 1}, "score": 0, "status": "failed"}] * 3, r"history\[0\]"),
+        ("tuning.split", "report", r"\$\.tuning\.split: "),
+        ("spec.search", True, r"\$\.scores\.report has values, but"),
+    ],
+)
+def test_a_search_that_does_not_add_up_is_refused(make_record, tmp_path, path, value, message):
+    data = make_record(tuning=True).model_dump(mode="json")
+    _set(data, path, value)
+    file = tmp_path / "some.json"
+    file.write_text(json.dumps(data))
+    with pytest.raises(RecordError, match=message):
+        read_record(file)
+
+
+def test_a_trial_of_a_search_is_not_itself_tuned(make_record, tmp_path):
+    tuned = make_record(tuning=True)
+    path = write_record(as_search(tuned), tmp_path)
+    with pytest.raises(RecordError, match=r"\$\.tuning is there"):
+        read_record(path)
 
 
 def test_duplicate_trials_are_refused(make_record, tmp_path):
@@ -207,3 +269,9 @@ def test_version_1_knew_nothing_of_the_split_of_memory_nor_of_floors():
     assert record.memory.activations_bytes is None
     assert record.latency.merge_logit_difference is None
     assert (record.compute, record.serving) == (None, None)
+
+
+def test_version_2_knew_nothing_of_searches():
+    record = read_record(HISTORIC / "record-2.json")
+    assert record.compute is not None
+    assert record.tuning is None

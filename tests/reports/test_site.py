@@ -212,7 +212,7 @@ def test_published_scores_stand_apart(make_record, tmp_path):
 def test_how_it_was_measured(make_study, tmp_path):
     said = _page(make_study(study="my study"), tmp_path, "tasks/rotten_tomatoes.html").text
     for fact in (
-        "Fixed settings, no search",
+        "Fixed settings.",
         "sha256:5d5d5d5d5d5d",
         "6,817 to train on",
         "853 to choose the checkpoint (selection)",

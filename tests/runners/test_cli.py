@@ -45,7 +45,10 @@ def study_file(tiny_model: str, glue_folder: str, quick: dict[str, Any], tmp_pat
 def test_run_then_report(study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, site = tmp_path / "out", tmp_path / "site"
     assert paretune("run", str(study_file), "--out", str(out)) == 0
-    assert "[2/2] cola / lora / seed 0: matthews_correlation" in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "mine: fixed settings." in shown.err
+    assert "[2/2] cola / lora / seed 0: matthews_correlation" in shown.err
+    assert "Settings: fixed settings" in shown.out
     assert paretune("run", str(study_file), "--out", str(out), "--json") == 0
     shown = capsys.readouterr()
     assert "2 of 2 trials have a record already" in shown.err
@@ -53,8 +56,46 @@ def test_run_then_report(study_file: Path, tmp_path: Path, capsys: pytest.Captur
     assert paretune("report", str(out), "--out", str(site)) == 0
     page = Path(capsys.readouterr().out.strip())
     assert page == (site / "index.html").resolve()
-    assert {p.name for p in site.iterdir()} == {"index.html", "table.md", "table.csv"}
+    tables = {f"table.{kind}" for kind in ("md", "csv", "json", "tex", "parquet")}
+    assert {"index.html", "protocol.html", "tasks", "methods", "records", *tables} <= {
+        p.name for p in site.iterdir()
+    }
     assert "lora" in page.read_text()
+
+
+def test_a_tuned_study_runs_and_says_so_everywhere(
+    study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = yaml.safe_load(study_file.read_text())
+    study_file.write_text(yaml.safe_dump(content | {"tuning": {"trials": 2, "protocol": {"steps": 2}}}))
+    out, site = tmp_path / "out", tmp_path / "site"
+    assert paretune("run", str(study_file), "--out", str(out)) == 0
+    shown = capsys.readouterr()
+    assert "mine: tuned: 2 trials each." in shown.err
+    assert "[4/4] cola / lora: matthews_correlation" in shown.err
+    assert "[2/2] cola / lora / seed 0: matthews_correlation" in shown.err
+    assert "Settings: tuned: 2 trials each" in shown.out
+    assert paretune("run", str(study_file), "--out", str(out), "--json") == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [r["tuning"]["trials"] for r in records] == [2, 2]
+    assert len(list((out / "search").glob("*.search.json"))) == 4
+    assert paretune("report", str(out), "--out", str(site)) == 0
+    assert "; tuned: 2 trials each." in (site / "index.html").read_text()
+    assert "Tuned: 2 trials each." in (site / "table.md").read_text()
+
+
+def test_methods_and_studies_show_what_is_searched(capsys: pytest.CaptureFixture[str]) -> None:
+    assert paretune("methods") == 0
+    assert "searched: learning_rate 0.0001 to 0.01; rank 4, 8, 16" in capsys.readouterr().out
+    assert paretune("methods", "--json") == 0
+    spaces = {row["name"]: row["search_space"] for row in json.loads(capsys.readouterr().out)}
+    assert spaces["lora"] == {"learning_rate": {"low": 1e-4, "high": 1e-2}, "rank": {"values": [4, 8, 16]}}
+    assert set(spaces) == set(methods.names())
+    assert paretune("studies", "--json") == 0
+    settings = {row["name"]: row["settings"] for row in json.loads(capsys.readouterr().out)}
+    assert settings["demo"] == "fixed settings"
+    assert settings["tuned-glue"] == "tuned: 6 trials each"
+    assert settings["latency-small-batch"] is None
 
 
 def test_failed_trials_show_in_the_exit_code(

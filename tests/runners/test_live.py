@@ -8,7 +8,7 @@ from rich.console import Console
 
 from reports.schema import Record
 from runners import study
-from runners.live import LiveTable, _duration
+from runners.live import LiveTable, duration
 from runners.training import Progress
 from runners.trial import run_trial
 
@@ -71,5 +71,5 @@ def test_time_left_comes_from_this_runs_trials(made: tuple[study.Study, Record])
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (61, "1:01"), (3723, "1:02:03")])
-def test_duration(seconds: float, text: str) -> None:
-    assert _duration(seconds) == text
+def testduration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -27,6 +27,14 @@ def test_same_content_same_id_however_it_is_written() -> None:
     assert len({spec(), spec(options={"rank": 8})}) == 1
 
 
+def test_a_trial_of_a_search_is_another_trial_and_says_so() -> None:
+    searching = spec(search=True)
+    assert searching.trial_id != spec().trial_id
+    assert spec(search=False).trial_id == spec().trial_id
+    assert searching.label == "rotten_tomatoes / lora / search at 0.001"
+    assert spec(seed=3).label == "rotten_tomatoes / lora / seed 3"
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -38,6 +46,8 @@ def test_same_content_same_id_however_it_is_written() -> None:
         {"options": {"rank": 9}},
         {"protocol": {"learning_rate": 0.5}},
         {"protocol": {"steps": 7}},
+        {"protocol": {"scored_examples": 7}},
+        {"protocol": {"score_only": True}},
     ],
 )
 def test_every_field_decides_the_id(change: dict[str, object]) -> None:

@@ -36,6 +36,29 @@ def test_three_ways_to_write_a_method() -> None:
     assert (prefix.options["length"], prefix.protocol.learning_rate) == (5, 0.01)
 
 
+def test_a_grid_is_every_combination_the_last_list_fastest() -> None:
+    item = {
+        "method": "lora",
+        "options": {"alpha": 4},
+        "grid": {"options": {"rank": [1, 2]}, "protocol": {"learning_rate": [0.1, 0.2], "steps": [5]}},
+    }
+    made = study.parse(SMALL | {"methods": ["full", item], "seeds": [0, 1]}).specs
+    assert len(made) == 10
+    cells = [(s.options["rank"], s.protocol.learning_rate) for s in made[1:5]]
+    assert cells == [(1, 0.1), (1, 0.2), (2, 0.1), (2, 0.2)]
+    assert {(s.options["alpha"], s.protocol.steps) for s in made[1:5]} == {(4, 5)}
+    tasks = [{"task": "rotten_tomatoes", "grid": {"protocol": {"train_examples": [64, None]}}}]
+    sizes = [
+        s.protocol.train_examples for s in study.parse(SMALL | {"methods": ["full"], "tasks": tasks}).specs
+    ]
+    assert sizes == [64, None]
+
+
+def test_a_claim_moves_no_trial() -> None:
+    with_claim, without = study.parse(SMALL | {"claim": {"statement": "x"}}), study.parse(SMALL)
+    assert with_claim == without
+
+
 def test_differences_of_the_task_then_of_the_method_win() -> None:
     made = study.parse(
         SMALL
@@ -76,6 +99,17 @@ def test_the_demo_compares_nine_methods_offline() -> None:
     ("change", "error", "words"),
     [
         ({"method": ["full"]}, SpecError, "did you mean methods"),
+        (
+            {"methods": [{"method": "lora", "grid": {"options": {"rank": []}}}]},
+            SpecError,
+            "no value for rank",
+        ),
+        ({"methods": [{"method": "lora", "grid": {"rank": [1]}}]}, SpecError, "grid.rank|'grid"),
+        (
+            {"methods": [{"method": "lora", "options": {"rank": 1}, "grid": {"options": {"rank": [2]}}}]},
+            SpecError,
+            "in its options and in its grid",
+        ),
         ({"methods": []}, SpecError, "methods"),
         ({"methods": [3]}, SpecError, "expected a name"),
         ({"methods": [{"lora": 8}]}, SpecError, "expected a name"),

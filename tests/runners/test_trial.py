@@ -57,6 +57,32 @@ def test_every_method_gives_a_whole_record(
     assert read_record(write_record(record, tmp_path)) == record
 
 
+def test_score_only_measures_no_costs_and_changes_no_score(
+    tiny_model: str, glue_folder: str, quick: dict[str, Any], tmp_path: Path
+) -> None:
+    whole = run_trial(spec(tiny_model, quick, data=glue_folder))
+    scored = run_trial(spec(tiny_model, quick | {"score_only": True}, data=glue_folder))
+    assert scored.status == "completed", scored.message
+    assert scored.scores == whole.scores
+    costs = (scored.memory, scored.latency, scored.compute, scored.serving, scored.checkpoint_bytes)
+    assert costs == (None,) * 5
+    assert read_record(write_record(scored, tmp_path)) == scored
+
+
+def test_parts_of_the_splits_are_used_and_told(
+    tiny_model: str, glue_folder: str, quick: dict[str, Any]
+) -> None:
+    def sizes(**protocol: Any) -> tuple[int, int, int]:
+        made = run_trial(spec(tiny_model, quick | {"score_only": True} | protocol, data=glue_folder)).task
+        assert made is not None
+        return made.sizes.train, made.sizes.selection, made.sizes.report
+
+    train, selection, report = sizes()
+    assert sizes(train_examples=30, scored_examples=10) == (30, 10, 10)
+    assert sizes(scored_examples=30) == (train, min(selection, 30), 30)
+    assert report == 40
+
+
 def test_regression(tiny_model: str, glue_folder: str, quick: dict[str, Any]) -> None:
     record = run_trial(spec(tiny_model, quick, task="stsb", data=glue_folder))
     assert record.status == "completed", record.message
@@ -99,6 +125,27 @@ def test_the_seed_matters_and_the_watcher_does_not(
     assert [p.train_loss for p in watched.curve] != [p.train_loss for p in other.curve]
     assert {progress.phase for progress in seen} == {"loading", "memory", "training", "scoring", "costs"}
     assert any(progress.selection is not None for progress in seen)
+
+
+def test_a_trial_of_a_search_never_reads_the_reported_split(
+    tiny_model: str, glue_folder: str, quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    encode, seen = trial.batches.encode, []
+
+    def watched(*arguments: Any, **named: Any) -> Any:
+        seen.append(named["split"])
+        return encode(*arguments, **named)
+
+    monkeypatch.setattr(trial.batches, "encode", watched)
+    record = run_trial(spec(tiny_model, quick, data=glue_folder, search=True))
+    assert record.status == "completed", record.message
+    assert seen == ["train", "selection"]
+    assert record.scores is not None
+    assert record.scores.selection.keys() == {"matthews_correlation"}
+    assert (record.scores.report, record.scores.majority) == ({}, {})
+    assert record.memory is None
+    assert record.latency is None
+    assert read_record(write_record(record, tmp_path)) == record
 
 
 def test_every_method_starts_from_the_same_head(tiny_model: str, quick: dict[str, Any]) -> None:

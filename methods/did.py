@@ -1,0 +1,59 @@
+"""DID: training in a random subspace, the direct measurement of intrinsic dimension.
+
+Papers: arXiv 1804.08838, equation 2, and arXiv 2012.13255; code:
+uber-research/intrinsic-dimension@2a7ebd2.
+
+    theta = theta0 + P z        z: (d), from zero; P: (D x d), random, fixed
+
+The smallest d that reaches 90 % of full fine-tuning's score is the intrinsic dimension of a task. P is
+Fastfood (``fastfood.py``) over all D parameters at once, with columns of unit length; for small cases it is
+dense. The papers take the task head into the subspace, from its random start; ``head=beside`` trains it
+freely, as every other method does. Merged, the change costs nothing at inference; until then every pass
+computes it anew.
+
+Learning rate: with columns of unit length Adam moves the D parameters together by about lr sqrt(d) a step;
+the papers' own rates are for other forms of P. 1e-2 is from our own measurement.
+"""
+
+from __future__ import annotations
+
+from methods import subspace
+from methods.anatomy import Anatomy
+from methods.flops import Work
+from methods.geometry import Geometry
+from methods.space import LogUniform, SearchSpace
+from methods.spec import WEIGHTS, Injection, Method, at
+from methods.subspace import SubspaceOptions
+
+
+class DidOptions(SubspaceOptions):
+    """Options of ``did``."""
+
+
+class DID(Method[DidOptions]):
+    """Train d coordinates of a random subspace of all parameters."""
+
+    name = "did"
+    summary = "All weights move, in a random subspace of few dimensions; merges away."
+    source = "arXiv 1804.08838, 2012.13255; uber-research/intrinsic-dimension@2a7ebd2"
+    places = at("moves in a random subspace", *WEIGHTS)
+    options = DidOptions
+    mergeable = True
+    learning_rate = 1e-2
+    search_space = SearchSpace(LogUniform(1e-3, 1e-1))
+
+    def inject(self, anatomy: Anatomy, options: DidOptions) -> Injection:
+        """Move every parameter by P z."""
+        return subspace.inject(anatomy, options, scaled=False)
+
+    def count(self, geometry: Geometry, options: DidOptions) -> dict[str, int]:
+        """d."""
+        return {"coordinates": options.dimension}
+
+    def work(self, geometry: Geometry, options: DidOptions) -> Work:
+        """The projection, and everything of the base trains."""
+        return subspace.work(geometry, options, 0)
+
+    def stored_count(self, geometry: Geometry, options: DidOptions) -> int:
+        """d, and where the head lies inside what it began with."""
+        return subspace.stored_count(geometry, options)

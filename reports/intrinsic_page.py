@@ -1,0 +1,135 @@
+"""The page on intrinsic dimension: score against d, with what it is held against."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+from markupsafe import Markup
+
+from reports import text
+from reports.figures import ACCENT, GRID, NEUTRAL, figure_json
+from reports.intrinsic import Curve, Found, Point, Published, passes, published, sentences
+from reports.statistics import Interval
+
+
+@dataclass(frozen=True)
+class Line:
+    """One dimension in the table, and which thresholds it passes."""
+
+    point: Point
+    score_passes: bool | None
+    gain_passes: bool | None
+
+
+@dataclass(frozen=True)
+class View:
+    """One curve with everything the template says about it; `anchor` is ours, never foreign text."""
+
+    anchor: str
+    curve: Curve
+    setting: str
+    sentences: list[str]
+    figure: Markup
+    lines: list[Line]
+    published: list[Published]
+
+
+def views(curves: Sequence[Curve]) -> list[View]:
+    """One view per curve."""
+    return [
+        View(
+            anchor=f"curve-{number}",
+            curve=curve,
+            setting=", ".join(f"{text.clean(k)} {text.setting(v)}" for k, v in sorted(curve.options.items())),
+            sentences=sentences(curve),
+            figure=Markup(figure_json(score_against_dimension(curve))),
+            lines=lines(curve),
+            published=published(curve.task),
+        )
+        for number, curve in enumerate(curves, start=1)
+    ]
+
+
+def lines(curve: Curve) -> list[Line]:
+    """The table, by dimension."""
+
+    def verdict(point: Point, found: Found | None) -> bool | None:
+        return None if found is None or point.score.value is None else passes(point.score, found.threshold)
+
+    score, gain = curve.found("score"), curve.found("gain")
+    return [Line(point, verdict(point, score), verdict(point, gain)) for point in curve.points]
+
+
+def score_against_dimension(curve: Curve) -> go.Figure:
+    """Mean over seeds with its 95 % interval, and every seed, against d; thresholds as lines."""
+    scored = [(p.dimension, p.score.value, p) for p in curve.points if p.score.value is not None]
+    figure = go.Figure()
+    seeds = [(d, score) for d, _, p in scored for score in p.seeds.values() if score is not None]
+    if len(seeds) > len(scored):
+        figure.add_trace(
+            go.Scatter(
+                x=[dimension for dimension, _ in seeds],
+                y=[score for _, score in seeds],
+                mode="markers",
+                name="one seed",
+                marker={"symbol": "circle-open", "size": 6, "color": NEUTRAL},
+                hoverinfo="skip",
+            )
+        )
+    ends = [p.score.interval or Interval(mean, mean) for _, mean, p in scored]
+    above = [end.high - mean for end, (_, mean, _) in zip(ends, scored, strict=True)]
+    below = [mean - end.low for end, (_, mean, _) in zip(ends, scored, strict=True)]
+    figure.add_trace(
+        go.Scatter(
+            x=[dimension for dimension, _, _ in scored],
+            y=[mean for _, mean, _ in scored],
+            error_y={"array": above, "arrayminus": below, "color": ACCENT, "thickness": 1.2}
+            if any(above + below)
+            else None,
+            mode="lines+markers",
+            name=html.escape(text.clean(curve.method, 60), quote=False),
+            line={"color": ACCENT},
+            marker={"color": ACCENT, "size": 9},
+        )
+    )
+    for value, name, dash in (
+        (curve.reference.full.value, "full fine-tuning", "solid"),
+        (curve.reference.threshold("score"), "90 % of its score", "dash"),
+        (curve.reference.threshold("gain"), "90 % of its gain", "dashdot"),
+        (curve.reference.majority, "the majority class", "dot"),
+    ):
+        if value is not None:
+            figure.add_hline(
+                y=value,
+                line={"dash": dash, "color": NEUTRAL, "width": 1},
+                annotation={
+                    "text": f"{name}: {text.score(value)}",
+                    "font": {"size": 12, "color": NEUTRAL},
+                    "showarrow": False,
+                },
+                annotation_position="bottom right",
+            )
+    axis = {"gridcolor": GRID, "zeroline": False, "linecolor": NEUTRAL, "ticks": "outside"}
+    figure.update_xaxes(type="log", title_text="dimensions d (log scale)", dtick=1, **axis)
+    figure.update_yaxes(
+        title_text=html.escape(text.clean(curve.metric), quote=False), tickformat=".2f", **axis
+    )
+    if scored:
+        shown = [math.log10(scored[0][0]) - 0.15, math.log10(scored[-1][0]) + 0.15]
+        figure.update_xaxes(range=shown)
+    figure.update_layout(
+        template="none",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 13, "color": NEUTRAL},
+        margin={"l": 64, "r": 24, "t": 36, "b": 56},
+        height=460,
+        dragmode=False,
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+        showlegend=True,
+    )
+    return figure

@@ -1,0 +1,110 @@
+"""Studies that put a claim to the test: they run like any other, and their claim is judged by the records.
+
+A claim's study is a file ``studies/claim-NAME.yaml``, of trials or of latency, with one more key, ``claim``:
+what is claimed, by whom, and the rule that decides (:mod:`reports.claims`). Whoever reads the file as an
+ordinary study passes over that key, so ``paretune run claim-NAME`` runs it as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from methods import MethodError
+from methods.errors import nearest
+from reports.claims import Claim, Judgement, judge, parse
+from reports.latency import read_latencies
+from reports.records import read_records
+from reports.schema import Record
+from runners import execute, latency_study, study
+from runners.execute import Observer
+from runners.latency_study import LatencyStudy
+from runners.spec import SpecError, TrialSpec
+from runners.study import Study
+from tasks import TaskError
+
+PREFIX = "claim-"
+
+
+@dataclass(frozen=True)
+class ClaimStudy:
+    """A claim and the study that tests it."""
+
+    name: str
+    """Without the prefix; also the name of its folder of records."""
+    claim: Claim
+    study: Study | LatencyStudy
+
+
+def names() -> tuple[str, ...]:
+    """The claims that come with Paretune, in the order of their numbers."""
+    found = [name.removeprefix(PREFIX) for name in study.built_in() if name.startswith(PREFIX)]
+    return tuple(sorted(found, key=lambda name: read(name).claim.number))
+
+
+def read(name: str, data: str | None = None) -> ClaimStudy:
+    """Read a claim's study: one of :func:`names`, with or without the prefix, or a file.
+
+    Args:
+        name: which.
+        data: a data folder that replaces the study's own.
+
+    Raises:
+        SpecError, RecordError: no such claim, or a fault in its file; one sentence.
+        MethodError, TaskError: an unknown method, option or task.
+    """
+    path = Path(name)
+    if path.is_file():
+        content = study.content(name)
+    else:
+        short = name.removeprefix(PREFIX)
+        valid = [known.removeprefix(PREFIX) for known in study.built_in() if known.startswith(PREFIX)]
+        if short not in valid:
+            hint = nearest(short, valid)
+            raise SpecError(f"there is no claim {name!r}: give one of the built-in claims or a file; {hint}.")
+        content = study.content(PREFIX + short)
+    claim = parse(content.get("claim"), content["name"])
+    timed = content.get("kind") == "latency"
+    made = latency_study.parse(content) if timed else study.parse(content, data)
+    return ClaimStudy(content["name"].removeprefix(PREFIX), claim, made)
+
+
+def run(
+    item: ClaimStudy, folder: Path, *, say: Callable[[str], None], observers: list[Observer] | None = None
+) -> None:
+    """Do what has no record yet; see :func:`runners.execute.run_study` and :func:`runners.latency_study.run`.
+
+    Raises:
+        DataError, ModelError: the data or the model is not here; one sentence.
+        SpecError: another run is at work in the folder.
+    """
+    if isinstance(item.study, LatencyStudy):
+        latency_study.run(item.study, folder, say=say)
+        return
+    execute.check(item.study)
+    with execute.sole_owner(folder):
+        execute.run_study(item.study, folder, observers or [])
+
+
+def judged(item: ClaimStudy, folder: Path) -> Judgement:
+    """The verdict by the records in a folder; those of other trials, or of an older file, do not count."""
+    if isinstance(item.study, LatencyStudy):
+        latencies = read_latencies(folder) if folder.is_dir() else []
+        return judge(item.name, item.claim, latencies=latencies)
+    wanted = {_whatever_data(spec.model_dump()) for spec in item.study.specs}
+    found = read_records(folder) if folder.is_dir() else []
+    return judge(item.name, item.claim, [record for record in found if _key(record) in wanted])
+
+
+def _key(record: Record) -> str | None:
+    """A record's trial, or None for one that could not be asked for today."""
+    try:
+        return _whatever_data(record.spec)
+    except (MethodError, TaskError, SpecError):
+        return None
+
+
+def _whatever_data(spec: dict[str, object]) -> str:
+    """A trial's id wherever its data lie: the page may be written on another machine."""
+    return TrialSpec(**{**spec, "data": None}).trial_id

@@ -1,0 +1,122 @@
+"""``paretune methods``, ``paretune tasks`` and ``paretune studies``: what there is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from methods import Method
+
+out = Console()
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
+
+
+def methods(json_: Json = False) -> None:
+    """List the methods with their options, defaults and sources."""
+    import methods as package
+
+    found = [package.get(name) for name in package.names()]
+    if json_:
+        print(json.dumps([_describe_method(method) for method in found]))
+        return
+    for method in found:
+        merges = "merges into the base" if method.mergeable else "does not merge"
+        out.print(f"[bold]{method.name}[/bold]  {method.summary}", highlight=False)
+        out.print(
+            f"  {method.source}; {merges}; learning rate {method.learning_rate:g}",
+            style="dim",
+            highlight=False,
+        )
+        searched = [f"{name} {values}" for name, values in method.search_space.dimensions.items()]
+        out.print(f"  searched: {'; '.join(searched)}", style="dim", highlight=False)
+        for option in _describe_method(method)["options"]:
+            default = "none" if option["default"] is None else option["default"]
+            default = " ".join(default) if isinstance(default, list) else default
+            line = f"  {option['name']}={default}  {option['description']}"
+            out.print(line, markup=False, highlight=False)
+
+
+def tasks(json_: Json = False) -> None:
+    """List the tasks with their data, metrics and licences."""
+    import tasks as package
+
+    found = [package.get(name) for name in package.names()]
+    if json_:
+        rows = [
+            {
+                "name": task.name,
+                "version": task.version,
+                "title": task.title,
+                "description": task.description,
+                "problem_type": task.problem_type,
+                "labels": list(task.labels),
+                "text_columns": list(task.text_columns),
+                "metrics": [
+                    {"name": m.name, "higher_is_better": m.higher_is_better, "unit": m.unit}
+                    for m in task.metrics
+                ],
+                "license": task.license,
+                "homepage": task.homepage,
+                "citation": task.citation,
+            }
+            for task in found
+        ]
+        print(json.dumps(rows))
+        return
+    shown = table("task", "metrics", "what it is", "licence")
+    for task in found:
+        shown.add_row(task.name, ", ".join(m.name for m in task.metrics), task.title, task.license)
+    out.print(shown)
+
+
+def studies(json_: Json = False) -> None:
+    """List the studies that come with Paretune."""
+    from runners import study as reader
+
+    found = [reader.content(name) for name in reader.built_in()]
+    rows = [
+        {
+            "name": content["name"],
+            "kind": content.get("kind", "trials"),
+            "settings": reader.parse(content).settings if content.get("kind", "trials") == "trials" else None,
+            "title": content["title"],
+            "description": content["description"],
+        }
+        for content in found
+    ]
+    if json_:
+        print(json.dumps(rows))
+        return
+    shown = table("study", "kind", "settings", "what it is")
+    for row in rows:
+        shown.add_row(row["name"], row["kind"], row["settings"] or "–", row["description"])
+    out.print(shown)
+
+
+def _describe_method(method: Method[Any]) -> dict[str, Any]:
+    from runners.catalogue import describe_options
+
+    return {
+        "name": method.name,
+        "summary": method.summary,
+        "source": method.source,
+        "mergeable": method.mergeable,
+        "learning_rate": method.learning_rate,
+        "search_space": {name: d.describe() for name, d in method.search_space.dimensions.items()},
+        "options": describe_options(method),
+    }
+
+
+def table(*columns: str) -> Table:
+    """An empty table; numbers are on the right."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        numeric = column in ("parameters", "of the base", "trials")
+        made.add_column(column, justify="right" if numeric else "left", no_wrap=column in ("task", "study"))
+    return made

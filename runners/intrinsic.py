@@ -1,0 +1,203 @@
+"""A search for the intrinsic dimension of tasks: full fine-tuning first, then a bisection over d.
+
+    kind: intrinsic
+    model: embedded
+    tasks: [rotten_tomatoes, mrpc]
+    method: said
+    reference: full
+    dimensions: [16, 64, 256, 1024, 4096]
+    seeds: [0, 1, 2]
+
+Every d and seed is an ordinary trial with a record of its own, so a search goes on where it was stopped.
+Two thresholds are searched for, 90 % of full fine-tuning's score and 90 % of its gain over the majority
+class; a d that one of them tried is there for the other. Bisection takes the score to rise with d: noise
+near a threshold can move the result by a step of the grid, and the curve shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+import methods
+from methods.errors import explain
+from reports.intrinsic import DIMENSION, THRESHOLDS, passes, point, reference
+from reports.schema import Record
+from runners import execute
+from runners.spec import SpecError, TrialSpec
+from runners.study import Entry, Study, entry
+from runners.trial import run_trial
+
+
+class _File(BaseModel):
+    """The keys of a study of intrinsic dimension."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["intrinsic"]
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    title: str = ""
+    description: str = ""
+    model: str = "embedded"
+    tasks: list[Any] = Field(min_length=1)
+    method: Any = Field(description="what trains in a subspace; it has an option `dimension`")
+    reference: Any = Field(description="full fine-tuning")
+    dimensions: list[int] = Field(min_length=2)
+    seeds: list[int] = Field(default=[0], min_length=1)
+    data: str | None = None
+    protocol: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("dimensions")
+    @classmethod
+    def _rising(cls, value: list[int]) -> list[int]:
+        if value != sorted(set(value)) or value[0] < 1:
+            raise ValueError("dimensions must be whole numbers of at least 1 that rise")
+        return value
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search on one task."""
+
+    task: str
+    dimensions: tuple[int, ...]
+    references: tuple[TrialSpec, ...]
+    """Full fine-tuning, seed by seed."""
+    inside: Mapping[int, tuple[TrialSpec, ...]]
+    """The trials of every dimension."""
+
+
+@dataclass(frozen=True)
+class IntrinsicStudy:
+    """A named list of searches."""
+
+    name: str
+    title: str
+    description: str
+    searches: tuple[Search, ...]
+
+    def step(self, specs: Iterable[TrialSpec]) -> Study:
+        """Some of its trials, as a study that can be run."""
+        return Study(self.name, self.title, self.description, tuple(specs))
+
+
+def parse(content: Mapping[str, Any], data: str | None = None) -> IntrinsicStudy:
+    """Check the content of a study file.
+
+    Args:
+        content: of the file.
+        data: a data folder that replaces the study's own.
+
+    Raises:
+        SpecError: an unknown key or a bad value; one sentence.
+        MethodError, TaskError: an unknown method, option or task.
+    """
+    try:
+        file = _File.model_validate(dict(content))
+    except ValidationError as error:
+        raise SpecError(explain(error, "the study", _File.model_fields)) from None
+    method, whole = entry(file.method, "method"), entry(file.reference, "method")
+    if DIMENSION not in methods.get(method.name).options.model_fields:
+        valid = [n for n in methods.names() if DIMENSION in methods.get(n).options.model_fields]
+        raise SpecError(
+            f"{method.name} trains in no subspace whose dimension could be searched; "
+            f"valid: {', '.join(valid)}."
+        )
+
+    def specs(task: Entry, which: Entry, options: Mapping[str, Any]) -> tuple[TrialSpec, ...]:
+        return tuple(
+            TrialSpec(
+                model=file.model,
+                task=task.name,
+                data=data if data is not None else file.data,
+                method=which.name,
+                options={**which.options, **options},
+                seed=seed,
+                protocol={**file.protocol, **task.protocol, **which.protocol},
+            )
+            for seed in file.seeds
+        )
+
+    searches = [
+        Search(
+            task=task.name,
+            dimensions=tuple(file.dimensions),
+            references=specs(task, whole, {}),
+            inside={d: specs(task, method, {DIMENSION: d}) for d in file.dimensions},
+        )
+        for task in (entry(item, "task") for item in file.tasks)
+    ]
+    return IntrinsicStudy(file.name, file.title or file.name, file.description, tuple(searches))
+
+
+def next_dimension(dimensions: tuple[int, ...], passed: Mapping[int, bool]) -> int | None:
+    """Which dimension of a rising grid bisection tries next; None where the search has ended.
+
+    Args:
+        dimensions: the grid.
+        passed: whether the threshold was reached, for those already tried.
+    """
+    largest = dimensions[-1]
+    if largest not in passed:
+        return largest
+    if not passed[largest]:
+        return None
+    low, high = -1, min(index for index, d in enumerate(dimensions) if passed.get(d))
+    for index in range(high):
+        if dimensions[index] in passed:
+            low = index
+    return dimensions[(low + high) // 2] if high - low > 1 else None
+
+
+def run(
+    study: IntrinsicStudy,
+    folder: Path,
+    observers: list[execute.Observer],
+    *,
+    say: Callable[[str], None],
+    retry: bool = False,
+    run_one: Callable[..., Record] = run_trial,
+) -> list[Record]:
+    """Run the searches; return the records of all trials that they needed.
+
+    Args:
+        study: what to search.
+        folder: where the records are.
+        observers: are told what happens.
+        say: is told in a sentence why a search ended early.
+        retry: run again what failed or ran out of memory.
+        run_one: turns a spec into a record.
+    """
+    execute.check(study.step(search.references[0] for search in study.searches))
+    found: dict[str, Record] = {}
+
+    def trials(specs: Iterable[TrialSpec]) -> list[Record]:
+        records = execute.run_study(study.step(specs), folder, observers, retry=retry, run=run_one)
+        found.update((record.trial_id, record) for record in records)
+        return records
+
+    for search in study.searches:
+        base = reference(trials(search.references))
+        if base.full.value is None:
+            say(
+                f"{search.task}: no trial of full fine-tuning has a score, so there is nothing to search for."
+            )
+            continue
+        tried: dict[int, Any] = {}
+        for of in THRESHOLDS:
+            if (threshold := base.threshold(of)) is None:
+                say(f"{search.task}: full fine-tuning leaves no {of} of which 90 % could be searched for.")
+                continue
+            while True:
+                passed = {d: passes(score, threshold) for d, score in tried.items()}
+                if (dimension := next_dimension(search.dimensions, passed)) is None:
+                    break
+                score = point(dimension, trials(search.inside[dimension]), base.majority).score
+                tried[dimension] = score
+                if score.value is None:
+                    say(f"{search.task}: no trial with d = {dimension:,} has a score: it counts as a miss.")
+    return list(found.values())

@@ -1,0 +1,33 @@
+"""Names of rows: what differs is in them, and no two look alike."""
+
+from __future__ import annotations
+
+from reports.identity import identity
+from reports.labels import labels, seen_as
+from reports.origins import Origin
+
+
+def _labels(records, *origins, told=False):
+    return labels([identity(record) for record in records], origins, told=told)
+
+
+def test_what_differs_is_in_the_name(make_record):
+    records = [make_record(options={"rank": 4}), make_record(options={"rank": 8}), make_record("head")]
+    assert _labels(records) == ["lora (rank=4)", "lora (rank=8)", "head"]
+
+
+def test_names_that_look_alike_are_numbered(make_record):
+    records = [make_record(name) for name in ("lora", "lo\u200bra", "ＬＯＲＡ", "lora #2")]
+    found = _labels(records)
+    assert found == ["lora", "lora #2", "ＬＯＲＡ #3", "lora #2 #2"]
+    assert len({seen_as(name) for name in found}) == 4
+
+
+def test_others_are_named_where_there_are_several(make_record):
+    records = [make_record(), make_record(options={"rank": 4}), make_record("head")]
+    origins = [Origin("maintainers"), Origin("self-reported", "ada"), Origin("reproduced")]
+    assert _labels(records, *origins, told=True) == [
+        "lora",
+        "lora (rank=4), ada",
+        "head, reproduced",
+    ]
