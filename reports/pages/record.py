@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -141,6 +142,7 @@ def _commit(record: Record) -> str | None:
     return commit if commit and re.fullmatch(r"[0-9a-f]{7,40}", commit) else None
 
 
+@lru_cache(maxsize=1024)  # trials share nearly all of their keys
 def _words(key: str) -> str:
     return text.clean(key).replace("_", " ")
 

@@ -6,6 +6,10 @@ const Tables = (() => {
     return new DataTable(table, {
       order: [],
       autoWidth: false,
+      // Said, so that no cell need be looked at to find out; the search box is not used.
+      columns: Array.from(table.tHead.rows[0].cells, (cell) => ({
+        type: cell.classList.contains("name") ? "string" : "num", searchable: false,
+      })),
       paging: long,
       pageLength: Number(table.dataset.pageLength),
       layout: {
