@@ -12,7 +12,9 @@ freely, as every other method does. Merged, the change costs nothing at inferenc
 computes it anew.
 
 Learning rate: with columns of unit length Adam moves the D parameters together by about lr sqrt(d) a step;
-the papers' own rates are for other forms of P. 1e-2 is from our own measurement.
+the papers' own rates are for other forms of P. 0.3 is from our own measurement at d = 1000 (80 steps of 16
+sentences of rotten_tomatoes, ``said``, one seed: accuracy 0.54, 0.57, 0.67 and 0.49 on the selection split
+at 0.03, 0.1, 0.3 and 1). Another d may want another rate.
 """
 
 from __future__ import annotations
@@ -39,8 +41,8 @@ class DID(Method[DidOptions]):
     places = at("moves in a random subspace", *WEIGHTS)
     options = DidOptions
     mergeable = True
-    learning_rate = 1e-2
-    search_space = SearchSpace(LogUniform(1e-3, 1e-1))
+    learning_rate = 0.3
+    search_space = SearchSpace(LogUniform(3e-2, 3.0))
 
     def inject(self, anatomy: Anatomy, options: DidOptions) -> Injection:
         """Move every parameter by P z."""

@@ -36,8 +36,8 @@ class SAID(Method[SaidOptions]):
     places = at("moves in a random subspace", *WEIGHTS)
     options = SaidOptions
     mergeable = True
-    learning_rate = 1e-2
-    search_space = SearchSpace(LogUniform(1e-3, 1e-1))
+    learning_rate = 0.3
+    search_space = SearchSpace(LogUniform(3e-2, 3.0))
 
     def inject(self, anatomy: Anatomy, options: SaidOptions) -> Injection:
         """Move every parameter by lambda_i P z.

@@ -12,14 +12,12 @@ and a trial in a subspace has an option ``dimension``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
 
 from reports import text
 from reports.checks import RANGES
@@ -30,7 +28,7 @@ from reports.statistics import Estimate, mean_interval, seed_score
 SHARE = 0.9
 ROUNDING = 1e-9
 DIMENSION = "dimension"
-PUBLISHED = Path(__file__).parent / "published" / "intrinsic.csv"
+RATE = "learning_rate"
 
 Of = Literal["score", "gain"]
 THRESHOLDS: Mapping[Of, str] = {
@@ -64,6 +62,7 @@ class Point:
     dimension: int
     score: Estimate
     seeds: Mapping[int, float | None]
+    learning_rate: float | None
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,31 @@ def reference(records: Sequence[Record]) -> Reference:
 
 def point(dimension: int, records: Sequence[Record], majority: float | None) -> Point:
     """What the trials of one dimension say; a seed that diverged scores as the majority class."""
-    return Point(dimension, _mean(records, majority), _by_seed(records, majority))
+    rate = identity(records[0]).settings.get(RATE) if records else None
+    return Point(dimension, _mean(records, majority), _by_seed(records, majority), rate)
+
+
+def best_rate(records: Sequence[Record]) -> list[Record]:
+    """The trials of one dimension with the learning rate that does best on the selection split.
+
+    It is judged on the seeds that every rate was tried with; the reported split has no part in it. Of equal
+    ones the lowest rate is taken; a trial without a score is the worst.
+    """
+    rates: dict[float, list[Record]] = {}
+    for record in records:
+        rates.setdefault(identity(record).settings.get(RATE) or 0.0, []).append(record)
+    shared = set.intersection(*({identity(r).seed for r in trials} for trials in rates.values()))
+
+    def judged(rate: float) -> float:
+        scores = [_selection(record) for record in rates[rate] if identity(record).seed in shared]
+        return sum(scores) / len(scores) if scores else -math.inf
+
+    return rates[max(sorted(rates), key=judged)] if rates else []
+
+
+def _selection(record: Record) -> float:
+    value = record.scores.selection.get(record.task.main_metric) if record.scores and record.task else None
+    return -math.inf if value is None else value
 
 
 def curves(records: Sequence[Record]) -> list[Curve]:
@@ -163,7 +186,7 @@ def _curve(
         head_inside=some.parameters.head == 0,
         head_parameters=some.parameters.head,
         reference=base,
-        points=tuple(point(d, by_dimension[d], base.majority) for d in sorted(by_dimension)),
+        points=tuple(point(d, best_rate(by_dimension[d]), base.majority) for d in sorted(by_dimension)),
     )
 
 
@@ -216,6 +239,7 @@ def frame(found: Sequence[Curve]) -> pd.DataFrame:
                 "score_low": one.score.interval.low if one.score.interval else None,
                 "score_high": one.score.interval.high if one.score.interval else None,
                 "n_seeds": one.score.n,
+                "learning_rate": one.learning_rate,
             }
             for curve in found
             for one in curve.points
@@ -223,33 +247,11 @@ def frame(found: Sequence[Curve]) -> pd.DataFrame:
     )
 
 
-class Published(BaseModel):
-    """A d90 that a paper prints: a row of ``published/intrinsic.csv``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: str
-    model: str
-    task: str
-    method: str
-    dimension: int
-
-
-def published(task: str) -> list[Published]:
-    """What papers print for a task, on whatever model."""
-    return [row for row in _published() if row.task == task]
-
-
-@cache
-def _published() -> tuple[Published, ...]:
-    rows = pd.read_csv(PUBLISHED, comment="#").to_dict("records")
-    return tuple(Published.model_validate(row) for row in rows)
-
-
 def _setting(which: Identity) -> str:
-    """Equal for trials that differ in seed and dimension only."""
+    """Equal for trials that differ in seed, dimension and learning rate only."""
     options = {name: value for name, value in which.options.items() if name != DIMENSION}
-    return repr((which.method, sorted(options.items()), sorted(which.settings.items())))
+    settings = {name: value for name, value in which.settings.items() if name != RATE}
+    return repr((which.method, sorted(options.items()), sorted(settings.items())))
 
 
 def _info(records: Sequence[Record]) -> TaskInfo | None:

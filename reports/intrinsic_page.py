@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from reports import text
 from reports.figures import ACCENT, GRID, NEUTRAL, figure_json
-from reports.intrinsic import Curve, Found, Point, Published, passes, published, sentences
+from reports.intrinsic import Curve, Found, Point, passes, sentences
+from reports.published_dimensions import Published, published
 from reports.statistics import Interval
 
 

@@ -41,6 +41,10 @@ def intrinsic(
     seeds: Annotated[
         int | None, typer.Option("--seeds", min=1, help="Seeds of every trial. [default: as above]")
     ] = None,
+    rates: Annotated[
+        str | None,
+        typer.Option("--learning-rates", help="To choose from for every d, on the selection split."),
+    ] = None,
     protocol: Annotated[
         list[str] | None,
         typer.Option("--protocol", help="KEY=VALUE of the training protocol; may be repeated."),
@@ -72,7 +76,9 @@ def intrinsic(
         choice = parse_contender(method)
         content["method"] = {"method": choice.method, "options": dict(choice.options)}
     if dimensions is not None:
-        content["dimensions"] = _numbers(dimensions)
+        content["dimensions"] = sorted(set(_numbers(dimensions, "--dimensions", int)))
+    if rates is not None:
+        content["learning_rates"] = _numbers(rates, "--learning-rates", float)
     if seeds is not None:
         content["seeds"] = list(range(seeds))
     run_study(searches.parse(content, data), out_dir, json_, retry=retry)
@@ -101,14 +107,16 @@ def run_study(study: IntrinsicStudy, folder: Path, json_: bool, *, retry: bool =
 def show(found: Sequence[Curve]) -> None:
     """Print every curve with its answer."""
     from reports import text
-    from reports.intrinsic import published, sentences
+    from reports.intrinsic import sentences
     from reports.intrinsic_page import lines
+    from reports.published_dimensions import published
 
     words = {None: "–", True: "reached", False: "not reached"}
     for curve in found:
         out.print(f"\n[bold]{curve.task} on {curve.model}, {curve.method}[/bold]", highlight=False)
+        of = ("90 % of the score", "90 % of the gain")
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("d", curve.metric, "95 % interval", "seeds", "90 % of the score", "90 % of the gain"):
+        for column in ("d", curve.metric, "95 % interval", "seeds", "rate", *of):
             table.add_column(column, justify="right")
         for line in lines(curve):
             score = line.point.score
@@ -117,6 +125,7 @@ def show(found: Sequence[Curve]) -> None:
                 text.score(score.value),
                 text.score_range(score.interval) if score.interval else "–",
                 str(score.n),
+                "–" if line.point.learning_rate is None else f"{line.point.learning_rate:g}",
                 words[line.score_passes],
                 words[line.gain_passes],
             )
@@ -174,12 +183,11 @@ def _say(line: str) -> None:
     err.print(line, markup=False, highlight=False)
 
 
-def _numbers(text: str) -> list[int]:
+def _numbers(text: str, option: str, kind: type[Any]) -> list[Any]:
     from runners.spec import SpecError
 
     try:
-        return sorted({int(part) for part in text.split(",")})
+        return [kind(part) for part in text.split(",")]
     except ValueError:
-        raise SpecError(
-            f"received --dimensions {text!r}, expected whole numbers such as 16,64,256."
-        ) from None
+        what = "whole numbers such as 16,64,256" if kind is int else "numbers such as 0.1,0.3"
+        raise SpecError(f"received {option} {text!r}, expected {what}.") from None

@@ -6,12 +6,16 @@
     method: said
     reference: full
     dimensions: [16, 64, 256, 1024, 4096]
+    learning_rates: [0.1, 0.3, 1.0]
     seeds: [0, 1, 2]
 
 Every d and seed is an ordinary trial with a record of its own, so a search goes on where it was stopped.
 Two thresholds are searched for, 90 % of full fine-tuning's score and 90 % of its gain over the majority
 class; a d that one of them tried is there for the other. Bisection takes the score to rise with d: noise
 near a threshold can move the result by a step of the grid, and the curve shows it.
+
+The rate that suits depends on d. Where ``learning_rates`` are given, each d tries them all with the first
+seed, and the other seeds run with the one that is best on the selection split.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 import methods
 from methods.errors import explain
-from reports.intrinsic import DIMENSION, THRESHOLDS, passes, point, reference
+from reports.intrinsic import DIMENSION, RATE, THRESHOLDS, best_rate, passes, point, reference
 from reports.schema import Record
 from runners import execute
 from runners.spec import SpecError, TrialSpec
@@ -47,6 +51,7 @@ class _File(BaseModel):
     method: Any = Field(description="what trains in a subspace; it has an option `dimension`")
     reference: Any = Field(description="full fine-tuning")
     dimensions: list[int] = Field(min_length=2)
+    learning_rates: list[float] = Field(default=[], description="to choose from for every d; none = one rate")
     seeds: list[int] = Field(default=[0], min_length=1)
     data: str | None = None
     protocol: dict[str, Any] = Field(default_factory=dict)
@@ -67,8 +72,8 @@ class Search:
     dimensions: tuple[int, ...]
     references: tuple[TrialSpec, ...]
     """Full fine-tuning, seed by seed."""
-    inside: Mapping[int, tuple[TrialSpec, ...]]
-    """The trials of every dimension."""
+    inside: Mapping[int, tuple[tuple[TrialSpec, ...], ...]]
+    """The trials of every dimension: for each learning rate, seed by seed."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,9 @@ def parse(content: Mapping[str, Any], data: str | None = None) -> IntrinsicStudy
             f"valid: {', '.join(valid)}."
         )
 
-    def specs(task: Entry, which: Entry, options: Mapping[str, Any]) -> tuple[TrialSpec, ...]:
+    def specs(
+        task: Entry, which: Entry, options: Mapping[str, Any], rate: Mapping[str, float]
+    ) -> tuple[TrialSpec, ...]:
         return tuple(
             TrialSpec(
                 model=file.model,
@@ -117,17 +124,20 @@ def parse(content: Mapping[str, Any], data: str | None = None) -> IntrinsicStudy
                 method=which.name,
                 options={**which.options, **options},
                 seed=seed,
-                protocol={**file.protocol, **task.protocol, **which.protocol},
+                protocol={**file.protocol, **task.protocol, **which.protocol, **rate},
             )
             for seed in file.seeds
         )
 
+    rates: list[dict[str, float]] = [{RATE: rate} for rate in dict.fromkeys(file.learning_rates)] or [{}]
     searches = [
         Search(
             task=task.name,
             dimensions=tuple(file.dimensions),
-            references=specs(task, whole, {}),
-            inside={d: specs(task, method, {DIMENSION: d}) for d in file.dimensions},
+            references=specs(task, whole, {}, {}),
+            inside={
+                d: tuple(specs(task, method, {DIMENSION: d}, rate) for rate in rates) for d in file.dimensions
+            },
         )
         for task in (entry(item, "task") for item in file.tasks)
     ]
@@ -196,8 +206,17 @@ def run(
                 passed = {d: passes(score, threshold) for d, score in tried.items()}
                 if (dimension := next_dimension(search.dimensions, passed)) is None:
                     break
-                score = point(dimension, trials(search.inside[dimension]), base.majority).score
+                score = point(dimension, _best(search.inside[dimension], trials), base.majority).score
                 tried[dimension] = score
                 if score.value is None:
                     say(f"{search.task}: no trial with d = {dimension:,} has a score: it counts as a miss.")
     return list(found.values())
+
+
+def _best(
+    rates: tuple[tuple[TrialSpec, ...], ...], trials: Callable[[Iterable[TrialSpec]], list[Record]]
+) -> list[Record]:
+    """Run one dimension: every rate with the first seed, the best of them with the others."""
+    (best,) = best_rate(trials(specs[0] for specs in rates))
+    chosen = next(specs for specs in rates if specs[0].trial_id == best.trial_id)
+    return trials(chosen)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import methods
-from reports import markdown_table, read_records
+from reports import markdown_table, read_latencies, read_records
 from reports.records import read_searches
 from runners import study
 
@@ -50,9 +50,22 @@ def test_runners_name_no_method_and_no_task() -> None:
         assert not words & names, path
 
 
-@pytest.mark.parametrize(
-    "board", sorted((ROOT / "reports" / "leaderboards").iterdir()), ids=lambda path: path.name
-)
+def boards(kind: str) -> list[Path]:
+    """The folders of published records, by the kind of their study."""
+    found = sorted((ROOT / "reports" / "leaderboards").iterdir())
+    return [board for board in found if study.content(board.name).get("kind", "trials") == kind]
+
+
+@pytest.mark.parametrize("board", boards("latency"), ids=lambda path: path.name)
+def test_published_comparisons_are_of_their_study_and_clean(board: Path) -> None:
+    cells = study.content(board.name)["cells"]
+    for record in read_latencies(board):
+        assert {"batch": record.batch_size, "length": record.sequence_length} in cells
+        assert record.study == board.name
+        assert record.environment.tree_clean, "published records come from a clean tree"
+
+
+@pytest.mark.parametrize("board", boards("trials"), ids=lambda path: path.name)
 def test_published_records_are_whole_and_clean(board: Path) -> None:
     records = read_records(board)
     built_in = study.read(board.name, data=records[0].spec.get("data"))

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from reports import build_site, read_records, write_record
-from reports.intrinsic import Curve, Reference, curves, frame, passes, point, published, sentences
+from reports.intrinsic import Curve, Reference, best_rate, curves, frame, passes, point, sentences
 from reports.intrinsic_page import lines, score_against_dimension, views
 from reports.schema import Record
 from reports.statistics import Estimate
@@ -129,11 +129,22 @@ def test_full_fine_tuning_of_the_same_protocol_is_the_reference() -> None:
     assert curve.reference.full.value == pytest.approx(0.8)
 
 
-def test_published_values() -> None:
-    found = {(row.model, row.method): row.dimension for row in published("mrpc")}
-    assert found["bert-base", "said"] == 1608
-    assert found["roberta-large", "said"] == 207
-    assert published("rotten_tomatoes") == []
+def test_of_several_rates_the_selection_split_chooses() -> None:
+    def trial(rate: float, selection: float, report: float, seed: int = 0, **changes: Any) -> Record:
+        made = inside(64, report, seed, learning_rate=rate, **changes)
+        scores = made.scores and made.scores.model_copy(update={"selection": {"accuracy": selection}})
+        return made.model_copy(update={"scores": scores})
+
+    low, high = trial(0.1, 0.70, 0.90), trial(1.0, 0.75, 0.60)
+    assert best_rate([low, high]) == [high]  # though the reported split has it the other way
+    more = trial(1.0, 0.10, 0.62, seed=1)  # a seed that the other rate did not run is no argument
+    assert best_rate([low, more, high]) == [more, high]
+    lost = trial(0.3, 0.0, 0.0, status="diverged")
+    assert best_rate([lost, low]) == [low]
+    assert best_rate([trial(1.0, 0.7, 0.6), low]) == [low]  # the lower of two equal ones
+    curve = only([whole(), inside(16, 0.5), low, high, more])
+    assert curve.points[1].score.value == pytest.approx(0.61)
+    assert curve.points[1].learning_rate == 1.0
 
 
 def test_the_page(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_the_specs_are_those_of_ordinary_trials() -> None:
     (search,) = made.searches
     assert [spec.seed for spec in search.references] == [4, 5]
     assert search.references[0].protocol.steps == 7
-    spec = search.inside[64][1]
+    ((_, spec),) = search.inside[64]
     assert (spec.method, spec.seed, spec.data) == ("did", 5, "somewhere")
     assert spec.options == {"dimension": 64, "head": "beside", "projection": "auto", "seed": None}
     assert spec.protocol.learning_rate == 0.03
@@ -158,6 +158,29 @@ def test_a_search_trains_full_first_then_bisects_and_goes_on_where_it_was(
     assert again.calls == []
 
 
+def test_every_dimension_tries_the_rates_with_the_first_seed(
+    template: Record, tiny_model: str, glue_folder: str, tmp_path: Path
+) -> None:
+    made = intrinsic.parse(
+        content(tiny_model, seeds=[3, 4], dimensions=[16, 32], learning_rates=[0.1, 1.0]), glue_folder
+    )
+    tried: list[tuple[int | None, int, float | None]] = []
+
+    def run(spec: TrialSpec, **_: Any) -> Record:
+        tried.append((spec.options.get("dimension"), spec.seed, spec.protocol.learning_rate))
+        record: Record = plain(spec)
+        value = 0.9 if spec.protocol.learning_rate == 1.0 else 0.1
+        assert record.scores is not None
+        scores = record.scores.model_copy(update={"selection": {"matthews_correlation": value}})
+        return record.model_copy(update={"scores": scores})
+
+    plain = pretend(16)
+    plain.template = template
+    intrinsic.run(made, tmp_path, [], say=lambda line: None, run_one=run)
+    assert tried[2:5] == [(32, 3, 0.1), (32, 3, 1.0), (32, 4, 1.0)]
+    assert tried[5:] == [(16, 3, 0.1), (16, 3, 1.0), (16, 4, 1.0)]
+
+
 def test_nothing_is_searched_for_where_full_fine_tuning_has_no_score(
     template: Record, tiny_model: str, glue_folder: str, tmp_path: Path
 ) -> None:
@@ -205,7 +228,8 @@ def test_the_command_answers_resumes_and_writes_its_page(
 ) -> None:
     folder = tmp_path / "out"
     arguments = ["intrinsic", tiny_model, "sst2", "--data", sst2_folder, "--seeds", "1"]
-    arguments += ["--dimensions", "16,8", "--method", "did:head=beside", "--out", str(folder)]
+    arguments += ["--dimensions", "16,8", "--learning-rates", "0.1,0.2", "--method", "did:head=beside"]
+    arguments += ["--out", str(folder)]
     for setting in ("steps=2", "evaluate_every=2", "batch_size=4"):
         arguments += ["--protocol", setting]
     assert paretune(monkeypatch, *arguments) == 0

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from methods import MethodError
-from runners import latency_study, study
+from runners import intrinsic, latency_study, study
 from runners.spec import SpecError
 from tasks import TaskError
 
@@ -80,7 +80,8 @@ def test_data_of_the_command_line_wins() -> None:
 @pytest.mark.parametrize("name", study.built_in())
 def test_built_in_studies_are_valid(name: str) -> None:
     content = study.content(name)
-    parse: Any = {"trials": study.parse, "latency": latency_study.parse}[content.get("kind", "trials")]
+    kinds = {"trials": study.parse, "latency": latency_study.parse, "intrinsic": intrinsic.parse}
+    parse: Any = kinds[content.get("kind", "trials")]
     made = parse(content)
     assert made.name == name
     assert made.title
