@@ -86,7 +86,7 @@ def _standing_said(standing: Standing, rows: dict[str, Row]) -> list[str]:
         return [*said, "So few seeds can tell no two methods apart, whatever their scores: no verdict."]
     if same:
         names = text.listing([text.clean(label) for label in same])
-        said.append(f"Not distinguishable from it: {names} ({told} of {len(decisions)} are).")
+        said.append(f"Not distinguishable from it: {names}. Told apart from it: {told} of {len(decisions)}.")
     elif told == len(decisions):
         said.append("Every other method is distinguishable from it.")
     return [*said, _cheapest(best, same, rows)]

@@ -150,6 +150,11 @@ def latex_table(records: Sequence[Record], origins: Origins | None = None) -> st
     found = sections(records, origins)
     if not found:
         raise RecordError("there are no records to make a table from.")
+    return latex_sections(found)
+
+
+def latex_sections(found: Sequence[Section]) -> str:
+    """The same of records that are grouped already."""
     return "% \\usepackage{booktabs}\n" + "\n".join(_latex(section) for section in found)
 
 

@@ -106,6 +106,7 @@ def foreign_styles() -> Sequence[str]:
     return _PLOTLY_STYLE.findall(plotly())
 
 
+@cache
 def generator() -> str:
     """Name and version of what made the site."""
     try:

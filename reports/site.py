@@ -11,7 +11,7 @@ from pathlib import Path
 from reports.board import IMPORTED, Board, Paths, make_board
 from reports.catalogue import Catalogue
 from reports.errors import RecordError
-from reports.export import json_table, latex_table, markdown_report, parquet_table, safe_csv
+from reports.export import json_table, latex_sections, markdown_report, parquet_table, safe_csv
 from reports.files import Folder
 from reports.html import Page, Shell, assets, nonce, render
 from reports.intrinsic import curves
@@ -29,7 +29,7 @@ from reports.pages.record import record_pages
 from reports.pages.task import task_pages
 from reports.schema import LatencyRecord, Record
 from reports.standing import comparisons_frame
-from reports.table import compare, trials
+from reports.table import compare_sections, trials
 
 QUESTION = "Which tuning method should I pick?"
 IMPORTED_TITLE = "What other suites measured"
@@ -144,11 +144,12 @@ def _data(board: Board) -> Iterator[tuple[str, str | bytes]]:
 
 
 def _tables(board: Board, where: Paths) -> Iterator[tuple[str, str | bytes]]:
-    table, every = compare(board.records, board.origins), trials(board.records)
+    found = [view.section for view in board.views]
+    table, every = compare_sections(found), trials(board.records)
     yield f"{where.table}.md", markdown_report(board)
     yield f"{where.table}.csv", safe_csv(table)
     yield f"{where.table}.json", json_table(table)
-    yield f"{where.table}.tex", latex_table(board.records, board.origins)
+    yield f"{where.table}.tex", latex_sections(found)
     yield f"{where.table}.parquet", parquet_table(table)
     yield f"{where.prefix}trials.csv", safe_csv(every)
     yield f"{where.prefix}trials.parquet", parquet_table(every)

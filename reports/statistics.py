@@ -10,6 +10,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -148,8 +149,13 @@ class Instability:
         """
         if self.seeds == 0 or self.at_chance is None:
             return None
-        exact = stats.binomtest(self.diverged + self.at_chance, self.seeds).proportion_ci(LEVEL, "exact")
-        return Interval(float(exact.low), float(exact.high))
+        return _exact_share(self.diverged + self.at_chance, self.seeds)
+
+
+@lru_cache(maxsize=1024)  # found by a search, and most methods have the same few counts
+def _exact_share(lost: int, seeds: int) -> Interval:
+    exact = stats.binomtest(lost, seeds).proportion_ci(LEVEL, "exact")
+    return Interval(float(exact.low), float(exact.high))
 
 
 def instability(

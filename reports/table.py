@@ -45,8 +45,13 @@ def compare(records: Sequence[Record], origins: Origins | None = None) -> pd.Dat
     `cost_score` puts them into one number relative to full fine-tuning, as `cost_score.cost_score` says.
     `origin` tells who measured a row, and `not_ranked` why a row is only shown; such rows come last.
     """
+    return compare_sections(sections(records, origins))
+
+
+def compare_sections(found: Sequence[Section]) -> pd.DataFrame:
+    """The same of records that are grouped already."""
     rows = []
-    for section in sections(records, origins):
+    for section in found:
         costs = section_costs(section)
         rows += [_compared(section, row, costs.get(row.label)) for row in section.every_row]
     return _frame(rows)

@@ -176,5 +176,5 @@
   axes.addEventListener("change", () => Figures.keep(plot, draw));
   axes.addEventListener("submit", (event) => event.preventDefault());
   axes.hidden = false;
-  Figures.keep(plot, draw);
+  Promise.resolve(Figures.keep(plot, draw)).then(() => performance.mark("figure"));
 })();

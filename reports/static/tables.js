@@ -3,7 +3,7 @@
 const Tables = (() => {
   function make(table, options = {}) {
     const long = table.tBodies[0].rows.length > Number(table.dataset.pageLength);
-    return new DataTable(table, {
+    const made = new DataTable(table, {
       order: [],
       autoWidth: false,
       // Said, so that no cell need be looked at to find out; the search box is not used.
@@ -24,6 +24,9 @@ const Tables = (() => {
       },
       ...options,
     });
+    table.classList.add("ready"); // until now the style kept rows of later pages out of the layout
+    performance.mark("table");
+    return made;
   }
   document.querySelectorAll("table.sorted:not(#board)").forEach((table) => make(table));
   return { make };

@@ -54,7 +54,7 @@ def test_many_seeds_name_who_may_be_as_good_and_what_the_cheapest_trains(make_re
     said = _said(_seeds(make_record))
     assert "best average rank" in said
     assert "Not distinguishable from it: " in said
-    assert "(1 of 2 are)" in said
+    assert "Told apart from it: 1 of 2." in said
     assert (
         "Of these, lora trains the fewest: 74,498 parameters, of which the method's are 0.32 % of the base"
         in said
