@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import textwrap
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,25 +13,11 @@ from reports.claims import judge
 from reports.errors import RecordError
 from reports.latency import read_latencies
 from reports.records import read_records
-from runners import claims, cli
+from runners import claims
 from runners.spec import SpecError
 from runners.study import Study
 
-
-def paretune(*arguments: str) -> int:
-    """Run the command as a user does; return the exit code."""
-    sys.argv = ["paretune", *arguments]
-    try:
-        cli.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
-@pytest.fixture(autouse=True)
-def _keep_argv(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", sys.argv)
-    monkeypatch.setenv("COLUMNS", "300")
+from .command import paretune
 
 
 def claim(*rules: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,7 @@ from runners import cli, models
 from runners.contenders import parse_option
 from runners.spec import SpecError
 
-
-def paretune(*arguments: str) -> int:
-    """Run the command as a user does; return the exit code."""
-    sys.argv = ["paretune", *arguments]
-    try:
-        cli.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
-@pytest.fixture(autouse=True)
-def _keep_argv(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", sys.argv)
-    monkeypatch.setenv("COLUMNS", "200")
+from .command import paretune
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_cli import paretune
+from .command import paretune
 
 SAMPLES = Path(__file__).parents[1] / "reports" / "peft_results"
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 import methods
-from runners import cli
+
+from .command import paretune
 
 SIZES = {"model_type": "gpt2", "n_layer": 2, "n_embd": 32, "n_head": 2, "vocab_size": 90, "n_positions": 40}
 
@@ -21,23 +21,11 @@ def small(tmp_path: Path) -> str:
 
 @pytest.fixture(autouse=True)
 def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", sys.argv)
     monkeypatch.setattr("runners.cli_memory.out.width", 120, raising=False)
-    monkeypatch.setenv("COLUMNS", "120")
-
-
-def paretune(*arguments: str) -> int:
-    """Run the command as a user does; return the exit code."""
-    sys.argv = ["paretune", "memory", *arguments]
-    try:
-        cli.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def test_every_method_is_predicted_unless_named(small: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert paretune(small, "--batch", "2", "--length", "30", "--predict", "--json") == 0
+    assert paretune("memory", small, "--batch", "2", "--length", "30", "--predict", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["batch_size"], found["sequence_length"], found["dtype"]) == (2, 30, "float32")
     assert found["objective"] == "classification"
@@ -52,7 +40,7 @@ def test_every_method_is_predicted_unless_named(small: str, capsys: pytest.Captu
 
 def test_measured_beside_predicted(small: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [small, "--method", "lora:rank=2,target=query+key", "--batch", "2", "--length", "8"]
-    assert paretune(*arguments, "--predict", "--measure", "--json") == 0
+    assert paretune("memory", *arguments, "--predict", "--measure", "--json") == 0
     (row,) = json.loads(capsys.readouterr().out)["methods"]
     assert row["method"] == "lora rank=2 target=query+key"
     assert row["measured"]["how"] == "tensors"
@@ -60,14 +48,14 @@ def test_measured_beside_predicted(small: str, capsys: pytest.CaptureFixture[str
     assert abs(row["training_deviation"]) < 0.03
     assert abs(row["inference_deviation"]) < 0.03
 
-    assert paretune(*arguments, "--predict", "--measure") == 0
+    assert paretune("memory", *arguments, "--predict", "--measure") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[3] for line in lines if line.startswith("lora")] == ["measured", "predicted"]
     assert "+0.00%" in lines[-1]
 
 
 def test_the_table_of_what_is_measured(small: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert paretune(small, "--method", "full", "--batch", "1", "--length", "8") == 0
+    assert paretune("memory", small, "--method", "full", "--batch", "1", "--length", "8") == 0
     shown = capsys.readouterr().out
     assert "1 x 8 tokens, float32, classification" in shown
     assert "optimiser" in shown
@@ -82,7 +70,7 @@ def test_language_modelling_leaves_nothing_to_a_head(
 ) -> None:
     monkeypatch.setattr(methods, "names", lambda: ("head", "lora"))
     arguments = [small, "--batch", "2", "--length", "8", "--predict", "--objective", "language-modeling"]
-    assert paretune(*arguments) == 0
+    assert paretune("memory", *arguments) == 0
     shown = capsys.readouterr().out
     assert "language modelling" in shown
     assert "no task head, head has nothing to train" in shown
@@ -103,7 +91,7 @@ def test_language_modelling_leaves_nothing_to_a_head(
 def test_bad_input_is_one_sentence_and_code_two(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert paretune(*arguments) == 2
+    assert paretune("memory", *arguments) == 2
     shown = capsys.readouterr()
     assert words in shown.err
     assert shown.out == ""

@@ -7,7 +7,7 @@ import pytest
 
 from reports import build_site, read_records
 
-from .test_cli import paretune
+from .command import paretune
 
 BOARD = Path(__file__).parents[2] / "reports" / "leaderboards" / "rotten-tomatoes"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_cli import paretune
+from .command import paretune
 
 BOARD = Path(__file__).parents[2] / "reports" / "leaderboards" / "rotten-tomatoes"
 

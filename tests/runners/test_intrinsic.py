@@ -10,10 +10,12 @@ import pytest
 import methods
 from reports import read_records
 from reports.schema import Record
-from runners import cli, intrinsic, study
+from runners import intrinsic, study
 from runners.intrinsic import next_dimension
 from runners.spec import SpecError, TrialSpec
 from tasks import TaskError
+
+from .command import paretune
 
 GRID = (16, 32, 64, 128, 256)
 
@@ -201,17 +203,6 @@ def test_nothing_is_searched_for_where_full_fine_tuning_has_no_score(
     assert said == ["cola: no trial of full fine-tuning has a score, so there is nothing to search for."]
 
 
-def paretune(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Run the command as a user does; return the exit code."""
-    monkeypatch.setattr("sys.argv", ["paretune", *arguments])
-    monkeypatch.setenv("COLUMNS", "200")
-    try:
-        cli.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
 @pytest.fixture
 def sst2_folder(glue_folder: str, tmp_path: Path) -> str:
     """The made sentences as a task whose metric is never 0."""
@@ -223,7 +214,6 @@ def test_the_command_answers_resumes_and_writes_its_page(
     tiny_model: str,
     sst2_folder: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "out"
@@ -232,14 +222,14 @@ def test_the_command_answers_resumes_and_writes_its_page(
     arguments += ["--out", str(folder)]
     for setting in ("steps=2", "evaluate_every=2", "batch_size=4"):
         arguments += ["--protocol", setting]
-    assert paretune(monkeypatch, *arguments) == 0
+    assert paretune(*arguments) == 0
     shown = capsys.readouterr()
     assert "d = 16" in shown.err
     page = shown.out.strip().splitlines()[-1]
     assert Path(page).is_file()
     kept = {path: path.stat().st_mtime_ns for path in folder.glob("*.json")}
     assert len(kept) >= 2
-    assert paretune(monkeypatch, *arguments, "--json") == 0
+    assert paretune(*arguments, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["records"] == len(kept)
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.json")} == kept
@@ -255,9 +245,9 @@ def test_the_command_answers_resumes_and_writes_its_page(
     ],
 )
 def test_mistakes_are_one_sentence(
-    arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert paretune(monkeypatch, "intrinsic", *arguments) == 2
+    assert paretune("intrinsic", *arguments) == 2
     assert words in capsys.readouterr().err
 
 
