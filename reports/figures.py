@@ -1,6 +1,6 @@
 """Figures as plotly's JSON: seeds as dots, learning curves, memory. The page's script draws them.
 
-The Pareto figure is drawn from the table it stands beside, by ``static/board.js``.
+The Pareto figure is drawn from the table it stands beside, by ``static/pareto.js``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,14 @@ ACCENT, NEUTRAL = "#2f6fd0", "#808080"  # the page's script replaces both with t
 GRID = "rgba(128,128,128,0.22)"
 COLOURS = (ACCENT, "#c4572b", "#3f8f4f", "#8a56b8", "#b08a00", "#1b8a94", "#b8437f", "#6b6b6b")
 DASHES = ("solid", "dot", "dash")
+LOOK: Figure = {
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "font": {"family": "system-ui, sans-serif", "size": 13, "color": NEUTRAL},
+    "dragmode": False,
+}
+"""Transparent and neutral, so that a figure sits on a light page as on a dark one."""
+AXIS: Figure = {"gridcolor": GRID, "zeroline": False, "linecolor": NEUTRAL, "automargin": True}
 PARTS = {
     "parameters_bytes": "parameters",
     "gradients_bytes": "gradients",
@@ -92,7 +100,7 @@ def seed_dots(section: Section) -> Figure | None:
         shapes = [{"type": "line", "line": line, **edge}]
     layout = _layout(
         110 + 26 * len(rows),
-        x={"title": {"text": f"{_text(section.info.main_metric)}, reported split"}},
+        x={"title": {"text": f"{plain(section.info.main_metric)}, reported split"}},
         y={"automargin": True, "categoryorder": "array", "categoryarray": names, "ticksuffix": "  "},
     )
     return {"data": data, "layout": {**layout, "shapes": shapes}}
@@ -134,7 +142,7 @@ def learning_curves(section: Section) -> Figure | None:
     layout = _layout(
         440,
         x={"title": {"text": "optimiser steps"}, "rangemode": "tozero"},
-        y={"title": {"text": f"{_text(metric)}, selection split"}},
+        y={"title": {"text": f"{plain(metric)}, selection split"}},
     )
     return {"data": data, "layout": layout}
 
@@ -170,27 +178,22 @@ def memory_bars(rows: Sequence[Row]) -> Figure | None:
 
 
 def _layout(height: int, x: Figure, y: Figure) -> Figure:
-    """Transparent and neutral, so that the figure sits on a light page as on a dark one."""
-    axis = {"gridcolor": GRID, "zeroline": False, "linecolor": NEUTRAL, "automargin": True}
     return {
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"family": "system-ui, sans-serif", "size": 13, "color": NEUTRAL},
+        **LOOK,
         "margin": {"l": 64, "r": 24, "t": 16, "b": 56},
         "height": height,
-        "dragmode": False,
         "hovermode": "closest",
         "showlegend": True,
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
-        "xaxis": {**axis, **x},
-        "yaxis": {**axis, **y},
+        "xaxis": {**AXIS, **x},
+        "yaxis": {**AXIS, **y},
     }
 
 
 def _name(row: Row) -> str:
-    return _text(row.label, 60)
+    return plain(row.label, 60)
 
 
-def _text(foreign: str, limit: int = 200) -> str:
+def plain(foreign: str, limit: int = 200) -> str:
     """Foreign text for plotly, which reads a subset of HTML."""
     return html.escape(text.clean(foreign, limit), quote=False)

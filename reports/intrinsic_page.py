@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from reports import text
-from reports.figures import ACCENT, GRID, NEUTRAL, figure_json
+from reports.figures import ACCENT, AXIS, LOOK, NEUTRAL, figure_json, plain
 from reports.intrinsic import Curve, Found, Point, passes, sentences
 from reports.published_dimensions import Published, published
 from reports.statistics import Interval
@@ -92,7 +91,7 @@ def score_against_dimension(curve: Curve) -> go.Figure:
             if any(above + below)
             else None,
             mode="lines+markers",
-            name=html.escape(text.clean(curve.method, 60), quote=False),
+            name=plain(curve.method, 60),
             line={"color": ACCENT},
             marker={"color": ACCENT, "size": 9},
         )
@@ -114,22 +113,17 @@ def score_against_dimension(curve: Curve) -> go.Figure:
                 },
                 annotation_position="bottom right",
             )
-    axis = {"gridcolor": GRID, "zeroline": False, "linecolor": NEUTRAL, "ticks": "outside"}
+    axis = {**AXIS, "ticks": "outside"}
     figure.update_xaxes(type="log", title_text="dimensions d (log scale)", dtick=1, **axis)
-    figure.update_yaxes(
-        title_text=html.escape(text.clean(curve.metric), quote=False), tickformat=".2f", **axis
-    )
+    figure.update_yaxes(title_text=plain(curve.metric), tickformat=".2f", **axis)
     if scored:
         shown = [math.log10(scored[0][0]) - 0.15, math.log10(scored[-1][0]) + 0.15]
         figure.update_xaxes(range=shown)
     figure.update_layout(
         template="none",
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 13, "color": NEUTRAL},
+        **LOOK,
         margin={"l": 64, "r": 24, "t": 36, "b": 56},
         height=460,
-        dragmode=False,
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
         showlegend=True,
     )

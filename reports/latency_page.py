@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,7 +11,7 @@ from markupsafe import Markup
 from plotly.subplots import make_subplots
 
 from reports import text
-from reports.figures import COLOURS, GRID, NEUTRAL, figure_json
+from reports.figures import COLOURS, GRID, LOOK, NEUTRAL, figure_json, plain
 from reports.latency import Published, published, published_rows, verdicts
 from reports.schema import LatencyEntry, LatencyRecord
 
@@ -111,7 +110,7 @@ def _facts(cells: Sequence[LatencyRecord]) -> list[tuple[str, str]]:
 def overhead(cells: Sequence[LatencyRecord]) -> go.Figure | None:
     """Overhead over the base in per cent against batch size, one panel per length, with intervals.
 
-    None where there is one comparison only. The grey band is the A/A interval of the base against itself.
+    None where there is one comparison only.
     """
     lengths = sorted({record.sequence_length for record in cells})
     if len(cells) < 2:
@@ -142,7 +141,7 @@ def overhead(cells: Sequence[LatencyRecord]) -> go.Figure | None:
                         "thickness": 1.2,
                     },
                     mode="lines+markers",
-                    name=html.escape(text.clean(label, 60), quote=False),
+                    name=plain(label, 60),
                     legendgroup=label,
                     showlegend=column == 1,
                     line={"color": colour, "dash": "dot" if label.endswith(", merged") else "solid"},
@@ -157,12 +156,9 @@ def overhead(cells: Sequence[LatencyRecord]) -> go.Figure | None:
     figure.update_yaxes(title_text="overhead over the base, %", row=1, col=1)
     figure.update_layout(
         template="none",
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 13, "color": NEUTRAL},
+        **LOOK,
         margin={"l": 64, "r": 24, "t": 40, "b": 110},
         height=460,
-        dragmode=False,
         legend={"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
     )
     return figure

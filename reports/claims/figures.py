@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
-from reports import text
 from reports.claims.finding import Plot, Point
-from reports.figures import ACCENT, GRID, NEUTRAL
-from reports.latency_page import COLOURS
+from reports.figures import ACCENT, AXIS, COLOURS, LOOK, NEUTRAL, plain
 
 Error = dict[str, Any]
 
@@ -38,7 +35,7 @@ def draw(plot: Plot) -> go.Figure | None:
                 y=y,
                 **{"error_x" if named else "error_y": _error(points)},
                 mode="markers" if named else "lines+markers",
-                name=html.escape(text.clean(name, 60), quote=False),
+                name=plain(name, 60),
                 line={"color": colour},
                 marker={"color": colour, "size": 9},
             )
@@ -46,22 +43,13 @@ def draw(plot: Plot) -> go.Figure | None:
     if plot.level is not None:
         line = {"dash": "dash", "color": NEUTRAL, "width": 1}
         figure.add_vline(x=plot.level, line=line) if named else figure.add_hline(y=plot.level, line=line)
-    axis = {
-        "gridcolor": GRID,
-        "zeroline": False,
-        "linecolor": NEUTRAL,
-        "ticks": "outside",
-        "automargin": True,
-    }
-    title = {"text": html.escape(text.clean(plot.y_title), quote=False)}
+    axis = {**AXIS, "ticks": "outside"}
+    title = {"text": plain(plot.y_title)}
     figure.update_layout(
         template="none",
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 13, "color": NEUTRAL},
+        **LOOK,
         margin={"l": 64, "r": 24, "t": 24, "b": 72},
         height=460,
-        dragmode=False,
         showlegend=len(known) > 1,
         legend={"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
         colorway=[ACCENT],
@@ -70,7 +58,7 @@ def draw(plot: Plot) -> go.Figure | None:
         figure.update_xaxes(title=title, **axis)
         figure.update_yaxes(type="category", autorange="reversed", **axis)
     else:
-        figure.update_xaxes(title={"text": text.clean(plot.x_title)}, **axis)
+        figure.update_xaxes(title={"text": plain(plot.x_title)}, **axis)
         figure.update_xaxes(**({"type": "log", "dtick": 1} if plot.log_x else {}))
         figure.update_yaxes(title=title, **axis)
     return figure
@@ -78,7 +66,7 @@ def draw(plot: Plot) -> go.Figure | None:
 
 def _shown(x: float | str) -> float | str:
     """A name on an axis is foreign text: plotly reads a subset of HTML in it."""
-    return html.escape(text.clean(x, 60), quote=False) if isinstance(x, str) else x
+    return plain(x, 60) if isinstance(x, str) else x
 
 
 def _error(points: Sequence[Point]) -> Error:
