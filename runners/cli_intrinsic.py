@@ -89,13 +89,14 @@ def run_study(study: IntrinsicStudy, folder: Path, json_: bool, *, retry: bool =
     from reports import build_site
     from reports.intrinsic import curves
     from runners import execute, intrinsic
+    from runners.catalogue import catalogue
 
     with err.status("Reading data and models ...") as status:
         lines = _Lines(status)
         with execute.sole_owner(folder):
             records = intrinsic.run(study, folder, [lines], say=_say, retry=retry)
     found = curves(records)
-    page = build_site(records, folder / "site").resolve()
+    page = build_site(records, folder / "site", catalogue=catalogue()).resolve()
     page = page.parent / "intrinsic.html" if found else page
     if json_:
         print(json.dumps({"page": str(page), "records": len(records), "curves": [_plain(c) for c in found]}))

@@ -6,15 +6,14 @@ a path that is opened or a name that is downloaded.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import methods
 import tasks
 from methods import MethodError
-from methods.anatomy import Anatomy
-from methods.geometry import Geometry
+from methods.adapted import Adapted
+from methods.spec import Options
 from reports.bounds import step
 from reports.identity import Identity, identity
 from reports.schema import Record, TaskInfo
@@ -72,7 +71,7 @@ def _declared(task: TaskInfo) -> dict[str, tuple[bool, str]]:
 
 
 def _check_counts(which: Identity, record: Record, found: Findings) -> None:
-    """The counts are those of the closed form on that architecture: arithmetic, nothing is allocated."""
+    """The counts are those of the closed form on that architecture: on shapes, nothing is allocated."""
     said = record.parameters
     if said is None:
         return
@@ -85,45 +84,48 @@ def _check_counts(which: Identity, record: Record, found: Findings) -> None:
     if which.method not in methods.names():
         found.skipped.append(f"$.parameters: this version of Paretune has no method {which.method!a:.80}")
         return
-    method = methods.get(which.method)
-    geometry, heads = _anatomy(which.model)
+    labels = tasks.get(which.task).num_labels if which.task in tasks.names() else None
     try:
-        options = method.options.parse(method.name, which.options)
-        parts = method.count(geometry, options)
-        stored = method.stored_count(geometry, options)
+        options = methods.get(which.method).options.parse(which.method, which.options)
+        expected = _expected(which.model, which.method, options, labels)
     except MethodError as error:
         found.faults.append(f"$.spec.options: {error}".removesuffix("."))
         return
-    expected = {"base": geometry.base, "method": sum(parts.values()), "stored": stored}
-    for name, size in expected.items():
+    except RuntimeError:  # torch's, of a shape with more entries than it can number
+        found.faults.append("$.spec.options: no tensor can be as large as they ask for")
+        return
+    for name, size in expected.counts.items():
         if (told := getattr(said, name)) != size:
             found.faults.append(
-                f"$.parameters.{name} is {told}, but the closed form of {method.name} on {which.model} "
+                f"$.parameters.{name} is {told}, but the closed form of {which.method} on {which.model} "
                 f"is {size}"
             )
-    for name in sorted(said.parts.keys() | parts.keys()):
-        if said.parts.get(name) != parts.get(name):
+    for name in sorted(said.parts.keys() | expected.parts.keys()):
+        if said.parts.get(name) != expected.parts.get(name):
             found.faults.append(
                 f"{step('$.parameters.parts', name)} is {_size(said.parts.get(name))}, "
-                f"but the closed form says {_size(parts.get(name))}"
+                f"but the closed form says {_size(expected.parts.get(name))}"
             )
-    with contextlib.suppress(TaskError):  # a task that is not known has been told of
-        head = heads(tasks.get(which.task).num_labels)
-        if said.head not in (head, head + geometry.hidden):  # BitFit counts the pooler's bias with the head
-            found.faults.append(f"$.parameters.head is {said.head}, but the head of that task has {head}")
 
 
 def _size(size: int | None) -> str:
     return "missing" if size is None else str(size)
 
 
+@dataclass(frozen=True)
+class _Expected:
+    """What a record's parameters must be."""
+
+    counts: dict[str, int]
+    parts: dict[str, int]
+
+
 @cache
-def _anatomy(model: str) -> tuple[Geometry, Callable[[int], int]]:
-    """The sizes of a model that is known by name, and of its head by the number of outputs."""
-
-    @cache
-    def head(labels: int) -> int:
-        found = Anatomy(models.skeleton(model, labels)).head_parameters()
-        return sum(parameter.numel() for parameter in found.values())
-
-    return Anatomy(models.skeleton(model)).geometry, head
+def _expected(model: str, method: str, options: Options, labels: int | None) -> _Expected:
+    """The counts of a method in a model that is known by name; without ``labels`` its head is not told of."""
+    skeleton = models.skeleton(model) if labels is None else models.skeleton(model, labels)
+    adapted = Adapted(skeleton, methods.get(method), options)
+    live = adapted.parameter_counts()
+    told = ("base", "method") if labels is None else ("base", "method", "head")
+    counts = {name: live[name] for name in told} | {"stored": adapted.stored_count()}
+    return _Expected(counts, adapted.parts())

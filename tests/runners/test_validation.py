@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import methods
 from reports import read_record
 from reports.schema import Record
 from runners import models
@@ -47,7 +48,7 @@ def test_published_counts_are_those_of_the_closed_form(file: Path) -> None:
             "$.parameters.stored is 9, but the closed form of lora on embedded is 73728",
         ),
         ("parameters.parts", {}, "$.parameters.parts.updates is missing, but the closed form says 73728"),
-        ("parameters.head", 0, "$.parameters.head is 0, but the head of that task has 770"),
+        ("parameters.head", 0, "$.parameters.head is 0, but the closed form of lora on embedded is 770"),
         ("spec.options.rank", 0, "$.spec.options: lora: rank=0 is not valid: input should be greater than"),
         (
             "spec.options.rank",
@@ -87,6 +88,21 @@ def test_unknown_methods_and_tasks_are_told_as_such() -> None:
     ]
 
 
-def test_huge_options_allocate_nothing() -> None:
-    found = against_the_code(_spoiled("spec.options.length", 2**62, "prompt"))
-    assert found.faults
+@pytest.mark.parametrize(("method", "option"), [("prompt", "length"), ("lora", "rank"), ("prefix", "hidden")])
+def test_huge_options_allocate_nothing(method: str, option: str) -> None:
+    found = against_the_code(_spoiled(f"spec.options.{option}", 2**62, method))
+    assert found.faults[0].startswith("$.spec.options: ")
+
+
+@pytest.mark.parametrize(("name", "options"), [("said", {}), ("did", {"head": "beside"}), ("bitfit", {})])
+def test_the_head_is_counted_as_the_method_treats_it(name: str, options: dict[str, str]) -> None:
+    adapted = methods.apply(models.skeleton("embedded", 2), name, **options)
+    counts = adapted.parameter_counts()
+    data = _spoiled("spec.method", name).model_dump(mode="json")
+    data["spec"]["options"] = adapted.options.model_dump(mode="json")
+    data["parameters"] |= {key: counts[key] for key in ("base", "method", "head", "trainable")}
+    data["parameters"] |= {"parts": adapted.parts(), "stored": adapted.stored_count()}
+    assert against_the_code(Record.model_validate_json(json.dumps(data))).faults == []
+    data["parameters"]["head"] += 1
+    (fault,) = against_the_code(Record.model_validate_json(json.dumps(data))).faults
+    assert fault.startswith("$.parameters.head is ")
