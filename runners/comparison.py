@@ -87,7 +87,7 @@ class Comparison:
         self.base_parameters = sum(p.numel() for p in anatomy.body_parameters().values())
         limit = anatomy.max_positions
         self.contestants = {
-            # Copies like the others: a loaded model and a copy of it differ by half a per cent.
+            # Copies like the others, so that nothing but the method sets them apart.
             "base": Contestant(copy.deepcopy(base), None, {}, False, 0, limit),
             "base again": Contestant(copy.deepcopy(base), None, {}, False, 0, limit),
         }
