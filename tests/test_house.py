@@ -67,10 +67,14 @@ def test_published_comparisons_are_of_their_study_and_clean(board: Path) -> None
 
 @pytest.mark.parametrize("board", boards("trials"), ids=lambda path: path.name)
 def test_published_records_are_whole_and_clean(board: Path) -> None:
+    """A long study may be published task by task, but of a task with all its trials."""
     records = read_records(board)
     built_in = study.read(board.name, data=records[0].spec.get("data"))
-    specs, tried = list(built_in.specs), set()
+    done = {record.spec["task"] for record in records}
+    specs, tried = [spec for spec in built_in.specs if spec.task in done], set()
     for planned in built_in.searches:
+        if planned.default.task not in done:
+            continue
         key = planned.default.task, planned.default.method
         own = [r.tuning for r in records if (r.spec["task"], r.spec["method"]) == key and r.tuning]
         assert all(tuning == own[0] for tuning in own)

@@ -79,7 +79,7 @@ def test_methods_and_studies_show_what_is_searched(capsys: pytest.CaptureFixture
     assert paretune("studies", "--json") == 0
     settings = {row["name"]: row["settings"] for row in json.loads(capsys.readouterr().out)}
     assert settings["demo"] == "fixed settings"
-    assert settings["tuned-glue"] == "tuned: 6 trials each"
+    assert settings["tuned-glue"] == "tuned: 4 trials each"
     assert settings["latency-small-batch"] is None
 
 
