@@ -10,6 +10,10 @@ from pathlib import Path
 
 from reports.board import IMPORTED, Board, Paths, make_board
 from reports.catalogue import Catalogue
+from reports.claims import Judgement
+from reports.claims import frame as claims_frame
+from reports.claims.page import behind
+from reports.claims.page import page as claims_page
 from reports.errors import RecordError
 from reports.export import json_table, latex_sections, markdown_report, parquet_table, safe_csv
 from reports.files import Folder
@@ -55,7 +59,7 @@ def build_site(
     origins: Origins | None = None,
     title: str = QUESTION,
     catalogue: Catalogue | None = None,
-    more: Sequence[Page] = (),
+    claims: Sequence[Judgement] = (),
 ) -> Path:
     """Write the pages and their data files into `out` and return the path of the first page.
 
@@ -71,17 +75,18 @@ def build_site(
         origins: who measured a trial; what is not in it is self-reported.
         title: heading of the front page.
         catalogue: what is said of methods and tasks beside their results.
-        more: further pages; the bar on top names those that it knows.
+        claims: verdicts, for a page of their own; their records are not those of `records` and `latencies`.
 
     Raises:
         RecordError: there is nothing to show, or the records contradict each other.
     """
-    if not records and not latencies:
+    if not records and not latencies and not claims:
         raise RecordError("there are no records to report on: run a study first, or name its folder.")
     boards = _boards(records, latencies, origins, title, catalogue)
-    pages = [*(page for board in boards for page in _pages(board)), *more]
+    pages = [page for board in boards for page in _pages(board)]
+    pages += [claims_page(claims)] if claims else []
     contents = [(record, record.model_dump_json()) for board in boards for record in board.records]
-    raw = [*(content for _, content in contents), *(item.model_dump_json() for item in latencies)]
+    raw = [*(content for _, content in contents), *(r.model_dump_json() for r in (*latencies, *behind(claims)))]
     stamp = nonce([title, *raw, *assets().values()])
     paths = {page.path for page in pages}
     nav = tuple((path, name) for path, name in NAV.items() if path in paths)
@@ -94,6 +99,8 @@ def build_site(
                 folder.write(page.path, render(page, shell))
             for name, data in _data(board):
                 folder.write(name, data)
+        if claims:
+            folder.write("claims.csv", safe_csv(claims_frame(claims)))
         for record, content in contents:
             folder.write(record_page(record).removesuffix("html") + "json", content)
         for name, content in assets().items():
@@ -111,6 +118,8 @@ def _boards(
     """Ours, and what other suites measured: the first one is on the front page."""
     ours = [record for record in records if record.suite is None]
     imported = [record for record in records if record.suite is not None]
+    if not ours and not imported and not latencies:
+        return []
     if not ours:
         return [make_board(imported, title, latencies, origins=origins)]
     boards = [make_board(ours, title, latencies, catalogue, origins=origins)]

@@ -7,16 +7,18 @@ ordinary study passes over that key, so ``paretune run claim-NAME`` runs it as w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from methods import MethodError
 from methods.errors import nearest
 from reports.claims import Claim, Judgement, judge, parse
+from reports.identity import trial_key
 from reports.latency import read_latencies
+from reports.origins import UNKNOWN, Origins, trusted
 from reports.records import read_records
-from reports.schema import Record
+from reports.schema import LatencyRecord, Record
 from runners import execute, latency_study, study
 from runners.execute import Observer
 from runners.latency_study import LatencyStudy
@@ -89,12 +91,44 @@ def run(
 
 def judged(item: ClaimStudy, folder: Path) -> Judgement:
     """The verdict by the records in a folder; those of other trials, or of an older file, do not count."""
+    if not folder.is_dir():
+        return _judge(item, [], [])
     if isinstance(item.study, LatencyStudy):
-        latencies = read_latencies(folder) if folder.is_dir() else []
+        return _judge(item, [], read_latencies(folder))
+    return _judge(item, read_records(folder), [])
+
+
+def sort_out(
+    records: Sequence[Record], latencies: Sequence[LatencyRecord], origins: Origins
+) -> tuple[list[Judgement], list[Record], list[LatencyRecord]]:
+    """Part the records of the built-in claims' studies from those of a comparison.
+
+    Where the maintainers measured a claim, theirs alone decide it: a submission turns no verdict.
+
+    Returns:
+        the verdict on every claim that has records, the other trials, the other latency comparisons.
+    """
+    judgements = []
+    for name in names():
+        item = read(name)
+        trials = [record for record in records if record.study == item.study.name]
+        ours = [record for record in trials if trusted(origins.get(trial_key(record), UNKNOWN))]
+        timed = [record for record in latencies if record.study == item.study.name]
+        if not trials and not timed:
+            continue
+        judgement = _judge(item, ours or trials, timed)
+        taken = {id(record) for record in (*judgement.records, *judgement.latencies)}
+        records = [record for record in records if id(record) not in taken]
+        latencies = [record for record in latencies if id(record) not in taken]
+        judgements.append(judgement)
+    return judgements, list(records), list(latencies)
+
+
+def _judge(item: ClaimStudy, records: Sequence[Record], latencies: Sequence[LatencyRecord]) -> Judgement:
+    if isinstance(item.study, LatencyStudy):
         return judge(item.name, item.claim, latencies=latencies)
     wanted = {_whatever_data(spec.model_dump()) for spec in item.study.specs}
-    found = read_records(folder) if folder.is_dir() else []
-    return judge(item.name, item.claim, [record for record in found if _key(record) in wanted])
+    return judge(item.name, item.claim, [record for record in records if _key(record) in wanted])
 
 
 def _key(record: Record) -> str | None:

@@ -137,16 +137,17 @@ def report(
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
     json_: Json = False,
 ) -> None:
-    """Write the comparison as pages, with their tables as Markdown and CSV."""
+    """Write the comparison as pages with their tables as data; records of claims make a page of verdicts."""
     from reports import read_latencies
     from reports.origins import origins
     from reports.records import located_records
+    from runners import claims
 
-    located, latencies = located_records(results), read_latencies(results)
+    located = located_records(results)
+    known = origins(located)
+    judged, records, latencies = claims.sort_out(list(located.values()), read_latencies(results), known)
     options: dict[str, Any] = {"title": title} if title else {}
-    _write_page(
-        list(located.values()), out_dir, json_, latencies=latencies, origins=origins(located), **options
-    )
+    _write_page(records, out_dir, json_, latencies=latencies, origins=known, claims=judged, **options)
 
 
 app.command()(cli_intrinsic.intrinsic)
@@ -286,7 +287,8 @@ def _write_page(records: list[Record], folder: Path, json_: bool, **options: Any
 
     page = build_site(records, folder, catalogue=catalogue(), **options).resolve()
     if json_:
-        print(json.dumps({"page": str(page), "records": len(records)}))
+        count = len(records) + sum(len(claim.records) for claim in options.get("claims", ()))
+        print(json.dumps({"page": str(page), "records": count}))
     else:
         print(page)
 

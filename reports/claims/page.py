@@ -57,14 +57,23 @@ def write_page(judgements: Sequence[Judgement], folder: Path | str) -> Path:
     if not judgements:
         raise RecordError("there are no claims to report on.")
     folder = Path(folder)
-    ordered = sorted(judgements, key=lambda judgement: (judgement.claim.number, judgement.name))
-    content, table = page(ordered), safe_csv(frame(ordered))
-    measured = [record for judgement in ordered for record in (*judgement.records, *judgement.latencies)]
+    content, table = page(judgements), safe_csv(frame(judgements))
+    measured = behind(judgements)
     stamp = nonce([TITLE, table, *(record.model_dump_json() for record in measured), *assets().values()])
     for name, asset in assets().items():
         write_atomically(folder / "assets" / name, asset, durable=False)
     write_atomically(folder / "claims.csv", table)
     return write_atomically(folder / "claims.html", render(content, Shell(TITLE, stamp)))
+
+
+def in_order(judgements: Sequence[Judgement]) -> list[Judgement]:
+    """By the number of the claim."""
+    return sorted(judgements, key=lambda judgement: (judgement.claim.number, judgement.name))
+
+
+def behind(judgements: Sequence[Judgement]) -> list[Record | LatencyRecord]:
+    """What they were measured by."""
+    return [record for found in in_order(judgements) for record in (*found.records, *found.latencies)]
 
 
 def page(judgements: Sequence[Judgement]) -> Page:
@@ -74,7 +83,7 @@ def page(judgements: Sequence[Judgement]) -> Page:
     )
     context = {
         "scope": f"{text.plural(len(judgements), 'claim')}: {counts}",
-        "views": [_view(judgement) for judgement in judgements],
+        "views": [_view(judgement) for judgement in in_order(judgements)],
         "marks": MARKS,
     }
     return Page(
@@ -91,7 +100,7 @@ def page(judgements: Sequence[Judgement]) -> Page:
 def frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
     """A row for every part of every claim, with raw numbers."""
     rows = []
-    for judgement in judgements:
+    for judgement in in_order(judgements):
         for part, finding in zip(judgement.claim.parts, judgement.findings, strict=True):
             interval = finding.estimate.interval
             rows.append(

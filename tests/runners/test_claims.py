@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
+import reports
 from reports.claims import judge
 from reports.errors import RecordError
+from reports.identity import trial_key
 from reports.latency import read_latencies
-from reports.records import read_records
+from reports.origins import Origin
+from reports.records import read_records, write_record
+from reports.schema import Record
 from runners import claims
 from runners.spec import SpecError
 from runners.study import Study
@@ -187,6 +191,61 @@ def test_missing_data_leaves_a_claim_undecided_and_the_next_one_runs(
     assert "The claim absent was not run:" in shown.err
     verdicts = {found["name"]: found["verdict"] for found in json.loads(shown.out)["claims"]}
     assert verdicts == {"absent": "not decided", "mine": "supported"}
+
+
+def measured(name: str, **changes: Any) -> list[Record]:
+    """A record of every trial of a built-in claim, with numbers of another study's."""
+    board = Path(reports.__file__).parent / "leaderboards" / "rotten-tomatoes"
+    base = read_records(board)[0]
+    study = claims.read(name).study
+    assert isinstance(study, Study)
+    return [
+        base.model_copy(
+            update={
+                "study": study.name,
+                "spec": spec.model_dump(mode="json"),
+                "trial_id": spec.trial_id,
+                **changes,
+            }
+        )
+        for spec in study.specs
+    ]
+
+
+def test_report_parts_the_records_of_claims_from_the_comparison(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = Path(reports.__file__).parent / "leaderboards" / "rotten-tomatoes"
+    mine = measured("task-switching")
+    for record in mine:
+        write_record(record, tmp_path / "records")
+    site = tmp_path / "site"
+    assert paretune("report", str(board), str(tmp_path / "records"), "--out", str(site), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"page": str(site / "index.html"), "records": len(read_records(board)) + len(mine)}
+    assert 'href="claims.html"' in (site / "index.html").read_text()
+    assert "Switching LoRA tasks is fast" in (site / "claims.html").read_text()
+    assert "Switching LoRA tasks is fast" not in (site / "index.html").read_text()
+    assert len((site / "claims.csv").read_text().splitlines()) == 5
+    assert len((site / "trials.csv").read_text().splitlines()) == 1 + len(read_records(board))
+    # And where there is nothing else:
+    assert paretune("report", str(tmp_path / "records"), "--out", str(tmp_path / "alone")) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "alone" / "claims.html")
+
+
+def test_a_submission_turns_no_verdict() -> None:
+    ours, theirs = measured("task-switching"), measured("lora-full-rank")
+    known = {trial_key(record): Origin("maintainers") for record in ours}
+    judged, rest, _ = claims.sort_out([*ours, *theirs], [], known)
+    assert [(claim.name, len(claim.records)) for claim in judged] == [
+        ("lora-full-rank", len(theirs)),  # nobody else measured it
+        ("task-switching", len(ours)),
+    ]
+    assert rest == []
+    known = {trial_key(record): Origin("maintainers") for record in ours[:2]}
+    judged, rest, _ = claims.sort_out(ours, [], known)
+    assert list(judged[0].records) == ours[:2]
+    assert rest == ours[2:]
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
