@@ -86,7 +86,8 @@ def build_site(
     pages = [page for board in boards for page in _pages(board)]
     pages += [claims_page(claims)] if claims else []
     contents = [(record, record.model_dump_json()) for board in boards for record in board.records]
-    raw = [*(content for _, content in contents), *(r.model_dump_json() for r in (*latencies, *behind(claims)))]
+    raw = [content for _, content in contents]
+    raw += [record.model_dump_json() for record in (*latencies, *behind(claims))]
     stamp = nonce([title, *raw, *assets().values()])
     paths = {page.path for page in pages}
     nav = tuple((path, name) for path, name in NAV.items() if path in paths)
