@@ -73,7 +73,10 @@ def in_order(judgements: Sequence[Judgement]) -> list[Judgement]:
 
 def behind(judgements: Sequence[Judgement]) -> list[Record | LatencyRecord]:
     """What they were measured by."""
-    return [record for found in in_order(judgements) for record in (*found.records, *found.latencies)]
+    found: list[Record | LatencyRecord] = []
+    for judgement in in_order(judgements):
+        found += [*judgement.records, *judgement.latencies]
+    return found
 
 
 def page(judgements: Sequence[Judgement]) -> Page:
