@@ -33,8 +33,8 @@ $(PEER)/.installed: tests/golden/constraints.txt
 demo: $(VENV)/.installed ## Compare nine methods on real sentences; ends with the path of the page.
 	@$(BIN)/paretune demo
 
-test: $(VENV)/.installed-dev ## Run the tests.
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed-dev ## Run the tests, on every core.
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(VENV)/.installed-dev ## Check style.
 	$(BIN)/ruff check .

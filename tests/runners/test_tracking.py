@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,10 @@ def test_writes_an_offline_run_per_trial(
     assert said == []
     assert [r.status for r in records] == ["completed"]
     (run,) = (tmp_path / "wandb").glob("offline-run-*")
-    data = b"".join(path.read_bytes() for path in run.rglob("*.wandb"))
+    data, ends = b"", time.monotonic() + 30
+    while records[0].trial_id.encode() not in data and time.monotonic() < ends:
+        time.sleep(0.1)  # W&B's own process may still be writing when the run is closed
+        data = b"".join(path.read_bytes() for path in run.rglob("*.wandb"))
     assert records[0].trial_id.encode() in data  # the final record
     assert b"selection/matthews_correlation" in data
     assert b"train/loss" in data
