@@ -88,6 +88,15 @@ def test_published_records_are_whole_and_clean(board: Path) -> None:
         assert record.environment.tree_clean, "published records come from a clean tree"
 
 
+@pytest.mark.parametrize(
+    "folder", sorted((ROOT / "reports" / "imported").glob("*/")), ids=lambda path: path.name
+)
+def test_imported_records_are_of_another_suite(folder: Path) -> None:
+    for record in read_records(folder):
+        assert record.suite is not None
+        assert record.tuning is None
+
+
 def test_the_readme_shows_the_published_table() -> None:
     table = markdown_table(read_records(ROOT / "reports" / "leaderboards" / "rotten-tomatoes"))
     assert table.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
