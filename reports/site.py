@@ -13,6 +13,7 @@ from reports.catalogue import Catalogue
 from reports.claims import Judgement
 from reports.claims import frame as claims_frame
 from reports.claims.page import behind
+from reports.claims.page import markdown as claims_markdown
 from reports.claims.page import page as claims_page
 from reports.errors import RecordError
 from reports.export import json_table, latex_sections, markdown_report, parquet_table, safe_csv
@@ -102,6 +103,7 @@ def build_site(
                 folder.write(name, data)
         if claims:
             folder.write("claims.csv", safe_csv(claims_frame(claims)))
+            folder.write("claims.md", claims_markdown(claims))
         for record, content in contents:
             folder.write(record_page(record).removesuffix("html") + "json", content)
         for name, content in assets().items():

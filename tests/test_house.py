@@ -10,8 +10,9 @@ import pytest
 
 import methods
 from reports import markdown_table, read_latencies, read_records
+from reports.claims.page import markdown
 from reports.records import read_searches
-from runners import study
+from runners import claims, study
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {
@@ -100,6 +101,12 @@ def test_imported_records_are_of_another_suite(folder: Path) -> None:
 def test_the_readme_shows_the_published_table() -> None:
     table = markdown_table(read_records(ROOT / "reports" / "leaderboards" / "rotten-tomatoes"))
     assert table.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_documents_show_the_published_verdicts() -> None:
+    board = ROOT / "reports" / "leaderboards"
+    judged, _, _ = claims.sort_out(read_records(board), read_latencies(board), {})
+    assert markdown(judged).strip() in (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
 
 
 def test_the_readme_names_every_method() -> None:

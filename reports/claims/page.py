@@ -15,7 +15,7 @@ from reports.claims.figures import draw
 from reports.claims.finding import Finding
 from reports.claims.region import VerdictName
 from reports.errors import RecordError
-from reports.export import safe_csv
+from reports.export import escape_markdown, safe_csv
 from reports.figures import figure_json
 from reports.files import write_atomically
 from reports.html import Page, Shell, assets, nonce, render
@@ -47,7 +47,7 @@ class ClaimView:
 
 
 def write_page(judgements: Sequence[Judgement], folder: Path | str) -> Path:
-    """Write `claims.html`, `claims.csv` and `assets/` into a folder; return the path of the page.
+    """Write `claims.html`, its tables and `assets/` into a folder; return the path of the page.
 
     The folder is no site of its own: the records of the claims may lie in it.
 
@@ -63,6 +63,7 @@ def write_page(judgements: Sequence[Judgement], folder: Path | str) -> Path:
     for name, asset in assets().items():
         write_atomically(folder / "assets" / name, asset, durable=False)
     write_atomically(folder / "claims.csv", table)
+    write_atomically(folder / "claims.md", markdown(judgements))
     return write_atomically(folder / "claims.html", render(content, Shell(TITLE, stamp)))
 
 
@@ -94,7 +95,7 @@ def page(judgements: Sequence[Judgement]) -> Page:
         TITLE,
         "claims.html.j2",
         context,
-        (("claims.csv", "CSV"),),
+        (("claims.csv", "CSV"), ("claims.md", "Markdown")),
         ("plotly.min.js", "figures.js"),
         about=str(context["scope"]),
     )
@@ -124,6 +125,21 @@ def frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def markdown(judgements: Sequence[Judgement]) -> str:
+    """The verdicts as a Markdown table, a row a claim."""
+    lines = ["| | Claim | Verdict | What was found |", "| ---: | --- | --- | --- |"]
+    for judgement in in_order(judgements):
+        claim = judgement.claim
+        found = "<br>".join(
+            f"{MARKS[finding.verdict]} {escape_markdown(part.says)} {finding.value}".rstrip()
+            for part, finding in zip(claim.parts, judgement.findings, strict=True)
+        )
+        lines.append(
+            f"| {claim.number} | {escape_markdown(claim.statement)} | {judgement.verdict} | {found} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _view(judgement: Judgement) -> ClaimView:

@@ -11,6 +11,7 @@ import pytest
 from reports.claims import judge, parse, write_page
 from reports.claims.figures import draw
 from reports.claims.finding import Plot, Point
+from reports.claims.page import markdown
 from reports.errors import RecordError
 from reports.statistics import Estimate, Interval
 
@@ -44,6 +45,19 @@ def rising(trials, slope: float) -> list[Any]:
         for power, rank in enumerate((1, 2, 4))
         for record in trials("lora", [0.6 + slope * power] * 3, options={"rank": rank})
     ]
+
+
+def test_the_verdicts_as_markdown(trials, tmp_path: Path) -> None:
+    judgements = [judge("later", claim(number=4)), judge("rank", claim(), rising(trials, 0.03))]
+    table = markdown(judgements)
+    rows = table.splitlines()
+    assert len(rows) == 4
+    assert rows[2].startswith("| 3 | It rises ")
+    assert rows[2].endswith(" | supported | ✓ The score rises. 0.030 (0.030 to 0.030) |")
+    assert rows[3].endswith(" | not decided | ? The score rises. – |")
+    assert HOSTILE not in table
+    write_page(judgements, tmp_path)
+    assert (tmp_path / "claims.md").read_text() == table
 
 
 def test_a_page_of_verdicts_with_figures(trials, tmp_path: Path) -> None:
