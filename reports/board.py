@@ -176,7 +176,7 @@ def make_board(
     )
 
 
-def _order(record: Record) -> tuple[str, str, str, int, str, bool]:
+def _order(record: Record) -> tuple[str, str, str, int, str, bool, str]:
     which = identity(record)
     return which.model, which.task, which.method, which.seed, *trial_key(record)
 

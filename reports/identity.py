@@ -64,12 +64,24 @@ def is_search(record: Record) -> bool:
     return record.spec.get("search") is True
 
 
-def trial_key(record: Record) -> tuple[str, bool]:
-    """What may be there once: a trial, as it was set by hand or as a search found it.
+CLAIM = "claim-"
+"""What the name of a study that tests a claim begins with."""
 
-    Both train the same, so that their scores are equal; they answer different questions.
+TrialKey = tuple[str, bool, str]
+
+
+def trial_key(record: Record) -> TrialKey:
+    """What may be there once: a trial of a study, as it was set by hand or as a search found it.
+
+    The same trial in another study, or set another way, has the same scores and answers another question; no
+    comparison takes both.
     """
-    return record.trial_id, record.tuning is not None
+    return record.trial_id, record.tuning is not None, record.study
+
+
+def is_for_claim(record: Record) -> bool:
+    """Whether a trial was run to test a claim; it is compared with the others of its study alone."""
+    return record.study.startswith(CLAIM)
 
 
 def spec_hash(spec: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from typing import Annotated, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from reports.identity import trial_key
+from reports.identity import TrialKey, trial_key
 from reports.schema import Record
 
 ROOT: Final = Path(__file__).resolve().parent
@@ -49,7 +49,7 @@ class Origin:
         return f"{TOLD[self.kind]} ({self.by})" if self.by else TOLD[self.kind]
 
 
-Origins = Mapping[tuple[str, bool], Origin]
+Origins = Mapping[TrialKey, Origin]
 """Who measured each trial, by its ``identity.trial_key``."""
 
 UNKNOWN: Final = Origin("self-reported")

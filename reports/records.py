@@ -15,7 +15,7 @@ from reports.bounds import MAX_FILES, check_values, parsed, step
 from reports.checks import check_record
 from reports.errors import RecordError
 from reports.files import is_of_a_site, write_atomically
-from reports.identity import identity, is_search, trial_key
+from reports.identity import TrialKey, identity, is_search, trial_key
 from reports.schema import SCHEMA_VERSION, Record
 
 LATENCY_SUFFIX = ".latency.json"
@@ -103,7 +103,7 @@ def read_records(source: Path | str | Iterable[Path | str]) -> list[Record]:
 
 def located_records(source: Path | str | Iterable[Path | str]) -> dict[Path, Record]:
     """The records of :func:`read_records` by the file that each comes from."""
-    seen: dict[tuple[str, bool], Path] = {}
+    seen: dict[TrialKey, Path] = {}
     records = {}
     for path in record_files(source):
         record = read_record(path)

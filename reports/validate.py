@@ -16,7 +16,7 @@ from reports.bounds import parsed
 from reports.checks import record_faults
 from reports.consistency import arithmetic_faults
 from reports.errors import RecordError
-from reports.identity import identity, is_search
+from reports.identity import identity, is_for_claim, is_search
 from reports.latency import read_latency
 from reports.records import LATENCY_SUFFIX, SEARCH_SUFFIX, record_files, search_files, type_faults, upgraded
 from reports.schema import Record
@@ -134,9 +134,12 @@ def _trial(path: Path) -> Checked:
 def _together(checked: Sequence[Checked]) -> Findings:
     """What only shows in several records: repeated trials, tasks that differ, cells with missing seeds."""
     found = Findings()
-    records = [one.record for one in checked if one.record and not is_search(one.record)]
+    compared: dict[str, list[Record]] = defaultdict(list)
+    for one in checked:
+        if one.record and not is_search(one.record):
+            compared[one.record.study if is_for_claim(one.record) else ""].append(one.record)
     try:
-        known = sections(records)
+        known = [section for records in compared.values() for section in sections(records)]
     except RecordError as error:
         found.faults.append(str(error).removesuffix("."))
         return found

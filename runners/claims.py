@@ -14,7 +14,7 @@ from pathlib import Path
 from methods import MethodError
 from methods.errors import nearest
 from reports.claims import Claim, Judgement, judge, parse
-from reports.identity import trial_key
+from reports.identity import CLAIM, trial_key
 from reports.latency import read_latencies
 from reports.origins import UNKNOWN, Origins, trusted
 from reports.records import read_records
@@ -25,8 +25,6 @@ from runners.latency_study import LatencyStudy
 from runners.spec import SpecError, TrialSpec
 from runners.study import Study
 from tasks import TaskError
-
-PREFIX = "claim-"
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class ClaimStudy:
 
 def names() -> tuple[str, ...]:
     """The claims that come with Paretune, in the order of their numbers."""
-    found = [name.removeprefix(PREFIX) for name in study.built_in() if name.startswith(PREFIX)]
+    found = [name.removeprefix(CLAIM) for name in study.built_in() if name.startswith(CLAIM)]
     return tuple(sorted(found, key=lambda name: read(name).claim.number))
 
 
@@ -60,16 +58,16 @@ def read(name: str, data: str | None = None) -> ClaimStudy:
     if path.is_file():
         content = study.content(name)
     else:
-        short = name.removeprefix(PREFIX)
-        valid = [known.removeprefix(PREFIX) for known in study.built_in() if known.startswith(PREFIX)]
+        short = name.removeprefix(CLAIM)
+        valid = [known.removeprefix(CLAIM) for known in study.built_in() if known.startswith(CLAIM)]
         if short not in valid:
             hint = nearest(short, valid)
             raise SpecError(f"there is no claim {name!r}: give one of the built-in claims or a file; {hint}.")
-        content = study.content(PREFIX + short)
+        content = study.content(CLAIM + short)
     claim = parse(content.get("claim"), content["name"])
     timed = content.get("kind") == "latency"
     made = latency_study.parse(content) if timed else study.parse(content, data)
-    return ClaimStudy(content["name"].removeprefix(PREFIX), claim, made)
+    return ClaimStudy(content["name"].removeprefix(CLAIM), claim, made)
 
 
 def run(

@@ -12,7 +12,7 @@ import yaml
 import reports
 from reports.claims import judge
 from reports.errors import RecordError
-from reports.identity import trial_key
+from reports.identity import CLAIM, trial_key
 from reports.latency import read_latencies
 from reports.origins import Origin
 from reports.records import read_records, write_record
@@ -55,10 +55,10 @@ def trials_file(tiny_model: str, glue_folder: str, quick: dict[str, Any], tmp_pa
 def test_built_in_claims_are_whole(name: str) -> None:
     item = claims.read(name)
     assert item.name == name
-    assert item.study.name == claims.PREFIX + name
+    assert item.study.name == CLAIM + name
     assert item.study.title
     assert "minutes" in item.study.description
-    assert claims.read(claims.PREFIX + name) == item
+    assert claims.read(CLAIM + name) == item
     verdict = judge(name, item.claim)
     assert verdict.verdict == "not decided"
     for part in item.claim.parts:
@@ -231,6 +231,24 @@ def test_report_parts_the_records_of_claims_from_the_comparison(
     # And where there is nothing else:
     assert paretune("report", str(tmp_path / "records"), "--out", str(tmp_path / "alone")) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "alone" / "claims.html")
+
+
+def test_two_claims_may_ask_for_the_same_trial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = measured("task-switching")
+    for number, study in enumerate(("claim-task-switching", "claim-seed-variance")):
+        for record in mine:
+            write_record(record.model_copy(update={"study": study}), tmp_path / str(number))
+    found = read_records(tmp_path)
+    assert len(found) == 2 * len(mine)
+    judged, rest, _ = claims.sort_out(found, [], {})
+    assert [(claim.name, len(claim.records)) for claim in judged] == [
+        ("seed-variance", 0),  # its trials are others
+        ("task-switching", len(mine)),
+    ]
+    assert len(rest) == len(mine)
+    write_record(mine[0], tmp_path / "again")
+    assert paretune("report", str(tmp_path), "--out", str(tmp_path / "site")) == 2
+    assert "a trial counts once" in capsys.readouterr().err
 
 
 def test_a_submission_turns_no_verdict() -> None:
