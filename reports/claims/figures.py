@@ -49,7 +49,7 @@ def draw(plot: Plot) -> go.Figure | None:
         template="none",
         **LOOK,
         margin={"l": 64, "r": 24, "t": 24, "b": 72},
-        height=460,
+        height=130 + 44 * max(map(len, known.values())) if named else 460,
         showlegend=len(known) > 1,
         legend={"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
         colorway=[ACCENT],
