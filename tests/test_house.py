@@ -98,8 +98,9 @@ def test_imported_records_are_of_another_suite(folder: Path) -> None:
         assert record.tuning is None
 
 
-def test_the_readme_shows_the_published_table() -> None:
-    table = markdown_table(read_records(ROOT / "reports" / "leaderboards" / "rotten-tomatoes"))
+@pytest.mark.parametrize("board", ["rotten-tomatoes", "tuned-reviews"])
+def test_the_readme_shows_the_published_tables(board: str) -> None:
+    table = markdown_table(read_records(ROOT / "reports" / "leaderboards" / board))
     assert table.strip() in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
