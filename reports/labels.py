@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from reports import text
 from reports.identity import Identity
 from reports.origins import Origin, trusted
+
+FIRST = ("steps", "epochs", "train_examples", "batch_size", "max_length", "search", "learning_rate")
+"""Settings that a name tells before others, where one of several will do."""
 
 
 def labels(
@@ -18,8 +21,9 @@ def labels(
 ) -> list[str]:
     """A name for each row, no two alike: comparisons tell methods apart by it.
 
-    The method's name, with the options and settings in which rows of that method differ, or what another
-    suite calls the row. Names that people would read as the same are numbered.
+    The method's name, with the options in which rows of that method differ and as few settings as are
+    needed beside them, or what another suite calls the row. Names that people would read as the same are
+    numbered.
 
     Args:
         identities: what the rows are.
@@ -53,20 +57,49 @@ def _by_difference(identities: Sequence[Identity]) -> list[str]:
     by_method: dict[str, list[Identity]] = defaultdict(list)
     for which in identities:
         by_method[which.method].append(which)
+    named = {method: _telling(twins) for method, twins in by_method.items()}
     names = []
     for which in identities:
-        twins = by_method[which.method]
         parts = [
             f"{key}={_short(values[key])}"
-            for values, others in (
-                (which.options, [twin.options for twin in twins]),
-                (which.settings, [twin.settings for twin in twins]),
-            )
-            for key in sorted({key for other in others for key in other})
-            if key in values and any(key not in other or other[key] != values[key] for other in others)
+            for values, keys in zip((which.options, which.settings), named[which.method], strict=True)
+            for key in keys
+            if key in values
         ]
         names.append(f"{which.method} ({', '.join(parts)})" if parts else which.method)
     return names
+
+
+def _telling(twins: Sequence[Identity]) -> tuple[list[str], list[str]]:
+    """The options in which rows of one method differ, and as few settings as tell the rest apart."""
+    options = _differing([twin.options for twin in twins])
+    left = _differing([twin.settings for twin in twins])
+    left.sort(key=lambda key: FIRST.index(key) if key in FIRST else len(FIRST))
+    settings: list[str] = []
+
+    def told_apart(keys: Sequence[str]) -> int:
+        shown = [
+            [(key, _short(values[key])) for values, of in ((twin.options, options), (twin.settings, keys))
+             for key in of if key in values]
+            for twin in twins
+        ]  # fmt: skip
+        return len({tuple(each) for each in shown})
+
+    while left and told_apart([*settings, *left]) > told_apart(settings):
+        best = max(left, key=lambda key: told_apart([*settings, key]))  # the first of equals
+        settings.append(best)
+        left.remove(best)
+    return options, settings
+
+
+def _differing(several: Sequence[Mapping[str, Any]]) -> list[str]:
+    keys = sorted({key for values in several for key in values})
+    first = several[0]
+    return [
+        key
+        for key in keys
+        if any((key in values) != (key in first) or values.get(key) != first.get(key) for values in several)
+    ]
 
 
 def _short(value: Any) -> str:

@@ -15,7 +15,7 @@ from reports.aggregate import Row, make_row
 from reports.checks import RANGES
 from reports.errors import RecordError
 from reports.identity import identity, trial_key
-from reports.labels import labels
+from reports.labels import labels, seen_as
 from reports.origins import UNKNOWN, Origin, Origins, trusted
 from reports.pareto import pareto_front
 from reports.schema import MetricInfo, Record, TaskInfo
@@ -153,6 +153,11 @@ def _section(key: tuple[str, str, str], records: list[Record], origins: Origins,
         for name, group, who in zip(names, groups, known, strict=True)
     ]
     ranked, apart = _split(rows)
+    # What is only shown must not lengthen the names of what is compared; its own tell it from all.
+    which = [identity(row.records[0]) for row in ranked]
+    short = labels(which, [row.origin for row in ranked], told=several and not suite)
+    if not {seen_as(name) for name in short} & {seen_as(row.label) for row in apart}:
+        ranked = [replace(row, label=name) for row, name in zip(ranked, short, strict=True)]
     section = Section(model, task, info, tuple(ranked), suite=suite or None)
     points = [(row.trainable_parameters, row.score.mean) for row in ranked]
     front = pareto_front(points, higher_is_better=section.higher_is_better)

@@ -16,6 +16,19 @@ def test_what_differs_is_in_the_name(make_record):
     assert _labels(records) == ["lora (rank=4)", "lora (rank=8)", "head"]
 
 
+def test_a_name_tells_no_more_settings_than_it_has_to(make_record):
+    longer = {"steps": 480, "train_examples": 640, "evaluate_every": 60}
+    records = [make_record(), make_record(protocol=longer), make_record(protocol=longer, learning_rate=0.1)]
+    assert _labels(records) == [
+        "lora (steps=240, learning_rate=0.001)",
+        "lora (steps=480, learning_rate=0.001)",
+        "lora (steps=480, learning_rate=0.1)",
+    ]
+    assert _labels(records[:2]) == ["lora (steps=240)", "lora (steps=480)"]
+    tuned = [make_record(options={"rank": 4}), make_record(options={"rank": 8}, protocol=longer)]
+    assert _labels(tuned) == ["lora (rank=4)", "lora (rank=8)"]
+
+
 def test_names_that_look_alike_are_numbered(make_record):
     records = [make_record(name) for name in ("lora", "lo\u200bra", "ＬＯＲＡ", "lora #2")]
     found = _labels(records)

@@ -11,6 +11,7 @@ import pytest
 from reports import build_site
 from reports.board import IMPORTED, make_board
 from reports.export import latex_table, markdown_report
+from reports.identity import trial_key
 from reports.origins import Origin
 from reports.schema import Suite
 
@@ -127,8 +128,8 @@ def test_where_nothing_is_ranked_there_is_no_table_to_filter(make_record, tmp_pa
 def test_each_row_says_who_measured_it(make_record, tmp_path: Path) -> None:
     ours, ada = make_record(), make_record("head")
     known = {
-        (ours.trial_id, False): Origin("maintainers", ""),
-        (ada.trial_id, False): Origin("self-reported", "ada"),
+        trial_key(ours): Origin("maintainers", ""),
+        trial_key(ada): Origin("self-reported", "ada"),
     }
     page = Reader(build_site([ours, ada], tmp_path, origins=known).read_text())
     assert "measured by the maintainers" in page.text
