@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import torch
+
+# Consoles take their width when their module is first imported, whichever test comes first.
+os.environ["COLUMNS"] = "300"
 
 
 @pytest.fixture(autouse=True, scope="module")

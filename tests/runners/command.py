@@ -9,11 +9,8 @@ from runners import cli
 
 
 def paretune(*arguments: str) -> int:
-    """Run the command as a user does, on a wide terminal; return the exit code."""
-    with (
-        mock.patch.object(sys, "argv", ["paretune", *arguments]),
-        mock.patch.dict("os.environ", COLUMNS="300"),
-    ):
+    """Run the command as a user does, on a wide terminal (see `tests/conftest.py`); return the exit code."""
+    with mock.patch.object(sys, "argv", ["paretune", *arguments]):
         try:
             cli.main()
         except SystemExit as end:

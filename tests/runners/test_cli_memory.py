@@ -19,11 +19,6 @@ def small(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.fixture(autouse=True)
-def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runners.cli_memory.out.width", 120, raising=False)
-
-
 def test_every_method_is_predicted_unless_named(small: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert paretune("memory", small, "--batch", "2", "--length", "30", "--predict", "--json") == 0
     found = json.loads(capsys.readouterr().out)
