@@ -60,12 +60,8 @@ def _by_difference(identities: Sequence[Identity]) -> list[str]:
     named = {method: _telling(twins) for method, twins in by_method.items()}
     names = []
     for which in identities:
-        parts = [
-            f"{key}={_short(values[key])}"
-            for values, keys in zip((which.options, which.settings), named[which.method], strict=True)
-            for key in keys
-            if key in values
-        ]
+        options, settings = named[which.method]
+        parts = [*_shown(which.options, options), *_shown(which.settings, settings)]
         names.append(f"{which.method} ({', '.join(parts)})" if parts else which.method)
     return names
 
@@ -78,18 +74,17 @@ def _telling(twins: Sequence[Identity]) -> tuple[list[str], list[str]]:
     settings: list[str] = []
 
     def told_apart(keys: Sequence[str]) -> int:
-        shown = [
-            [(key, _short(values[key])) for values, of in ((twin.options, options), (twin.settings, keys))
-             for key in of if key in values]
-            for twin in twins
-        ]  # fmt: skip
-        return len({tuple(each) for each in shown})
+        return len({(_shown(twin.options, options), _shown(twin.settings, keys)) for twin in twins})
 
     while left and told_apart([*settings, *left]) > told_apart(settings):
         best = max(left, key=lambda key: told_apart([*settings, key]))  # the first of equals
         settings.append(best)
         left.remove(best)
     return options, settings
+
+
+def _shown(values: Mapping[str, Any], keys: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{key}={_short(values[key])}" for key in keys if key in values)
 
 
 def _differing(several: Sequence[Mapping[str, Any]]) -> list[str]:
