@@ -101,7 +101,8 @@ def sort_out(
 ) -> tuple[list[Judgement], list[Record], list[LatencyRecord]]:
     """Part the records of the built-in claims' studies from those of a comparison.
 
-    Where the maintainers measured a claim, theirs alone decide it: a submission turns no verdict.
+    Where the maintainers ran trials for a claim, theirs alone decide it: a submission turns no verdict.
+    Latency comparisons have no known origin, so all of them count.
 
     Returns:
         the verdict on every claim that has records, the other trials, the other latency comparisons.
