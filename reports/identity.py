@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.errors import RecordError
-from reports.schema import Record
+from reports.schema import LatencyRecord, Record
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,24 @@ def trial_key(record: Record) -> TrialKey:
     comparison takes both.
     """
     return record.trial_id, record.tuning is not None, record.study
+
+
+def comparison_id(record: LatencyRecord) -> str:
+    """SHA-256 of what was compared on which input, whatever the outcome, in hexadecimal."""
+    content = [
+        [record.model, record.weights, record.dtype, record.seed, record.environment.threads],
+        [record.phase, record.batch_size, record.sequence_length, record.decode_tokens],
+        [[entry.method, entry.options, entry.merged] for entry in record.entries],
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+ComparisonKey = tuple[str, str, str]
+
+
+def comparison_key(record: LatencyRecord) -> ComparisonKey:
+    """What may be there once: a latency comparison as it was measured at one time for one study."""
+    return comparison_id(record), record.started_at, record.study
 
 
 def is_for_claim(record: Record) -> bool:

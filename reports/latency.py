@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -14,20 +13,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from reports import text
 from reports.errors import RecordError
 from reports.files import write_atomically
+from reports.identity import ComparisonKey, comparison_id, comparison_key
+from reports.origins import Origins, origin_of
 from reports.records import LATENCY_SUFFIX, first_fault, parsed, safe_name
 from reports.schema import LATENCY_SCHEMA_VERSION, LatencyEntry, LatencyRecord
 
 PUBLISHED = Path(__file__).parent / "published" / "latency.csv"
-
-
-def comparison_id(record: LatencyRecord) -> str:
-    """SHA-256 of what was compared on which input, whatever the outcome, in hexadecimal."""
-    content = [
-        [record.model, record.weights, record.dtype, record.seed, record.environment.threads],
-        [record.phase, record.batch_size, record.sequence_length, record.decode_tokens],
-        [[entry.method, entry.options, entry.merged] for entry in record.entries],
-    ]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def write_latency(record: LatencyRecord, folder: Path | str) -> Path:
@@ -60,7 +51,16 @@ def read_latency(path: Path | str) -> LatencyRecord:
 
 
 def read_latencies(source: Path | str | Iterable[Path | str]) -> list[LatencyRecord]:
-    """Read a file, a folder (every comparison below it) or several of either; short inputs first."""
+    """Read a file, a folder (every comparison below it) or several of either; short inputs first.
+
+    Raises:
+        RecordError: a file that cannot be read, or a comparison that is there twice; one sentence.
+    """
+    return list(located_latencies(source).values())
+
+
+def located_latencies(source: Path | str | Iterable[Path | str]) -> dict[Path, LatencyRecord]:
+    """The comparisons of :func:`read_latencies` by the file that each comes from."""
     sources = [source] if isinstance(source, (str, Path)) else list(source)
     files: dict[Path, None] = {}
     for item in map(Path, sources):
@@ -68,8 +68,20 @@ def read_latencies(source: Path | str | Iterable[Path | str]) -> list[LatencyRec
             files |= dict.fromkeys(path for path in sorted(item.rglob(f"*{LATENCY_SUFFIX}")))
         elif item.name.endswith(LATENCY_SUFFIX):
             files[item] = None
-    found = [read_latency(path) for path in files]
-    return sorted(found, key=lambda r: (r.study, r.model, r.phase, r.sequence_length, r.batch_size))
+    seen: dict[ComparisonKey, Path] = {}
+    found = {}
+    for path in files:
+        record = read_latency(path)
+        key = comparison_key(record)
+        if key in seen:
+            raise RecordError(f"{path}: repeats the comparison of {seen[key]}, and one counts once.")
+        seen[key] = path
+        found[path] = record
+    return dict(sorted(found.items(), key=lambda item: _order(item[1])))
+
+
+def _order(record: LatencyRecord) -> tuple[str, str, str, int, int]:
+    return record.study, record.model, record.phase, record.sequence_length, record.batch_size
 
 
 class Published(BaseModel):
@@ -130,20 +142,26 @@ def verdicts(record: LatencyRecord) -> list[str]:
 _OF_THE_RECORD = {"study", "model", "dtype", "phase", "batch_size", "sequence_length"}
 
 
-def frame(records: Sequence[LatencyRecord]) -> pd.DataFrame:
-    """One row per contender and comparison, with raw numbers."""
+def frame(records: Sequence[LatencyRecord], origins: Origins | None = None) -> pd.DataFrame:
+    """One row per contender and comparison, with raw numbers.
+
+    Args:
+        records: what to list.
+        origins: who measured a comparison; what is not in it is self-reported.
+    """
+    measured = [(record, origin_of(record, origins)) for record in records]
     rows = [
         {
-            **record.model_dump(
-                include={"study", "model", "dtype", "phase", "batch_size", "sequence_length"}
-            ),
+            **record.model_dump(include=_OF_THE_RECORD),
             **entry.model_dump(exclude={"options"}),
             "rounds": record.rounds,
             "trusted": record.trusted,
             "device": record.environment.device_name,
             "threads": record.environment.threads,
+            "origin": origin.kind,
+            "submitter": origin.by or None,
         }
-        for record in records
+        for record, origin in measured
         for entry in record.entries
     ]
     return pd.DataFrame(rows)

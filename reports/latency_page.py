@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,6 +14,7 @@ from plotly.subplots import make_subplots
 from reports import text
 from reports.figures import COLOURS, GRID, LOOK, NEUTRAL, figure_json, plain
 from reports.latency import Published, published, published_rows, verdicts
+from reports.origins import UNKNOWN, Origin, Origins, origin_of
 from reports.schema import LatencyEntry, LatencyRecord
 
 PHASES = {"forward": "One pass", "prefill": "Pass up to the first new token", "decode": "One further token"}
@@ -42,7 +44,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Group:
-    """The comparisons of one model in one phase."""
+    """The comparisons of one model in one phase, on one device by whoever measured them."""
 
     anchor: str
     title: str
@@ -54,13 +56,22 @@ class Group:
     """What papers print for this model on inputs that were not measured here."""
 
 
-def groups(records: Sequence[LatencyRecord]) -> list[Group]:
-    """One group per model and phase."""
+def groups(records: Sequence[LatencyRecord], origins: Origins | None = None) -> list[Group]:
+    """One group per model, phase, device and whoever measured: what may stand in one figure."""
+
+    def together(record: LatencyRecord) -> tuple[str, ...]:
+        where = record.environment
+        device = (where.device_name, text.plural(where.threads, "thread"), record.dtype)
+        return record.model, record.phase, *device, origin_of(record, origins).told
+
     found = []
-    ordered = sorted(records, key=lambda r: (r.model, r.phase, r.sequence_length, r.batch_size))
-    for number, (_, members) in enumerate(groupby(ordered, key=lambda r: (r.model, r.phase)), start=1):
+    ordered = sorted(records, key=lambda r: (together(r), r.sequence_length, r.batch_size))
+    # The device and the origin stand in the heading where a model and phase has several.
+    several = Counter(key[:2] for key in {together(record) for record in records})
+    for number, (key, members) in enumerate(groupby(ordered, key=together), start=1):
         cells = list(members)
         first = cells[0]
+        name = f"{PHASES[first.phase]} of {text.clean(first.model)}"
         tables = [_table(record) for record in cells]
         here = {(record.batch_size, record.sequence_length) for record in cells}
         missing = [
@@ -72,8 +83,8 @@ def groups(records: Sequence[LatencyRecord]) -> list[Group]:
         found.append(
             Group(
                 anchor=f"latency-{number}",
-                title=f"{PHASES[first.phase]} of {text.clean(first.model)}",
-                facts=_facts(cells),
+                title=", ".join([name, *map(text.clean, key[2:])]) if several[key[:2]] > 1 else name,
+                facts=_facts(cells, origin_of(first, origins)),
                 tables=tables,
                 figure=(f"latency-{number}-overhead", Markup(figure_json(figure))) if figure else None,
                 not_measured=missing if first.phase != "decode" else [],
@@ -87,7 +98,7 @@ def _table(record: LatencyRecord) -> Table:
     return Table(record, lines, verdicts(record))
 
 
-def _facts(cells: Sequence[LatencyRecord]) -> list[tuple[str, str]]:
+def _facts(cells: Sequence[LatencyRecord], origin: Origin) -> list[tuple[str, str]]:
     first = cells[0]
     where = first.environment
     packages = ", ".join(f"{text.clean(k)} {text.clean(v)}" for k, v in sorted(where.packages.items()))
@@ -104,6 +115,7 @@ def _facts(cells: Sequence[LatencyRecord]) -> list[tuple[str, str]]:
             f"paretune {text.setting(where.paretune_version)}, commit {text.clean(where.commit or '–')}",
         ),
         ("Measured", text.clean(first.started_at)),
+        *([("Who measured it", text.clean(origin.told))] if origin != UNKNOWN else []),
     ]
 
 

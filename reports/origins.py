@@ -18,8 +18,8 @@ from typing import Annotated, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from reports.identity import TrialKey, trial_key
-from reports.schema import Record
+from reports.identity import ComparisonKey, TrialKey, comparison_key, trial_key
+from reports.schema import LatencyRecord, Record
 
 ROOT: Final = Path(__file__).resolve().parent
 MANIFEST: Final = "origins.yaml"
@@ -49,8 +49,8 @@ class Origin:
         return f"{TOLD[self.kind]} ({self.by})" if self.by else TOLD[self.kind]
 
 
-Origins = Mapping[TrialKey, Origin]
-"""Who measured each trial, by its ``identity.trial_key``."""
+Origins = Mapping[TrialKey | ComparisonKey, Origin]
+"""Who measured each trial and each latency comparison, by ``identity.trial_key`` and ``comparison_key``."""
 
 UNKNOWN: Final = Origin("self-reported")
 """Of a record of which nothing is known but what it says."""
@@ -68,14 +68,20 @@ class _Manifest(BaseModel):
     reproduced: dict[_Sha256, str] = {}
 
 
-def origins(located: Mapping[Path, Record], root: Path = ROOT) -> Origins:
-    """The origin of each record by its trial's key.
+def origins(located: Mapping[Path, Record | LatencyRecord], root: Path = ROOT) -> Origins:
+    """The origin of each record by its key.
 
     Args:
-        located: records by their file, as ``records.located_records`` reads them.
+        located: records by their file, as ``records.located_records`` and ``latency.located_latencies`` read
+            them.
         root: the folder that has the manifest; ours, except in tests.
     """
-    return {trial_key(record): _origin(path, record, root) for path, record in located.items()}
+    return {_key(record): _origin(path, record, root) for path, record in located.items()}
+
+
+def origin_of(record: Record | LatencyRecord, known: Origins | None) -> Origin:
+    """Who measured one record; self-reported, where that is not known."""
+    return (known or {}).get(_key(record), UNKNOWN)
 
 
 def trusted(origin: Origin) -> bool:
@@ -83,8 +89,12 @@ def trusted(origin: Origin) -> bool:
     return origin.kind == "maintainers"
 
 
-def _origin(path: Path, record: Record, root: Path) -> Origin:
-    if record.suite is not None:
+def _key(record: Record | LatencyRecord) -> TrialKey | ComparisonKey:
+    return trial_key(record) if isinstance(record, Record) else comparison_key(record)
+
+
+def _origin(path: Path, record: Record | LatencyRecord, root: Path) -> Origin:
+    if isinstance(record, Record) and record.suite is not None:
         return Origin("another suite", record.suite.name)
     manifest = _manifest(root / MANIFEST)
     try:  # resolved, so that neither a link nor `..` lends a file the trust of a folder

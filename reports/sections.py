@@ -16,7 +16,7 @@ from reports.checks import RANGES
 from reports.errors import RecordError
 from reports.identity import identity, trial_key
 from reports.labels import labels, seen_as
-from reports.origins import UNKNOWN, Origin, Origins, trusted
+from reports.origins import Origin, Origins, origin_of, trusted
 from reports.pareto import pareto_front
 from reports.schema import MetricInfo, Record, TaskInfo
 from reports.statistics import MIN_SEEDS
@@ -108,10 +108,8 @@ def sections(records: Sequence[Record], origins: Origins | None = None) -> list[
     groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
     for record in records:
         groups[identity(record).section].append(record)
-    known = origins or {}
-    ours = [trial_key(record) for record in records if record.suite is None]
-    several = len({known.get(trial, UNKNOWN) for trial in ours}) > 1
-    return [_section(key, groups[key], known, several) for key in sorted(groups)]
+    several = len({origin_of(record, origins) for record in records if record.suite is None}) > 1
+    return [_section(key, groups[key], origins, several) for key in sorted(groups)]
 
 
 def refuse_duplicates(records: Sequence[Record]) -> None:
@@ -131,12 +129,13 @@ def refuse_duplicates(records: Sequence[Record]) -> None:
         cells.add(cell)
 
 
-def _section(key: tuple[str, str, str], records: list[Record], origins: Origins, several: bool) -> Section:
+def _section(
+    key: tuple[str, str, str], records: list[Record], origins: Origins | None, several: bool
+) -> Section:
     suite, model, task = key
 
     def origin(record: Record) -> Origin:
-        known = origins.get(trial_key(record), UNKNOWN)
-        return Origin("another suite", suite) if suite else known
+        return Origin("another suite", suite) if suite else origin_of(record, origins)
 
     # The maintainers' first: what the task is and what the majority answer scores is taken from them.
     records = sorted(records, key=lambda record: not trusted(origin(record)))

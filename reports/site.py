@@ -147,7 +147,7 @@ def _pages(board: Board) -> Iterator[Page]:
 def _data(board: Board) -> Iterator[tuple[str, str | bytes]]:
     """The tables by file name."""
     if board.latencies:
-        yield "latency.csv", safe_csv(frame(board.latencies))
+        yield "latency.csv", safe_csv(frame(board.latencies, board.origins))
     if not board.records:
         return
     if not board.measured_by and (found := curves(board.records)):

@@ -16,10 +16,10 @@ from reports.bounds import parsed
 from reports.checks import record_faults
 from reports.consistency import arithmetic_faults
 from reports.errors import RecordError
-from reports.identity import identity, is_for_claim, is_search
+from reports.identity import ComparisonKey, comparison_key, identity, is_for_claim, is_search
 from reports.latency import read_latency
 from reports.records import LATENCY_SUFFIX, SEARCH_SUFFIX, record_files, search_files, type_faults, upgraded
-from reports.schema import Record
+from reports.schema import LatencyRecord, Record
 from reports.sections import sections
 
 MAX_FAULTS: Final = 50  # of one file
@@ -37,11 +37,12 @@ class Findings:
 
 @dataclass
 class Checked(Findings):
-    """One file; ``kind`` is null where the file could not be read that far."""
+    """One file; ``kind`` is null where it could not be read that far, as are ``record`` or ``comparison``."""
 
     file: str = ""
     kind: Literal["trial", "latency"] | None = None
     record: Record | None = None
+    comparison: LatencyRecord | None = None
 
     def add(self, found: Findings) -> None:
         """Take over what a further check found."""
@@ -75,7 +76,7 @@ def validate(
         if one.record and not one.faults:
             for check in further:
                 one.add(check(one.record))
-    return checked, _together([one for one in checked if one.record and not one.faults])
+    return checked, _together([one for one in checked if not one.faults])
 
 
 def _others(sources: Sequence[Path]) -> list[Path]:
@@ -97,6 +98,7 @@ def _latency(path: Path) -> Checked:
     except RecordError as error:
         one.faults.append(str(error).removeprefix(f"{path}: ").removesuffix("."))
         return one
+    one.comparison = record
     for index, entry in enumerate(record.entries):
         if not entry.ratio_low <= entry.ratio <= entry.ratio_high:
             one.faults.append(f"$.entries[{index}].ratio is {entry.ratio:g}, outside its interval")
@@ -132,8 +134,15 @@ def _trial(path: Path) -> Checked:
 
 
 def _together(checked: Sequence[Checked]) -> Findings:
-    """What only shows in several records: repeated trials, tasks that differ, cells with missing seeds."""
+    """What only shows in several records: repeats, tasks that differ, cells with missing seeds."""
     found = Findings()
+    timed: dict[ComparisonKey, str] = {}
+    for one in checked:
+        if not one.comparison:
+            continue
+        first = timed.setdefault(comparison_key(one.comparison), one.file)
+        if first != one.file:
+            found.faults.append(f"{one.file} repeats the comparison of {first}, and one counts once")
     compared: dict[str, list[Record]] = defaultdict(list)
     for one in checked:
         if one.record and not is_search(one.record):

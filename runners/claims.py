@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from methods import MethodError
 from methods.errors import nearest
 from reports.claims import Claim, Judgement, judge, parse
-from reports.identity import CLAIM, trial_key
+from reports.identity import CLAIM
 from reports.latency import read_latencies
-from reports.origins import UNKNOWN, Origins, trusted
+from reports.origins import Origins, origin_of, trusted
 from reports.records import read_records
 from reports.schema import LatencyRecord, Record
 from runners import execute, latency_study, study
@@ -101,8 +102,7 @@ def sort_out(
 ) -> tuple[list[Judgement], list[Record], list[LatencyRecord]]:
     """Part the records of the built-in claims' studies from those of a comparison.
 
-    Where the maintainers ran trials for a claim, theirs alone decide it: a submission turns no verdict.
-    Latency comparisons have no known origin, so all of them count.
+    Where the maintainers measured a claim, their records alone decide it: a submission turns no verdict.
 
     Returns:
         the verdict on every claim that has records, the other trials, the other latency comparisons.
@@ -110,17 +110,24 @@ def sort_out(
     judgements = []
     for name in names():
         item = read(name)
-        trials = [record for record in records if record.study == item.study.name]
-        ours = [record for record in trials if trusted(origins.get(trial_key(record), UNKNOWN))]
-        timed = [record for record in latencies if record.study == item.study.name]
+        trials = _counted([record for record in records if record.study == item.study.name], origins)
+        timed = _counted([record for record in latencies if record.study == item.study.name], origins)
         if not trials and not timed:
             continue
-        judgement = _judge(item, ours or trials, timed)
+        judgement = _judge(item, trials, timed)
         taken = {id(record) for record in (*judgement.records, *judgement.latencies)}
         records = [record for record in records if id(record) not in taken]
         latencies = [record for record in latencies if id(record) not in taken]
         judgements.append(judgement)
     return judgements, list(records), list(latencies)
+
+
+_Record = TypeVar("_Record", Record, LatencyRecord)
+
+
+def _counted(found: list[_Record], origins: Origins) -> list[_Record]:
+    """The maintainers' own, or all of them where there are none."""
+    return [record for record in found if trusted(origin_of(record, origins))] or found
 
 
 def _judge(item: ClaimStudy, records: Sequence[Record], latencies: Sequence[LatencyRecord]) -> Judgement:

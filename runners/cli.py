@@ -138,14 +138,14 @@ def report(
     json_: Json = False,
 ) -> None:
     """Write the comparison as pages with their tables as data; records of claims make a page of verdicts."""
-    from reports import read_latencies
+    from reports.latency import located_latencies
     from reports.origins import origins
     from reports.records import located_records
     from runners import claims
 
-    located = located_records(results)
-    known = origins(located)
-    judged, records, latencies = claims.sort_out(list(located.values()), read_latencies(results), known)
+    trials, timed = located_records(results), located_latencies(results)
+    known = origins({**trials, **timed})
+    judged, records, latencies = claims.sort_out(list(trials.values()), list(timed.values()), known)
     options: dict[str, Any] = {"title": title} if title else {}
     _write_page(records, out_dir, json_, latencies=latencies, origins=known, claims=judged, **options)
 

@@ -18,7 +18,7 @@ def latency_page(board: Board) -> Page | None:
         "latency.html",
         TITLE,
         "latency.html.j2",
-        {"groups": groups(board.latencies)},
+        {"groups": groups(board.latencies, board.origins)},
         (("latency.csv", "CSV"),),
         ("plotly.min.js", "figures.js"),
         about,

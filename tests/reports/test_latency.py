@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 
 from reports import RecordError, build_site, read_latencies, read_records, write_latency
-from reports.latency import published, published_rows, read_latency, verdicts
+from reports.identity import comparison_key
+from reports.latency import frame, published, published_rows, read_latency, verdicts
 from reports.latency_page import groups, overhead
+from reports.origins import Origin
 from reports.schema import Environment, LatencyEntry, LatencyRecord
+from reports.validate import validate
 
 ENVIRONMENT = Environment(
     paretune_version="0.1.0",
@@ -134,6 +137,38 @@ def test_the_figure_has_a_panel_for_each_length_and_the_overhead_in_per_cent() -
 def test_groups_say_what_papers_measured_and_we_did_not() -> None:
     (group,) = groups([record(1, 16), record(1, 128)])
     assert {(row.batch_size, row.sequence_length) for row in group.not_measured} == {(32, 512), (16, 256)}
+
+
+def test_a_comparison_counts_once(tmp_path: Path) -> None:
+    first = write_latency(record(), tmp_path / "a")
+    write_latency(record(study="another"), tmp_path / "b")
+    write_latency(record(started_at="2026-01-02T00:00:00+00:00"), tmp_path / "c")
+    assert len(read_latencies(tmp_path)) == 3
+    write_latency(record(rounds=70), tmp_path / "d")
+    with pytest.raises(RecordError, match=f"d/.* repeats the comparison of {first}"):
+        read_latencies(tmp_path)
+    _, together = validate(tmp_path)
+    assert [fault.split(" ", 1)[1] for fault in together.faults] == [
+        f"repeats the comparison of {first}, and one counts once"
+    ]
+
+
+def test_comparisons_of_others_stand_in_figures_of_their_own(tmp_path: Path) -> None:
+    ours, theirs = record(), record(8, started_at="2026-01-02T00:00:00+00:00")
+    ada = Origin("self-reported", "ada")
+    known = {comparison_key(ours): Origin("maintainers"), comparison_key(theirs): ada}
+    one, two = groups([ours, theirs], known)
+    assert (one.figure, two.figure) == (None, None)
+    assert one.title.endswith("2 threads, float32, measured by the maintainers")
+    assert two.title.endswith("2 threads, float32, self-reported (ada)")
+    assert ("Who measured it", "self-reported (ada)") in two.facts
+    table = frame([ours, theirs], known)
+    assert set(table["origin"]) == {"maintainers", "self-reported"}
+    assert set(table["submitter"].dropna()) == {"ada"}
+    (alone,) = groups([ours, theirs])
+    assert alone.title == "Pass up to the first new token of gpt2-medium"
+    assert alone.figure
+    assert "Who measured it" not in dict(alone.facts)
 
 
 def test_the_page_escapes_and_links(tmp_path: Path) -> None:

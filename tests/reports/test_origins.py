@@ -9,7 +9,8 @@ import yaml
 
 from reports import build_site, compare, markdown_table, write_record
 from reports.identity import trial_key
-from reports.origins import MANIFEST, ROOT, Origin, origins
+from reports.latency import located_latencies
+from reports.origins import MANIFEST, ROOT, Origin, origin_of, origins
 from reports.records import located_records
 from reports.sections import sections
 
@@ -61,6 +62,15 @@ def test_a_reproduced_file_is_known_by_its_content(tmp_path, make_record):
     assert _origin(tmp_path, file) == Origin("reproduced", "ada")
     file.write_text(file.read_text().replace("0.5", "0.6"))
     assert _origin(tmp_path, file) == Origin("self-reported", "ada")
+
+
+def test_a_latency_comparison_is_known_as_a_trial_is():
+    board = ROOT / "leaderboards" / "latency-small-batch"
+    timed, trials = located_latencies(board), located_records(ROOT / "leaderboards" / "rotten-tomatoes")
+    found = origins(trials | timed)
+    assert len(found) == len(trials) + len(timed)
+    assert {origin_of(record, found) for record in timed.values()} == {Origin("maintainers")}
+    assert origin_of(next(iter(timed.values())), None) == Origin("self-reported")
 
 
 def test_our_own_manifest_is_read():

@@ -12,7 +12,7 @@ import yaml
 import reports
 from reports.claims import judge
 from reports.errors import RecordError
-from reports.identity import CLAIM, trial_key
+from reports.identity import CLAIM, comparison_key, trial_key
 from reports.latency import read_latencies
 from reports.origins import Origin
 from reports.records import read_records, write_record
@@ -264,6 +264,19 @@ def test_a_submission_turns_no_verdict() -> None:
     judged, rest, _ = claims.sort_out(ours, [], known)
     assert list(judged[0].records) == ours[:2]
     assert rest == ours[2:]
+
+
+def test_a_submitted_latency_comparison_turns_no_verdict() -> None:
+    board = Path(reports.__file__).parent / "leaderboards" / "claim-merged-lora-latency"
+    ours = read_latencies(board)
+    slow = tuple(entry.model_copy(update={"ratio": 2.0, "ratio_high": 2.1}) for entry in ours[0].entries)
+    theirs = [record.model_copy(update={"entries": slow, "started_at": "2026-01-01"}) for record in ours]
+    known = {comparison_key(record): Origin("maintainers") for record in ours}
+    judged, _, rest = claims.sort_out([], [*theirs, *ours], known)
+    assert list(judged[0].latencies) == ours
+    assert rest == theirs
+    judged, _, rest = claims.sort_out([], theirs, known)
+    assert list(judged[0].latencies) == theirs  # nobody else measured it
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
