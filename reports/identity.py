@@ -67,6 +67,9 @@ def is_search(record: Record) -> bool:
 CLAIM = "claim-"
 """What the name of a study that tests a claim begins with."""
 
+INTRINSIC = "intrinsic"
+"""What the name of a study that searches for an intrinsic dimension begins with."""
+
 TrialKey = tuple[str, bool, str]
 
 
@@ -100,6 +103,11 @@ def comparison_key(record: LatencyRecord) -> ComparisonKey:
 def is_for_claim(record: Record) -> bool:
     """Whether a trial was run to test a claim; it is compared with the others of its study alone."""
     return record.study.startswith(CLAIM)
+
+
+def is_for_dimensions(record: Record) -> bool:
+    """Whether a trial belongs to a search for an intrinsic dimension, which has a page of its own."""
+    return record.study.startswith(INTRINSIC)
 
 
 def spec_hash(spec: Mapping[str, Any]) -> str:

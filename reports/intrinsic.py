@@ -214,7 +214,7 @@ def sentences(curve: Curve) -> list[str]:
 
 def _where(found: Found) -> str:
     if found.reached is None:
-        return f"not reached up to d = {text.count(found.missed)}"
+        return f"not reached at any d that was tried, the largest {text.count(found.missed)}"
     if found.missed is None:
         return f"reached at d = {text.count(found.reached)}, the smallest that was tried"
     return f"reached at d = {text.count(found.reached)}, not at {text.count(found.missed)}"

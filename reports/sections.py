@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from reports.aggregate import Row, make_row
 from reports.checks import RANGES
 from reports.errors import RecordError
-from reports.identity import identity, trial_key
+from reports.identity import identity, is_for_dimensions, trial_key
 from reports.labels import labels, seen_as
 from reports.origins import Origin, Origins, origin_of, trusted
 from reports.pareto import pareto_front
@@ -120,7 +120,7 @@ def refuse_duplicates(records: Sequence[Record]) -> None:
     cells: set[tuple[Any, ...]] = set()
     for record in records:
         which = identity(record)
-        cell = (which.section, which.variant, which.seed)
+        cell = (which.section, which.variant, which.seed, is_for_dimensions(record))
         if cell in cells:
             raise RecordError(
                 f"two records hold {which.method:.60} on {which.task:.60} with seed {which.seed} and the "
@@ -140,11 +140,11 @@ def _section(
     # The maintainers' first: what the task is and what the majority answer scores is taken from them.
     records = sorted(records, key=lambda record: not trusted(origin(record)))
     info = _common_task(model, task, records)
-    variants: dict[tuple[Origin, str], list[Record]] = defaultdict(list)
+    variants: dict[tuple[Origin, str, bool], list[Record]] = defaultdict(list)
     for record in records:  # by origin as well: nobody's trial enters the mean of another's
-        variants[origin(record), identity(record).variant].append(record)
+        variants[origin(record), identity(record).variant, is_for_dimensions(record)].append(record)
     groups = [sorted(group, key=lambda record: identity(record).seed) for group in variants.values()]
-    known = [who for who, _ in variants]
+    known = [who for who, *_ in variants]
     names = labels([identity(group[0]) for group in groups], known, told=several and not suite)
     floor = floors(info, records)
     rows = [
@@ -168,16 +168,20 @@ def _section(
     return replace(section, rows=in_order(ranked), apart=in_order(apart))
 
 
+SEARCHED: Final = "of a search for the intrinsic dimension, which has a page of its own"
+
+
 def _split(rows: list[Row]) -> tuple[list[Row], list[Row]]:
     """The rows that can be ranked, and the others with the reason why not.
 
     Where the maintainers ran enough seeds for an interval, or anyone where they ran none, every row is asked
-    for as many.
+    for as many. Searches for an intrinsic dimension are ranked with nothing else, and told of where they are.
     """
-    ours = [row for row in rows if trusted(row.origin)]
-    most = max((len(row.records) for row in ours or rows), default=0)
+    compared = [row for row in rows if not is_for_dimensions(row.records[0])] or rows
+    ours = [row for row in compared if trusted(row.origin)]
+    most = max((len(row.records) for row in ours or compared), default=0)
     asked = MIN_SEEDS if most >= MIN_SEEDS else 1
-    told = [replace(row, apart=_reason(row, ours, asked)) for row in rows]
+    told = [replace(row, apart=_reason(row, ours, asked) if row in compared else SEARCHED) for row in rows]
     return [row for row in told if not row.apart], [row for row in told if row.apart]
 
 

@@ -16,7 +16,14 @@ from reports.bounds import parsed
 from reports.checks import record_faults
 from reports.consistency import arithmetic_faults
 from reports.errors import RecordError
-from reports.identity import ComparisonKey, comparison_key, identity, is_for_claim, is_search
+from reports.identity import (
+    ComparisonKey,
+    comparison_key,
+    identity,
+    is_for_claim,
+    is_for_dimensions,
+    is_search,
+)
 from reports.latency import read_latency
 from reports.records import LATENCY_SUFFIX, SEARCH_SUFFIX, record_files, search_files, type_faults, upgraded
 from reports.schema import LatencyRecord, Record
@@ -146,13 +153,16 @@ def _together(checked: Sequence[Checked]) -> Findings:
     compared: dict[str, list[Record]] = defaultdict(list)
     for one in checked:
         if one.record and not is_search(one.record):
-            compared[one.record.study if is_for_claim(one.record) else ""].append(one.record)
+            alone = is_for_claim(one.record) or is_for_dimensions(one.record)
+            compared[one.record.study if alone else ""].append(one.record)
     try:
         known = [section for records in compared.values() for section in sections(records)]
     except RecordError as error:
         found.faults.append(str(error).removesuffix("."))
         return found
     for section in known:
+        if all(is_for_dimensions(record) for row in section.every_row for record in row.records):
+            continue  # such a search tries most learning rates with one seed
         runs: dict[str, set[int]] = defaultdict(set)
         for row in section.every_row:
             runs[row.label] |= {identity(record).seed for record in row.records}

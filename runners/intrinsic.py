@@ -1,6 +1,7 @@
 """A search for the intrinsic dimension of tasks: full fine-tuning first, then a bisection over d.
 
     kind: intrinsic
+    name: intrinsic-of-two  # a page tells by the name's beginning what is not to be ranked with other studies
     model: embedded
     tasks: [rotten_tomatoes, mrpc]
     method: said
@@ -29,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 import methods
 from methods.errors import explain
+from reports.identity import INTRINSIC
 from reports.intrinsic import DIMENSION, RATE, THRESHOLDS, best_rate, passes, point, reference
 from reports.schema import Record
 from runners import execute
@@ -43,7 +45,7 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: Literal["intrinsic"]
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=rf"^{INTRINSIC}[A-Za-z0-9._-]*$")
     title: str = ""
     description: str = ""
     model: str = "embedded"

@@ -11,8 +11,9 @@ import pytest
 import methods
 from reports import markdown_table, read_latencies, read_records
 from reports.claims.page import markdown
+from reports.intrinsic import curves
 from reports.records import read_searches
-from runners import claims, study
+from runners import claims, intrinsic, study
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {
@@ -85,6 +86,25 @@ def test_published_records_are_whole_and_clean(board: Path) -> None:
     assert {record.trial_id for record in read_searches(board)} == tried
     for record in records:
         assert (record.tuning is not None) == bool(built_in.searches)
+        assert record.status == "completed"
+        assert record.environment.tree_clean, "published records come from a clean tree"
+
+
+@pytest.mark.parametrize("board", boards("intrinsic"), ids=lambda path: path.name)
+def test_published_searches_are_of_their_study_and_clean(board: Path) -> None:
+    """A search decides which trials it needs, so nothing but their being of it can be asked."""
+    records = read_records(board)
+    folders = {record.spec.get("data") for record in records}
+    trials = {
+        spec.trial_id
+        for data in folders
+        for search in intrinsic.parse(study.content(board.name), data).searches
+        for specs in (search.references, *(specs for rates in search.inside.values() for specs in rates))
+        for spec in specs
+    }
+    assert {record.trial_id for record in records} <= trials
+    assert {curve.task for curve in curves(records)} == {record.spec["task"] for record in records}
+    for record in records:
         assert record.status == "completed"
         assert record.environment.tree_clean, "published records come from a clean tree"
 

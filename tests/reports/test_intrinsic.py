@@ -11,7 +11,9 @@ from reports import build_site, read_records, write_record
 from reports.intrinsic import Curve, Reference, best_rate, curves, frame, passes, point, sentences
 from reports.intrinsic_page import lines, score_against_dimension, views
 from reports.schema import Record
+from reports.sections import sections
 from reports.statistics import Estimate
+from reports.validate import validate
 
 from .conftest import BASE, build_record
 
@@ -52,10 +54,28 @@ def test_both_thresholds_by_hand() -> None:
     assert (gain.reached, gain.missed) == (1024, 256)
 
 
+def test_a_search_is_ranked_with_no_other_study(tmp_path: Path) -> None:
+    searched = [r.model_copy(update={"study": "intrinsic"}) for r in study({16: 0.55, 64: 0.6})]
+    compared = [whole(0.7), build_record("lora", score=0.6)]
+    (section,) = sections([*compared, *searched])
+    assert [row.identity.method for row in section.rows] == ["full", "lora"]
+    assert {row.apart for row in section.apart} == {
+        "of a search for the intrinsic dimension, which has a page of its own"
+    }
+    assert len(section.apart) == 3
+    (alone,) = sections(searched)
+    assert len(alone.rows) == 3
+    for record in [*compared, *searched]:
+        write_record(record, tmp_path / record.study)
+    _, together = validate(tmp_path)
+    assert together.faults == together.cautions == []
+
+
 def test_not_reached_and_reached_at_once() -> None:
     never = only(study({16: 0.5, 64: 0.6}))
     assert (never.found("score").reached, never.found("score").missed) == (None, 64)  # type: ignore[union-attr]
-    assert "90 % of full fine-tuning's score is 0.720: not reached up to d = 64." in sentences(never)
+    told = "90 % of full fine-tuning's score is 0.720: not reached at any d that was tried, the largest 64."
+    assert told in sentences(never)
     first = only(study({16: 0.75, 64: 0.6}))
     assert (first.found("score").reached, first.found("score").missed) == (16, None)  # type: ignore[union-attr]
     assert any("reached at d = 16, the smallest that was tried" in line for line in sentences(first))

@@ -23,7 +23,7 @@ GRID = (16, 32, 64, 128, 256)
 def content(model: str = "embedded", **changes: Any) -> dict[str, Any]:
     return {
         "kind": "intrinsic",
-        "name": "quick",
+        "name": "intrinsic-quick",
         "model": model,
         "tasks": ["cola"],
         "method": "said",
