@@ -12,7 +12,7 @@ from reports.answer import answer
 from reports.catalogue import Catalogue
 from reports.cost_score import WEIGHTS, weights_told
 from reports.identity import identity, trial_key
-from reports.origins import UNKNOWN, Origins
+from reports.origins import Origins
 from reports.provenance import Provenance, provenance
 from reports.schema import LatencyRecord, Record
 from reports.sections import Section, sections
@@ -57,11 +57,6 @@ class View:
     """By the row's label."""
     folder: str = ""
     """Of the pages of its task and methods."""
-
-    @property
-    def origins_told(self) -> bool:
-        """Whether each row says who measured it: not among one's own results alone."""
-        return any(row.origin != UNKNOWN for row in self.section.every_row)
 
     @property
     def anchor(self) -> str:

@@ -23,6 +23,7 @@ from reports import text
 from reports.export import FRONT
 from reports.links import https, method_page, record_page, sources, task_page
 from reports.schema import SCHEMA_VERSION
+from reports.sections import measured_by
 
 STATIC = Path(__file__).parent / "static"
 HOLLOW = "○"
@@ -133,5 +134,6 @@ def _engine() -> Environment:
     for name in _FILTERS:
         engine.filters[name] = getattr(text, name)
     engine.filters |= {"ms": text.milliseconds, "flops": text.flops, "https": https, "sources": sources}
+    engine.filters["measured_by"] = measured_by
     engine.filters |= {"task_page": task_page, "method_page": method_page, "record_page": record_page}
     return engine

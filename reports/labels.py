@@ -76,8 +76,13 @@ def _telling(twins: Sequence[Identity]) -> tuple[list[str], list[str]]:
     def told_apart(keys: Sequence[str]) -> int:
         return len({(_shown(twin.options, options), _shown(twin.settings, keys)) for twin in twins})
 
+    def use(key: str) -> tuple[bool, int]:
+        """What every row has comes first: a row without a setting would have a bare name beside the others'."""
+        apart = told_apart([*settings, key])
+        return apart > told_apart(settings) and all(key in twin.settings for twin in twins), apart
+
     while left and told_apart([*settings, *left]) > told_apart(settings):
-        best = max(left, key=lambda key: told_apart([*settings, key]))  # the first of equals
+        best = max(left, key=use)  # the first of equals
         settings.append(best)
         left.remove(best)
     return options, settings

@@ -7,7 +7,7 @@ than the others, is shown apart and never ranked; who measured a row is told by 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from reports.checks import RANGES
 from reports.errors import RecordError
 from reports.identity import identity, is_for_dimensions, trial_key
 from reports.labels import labels, seen_as
-from reports.origins import Origin, Origins, origin_of, trusted
+from reports.origins import UNKNOWN, Origin, Origins, origin_of, trusted
 from reports.pareto import pareto_front
 from reports.schema import MetricInfo, Record, TaskInfo
 from reports.statistics import MIN_SEEDS
@@ -110,6 +110,12 @@ def sections(records: Sequence[Record], origins: Origins | None = None) -> list[
         groups[identity(record).section].append(record)
     several = len({origin_of(record, origins) for record in records if record.suite is None}) > 1
     return [_section(key, groups[key], origins, several) for key in sorted(groups)]
+
+
+def measured_by(found: Iterable[Section]) -> list[Origin]:
+    """Whoever measured the ranked rows, each once; empty among one's own results alone."""
+    known = list(dict.fromkeys(row.origin for section in found for row in section.rows))
+    return [] if known == [UNKNOWN] else known
 
 
 def refuse_duplicates(records: Sequence[Record]) -> None:

@@ -29,6 +29,18 @@ def test_a_name_tells_no_more_settings_than_it_has_to(make_record):
     assert _labels(tuned) == ["lora (rank=4)", "lora (rank=8)"]
 
 
+def test_an_older_record_without_a_setting_gets_no_bare_name(make_record):
+    old, first, second = make_record(), *(make_record(protocol={"steps": 160}) for _ in range(2))
+    for record, part in ((first, 64), (second, None)):
+        record.spec["protocol"]["scored_examples"] = part
+    assert "scored_examples" not in old.spec["protocol"]
+    assert _labels([old, first, second]) == [
+        "lora (steps=240)",
+        "lora (steps=160, scored_examples=64)",
+        "lora (steps=160, scored_examples=none)",
+    ]
+
+
 def test_names_that_look_alike_are_numbered(make_record):
     records = [make_record(name) for name in ("lora", "lo\u200bra", "ＬＯＲＡ", "lora #2")]
     found = _labels(records)

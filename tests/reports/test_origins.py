@@ -151,7 +151,7 @@ def test_tables_tell_both(make_record, tmp_path):
     assert "Self-reported (ada): " in said
     html = build_site([*ours, *ada], tmp_path, origins=known).read_text()
     assert "not ranked" in html
-    assert "measured by the maintainers" in html
+    assert "Measured by the maintainers." in html
     assert "self-reported (ada)" in html
 
 

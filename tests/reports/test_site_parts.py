@@ -132,7 +132,11 @@ def test_each_row_says_who_measured_it(make_record, tmp_path: Path) -> None:
         trial_key(ada): Origin("self-reported", "ada"),
     }
     page = Reader(build_site([ours, ada], tmp_path, origins=known).read_text())
-    assert "measured by the maintainers" in page.text
+    assert page.text.count("measured by the maintainers") == 1
+    alone = Reader(build_site([ours, make_record("full")], tmp_path, origins=known).read_text())
+    assert "Measured by the maintainers." not in alone.text  # nobody knows of the other
+    alone = Reader(build_site([ours], tmp_path, origins=known).read_text())
+    assert alone.text.lower().count("measured by the maintainers") == 1
     assert "self-reported (ada)" in page.text
 
 
