@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from reports.catalogue import Catalogue
 from reports.errors import RecordError
-from reports.export import csv_table, markdown_table
+from reports.export import csv_table, markdown_scores, markdown_table
 from reports.grid import Grid, make_grid
 from reports.latency import read_latencies, write_latency
 from reports.paired import paired_verdicts
@@ -28,6 +28,7 @@ __all__ = [
     "compare",
     "csv_table",
     "make_grid",
+    "markdown_scores",
     "markdown_table",
     "mean_interval",
     "paired_verdicts",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from reports import text
+from reports.across import Across, across
 from reports.aggregate import Row
 from reports.answer import answer
 from reports.catalogue import Catalogue
@@ -93,6 +94,11 @@ class Board:
     def ranked(self) -> list[View]:
         """The views in which some row is ranked."""
         return [view for view in self.views if view.section.rows]
+
+    @cached_property
+    def across(self) -> list[Across]:
+        """Scores by method and task, for each model that has several tasks."""
+        return across([view.section for view in self.views])
 
     @cached_property
     def measured_by(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from reports import text
+from reports.across import Across, across
 from reports.aggregate import Row
 from reports.board import Board
 from reports.errors import RecordError
@@ -85,6 +86,26 @@ def markdown_sections(found: Sequence[Section]) -> str:
     return "\n\n".join([*blocks, _legend(found)]) + "\n"
 
 
+def markdown_scores(records: Sequence[Record], origins: Origins | None = None) -> str:
+    """Scores by method and task as GitHub Markdown, a table for each model that has several tasks."""
+    found = across(sections(records, origins))
+    return "\n\n".join(_scores(item, titled=len(found) > 1) for item in found) + "\n"
+
+
+def _scores(item: Across, *, titled: bool) -> str:
+    names = []
+    for section in item.sections:
+        metric = section.info.main_metric if section.info else "score"
+        names.append(f"{escape_markdown(section.task)}, {escape_markdown(metric.replace('_', ' '))}")
+    lines = [f"| Method | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names)]
+    for line in item.lines:
+        told = [text.MISSING if row is None else text.spread(row.score) for row in line.rows]
+        cells = [f"**{score}**" if best else score for score, best in zip(told, line.best, strict=True)]
+        lines.append(f"| {escape_markdown(line.label)} | {' | '.join(cells)} |")
+    title = [f"**{escape_markdown(item.model)}**", ""] if titled else []
+    return "\n".join([*title, *lines])
+
+
 def known_by(rows: Sequence[Row]) -> list[str]:
     """Who measured the rows, where that has to be said: not for a table of one's own results alone."""
     names: dict[Origin, list[str]] = {}
@@ -134,6 +155,9 @@ def markdown_report(board: Board) -> str:
     for item in board.overall:
         parts.append(f"## All {len(item.tasks)} tasks on {escape_markdown(item.model)}")
         parts.append(escape_markdown(" ".join(item.sentences), limit=20_000))
+    for table in board.across:
+        parts.append(f"## Scores by task on {escape_markdown(table.model)}")
+        parts.append(_scores(table, titled=False))
     for view in board.views:
         section = view.section
         parts.append(f"## {escape_markdown(section.task)} on {escape_markdown(section.model)}")

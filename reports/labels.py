@@ -77,7 +77,7 @@ def _telling(twins: Sequence[Identity]) -> tuple[list[str], list[str]]:
         return len({(_shown(twin.options, options), _shown(twin.settings, keys)) for twin in twins})
 
     def use(key: str) -> tuple[bool, int]:
-        """What every row has comes first: a row without a setting would have a bare name beside the others'."""
+        """What every row has comes first: a row without it would have a bare name beside the others'."""
         apart = told_apart([*settings, key])
         return apart > told_apart(settings) and all(key in twin.settings for twin in twins), apart
 

@@ -109,5 +109,5 @@ def test_latex_runs_nothing_foreign():
 def test_the_markdown_report_has_every_comparison_and_one_legend(make_study, make_record):
     said = markdown_report(make_board([*make_study(seeds=3), make_record(task="imdb")], "A | title"))
     assert said.startswith("# A \\| title")
-    assert said.count("\n## ") == 3
+    assert said.count("\n## ") == 4  # over all tasks, their scores, and each task
     assert said.count("on the Pareto front of score") == 1
