@@ -46,7 +46,9 @@ def identity(record: Record) -> Identity:
     seed = _take(spec, "seed", int)
     options = _take(spec, "options", dict)
     settings = _take(spec, "protocol", dict)
-    spec.pop("data", None)  # where this machine keeps the data; which data they are is in the record's hash
+    spec.pop(
+        "data", None
+    )  # where a machine kept its data, in records of before; which they are is in the hash
     spec.pop("search", None)  # no trial of a search is ever compared with others
     suite = record.suite
     if suite is None:

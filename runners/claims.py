@@ -133,18 +133,13 @@ def _counted(found: list[_Record], origins: Origins) -> list[_Record]:
 def _judge(item: ClaimStudy, records: Sequence[Record], latencies: Sequence[LatencyRecord]) -> Judgement:
     if isinstance(item.study, LatencyStudy):
         return judge(item.name, item.claim, latencies=latencies)
-    wanted = {_whatever_data(spec.model_dump()) for spec in item.study.specs}
+    wanted = {spec.trial_id for spec in item.study.specs}
     return judge(item.name, item.claim, [record for record in records if _key(record) in wanted])
 
 
 def _key(record: Record) -> str | None:
     """A record's trial, or None for one that could not be asked for today."""
     try:
-        return _whatever_data(record.spec)
+        return TrialSpec(**record.spec).trial_id
     except (MethodError, TaskError, SpecError):
         return None
-
-
-def _whatever_data(spec: dict[str, object]) -> str:
-    """A trial's id wherever its data lie: the page may be written on another machine."""
-    return TrialSpec(**{**spec, "data": None}).trial_id

@@ -6,7 +6,7 @@ and does what has no record yet; records are written atomically, so a killed run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol as Interface
@@ -93,6 +93,24 @@ def retried(done: dict[str, Record], retry: bool) -> dict[str, Record]:
     return {key: record for key, record in done.items() if not retry or record.status in kept}
 
 
+def check_data(kept: Mapping[str, Record], specs: Iterable[TrialSpec]) -> None:
+    """What is kept must have been measured on the data that the trials to come will have.
+
+    A trial is known by its task, wherever a machine keeps the data of it; another content is another task.
+
+    Raises:
+        SpecError: a record was measured on other data.
+    """
+    for spec in specs:
+        record = kept.get(spec.trial_id)
+        before = record.task.data_sha256 if record and record.task else None
+        if before is not None and before != (now := batches.load(spec.task, spec.data).sha256):
+            raise SpecError(
+                f"{spec.label} has a record that was measured on other data (sha256 {before[:12]}) than "
+                f"{spec.data or 'its package or the hub'} holds ({now[:12]}): choose another --out."
+            )
+
+
 def run_study(
     study: Study,
     folder: Path,
@@ -109,8 +127,12 @@ def run_study(
         observers: are told what happens.
         retry: run again what failed or ran out of memory.
         run: turns a spec into a record.
+
+    Raises:
+        SpecError: the folder's records are of other data.
     """
     done = retried(existing(study, folder), retry)
+    check_data(done, study.specs)
     records = []
     for spec in study.specs:
         tuning = {"tuning": study.tunings.get(spec.trial_id)}

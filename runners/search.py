@@ -18,7 +18,7 @@ from methods.space import Dimension, LogUniform
 from reports.records import read_searches, write_record
 from reports.schema import Record, SearchStep, Tuning
 from runners import batches, device
-from runners.execute import Observer, retried, watch
+from runners.execute import Observer, check_data, retried, watch
 from runners.spec import TrialSpec
 from runners.study import Study
 from runners.trial import run_trial
@@ -54,11 +54,15 @@ def run_searches(
         told: is told what a search knows, when it begins and after each of its trials, kept ones included.
         retry: run again what failed or ran out of memory.
         run: turns a spec into a record.
+
+    Raises:
+        SpecError: the folder's records are of other data.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     kept = retried({record.trial_id: record for record in read_searches(folder / FOLDER)}, retry)
 
     def record_of(spec: TrialSpec) -> Record:
+        check_data(kept, [spec])
         if spec.trial_id not in kept:
             for observer in observers:
                 observer.started(spec)

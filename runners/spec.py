@@ -55,7 +55,7 @@ class Protocol(BaseModel):
 
 
 class TrialSpec(BaseModel):
-    """One method on one task with one seed: everything that decides the outcome.
+    """One method on one task with one seed: everything that decides the outcome, and where to find the data.
 
     Construction resolves it: the method's options are validated and their defaults written out, and the
     learning rate becomes a number. Unknown names raise the error of the package that knows them.
@@ -65,7 +65,10 @@ class TrialSpec(BaseModel):
 
     model: str = Field(description="`embedded`, a hub id, or a local folder")
     task: str
-    data: str | None = Field(None, description="folder of the nyu-mll/glue layout; none = hub or package")
+    # Where this machine keeps the data, not which they are: that is a hash in the record. In no record or id.
+    data: str | None = Field(
+        None, exclude=True, description="folder of the nyu-mll/glue layout; none = hub or package"
+    )
     method: str
     options: dict[str, Any] = Field(default_factory=dict)
     seed: int = Field(0, ge=0, lt=2**32)

@@ -3,7 +3,8 @@
     tuning:
       trials: 6                  # settings tried of every method, on every model and task
       seed: 1000                 # of those trials; the reported ones have other seeds
-      protocol: {steps: 120}     # in what their training differs, if in anything
+      steps_share: 0.5           # of the reported trials' steps, task by task; none = all of them
+      protocol: {max_length: 64} # in what else their training differs, if in anything
 
 What a study states of a method, its options or a learning rate, is not searched.
 """
@@ -33,7 +34,18 @@ class Budget(BaseModel):
 
     trials: int = Field(ge=2, le=1000, description="settings tried, the default among them")
     seed: int = Field(1000, ge=0, lt=2**32, description="of every trial of the search")
+    steps_share: float | None = Field(
+        None, gt=0, le=1, description="of the reported trials' steps or epochs, for a trial of the search"
+    )
     protocol: dict[str, Any] = Field(default_factory=dict)
+
+    def training(self, reported: Protocol) -> dict[str, Any]:
+        """In what the training of a trial of the search differs from that of the reported ones."""
+        if self.steps_share is None:
+            return self.protocol
+        if reported.steps is None:
+            return {**self.protocol, "epochs": self.steps_share * reported.epochs}
+        return {**self.protocol, "steps": max(1, round(self.steps_share * reported.steps))}
 
     @classmethod
     def parse(cls, values: Any, seeds: Sequence[int]) -> Self:
@@ -62,6 +74,9 @@ class Budget(BaseModel):
             )
         if LEARNING_RATE in budget.protocol:
             raise SpecError(f"tuning: the protocol states {LEARNING_RATE}, which is what is searched.")
+        length = next((key for key in ("steps", "epochs") if key in budget.protocol), None)
+        if length and budget.steps_share is not None:
+            raise SpecError(f"tuning: steps_share and {length} both say how long, expected one of them.")
         Protocol.parse(budget.protocol)
         return budget
 
@@ -138,11 +153,11 @@ def plan(
             f"tuning: the study states all that could be searched of {first.method}, "
             f"{LEARNING_RATE} among it: leave it out, or leave tuning out."
         )
+    training = budget.training(first.protocol)
     default = TrialSpec(
-        **first.model_dump(exclude={"protocol", "seed"})
-        | {"protocol": {**protocol, **budget.protocol}, "seed": budget.seed, "search": True}
+        **dict(first) | {"protocol": {**protocol, **training}, "seed": budget.seed, "search": True}
     )
-    return Search(cell, default, space, budget.trials, budget.protocol, tuple(reported))
+    return Search(cell, default, space, budget.trials, training, tuple(reported))
 
 
 def check_equal(searches: Sequence[Search]) -> None:
@@ -172,10 +187,10 @@ def in_order(searches: Sequence[Search], values: Sequence[Mapping[str, Any]]) ->
 
 def _at(spec: TrialSpec, values: Mapping[str, Any]) -> TrialSpec:
     """A spec with other settings."""
-    content = spec.model_dump()
+    options, protocol = dict(spec.options), spec.protocol.model_dump()
     for name, value in values.items():
-        content["protocol" if name == LEARNING_RATE else "options"][name] = value
-    return TrialSpec(**content)
+        (protocol if name == LEARNING_RATE else options)[name] = value
+    return TrialSpec(**dict(spec) | {"options": options, "protocol": protocol})
 
 
 def _examples(search: Search) -> list[dict[str, Any]]:

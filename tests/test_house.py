@@ -71,7 +71,7 @@ def test_published_comparisons_are_of_their_study_and_clean(board: Path) -> None
 def test_published_records_are_whole_and_clean(board: Path) -> None:
     """A long study may be published task by task, but of a task with all its trials."""
     records = read_records(board)
-    built_in = study.read(board.name, data=records[0].spec.get("data"))
+    built_in = study.read(board.name)
     done = {record.spec["task"] for record in records}
     specs, tried = [spec for spec in built_in.specs if spec.task in done], set()
     for planned in built_in.searches:
@@ -94,11 +94,9 @@ def test_published_records_are_whole_and_clean(board: Path) -> None:
 def test_published_searches_are_of_their_study_and_clean(board: Path) -> None:
     """A search decides which trials it needs, so nothing but their being of it can be asked."""
     records = read_records(board)
-    folders = {record.spec.get("data") for record in records}
     trials = {
         spec.trial_id
-        for data in folders
-        for search in intrinsic.parse(study.content(board.name), data).searches
+        for search in intrinsic.parse(study.content(board.name)).searches
         for specs in (search.references, *(specs for rates in search.inside.values() for specs in rates))
         for spec in specs
     }

@@ -128,7 +128,6 @@ def _settings(record: Record) -> Facts:
         ("method", text.clean(which.method)),
         *((f"option, {_words(key)}", text.setting(value)) for key, value in sorted(which.options.items())),
         *((_words(key), text.setting(value)) for key, value in sorted(which.settings.items())),
-        ("data", "a folder on that machine" if record.spec.get("data") else "from its package or the hub"),
         ("study", text.clean(record.study)),
         ("trial id", text.clean(record.trial_id)),
         ("started at", text.clean(record.started_at)),

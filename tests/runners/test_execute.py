@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,12 +9,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
 from reports import read_records
 from reports.schema import Record
-from runners import execute, study
+from runners import batches, execute, study
 from runners.spec import SpecError, TrialSpec
 from runners.trial import run_trial
 
@@ -93,6 +95,24 @@ def test_a_failing_trial_does_not_end_the_study_and_can_be_retried(
     fixed = execute.run_study(made, tmp_path, [], retry=True)
     assert {r.status for r in fixed} == {"completed"}
     assert len(read_records(tmp_path)) == 4
+
+
+def test_records_of_other_data_are_not_taken_for_the_study_s(
+    content: dict[str, Any], glue_folder: str, tmp_path: Path
+) -> None:
+    """The folder may move; other rows in it are another task."""
+    made, out = study.parse(content | {"methods": ["head"], "seeds": [0]}), tmp_path / "out"
+    (kept,) = execute.run_study(made, out, [])
+    moved = Path(shutil.copytree(glue_folder, tmp_path / "moved"))
+    elsewhere = study.parse(content | {"methods": ["head"], "seeds": [0], "data": str(moved)})
+    assert execute.run_study(elsewhere, out, []) == [kept]
+    (file,) = (moved / "cola").glob("train*.parquet")
+    rows = pd.read_parquet(file)
+    rows.iloc[1:].to_parquet(file)
+    batches.load.cache_clear()
+    with pytest.raises(SpecError, match=r"was measured on other data \(sha256 .* choose another --out"):
+        execute.run_study(elsewhere, out, [])
+    assert read_records(out) == [kept]
 
 
 def test_one_run_at_a_time_in_a_folder(tmp_path: Path) -> None:

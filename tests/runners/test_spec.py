@@ -27,6 +27,13 @@ def test_same_content_same_id_however_it_is_written() -> None:
     assert len({spec(), spec(options={"rank": 8})}) == 1
 
 
+def test_a_trial_is_the_same_wherever_its_data_lie() -> None:
+    there = spec(data="folder")
+    assert there.data == "folder"
+    assert there.trial_id == spec().trial_id
+    assert "data" not in there.model_dump()
+
+
 def test_a_trial_of_a_search_is_another_trial_and_says_so() -> None:
     searching = spec(search=True)
     assert searching.trial_id != spec().trial_id
@@ -41,7 +48,6 @@ def test_a_trial_of_a_search_is_another_trial_and_says_so() -> None:
         {"seed": 1},
         {"task": "imdb"},
         {"model": "other"},
-        {"data": "folder"},
         {"method": "full"},
         {"options": {"rank": 9}},
         {"protocol": {"learning_rate": 0.5}},

@@ -42,6 +42,22 @@ def test_a_search_for_every_method_on_every_task() -> None:
         assert all(spec.protocol.steps == 20 and not spec.search for spec in search.reported)
 
 
+def test_a_search_may_train_for_a_share_of_each_task_s_steps() -> None:
+    asked = {"tuning": {"trials": 5, "steps_share": 0.5, "protocol": {"evaluate_every": 3}}}
+    searches = study.parse(SMALL | asked | {"tasks": ["stsb", {"mrpc": {"steps": 31}}]}).searches
+    assert {(s.default.task, s.default.protocol.steps) for s in searches} == {("stsb", 10), ("mrpc", 16)}
+    assert searches[0].protocol == {"evaluate_every": 3, "steps": 10}
+    same = study.parse(SMALL | {"tuning": {"trials": 5, "protocol": {"evaluate_every": 3, "steps": 10}}})
+    assert searches[0].default.trial_id == next(
+        s.default.trial_id for s in same.searches if s.default.task == "stsb"
+    )
+    (epochs,) = study.parse(
+        SMALL | asked | {"tasks": ["stsb"], "methods": ["lora"], "protocol": {"epochs": 3}}
+    ).searches
+    assert (epochs.default.protocol.steps, epochs.default.protocol.epochs) == (None, 1.5)
+    assert epochs.reported[0].protocol.epochs == 3
+
+
 def test_without_tuning_settings_are_fixed() -> None:
     made = study.parse({key: value for key, value in SMALL.items() if key != "tuning"})
     assert made.settings == "fixed settings"
@@ -126,6 +142,10 @@ def test_the_best_is_the_earliest_among_equals_and_never_one_without_a_score() -
         ({"trials": 6, "protocol": {"steps": 0}}, "steps=0 is not valid"),
         ({"trials": 6, "protocol": {"learning_rate": 0.1}}, "learning_rate, which is what is searched"),
         ({"trials": 6, "protocol": 4}, "protocol=4 is not valid"),
+        ({"trials": 6, "steps_share": 0}, "steps_share=0 is not valid"),
+        ({"trials": 6, "steps_share": 1.5}, "steps_share=1.5 is not valid"),
+        ({"trials": 6, "steps_share": 0.5, "protocol": {"steps": 4}}, "steps_share and steps both say how"),
+        ({"trials": 6, "steps_share": 0.5, "protocol": {"epochs": 4}}, "steps_share and epochs both say"),
     ],
 )
 def test_bad_blocks_are_one_sentence(block: Any, words: str) -> None:
