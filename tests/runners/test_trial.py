@@ -30,7 +30,7 @@ def test_every_method_gives_a_whole_record(
     assert record.message is None
     assert record.status == "completed", record.message
     assert record.trial_id == made.trial_id
-    assert TrialSpec(**record.spec) == made
+    assert TrialSpec(**record.spec, data=made.data) == made
     assert record.scores is not None
     assert record.scores.report.keys() == {"matthews_correlation"}
     assert [point.step for point in record.curve] == [3, 6]
