@@ -207,9 +207,16 @@ def sentences(curve: Curve) -> list[str]:
             told.append(f"90 % of {what}: there is none to speak of.")
             continue
         told.append(f"90 % of {what} is {text.score(found.threshold)}: {_where(found)}.")
-        if of == "score" and majority is not None and found.threshold <= majority:
-            told.append("The majority class alone reaches that: it says nothing about learning.")
+        if of == "score" and majority is not None:
+            told.append(_beside_majority(found.threshold - majority))
     return told
+
+
+def _beside_majority(margin: float) -> str:
+    """How much learning the papers' threshold asks for."""
+    if margin <= 0:
+        return "The majority class alone reaches that: it says nothing about learning."
+    return f"That asks for {text.score(margin)} more than the majority class has."
 
 
 def _where(found: Found) -> str:

@@ -96,13 +96,19 @@ def score_against_dimension(curve: Curve) -> go.Figure:
             marker={"color": ACCENT, "size": 9},
         )
     )
-    for value, name, dash in (
-        (curve.reference.full.value, "full fine-tuning", "solid"),
-        (curve.reference.threshold("score"), "90 % of its score", "dash"),
-        (curve.reference.threshold("gain"), "90 % of its gain", "dashdot"),
-        (curve.reference.majority, "the majority class", "dot"),
-    ):
-        if value is not None:
+    reference = curve.reference
+    lines = [
+        (reference.full.value, "full fine-tuning", "solid", "right"),
+        (reference.threshold("gain"), "90 % of its gain", "dashdot", "right"),
+        (reference.threshold("score"), "90 % of its score", "dash", "left"),
+        (reference.majority, "the majority class", "dot", "left"),
+    ]
+    for side in ("right", "left"):
+        known = [
+            (value, name, dash) for value, name, dash, where in lines if value is not None and where == side
+        ]
+        # Two of a side may lie a line's width apart: the upper one is named above it, the lower one below.
+        for place, (value, name, dash) in zip(("top", "bottom"), sorted(known, reverse=True), strict=False):
             figure.add_hline(
                 y=value,
                 line={"dash": dash, "color": NEUTRAL, "width": 1},
@@ -111,7 +117,7 @@ def score_against_dimension(curve: Curve) -> go.Figure:
                     "font": {"size": 12, "color": NEUTRAL},
                     "showarrow": False,
                 },
-                annotation_position="bottom right",
+                annotation_position=f"{place} {side}",
             )
     axis = {**AXIS, "ticks": "outside"}
     figure.update_xaxes(type="log", title_text="dimensions d (log scale)", dtick=1, **axis)

@@ -76,6 +76,7 @@ def test_not_reached_and_reached_at_once() -> None:
     assert (never.found("score").reached, never.found("score").missed) == (None, 64)  # type: ignore[union-attr]
     told = "90 % of full fine-tuning's score is 0.720: not reached at any d that was tried, the largest 64."
     assert told in sentences(never)
+    assert "That asks for 0.220 more than the majority class has." in sentences(never)
     first = only(study({16: 0.75, 64: 0.6}))
     assert (first.found("score").reached, first.found("score").missed) == (16, None)  # type: ignore[union-attr]
     assert any("reached at d = 16, the smallest that was tried" in line for line in sentences(first))
@@ -190,8 +191,9 @@ def test_the_figure_and_the_table_say_the_same() -> None:
     drawn = figure["data"][-1]
     assert drawn["x"] == frame([curve])["dimension"].tolist() == [16, 64]
     assert drawn["y"] == pytest.approx([0.55, 0.74])
-    texts = [a["text"] for a in figure["layout"]["annotations"]]
-    assert texts[1] == "90 % of its score: 0.720"
+    names = {a["text"]: (a["xanchor"], a["yanchor"]) for a in figure["layout"]["annotations"]}
+    assert names["90 % of its score: 0.720"] == ("left", "bottom")
+    assert len(set(names.values())) == len(names), "no two names over each other, however near the lines"
     assert [(line.score_passes, line.gain_passes) for line in lines(curve)] == [(False, False), (True, False)]
 
 
