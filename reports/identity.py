@@ -46,9 +46,7 @@ def identity(record: Record) -> Identity:
     seed = _take(spec, "seed", int)
     options = _take(spec, "options", dict)
     settings = _take(spec, "protocol", dict)
-    spec.pop(
-        "data", None
-    )  # where a machine kept its data, in records of before; which they are is in the hash
+    spec.pop("data", None)  # in records of before: where a machine kept its data; the hash tells which
     spec.pop("search", None)  # no trial of a search is ever compared with others
     suite = record.suite
     if suite is None:
