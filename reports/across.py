@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.aggregate import Row
-from reports.sections import Section
+from reports.sections import Section, by_model
 from reports.standing import standing
 
 
@@ -30,14 +29,16 @@ class Across:
     """A column each."""
     lines: tuple[Line, ...]
 
+    @property
+    def suite(self) -> str | None:
+        """Who measured it, where that is not Paretune."""
+        return self.sections[0].suite
+
 
 def across(sections: Sequence[Section]) -> list[Across]:
     """One table for each model that one suite measured on several tasks with ranked rows; models in order."""
-    groups: dict[tuple[str | None, str], list[Section]] = defaultdict(list)
-    for section in sections:
-        if section.rows:
-            groups[section.suite, section.model].append(section)
-    return [_table(group) for group in groups.values() if len(group) > 1]
+    groups = by_model([section for section in sections if section.rows])
+    return [_table(group) for group in groups if len(group) > 1]
 
 
 def _table(sections: list[Section]) -> Across:

@@ -153,10 +153,11 @@ def markdown_report(board: Board) -> str:
     """The front page as Markdown: the answers and the tables."""
     parts = [f"# {escape_markdown(board.title)}"]
     for item in board.overall:
-        parts.append(f"## All {len(item.tasks)} tasks on {escape_markdown(item.model)}")
+        name = escape_markdown(text.measured(item.model, item.suite))
+        parts.append(f"## All {len(item.tasks)} tasks on {name}")
         parts.append(escape_markdown(" ".join(item.sentences), limit=20_000))
     for table in board.across:
-        parts.append(f"## Scores by task on {escape_markdown(table.model)}")
+        parts.append(f"## Scores by task on {escape_markdown(text.measured(table.model, table.suite))}")
         parts.append(_scores(table, titled=False))
     for view in board.views:
         section = view.section

@@ -97,6 +97,14 @@ def floors(info: TaskInfo | None, records: Sequence[Record]) -> dict[str, float]
     return known
 
 
+def by_model(found: Sequence[Section]) -> list[list[Section]]:
+    """The sections of each model that one suite measured: what may be averaged over tasks; in order."""
+    groups: dict[tuple[str | None, str], list[Section]] = defaultdict(list)
+    for section in found:
+        groups[section.suite, section.model].append(section)
+    return list(groups.values())
+
+
 def sections(records: Sequence[Record], origins: Origins | None = None) -> list[Section]:
     """Group, aggregate, label, set apart, mark the Pareto front and sort; sections in order of their names.
 

@@ -15,7 +15,7 @@ from reports.grid import Grid, make_grid
 from reports.paired import Verdict, p_value, paired_verdicts, pairs_needed
 from reports.pareto import front_membership
 from reports.ranking import Ranking, average_ranks
-from reports.sections import Section
+from reports.sections import Section, by_model
 from reports.statistics import MIN_SEEDS, Estimate, Instability, interquartile_mean, pooled
 
 BETTER, WORSE, SAME, OPEN = "▲", "▼", "≈", "?"
@@ -45,6 +45,8 @@ class Standing:
     places: tuple[Place, ...]
     verdicts: tuple[Verdict, ...]
     sentences: tuple[str, ...]
+    suite: str | None = None
+    """Who measured them, where that is not Paretune."""
 
     @property
     def decided(self) -> bool:
@@ -63,21 +65,19 @@ class Standing:
 
 
 def standings(sections: Sequence[Section]) -> list[Standing]:
-    """One for each model that has several tasks, over all of them; models in order."""
-    models = dict.fromkeys(section.model for section in sections)
-    groups = [[section for section in sections if section.model == model] for model in models]
-    found = [standing(group) for group in groups if len(group) > 1]
+    """One for each model that one suite measured on several tasks, over all of them; models in order."""
+    found = [standing(group) for group in by_model(sections) if len(group) > 1]
     return [item for item in found if item]
 
 
 def all_standings(sections: Sequence[Section]) -> list[Standing]:
-    """Over all tasks of each model, then on each section by itself."""
+    """Those over several tasks, then that of each section by itself."""
     single = [standing([section]) for section in sections]
     return [*standings(sections), *(item for item in single if item)]
 
 
 def standing(sections: Sequence[Section]) -> Standing | None:
-    """The standing on one section, or over sections of one model.
+    """The standing on one section, or over sections of one model that one suite measured.
 
     None where there is nothing to say: fewer than two methods, or no method with three seeds. Methods come
     by average rank, the ones without a rank last. Every two methods are compared, and Holm's correction
@@ -96,6 +96,7 @@ def standing(sections: Sequence[Section]) -> Standing | None:
         tasks=grid.tasks,
         places=places,
         verdicts=verdicts,
+        suite=sections[0].suite,
         sentences=tuple(filter(None, _sentences(places, verdicts, ranking))),
     )
 
@@ -106,6 +107,7 @@ def comparisons_frame(found: Sequence[Standing]) -> pd.DataFrame:
         [
             {
                 "model": item.model,
+                "suite": item.suite,
                 "tasks": ", ".join(item.tasks),
                 "first": verdict.first,
                 "second": verdict.second,

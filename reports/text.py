@@ -125,6 +125,11 @@ def listing(items: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else ""
 
 
+def measured(model: str, suite: str | None) -> str:
+    """A model, and which suite measured it where that is not Paretune."""
+    return f"{model}, measured by {suite}" if suite else model
+
+
 def plural(number: int | None, noun: str) -> str:
     """`1 seed`, `3 seeds`."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"

@@ -10,6 +10,7 @@ from reports.aggregate import Row
 from reports.answer import summary
 from reports.board import Board
 from reports.html import Page
+from reports.sections import Section, by_model
 
 BOARD_SCRIPTS = (
     *("dataTables.min.js", "tables.js", "board.js"),
@@ -41,7 +42,8 @@ def front_page(board: Board) -> Page:
     files += [(f"{where.prefix}{name}", kind) for name, kind in TRIALS]
     if board.overall or any(view.standing for view in board.views):
         files.append((f"{where.prefix}comparisons.csv", "every comparison of two methods"))
-    answers = [(model, model_answer(board, model)) for model in board.models]
+    groups = by_model([view.section for view in board.views])
+    answers = [group_answer(board, group) for group in groups]
     context = {
         "board": board,
         "answers": answers,
@@ -53,13 +55,14 @@ def front_page(board: Board) -> Page:
     return Page(where.page, board.title, "front.html.j2", context, tuple(files), scripts, about=about)
 
 
-def model_answer(board: Board, model: str) -> str:
-    """The answer on one model: of its only task, or over all of them."""
-    views = [view for view in board.views if view.section.model == model]
-    if len(views) == 1:
-        return " ".join(views[0].answer)
-    over = next((item for item in board.overall if item.model == model), None)
-    return summary([view.section for view in views], over)
+def group_answer(board: Board, group: Sequence[Section]) -> tuple[str, str]:
+    """Model and answer: of its only task, or over all of them; of another suite's model, who measured it."""
+    first = group[0]
+    name = text.measured(first.model, first.suite)
+    if len(group) == 1:
+        return name, " ".join(next(view for view in board.views if view.section is first).answer)
+    same = (item for item in board.overall if (item.suite, item.model) == (first.suite, first.model))
+    return name, summary(group, next(same, None))
 
 
 def budgets(rows: Sequence[Row]) -> list[tuple[str, str, Limits]]:

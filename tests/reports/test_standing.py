@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from reports import build_site
+from reports.schema import Suite
 from reports.sections import sections
 from reports.standing import all_standings, comparisons_frame, standing, standings
 
@@ -157,3 +158,21 @@ def test_one_seed_makes_the_page_it_always_made(make_study, tmp_path):
     assert not (tmp_path / "comparisons.csv").exists()
     for page in tmp_path.rglob("*.html"):
         assert "What the seeds decide" not in page.read_text(encoding="utf-8")
+
+
+def test_two_suites_that_measured_one_model_are_two_comparisons(make_tasks, tmp_path):
+    """Each has a protocol of its own: no mean, rank or test goes over the tasks of both."""
+    names = ("x-bench", "y-bench")
+    common = {"url": "https://example.org", "experiment": "e", "status": "done", "file_sha256": "0"}
+    records = [
+        record.model_copy(update={"suite": suite})
+        for name in names
+        for record in make_tasks(options={"by": name})
+        for suite in [Suite(name=name, label=record.spec["method"], notes=(), original={}, **common)]
+    ]
+    tasks = ("task_0", "task_1", "task_2")
+    assert [(item.suite, item.tasks) for item in standings(sections(records))] == [(n, tasks) for n in names]
+    text = _text(build_site(records, tmp_path).read_text(encoding="utf-8"))
+    for name in names:
+        assert f"task_2; measured by {name}" in text
+        assert f"embedded, measured by {name}. On 3 tasks: " in text
