@@ -37,7 +37,7 @@ def summary(sections: Sequence[Section], standing: Standing | None) -> str:
         return "No method has a score on any of these tasks, so there is nothing to compare."
     if standing and standing.places[0].rank.value is not None:
         rows = {row.label: row for row in reversed([row for rows in scored for row in rows])}
-        return " ".join([f"On {text.plural(len(standing.tasks), 'task')}:", *_standing_said(standing, rows)])
+        return " ".join([f"{_over(standing)}:", *_standing_said(standing, rows)])
     best = [
         f"{text.clean(rows[0].label)} on {text.clean(section.task)} ({text.spread(rows[0].score)})"
         for section, rows in zip(known, scored, strict=True)
@@ -45,6 +45,13 @@ def summary(sections: Sequence[Section], standing: Standing | None) -> str:
     ]
     shown = best if len(best) <= 6 else [*best[:5], f"others on {len(best) - 5} more"]
     return f"Highest scores: {text.listing(shown)}. {few_seeds([row for rows in scored for row in rows])}"
+
+
+def _over(standing: Standing) -> str:
+    """How many tasks the tests are over, and how many the ranks, which need every method."""
+    said = f"On {text.plural(len(standing.tasks), 'task')}"
+    fewer = len(standing.ranked) < len(standing.tasks)
+    return f"{said}, ranked on the {len(standing.ranked)} that all methods have" if fewer else said
 
 
 def seeds_say(standing: Standing | None, scored: Sequence[Row]) -> str:

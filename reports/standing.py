@@ -42,6 +42,8 @@ class Standing:
 
     model: str
     tasks: tuple[str, ...]
+    ranked: tuple[str, ...]
+    """The tasks that the average ranks are over: those on which all methods share a seed."""
     places: tuple[Place, ...]
     verdicts: tuple[Verdict, ...]
     sentences: tuple[str, ...]
@@ -94,6 +96,7 @@ def standing(sections: Sequence[Section]) -> Standing | None:
     return Standing(
         model=sections[0].model,
         tasks=grid.tasks,
+        ranked=ranking.tasks,
         places=places,
         verdicts=verdicts,
         suite=sections[0].suite,

@@ -102,6 +102,15 @@ def test_the_summary_over_tasks_uses_the_test_over_tasks(make_record):
     assert "best average rank" in said
 
 
+def test_a_task_without_all_methods_is_tested_on_but_not_ranked(make_record):
+    """Else a long study that is published method by method would claim ranks that it does not have."""
+    part = [record for record in _seeds(make_record, task="b") if record.spec["method"] != "pfeiffer"]
+    found = sections([*_seeds(make_record, task="a"), *part])
+    (over,) = standings(found)
+    assert (over.tasks, over.ranked) == (("a", "b"), ("a",))
+    assert summary(found, over).startswith("On 2 tasks, ranked on the 1 that all methods have: ")
+
+
 def test_the_summary_without_seeds_lists_the_highest_and_decides_nothing(make_record):
     records = [make_record(name, task=f"t{n}") for n in range(8) for name in ("lora", "head")]
     found = sections(records)
