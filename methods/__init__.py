@@ -4,6 +4,8 @@ import methods
 adapted = methods.apply(model, "lora", rank=8, alpha=16)
 adapted.model                  # called like the Hugging Face model it is
 adapted.parameter_counts()     # base, method, head, trainable
+
+Beside this file are the methods. Ground floor: `errors`.
 """
 
 from __future__ import annotations
@@ -11,11 +13,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from methods import peft_format
-from methods.adapted import Adapted, read
 from methods.anatomy import Anatomy, Model
 from methods.bitfit import BitFit
-from methods.checkpoint import Checkpoint
+from methods.core import Adapted, Checkpoint, Method, write_peft
 from methods.did import DID
 from methods.dora import DoRA
 from methods.errors import AnatomyError, MergeError, MethodError, OptionError, nearest
@@ -25,11 +25,11 @@ from methods.houlsby import Houlsby
 from methods.ia3 import IA3
 from methods.lin import Lin
 from methods.lora import LoRA
+from methods.peft import format as peft_format
 from methods.pfeiffer import Pfeiffer
 from methods.prefix import Prefix
 from methods.prompt import Prompt
 from methods.said import SAID
-from methods.spec import Method
 from methods.top_layers import TopLayers
 
 __all__ = ["Adapted", "AnatomyError", "Checkpoint", "MergeError", "Method", "MethodError", "OptionError"]
@@ -90,7 +90,7 @@ def load(model: Model, path: str | Path) -> Adapted:
         MethodError: the folder is not a saved method, or does not fit the model. The model is then
             left as it was.
     """
-    saved = read(path, Anatomy(model))
+    saved = _read(path, Anatomy(model))
     adapted = apply(model, saved.method, **saved.options)
     try:
         adapted.take(saved)
@@ -115,7 +115,16 @@ def export_peft(model: Model, saved: Checkpoint, path: str | Path) -> Path:
     """
     adapted = apply(model, saved.method, **saved.options)
     try:
-        adapted.fits(saved)
-        return peft_format.write(saved, adapted.anatomy, path)
+        adapted.take(saved)  # checks that it fits
+        return write_peft(adapted.method, saved, adapted.anatomy, path)
     finally:
         adapted.remove()
+
+
+def _read(path: str | Path, anatomy: Anatomy) -> Checkpoint:
+    """Read a saved method, of ours or the PEFT library's, for a model."""
+    if peft_format.lies_in(path) and not Checkpoint.lies_in(path):
+        forms = {name: method.card.peft for name, method in REGISTRY.items()}
+        ours = {name: form for name, form in forms.items() if isinstance(form, peft_format.PeftForm)}
+        return peft_format.read_folder(path, anatomy, ours)
+    return Checkpoint.read(path)

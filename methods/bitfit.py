@@ -9,24 +9,40 @@ runs here. Searched: 3e-4 to 3e-2, which holds both.
 
 from __future__ import annotations
 
-from methods.anatomy import Anatomy
+from methods.anatomy import Anatomy, Geometry
+from methods.core import (
+    WEIGHTS,
+    Card,
+    Injection,
+    LogUniform,
+    Method,
+    NoOptions,
+    SearchSpace,
+    TaskHead,
+    Work,
+    at,
+)
 from methods.errors import AnatomyError
-from methods.flops import Work
-from methods.geometry import Geometry
-from methods.space import LogUniform, SearchSpace
-from methods.spec import WEIGHTS, Injection, Method, NoOptions, at
+
+
+def work(geometry: Geometry, options: NoOptions) -> Work:
+    """No product of its own; every bias trains."""
+    return Work(vectors=frozenset({"bias"}))
 
 
 class BitFit(Method[NoOptions]):
     """Train every bias."""
 
     name = "bitfit"
-    summary = "Only biases train, the weights stay frozen."
-    source = "arXiv 2106.10199; benzakenelad/BitFit@7ead19a"
-    places = at("bias trains", *WEIGHTS)
     options = NoOptions
-    learning_rate = 5e-3
-    search_space = SearchSpace(LogUniform(3e-4, 3e-2))
+    card = Card(
+        summary="Only biases train, the weights stay frozen.",
+        source="arXiv 2106.10199; benzakenelad/BitFit@7ead19a",
+        places=at("bias trains", *WEIGHTS),
+        learning_rate=5e-3,
+        search_space=SearchSpace(LogUniform(3e-4, 3e-2)),
+        work=work,
+    )
 
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
         """Own the body's biases.
@@ -43,12 +59,8 @@ class BitFit(Method[NoOptions]):
             for name, parameter in anatomy.body.named_parameters()
             if pooler and name.startswith(pooler) and name.endswith(".bias")
         }
-        return Injection(trained=trained, extra_head=extra)
+        return Injection(options, trained, head=TaskHead(extra=extra))
 
     def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
         """All biases: L(4d + f + d + 2d) + d on a BERT-type encoder."""
         return {"biases": geometry.biases}
-
-    def work(self, geometry: Geometry, options: NoOptions) -> Work:
-        """No product of its own; every bias trains."""
-        return Work(vectors=frozenset({"bias"}))

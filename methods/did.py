@@ -19,30 +19,35 @@ at 0.03, 0.1, 0.3 and 1). Another d may want another rate.
 
 from __future__ import annotations
 
-from methods import subspace
-from methods.anatomy import Anatomy
-from methods.flops import Work
-from methods.geometry import Geometry
-from methods.space import LogUniform, SearchSpace
-from methods.spec import WEIGHTS, Injection, Method, at
-from methods.subspace import SubspaceOptions
+from methods.anatomy import Anatomy, Geometry
+from methods.core import WEIGHTS, Card, Injection, LogUniform, Method, SearchSpace, Work, at
+from methods.subspace import subspace
+from methods.subspace.subspace import SubspaceOptions
 
 
 class DidOptions(SubspaceOptions):
     """Options of ``did``."""
 
 
+def work(geometry: Geometry, options: DidOptions) -> Work:
+    """The projection, and everything of the base trains."""
+    return subspace.work(geometry, options, 0)
+
+
 class DID(Method[DidOptions]):
     """Train d coordinates of a random subspace of all parameters."""
 
     name = "did"
-    summary = "All weights move, in a random subspace of few dimensions; merges away."
-    source = "arXiv 1804.08838, 2012.13255; uber-research/intrinsic-dimension@2a7ebd2"
-    places = at("moves in a random subspace", *WEIGHTS)
     options = DidOptions
     mergeable = True
-    learning_rate = 0.3
-    search_space = SearchSpace(LogUniform(3e-2, 3.0))
+    card = Card(
+        summary="All weights move, in a random subspace of few dimensions; merges away.",
+        source="arXiv 1804.08838, 2012.13255; uber-research/intrinsic-dimension@2a7ebd2",
+        places=at("moves in a random subspace", *WEIGHTS),
+        learning_rate=0.3,
+        search_space=SearchSpace(LogUniform(3e-2, 3.0)),
+        work=work,
+    )
 
     def inject(self, anatomy: Anatomy, options: DidOptions) -> Injection:
         """Move every parameter by P z."""
@@ -51,11 +56,3 @@ class DID(Method[DidOptions]):
     def count(self, geometry: Geometry, options: DidOptions) -> dict[str, int]:
         """d."""
         return {"coordinates": options.dimension}
-
-    def work(self, geometry: Geometry, options: DidOptions) -> Work:
-        """The projection, and everything of the base trains."""
-        return subspace.work(geometry, options, 0)
-
-    def stored_count(self, geometry: Geometry, options: DidOptions) -> int:
-        """d, and where the head lies inside what it began with."""
-        return subspace.stored_count(geometry, options)

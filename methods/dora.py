@@ -19,13 +19,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Rows
-from methods.flops import Chain, Work
-from methods.geometry import Geometry
-from methods.linear import Linear, oriented
-from methods.lora import LoraOptions, LowRank, by_module, part_path
-from methods.space import Choice, LogUniform, SearchSpace
-from methods.spec import Injection, Method, Swap, at
+from methods.anatomy import Anatomy, Geometry, Linear, Rows, Shape, WrappedLinear, oriented
+from methods.core import (
+    Card,
+    Chain,
+    Choice,
+    Injection,
+    LogUniform,
+    Method,
+    SearchSpace,
+    Work,
+    Wrap,
+    at,
+    by_module,
+    part_path,
+)
+from methods.lora import LoraOptions, LowRank
+from methods.peft.layers import low_rank_form
 
 
 class DoraOptions(LoraOptions):
@@ -35,14 +45,13 @@ class DoraOptions(LoraOptions):
 class Direction(LowRank):
     """The factors of one update and the length of each of its rows."""
 
-    def __init__(self, base: Linear, shape: tuple[int, int], rows: Rows | None, options: DoraOptions) -> None:
+    def __init__(self, base: Linear, shape: Shape, rows: Rows | None, options: DoraOptions) -> None:
         super().__init__(shape, rows, options, base.weight)
         self.magnitude = nn.Parameter(self.norm(base))
 
     def frozen(self, base: Linear) -> Tensor:
         """The rows of W0 that are updated, (out x in)."""
-        weight = oriented(base, base.weight.detach())
-        return weight if self.rows is None else weight[self.rows]
+        return self.features.of(oriented(base, base.weight.detach()))
 
     def norm(self, base: Linear) -> Tensor:
         """||V|| of each row, without a gradient, in the weight's dtype."""
@@ -51,33 +60,24 @@ class Direction(LowRank):
 
     def add_to_base(self, h: Tensor, x: Tensor, base: Linear) -> Tensor:
         """h with its rows turned and stretched."""
-        x = F.dropout(x, self.dropout, self.training) if self.dropout else x
+        x = self.dropped(x)
         scale = self.magnitude / self.norm(base)
         straight = F.linear(x, self.frozen(base))
         turned = F.linear(F.linear(x, self.lora_A), self.lora_B)
-        change = (scale - 1) * straight + (self.scaling * scale) * turned
-        return h + change if self.rows is None else self.add_to_rows(h, change)
+        return self.features.add(h, (scale - 1) * straight + (self.scaling * scale) * turned)
 
 
-class DoRALinear(nn.Module):
+class DoRALinear(WrappedLinear):
     """A frozen linear layer whose weight's rows are turned and stretched.
 
     Args:
         base: the frozen layer.
         parts: the updates by role; one for all output features, or one for each adapted slice.
-
-    Shapes: input (..., in), output (..., out).
     """
 
     def __init__(self, base: Linear, parts: dict[str, Direction]) -> None:
-        super().__init__()
-        self.base = base
+        super().__init__(base)
         self.parts = nn.ModuleDict(parts)
-
-    @property
-    def weight(self) -> Tensor:
-        """The frozen weight: some models look at the dtype of a layer's weight."""
-        return self.base.weight
 
     def forward(self, x: Tensor) -> Tensor:
         """W' x + b."""
@@ -95,32 +95,47 @@ class DoRALinear(nn.Module):
             part = cast(Direction, module)
             scale = (part.magnitude.detach() / part.norm(self.base)).to(weight.dtype)
             turned = scale[:, None] * (part.frozen(self.base).to(weight.dtype) + part.update())
-            if part.rows is None:
-                matrix.copy_(turned)
-            else:
-                matrix[part.rows] = turned
+            part.features.write(matrix, turned)
         return {"weight": weight}
+
+
+def work(geometry: Geometry, options: DoraOptions) -> Work:
+    """2r (in + out) + 2 in out per token beside every targeted matrix, and 2r in out once for B A."""
+    r = options.rank
+
+    def beside(rows: int, columns: int) -> tuple[Chain, ...]:
+        straight = Chain(((rows, columns),), trained=False)
+        update = Chain(((columns, r),), trained=False, rows=rows)
+        return straight, Chain(((r, columns), (rows, r))), update
+
+    return Work(
+        beside={role: [beside(*shape) for shape in geometry.linears[role]] for role in options.target}
+    )
 
 
 class DoRA(Method[DoraOptions]):
     """Low-rank updates of directions, and trained lengths."""
 
     name = "dora"
-    summary = "LoRA on the direction of each weight row, with its length trained apart; merges away."
-    source = "arXiv 2402.09353; huggingface/peft@5d602fd"
-    places = at("low-rank update and length", "query", "value")
     options = DoraOptions
     mergeable = True
-    learning_rate = 1e-3
-    search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"rank": Choice((4, 8, 16))})
+    card = Card(
+        summary="LoRA on the direction of each weight row, with its length trained apart; merges away.",
+        source="arXiv 2402.09353; huggingface/peft@5d602fd",
+        places=at("low-rank update and length", "query", "value"),
+        learning_rate=1e-3,
+        search_space=SearchSpace(LogUniform(1e-4, 1e-2), {"rank": Choice((4, 8, 16))}),
+        work=work,
+        peft=low_rank_form(DoraOptions, dora=True),
+    )
 
     def inject(self, anatomy: Anatomy, options: DoraOptions) -> Injection:
         """Put a direction and a length beside every targeted layer."""
-        injection = Injection(trained={})
+        injection = Injection(options)
         for site, roles in by_module(anatomy, options.target):
             base = site.linear()
             parts = {role: Direction(base, s.shape(), s.rows, options) for role, s in roles.items()}
-            injection.swaps.append(Swap(site, DoRALinear(base, parts)))
+            injection.changes.append(Wrap(site, DoRALinear(base, parts)))
             for role, part in parts.items():
                 path = part_path(roles[role], role)
                 injection.trained |= {f"{path}.{n}": p for n, p in part.named_parameters()}
@@ -133,16 +148,3 @@ class DoRA(Method[DoraOptions]):
             "updates": sum(options.rank * (rows + columns) for rows, columns in shapes),
             "magnitudes": sum(rows for rows, _ in shapes),
         }
-
-    def work(self, geometry: Geometry, options: DoraOptions) -> Work:
-        """2r (in + out) + 2 in out per token beside every targeted matrix, and 2r in out once for B A."""
-        r = options.rank
-
-        def beside(rows: int, columns: int) -> tuple[Chain, ...]:
-            straight = Chain(((rows, columns),), trained=False)
-            update = Chain(((columns, r),), trained=False, rows=rows)
-            return straight, Chain(((r, columns), (rows, r))), update
-
-        return Work(
-            beside={role: [beside(*shape) for shape in geometry.linears[role]] for role in options.target}
-        )

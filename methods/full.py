@@ -7,32 +7,33 @@ both sides.
 
 from __future__ import annotations
 
-from methods.anatomy import Anatomy
-from methods.flops import Work
-from methods.geometry import Geometry
-from methods.space import LogUniform, SearchSpace
-from methods.spec import WEIGHTS, Injection, Method, NoOptions, at
+from methods.anatomy import Anatomy, Geometry
+from methods.core import WEIGHTS, Card, Injection, LogUniform, Method, NoOptions, SearchSpace, Work, at
+
+
+def work(geometry: Geometry, options: NoOptions) -> Work:
+    """All of the base trains: a training step is three forward passes."""
+    return Work(blocks=geometry.layers, body=True)
 
 
 class Full(Method[NoOptions]):
     """Train the whole model."""
 
     name = "full"
-    summary = "Every weight trains: the reference of every comparison."
-    source = "arXiv 1810.04805"
-    places = at("trains", *WEIGHTS)
     options = NoOptions
-    learning_rate = 5e-5
-    search_space = SearchSpace(LogUniform(1e-5, 5e-4))
+    card = Card(
+        summary="Every weight trains: the reference of every comparison.",
+        source="arXiv 1810.04805",
+        places=at("trains", *WEIGHTS),
+        learning_rate=5e-5,
+        search_space=SearchSpace(LogUniform(1e-5, 5e-4)),
+        work=work,
+    )
 
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
         """Own every parameter of the body."""
-        return Injection(trained=anatomy.body_parameters())
+        return Injection(options, anatomy.body_parameters())
 
     def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
         """The size of the body."""
         return {"body": geometry.base}
-
-    def work(self, geometry: Geometry, options: NoOptions) -> Work:
-        """All of the base trains: a training step is three forward passes."""
-        return Work(blocks=geometry.layers, body=True)

@@ -7,24 +7,29 @@ default rate.
 
 from __future__ import annotations
 
-from methods.anatomy import Anatomy
+from methods.anatomy import Anatomy, Geometry
+from methods.core import Card, Injection, LogUniform, Method, NoOptions, SearchSpace, Work, at
 from methods.errors import AnatomyError
-from methods.flops import Work
-from methods.geometry import Geometry
-from methods.space import LogUniform, SearchSpace
-from methods.spec import Injection, Method, NoOptions, at
+
+
+def work(geometry: Geometry, options: NoOptions) -> Work:
+    """Nothing: no gradient enters the body."""
+    return Work()
 
 
 class Head(Method[NoOptions]):
     """Train nothing but the task head."""
 
     name = "head"
-    summary = "The body is frozen, only the task head trains: the floor of every comparison."
-    source = "linear probing, arXiv 1610.01644"
-    places = at("nothing in the body")
     options = NoOptions
-    learning_rate = 1e-2
-    search_space = SearchSpace(LogUniform(1e-3, 1e-1))
+    card = Card(
+        summary="The body is frozen, only the task head trains: the floor of every comparison.",
+        source="linear probing, arXiv 1610.01644",
+        places=at("nothing in the body"),
+        learning_rate=1e-2,
+        search_space=SearchSpace(LogUniform(1e-3, 1e-1)),
+        work=work,
+    )
 
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
         """Own nothing: the head always trains.
@@ -34,12 +39,8 @@ class Head(Method[NoOptions]):
         """
         if not anatomy.head_parameters():
             raise AnatomyError(f"{anatomy} has no task head, head has nothing to train.")
-        return Injection(trained={})
+        return Injection(options)
 
     def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
         """Nothing."""
         return {}
-
-    def work(self, geometry: Geometry, options: NoOptions) -> Work:
-        """Nothing: no gradient enters the body."""
-        return Work()

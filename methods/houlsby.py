@@ -27,12 +27,22 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy
-from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
-from methods.flops import Work
-from methods.geometry import Geometry
-from methods.space import Choice, LogUniform, SearchSpace
-from methods.spec import Injection, Method, Options, Swap, at
+from methods.anatomy import Anatomy, Geometry
+from methods.core import (
+    Bottleneck,
+    Card,
+    Choice,
+    Injection,
+    LogUniform,
+    Method,
+    Options,
+    SearchSpace,
+    Swap,
+    Work,
+    at,
+    bottleneck_chain,
+    bottleneck_size,
+)
 
 
 class HoulsbyOptions(Options):
@@ -57,32 +67,44 @@ class HoulsbyAdapter(nn.Module):
         return u + self.adapter(u)
 
 
+def work(geometry: Geometry, options: HoulsbyOptions) -> Work:
+    """4dm per token for each of the two adapters of a block; the LayerNorms train."""
+    adapters = [(bottleneck_chain(geometry.hidden, options.bottleneck),)] * geometry.layers
+    return Work(
+        beside={"attention_output": adapters, "feed_forward_output": adapters},
+        vectors=frozenset({"norm"} if options.layer_norms else ()),
+    )
+
+
 class Houlsby(Method[HoulsbyOptions]):
     """Two serial adapters per block."""
 
     name = "houlsby"
-    summary = "Two bottleneck adapters per block, before each residual addition; LayerNorms train too."
-    source = "arXiv 1902.00751; google-research/adapter-bert@1a31fc6"
-    places = at("adapter", "attention_output", "feed_forward_output") | at(
-        "trains", "attention_norm", "feed_forward_norm"
-    )
     options = HoulsbyOptions
-    learning_rate = 1e-3
-    search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"bottleneck": Choice((8, 64, 256))})
+    card = Card(
+        summary="Two bottleneck adapters per block, before each residual addition; LayerNorms train too.",
+        source="arXiv 1902.00751; google-research/adapter-bert@1a31fc6",
+        places=at("adapter", "attention_output", "feed_forward_output")
+        | at("trains", "attention_norm", "feed_forward_norm"),
+        learning_rate=1e-3,
+        search_space=SearchSpace(LogUniform(1e-4, 1e-2), {"bottleneck": Choice((8, 64, 256))}),
+        starts_at_base=False,
+        work=work,
+    )
 
     def inject(self, anatomy: Anatomy, options: HoulsbyOptions) -> Injection:
         """Wrap both sub-layer outputs of every block."""
         norms = anatomy.norm_parameters() if options.layer_norms else {}
         attention, feed_forward = anatomy.sites("attention_output"), anatomy.sites("feed_forward_output")
-        like, width = anatomy.embedding.weight, anatomy.geometry.hidden
+        like, width = anatomy.embedding.weight, anatomy.width
         std = options.init_std
         initialise = partial(nn.init.trunc_normal_, std=std, a=-2 * std, b=2 * std)
         activation = partial(F.gelu, approximate="tanh")
-        injection = Injection(trained={})
+        injection = Injection(options)
         for pair in zip(attention, feed_forward, strict=True):
             for site in pair:
                 adapter = Bottleneck(width, options.bottleneck, activation, initialise, like)
-                injection.swaps.append(Swap(site, HoulsbyAdapter(site.module, adapter)))
+                injection.changes.append(Swap(site, HoulsbyAdapter(site.module, adapter)))
                 injection.trained |= {f"{site.path}.adapter.{n}": p for n, p in adapter.named_parameters()}
         injection.trained |= norms
         return injection
@@ -91,11 +113,3 @@ class Houlsby(Method[HoulsbyOptions]):
         """2L(2dm + m + d), and all LayerNorms."""
         parts = {"adapters": 2 * geometry.layers * bottleneck_size(geometry.hidden, options.bottleneck)}
         return parts | ({"layer_norms": geometry.norms} if options.layer_norms else {})
-
-    def work(self, geometry: Geometry, options: HoulsbyOptions) -> Work:
-        """4dm per token for each of the two adapters of a block; the LayerNorms train."""
-        adapters = [(bottleneck_chain(geometry.hidden, options.bottleneck),)] * geometry.layers
-        return Work(
-            beside={"attention_output": adapters, "feed_forward_output": adapters},
-            vectors=frozenset({"norm"} if options.layer_norms else ()),
-        )

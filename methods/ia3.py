@@ -16,69 +16,59 @@ Searched: a decade to either side of the default rate.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Rows
-from methods.flops import Work
-from methods.geometry import Geometry
-from methods.linear import Linear, oriented
-from methods.lora import by_module
-from methods.space import LogUniform, SearchSpace
-from methods.spec import Injection, Method, NoOptions, Swap, at
+from methods.anatomy import Anatomy, Features, Geometry, Linear, Rows, WrappedLinear, oriented
+from methods.core import (
+    Card,
+    Injection,
+    LogUniform,
+    Method,
+    NoOptions,
+    SearchSpace,
+    Work,
+    Wrap,
+    at,
+    by_module,
+)
+from methods.peft.layers import ia3_form
 
 OUTPUTS = ("key", "value")
 """Roles whose output is scaled; of the other, ``down``, the input is."""
 
 
-class IA3Linear(nn.Module):
+class IA3Linear(WrappedLinear):
     """A frozen linear layer with scaled outputs or inputs.
 
     Args:
         base: the frozen layer.
         rows: for each scaled role of :data:`OUTPUTS`, the output features it plays in; None for all.
         scales_input: scale the input instead.
-
-    Shapes: input (..., in), output (..., out).
     """
 
     def __init__(self, base: Linear, rows: dict[str, Rows | None], scales_input: bool) -> None:
-        super().__init__()
+        super().__init__(base)
         weight = oriented(base, base.weight)
         place: dict[str, Any] = {"device": weight.device, "dtype": weight.dtype}
-        self.base = base
         self.scales = nn.ParameterDict()
+        self.features = nn.ModuleDict({role: Features(where, weight.device) for role, where in rows.items()})
         self.input_scale: nn.Parameter | None = None
         if scales_input:
             self.input_scale = nn.Parameter(torch.ones(weight.shape[1], **place))
-        for role, where in rows.items():
-            size = len(weight if where is None else weight[where])
+        for role, features in self.features.items():
+            size = len(cast(Features, features).of(weight))
             self.scales[role] = nn.Parameter(torch.ones(size, **place))
-            if isinstance(where, Tensor):
-                self.register_buffer(f"rows_{role}", where.to(weight.device), persistent=False)
-            else:
-                setattr(self, f"rows_{role}", where)
-
-    @property
-    def weight(self) -> Tensor:
-        """The frozen weight: some models look at the dtype of a layer's weight."""
-        return self.base.weight
 
     def output_scale(self) -> Tensor | None:
         """One factor per output feature, 1 where nothing is scaled; None if nothing is."""
         whole = None
         for role, scale in self.scales.items():
-            rows: Rows | None = getattr(self, f"rows_{role}")
-            if rows is None:
-                return scale
             if whole is None:
                 whole = scale.new_ones(oriented(self.base, self.base.weight).shape[0])
-            if isinstance(rows, slice):
-                whole = whole.slice_scatter(scale, 0, rows.start, rows.stop)
-            else:
-                whole = whole.index_copy(0, rows, scale)
+            whole = cast(Features, self.features[role]).put(whole, scale)
         return whole
 
     def forward(self, x: Tensor) -> Tensor:
@@ -104,25 +94,34 @@ class IA3Linear(nn.Module):
         return {"weight": weight, "bias": self.base.bias.detach().to(dtype) * scale}
 
 
+def work(geometry: Geometry, options: NoOptions) -> Work:
+    """No product of its own; scales train on keys, values and the inner activation."""
+    return Work(vectors=frozenset({*OUTPUTS, "inner"}))
+
+
 class IA3(Method[NoOptions]):
     """Trained scales of keys, values and inner feed-forward activations."""
 
     name = "ia3"
-    summary = "Trained vectors scale keys, values and the inner feed-forward activation; merges away."
-    source = "arXiv 2205.05638; r-three/t-few@114dece"
-    places = at("scale", "key", "value", "down_input")
     options = NoOptions
     mergeable = True
-    learning_rate = 1e-2
-    search_space = SearchSpace(LogUniform(1e-3, 1e-1))
+    card = Card(
+        summary="Trained vectors scale keys, values and the inner feed-forward activation; merges away.",
+        source="arXiv 2205.05638; r-three/t-few@114dece",
+        places=at("scale", "key", "value", "down_input"),
+        learning_rate=1e-2,
+        search_space=SearchSpace(LogUniform(1e-3, 1e-1)),
+        work=work,
+        peft=ia3_form(NoOptions, OUTPUTS),
+    )
 
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
         """Scale the outputs of the key and value projections and the input of the last feed-forward layer."""
-        injection = Injection(trained={})
+        injection = Injection(options)
         for site, roles in by_module(anatomy, (*OUTPUTS, "down")):
             rows = {role: s.rows for role, s in roles.items() if role in OUTPUTS}
             wrapper = IA3Linear(site.linear(), rows, scales_input="down" in roles)
-            injection.swaps.append(Swap(site, wrapper))
+            injection.changes.append(Wrap(site, wrapper))
             injection.trained |= {f"{site.path}.ia3_{role}": p for role, p in wrapper.scales.items()}
             if wrapper.input_scale is not None:
                 injection.trained[f"{site.path}.ia3_down"] = wrapper.input_scale
@@ -134,7 +133,3 @@ class IA3(Method[NoOptions]):
             "keys_values": sum(rows for role in OUTPUTS for rows, _ in geometry.linears[role]),
             "feed_forward": sum(columns for _, columns in geometry.linears["down"]),
         }
-
-    def work(self, geometry: Geometry, options: NoOptions) -> Work:
-        """No product of its own; scales train on keys, values and the inner activation."""
-        return Work(vectors=frozenset({*OUTPUTS, "inner"}))

@@ -24,12 +24,23 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy
-from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
-from methods.flops import Work
-from methods.geometry import Geometry
-from methods.space import Choice, LogUniform, SearchSpace
-from methods.spec import Follow, Following, Injection, Method, Options, at
+from methods.anatomy import Anatomy, Geometry
+from methods.core import (
+    Bottleneck,
+    Card,
+    Choice,
+    Follow,
+    Following,
+    Injection,
+    LogUniform,
+    Method,
+    Options,
+    SearchSpace,
+    Work,
+    at,
+    bottleneck_chain,
+    bottleneck_size,
+)
 
 
 class LinOptions(Options):
@@ -51,25 +62,35 @@ class LinAdapter(Following):
         return x + self.adapter(self.norm(x))
 
 
+def work(geometry: Geometry, options: LinOptions) -> Work:
+    """4dm per token for the adapter of each block."""
+    adapter = bottleneck_chain(geometry.hidden, options.bottleneck, reads_trained=True)  # its LayerNorm
+    return Work(beside={"block_output": [(adapter,)] * geometry.layers})
+
+
 class Lin(Method[LinOptions]):
     """One serial adapter per block, with its own LayerNorm."""
 
     name = "lin"
-    summary = "One bottleneck adapter at the end of each block, behind a LayerNorm of its own."
-    source = "arXiv 2004.03829; zlinao/VGLM@39e094f"
-    places = at("LayerNorm and adapter", "block_end")
     options = LinOptions
-    learning_rate = 1e-3
-    search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"bottleneck": Choice((16, 64, 256))})
+    card = Card(
+        summary="One bottleneck adapter at the end of each block, behind a LayerNorm of its own.",
+        source="arXiv 2004.03829; zlinao/VGLM@39e094f",
+        places=at("LayerNorm and adapter", "block_end"),
+        learning_rate=1e-3,
+        search_space=SearchSpace(LogUniform(1e-4, 1e-2), {"bottleneck": Choice((16, 64, 256))}),
+        starts_at_base=False,
+        work=work,
+    )
 
     def inject(self, anatomy: Anatomy, options: LinOptions) -> Injection:
         """Follow the end of every block."""
-        width, like = anatomy.geometry.hidden, anatomy.embedding.weight
+        width, like = anatomy.width, anatomy.embedding.weight
         initialise = partial(nn.init.normal_, std=0.02)
-        injection = Injection(trained={})
+        injection = Injection(options)
         for block in anatomy.blocks:
             adapter = LinAdapter(Bottleneck(width, options.bottleneck, F.relu, initialise, like), width)
-            injection.undo.append(Follow(block, "lin", adapter))
+            injection.changes.append(Follow(block, "lin", adapter))
             injection.trained |= {f"{block.path}.lin.{n}": p for n, p in adapter.named_parameters()}
         return injection
 
@@ -79,8 +100,3 @@ class Lin(Method[LinOptions]):
             "adapters": geometry.layers * bottleneck_size(geometry.hidden, options.bottleneck),
             "own_layer_norms": 2 * geometry.layers * geometry.hidden,
         }
-
-    def work(self, geometry: Geometry, options: LinOptions) -> Work:
-        """4dm per token for the adapter of each block."""
-        adapter = bottleneck_chain(geometry.hidden, options.bottleneck, reads_trained=True)  # its LayerNorm
-        return Work(beside={"block_output": [(adapter,)] * geometry.layers})

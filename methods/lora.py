@@ -23,21 +23,31 @@ GLUE runs. Alpha stays what it is, as in the paper (section 4.1).
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Rows, Site
-from methods.flops import Chain, Work
-from methods.geometry import Geometry
-from methods.linear import Linear, oriented
-from methods.space import Choice, LogUniform, SearchSpace
-from methods.spec import Injection, Method, Options, Swap, at
-
-Role = Literal["query", "key", "value", "output", "up", "down", "gate", "qkv"]
+from methods.anatomy import Anatomy, Features, Geometry, Linear, Rows, Shape, WrappedLinear, oriented
+from methods.core import (
+    Card,
+    Chain,
+    Choice,
+    Injection,
+    LogUniform,
+    Method,
+    Options,
+    SearchSpace,
+    Targets,
+    Work,
+    Wrap,
+    at,
+    by_module,
+    part_path,
+)
+from methods.peft.layers import low_rank_form
 
 
 class LoraOptions(Options):
@@ -46,9 +56,8 @@ class LoraOptions(Options):
     rank: int = Field(8, ge=1, description="inner dimension r of the update")
     alpha: float = Field(16.0, gt=0, description="the update is scaled by alpha / rank")
     dropout: float = Field(0.0, ge=0, lt=1, description="on the input of the low-rank path while training")
-    target: tuple[Role, ...] = Field(
+    target: Targets = Field(
         ("query", "value"),
-        min_length=1,
         description="linear layers to adapt: query key value output up down gate, or a fused qkv as one",
     )
     rank_stabilized: bool = Field(False, description="scale by alpha / sqrt(rank): rsLoRA")
@@ -57,21 +66,6 @@ class LoraOptions(Options):
     def scaling(self) -> float:
         """The factor of the update."""
         return self.alpha / (math.sqrt(self.rank) if self.rank_stabilized else self.rank)
-
-    @field_validator("target", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        """Accept ``query`` and ``query,value`` as the command line and YAML write them."""
-        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
-
-    @field_validator("target")
-    @classmethod
-    def _no_repeats(cls, value: tuple[Role, ...]) -> tuple[Role, ...]:
-        if len(set(value)) != len(value):
-            raise ValueError("each target may be named once")
-        if "qkv" in value and {"query", "key", "value"} & set(value):
-            raise ValueError("qkv already is query, key and value together")
-        return value
 
 
 class LowRank(nn.Module):
@@ -84,42 +78,29 @@ class LowRank(nn.Module):
         like: a tensor whose device and dtype the factors take.
     """
 
-    rows: Rows | None
-
-    def __init__(self, shape: tuple[int, int], rows: Rows | None, options: LoraOptions, like: Tensor) -> None:
+    def __init__(self, shape: Shape, rows: Rows | None, options: LoraOptions, like: Tensor) -> None:
         super().__init__()
         place: dict[str, Any] = {"device": like.device, "dtype": like.dtype}
         out_features, in_features = shape
         self.scaling = options.scaling
         self.dropout = options.dropout
-        if isinstance(rows, Tensor):
-            self.register_buffer("rows", rows.to(like.device), persistent=False)
-        else:
-            self.rows = rows
+        self.features = Features(rows, like.device)
         self.lora_A = nn.Parameter(torch.empty(options.rank, in_features, **place))
         self.lora_B = nn.Parameter(torch.zeros(out_features, options.rank, **place))
         nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
 
-    def down(self, x: Tensor) -> Tensor:
-        """A x, (..., in) -> (..., r)."""
-        return F.linear(F.dropout(x, self.dropout, self.training) if self.dropout else x, self.lora_A)
+    def dropped(self, x: Tensor) -> Tensor:
+        """The input of the low-rank path."""
+        return F.dropout(x, self.dropout, self.training) if self.dropout else x
 
     def add_to(self, h: Tensor, x: Tensor) -> Tensor:
-        """h + (alpha / r) B A x, on the rows."""
-        z = self.down(x)
-        if self.rows is None:
+        """h + (alpha / r) B A x, on the features."""
+        z = F.linear(self.dropped(x), self.lora_A)  # (..., r)
+        if self.features.all:
             # One kernel for scale, product and sum: on short inputs each extra one costs per cent.
             flat = torch.addmm(h.flatten(0, -2), z.flatten(0, -2), self.lora_B.t(), alpha=self.scaling)
             return flat.view_as(h)
-        return self.add_to_rows(h, F.linear(z, self.lora_B), self.scaling)
-
-    def add_to_rows(self, h: Tensor, change: Tensor, alpha: float = 1.0) -> Tensor:
-        """h + alpha change, on the rows, maybe in place; the other features are left alone bit by bit."""
-        if isinstance(self.rows, slice):
-            # A view: on a CPU, adding at indices costs several times what the whole update does.
-            h[..., self.rows].add_(change, alpha=alpha)
-            return h
-        return h.index_add(-1, cast(Tensor, self.rows), change.to(h.dtype), alpha=alpha)
+        return self.features.add(h, F.linear(z, self.lora_B), self.scaling)
 
     def update(self) -> Tensor:
         """(alpha / r) B A, in at least float32."""
@@ -131,25 +112,17 @@ class LowRank(nn.Module):
         return f"rank={self.lora_A.shape[0]}, scaling={self.scaling}, dropout={self.dropout}"
 
 
-class LoRALinear(nn.Module):
+class LoRALinear(WrappedLinear):
     """A frozen linear layer with low-rank paths beside it.
 
     Args:
         base: the frozen layer.
         parts: the updates by role; one for all output features, or one for each adapted slice.
-
-    Shapes: input (..., in), output (..., out).
     """
 
     def __init__(self, base: Linear, parts: dict[str, LowRank]) -> None:
-        super().__init__()
-        self.base = base
+        super().__init__(base)
         self.parts = nn.ModuleDict(parts)
-
-    @property
-    def weight(self) -> Tensor:
-        """The frozen weight: some models look at the dtype of a layer's weight."""
-        return self.base.weight
 
     def forward(self, x: Tensor) -> Tensor:
         """W0 x + b + (alpha / r) B A x."""
@@ -163,54 +136,46 @@ class LoRALinear(nn.Module):
         stored = self.base.weight.detach()
         weight = stored.to(torch.promote_types(stored.dtype, torch.float32), copy=True)
         matrix = oriented(self.base, weight)  # a view: (out x in)
-        for part in self.parts.values():
-            update = cast(LowRank, part).update()
-            rows = cast("Rows | None", part.rows)
-            if rows is None:
-                matrix += update
-            else:
-                matrix[rows] += update
+        for module in self.parts.values():
+            part = cast(LowRank, module)
+            part.features.write(matrix, part.features.of(matrix) + part.update())
         return {"weight": weight}
 
 
-def by_module(anatomy: Anatomy, roles: tuple[str, ...]) -> list[tuple[Site, dict[str, Site]]]:
-    """The modules that hold the roles, each with the roles it holds; a fused one holds several.
-
-    Raises:
-        AnatomyError: the model has no such role, or it is no linear layer.
-    """
-    found: dict[str, tuple[Site, dict[str, Site]]] = {}
-    for role in roles:
-        for site in anatomy.sites(role):
-            site.linear()
-            found.setdefault(site.path, (site, {}))[1][role] = site
-    return list(found.values())
-
-
-def part_path(site: Site, role: str) -> str:
-    """The name of one update: the layer's path, and the role where a layer holds several."""
-    return site.path if site.rows is None else f"{site.path}.{role}"
+def work(geometry: Geometry, options: LoraOptions) -> Work:
+    """2r (in + out) per token beside every targeted matrix."""
+    r = options.rank
+    return Work(
+        beside={
+            role: [(Chain(((r, columns), (rows, r))),) for rows, columns in geometry.linears[role]]
+            for role in options.target
+        }
+    )
 
 
 class LoRA(Method[LoraOptions]):
     """Low-rank updates of linear layers."""
 
     name = "lora"
-    summary = "Low-rank updates beside frozen linear layers; merges away."
-    source = "arXiv 2106.09685; microsoft/LoRA@c4593f0"
-    places = at("low-rank update", "query", "value")
     options = LoraOptions
     mergeable = True
-    learning_rate = 1e-3
-    search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"rank": Choice((4, 8, 16))})
+    card = Card(
+        summary="Low-rank updates beside frozen linear layers; merges away.",
+        source="arXiv 2106.09685; microsoft/LoRA@c4593f0",
+        places=at("low-rank update", "query", "value"),
+        learning_rate=1e-3,
+        search_space=SearchSpace(LogUniform(1e-4, 1e-2), {"rank": Choice((4, 8, 16))}),
+        work=work,
+        peft=low_rank_form(LoraOptions),
+    )
 
     def inject(self, anatomy: Anatomy, options: LoraOptions) -> Injection:
         """Put low-rank paths beside every targeted layer."""
-        injection = Injection(trained={})
+        injection = Injection(options)
         for site, roles in by_module(anatomy, options.target):
             base = site.linear()
             parts = {r: LowRank(s.shape(), s.rows, options, base.weight) for r, s in roles.items()}
-            injection.swaps.append(Swap(site, LoRALinear(base, parts)))
+            injection.changes.append(Wrap(site, LoRALinear(base, parts)))
             for role, part in parts.items():
                 path = part_path(roles[role], role)
                 injection.trained |= {f"{path}.lora_A": part.lora_A, f"{path}.lora_B": part.lora_B}
@@ -220,13 +185,3 @@ class LoRA(Method[LoraOptions]):
         """The sum over targeted matrices of r (in + out): 4 L d r for query and value of width d."""
         shapes = [shape for role in options.target for shape in geometry.linears[role]]
         return {"updates": sum(options.rank * (rows + columns) for rows, columns in shapes)}
-
-    def work(self, geometry: Geometry, options: LoraOptions) -> Work:
-        """2r (in + out) per token beside every targeted matrix."""
-        r = options.rank
-        return Work(
-            beside={
-                role: [(Chain(((r, columns), (rows, r))),) for rows, columns in geometry.linears[role]]
-                for role in options.target
-            }
-        )

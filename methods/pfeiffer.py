@@ -27,12 +27,24 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Site, Stack
-from methods.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
-from methods.flops import Work
-from methods.geometry import Geometry
-from methods.space import Choice, LogUniform, SearchSpace
-from methods.spec import Follow, Following, Injection, Method, Options, Swap, at
+from methods.anatomy import Anatomy, Geometry, Site, Stack
+from methods.core import (
+    Bottleneck,
+    Card,
+    Choice,
+    Follow,
+    Following,
+    Injection,
+    LogUniform,
+    Method,
+    Options,
+    SearchSpace,
+    Swap,
+    Work,
+    at,
+    bottleneck_chain,
+    bottleneck_size,
+)
 
 
 class PfeifferOptions(Options):
@@ -66,29 +78,39 @@ class PreNormPfeifferAdapter(Following):
         return s + self.adapter(s)
 
 
+def work(geometry: Geometry, options: PfeifferOptions) -> Work:
+    """4dm per token for the adapter of each block."""
+    adapter = bottleneck_chain(geometry.hidden, options.bottleneck)
+    return Work(beside={"block_output": [(adapter,)] * geometry.layers})
+
+
 class Pfeiffer(Method[PfeifferOptions]):
     """One serial adapter per block, sharing the block's LayerNorm."""
 
     name = "pfeiffer"
-    summary = "One bottleneck adapter per block, between two uses of the block's own LayerNorm."
-    source = "arXiv 2005.00247; adapter-hub/adapters@88f18eb"
-    places = at("adapter around it", "feed_forward_norm")
     options = PfeifferOptions
-    learning_rate = 1e-3
-    search_space = SearchSpace(LogUniform(1e-4, 1e-2), {"bottleneck": Choice((16, 64, 256))})
+    card = Card(
+        summary="One bottleneck adapter per block, between two uses of the block's own LayerNorm.",
+        source="arXiv 2005.00247; adapter-hub/adapters@88f18eb",
+        places=at("adapter around it", "feed_forward_norm"),
+        learning_rate=1e-3,
+        search_space=SearchSpace(LogUniform(1e-4, 1e-2), {"bottleneck": Choice((16, 64, 256))}),
+        starts_at_base=False,
+        work=work,
+    )
 
     def inject(self, anatomy: Anatomy, options: PfeifferOptions) -> Injection:
         """Wrap the LayerNorm that ends every block, or follow the block."""
-        width, like = anatomy.geometry.hidden, anatomy.embedding.weight
+        width, like = anatomy.width, anatomy.embedding.weight
         initialise = partial(nn.init.normal_, std=0.02)
         ends = [(stack, site) for stack in anatomy.stacks for site in self._ends(anatomy, stack)]
-        injection = Injection(trained={})
+        injection = Injection(options)
         for stack, site in ends:
             adapter = Bottleneck(width, options.bottleneck, F.relu, initialise, like)
             if stack.layout.block_norm is None:
-                injection.undo.append(Follow(site, "pfeiffer", PreNormPfeifferAdapter(adapter)))
+                injection.changes.append(Follow(site, "pfeiffer", PreNormPfeifferAdapter(adapter)))
             else:
-                injection.swaps.append(Swap(site, PfeifferAdapter(site.module, adapter)))
+                injection.changes.append(Swap(site, PfeifferAdapter(site.module, adapter)))
             injection.trained |= {f"{site.path}.adapter.{n}": p for n, p in adapter.named_parameters()}
         return injection
 
@@ -101,8 +123,3 @@ class Pfeiffer(Method[PfeifferOptions]):
     def count(self, geometry: Geometry, options: PfeifferOptions) -> dict[str, int]:
         """L(2dm + m + d)."""
         return {"adapters": geometry.layers * bottleneck_size(geometry.hidden, options.bottleneck)}
-
-    def work(self, geometry: Geometry, options: PfeifferOptions) -> Work:
-        """4dm per token for the adapter of each block."""
-        adapter = bottleneck_chain(geometry.hidden, options.bottleneck)
-        return Work(beside={"block_output": [(adapter,)] * geometry.layers})

@@ -27,19 +27,16 @@ and lengths of 5 to 50 (the paper: 1 to 150; 100 would be most of the input).
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, cached_length
+from methods.anatomy import Anatomy, Geometry, cached_length, explicit_positions, max_positions
+from methods.core import Attach, Card, Choice, Injection, LogUniform, Method, Options, SearchSpace, Work, at
 from methods.errors import MethodError
-from methods.flops import Work
-from methods.geometry import Geometry
-from methods.space import Choice, LogUniform, SearchSpace
-from methods.spec import Injection, Method, Options, at
+from methods.peft import tokens
 
 PROMPT = "prompt"
 """Name of the submodule that holds the prompt inside the body."""
@@ -67,7 +64,7 @@ class SoftPrompt(nn.Module):
         first = anatomy.stacks[0]
         self.weight = nn.Parameter(weight)
         self.at = 1 if first.layout.pools_first_token else 0
-        self.max_positions = anatomy.max_positions
+        self.max_positions = max_positions(anatomy)
         self.keeps_rows = anatomy.is_encoder_decoder
         # Of the forward pass that is running: whether it put the prompt in, and where.
         self._inserted = True
@@ -137,7 +134,7 @@ class SoftPrompt(nn.Module):
             if starts is not None:
                 shifted, new = shifted.expand(batch, -1), new.expand(batch, -1)
             inputs["position_ids"] = self._insert(shifted, new, starts)
-        elif (positions := anatomy.explicit_positions(ids, self.at, n)) is not None:
+        elif (positions := explicit_positions(anatomy, ids, self.at, n)) is not None:
             inputs["position_ids"] = positions
         return (), inputs
 
@@ -179,29 +176,26 @@ def _pick(tensor: Tensor, order: Tensor) -> Tensor:
     )
 
 
-@dataclass
-class _UndoPrompt:
-    """Takes the prompt and its hooks out of the body."""
-
-    body: nn.Module
-    handles: list[Any]
-
-    def undo(self) -> None:
-        for handle in self.handles:
-            handle.remove()
-        delattr(self.body, PROMPT)
+def work(geometry: Geometry, options: PromptOptions) -> Work:
+    """n more tokens, in everything."""
+    return Work(positions=options.length)
 
 
 class Prompt(Method[PromptOptions]):
     """Trained input embeddings."""
 
     name = "prompt"
-    summary = "Trained embeddings among the input's; uses up input positions."
-    source = "arXiv 2104.08691; google-research/prompt-tuning@72285ee"
-    places = at("prompt", "input")
     options = PromptOptions
-    learning_rate = 3e-2
-    search_space = SearchSpace(LogUniform(3e-3, 3e-1), {"length": Choice((5, 20, 50))})
+    card = Card(
+        summary="Trained embeddings among the input's; uses up input positions.",
+        source="arXiv 2104.08691; google-research/prompt-tuning@72285ee",
+        places=at("prompt", "input"),
+        learning_rate=3e-2,
+        search_space=SearchSpace(LogUniform(3e-3, 3e-1), {"length": Choice((5, 20, 50))}),
+        starts_at_base=False,
+        work=work,
+        peft=tokens.prompt_form(PromptOptions, f"{PROMPT}.weight"),
+    )
 
     def inject(self, anatomy: Anatomy, options: PromptOptions) -> Injection:
         """Put the prompt and its hooks into the body.
@@ -209,10 +203,10 @@ class Prompt(Method[PromptOptions]):
         Raises:
             MethodError: the prompt leaves no position for input.
         """
-        if anatomy.max_positions is not None and options.length >= anatomy.max_positions:
+        limit = max_positions(anatomy)
+        if limit is not None and options.length >= limit:
             raise MethodError(
-                f"a prompt of {options.length} leaves no room for input: {anatomy} has "
-                f"{anatomy.max_positions} positions."
+                f"a prompt of {options.length} leaves no room for input: {anatomy} has {limit} positions."
             )
         table = anatomy.embedding.weight.detach()
         if options.init == "vocabulary":
@@ -231,17 +225,9 @@ class Prompt(Method[PromptOptions]):
         if anatomy.is_encoder_decoder:
             decoder = anatomy.stacks[1].root
             handles.append(decoder.register_forward_pre_hook(prompt.before_decoder, with_kwargs=True))
-        body.add_module(PROMPT, prompt.train(body.training))
-        return Injection(
-            trained={f"{PROMPT}.weight": prompt.weight},
-            undo=[_UndoPrompt(body, handles)],
-            reserved_positions=options.length,
-        )
+        put = Attach(body, PROMPT, prompt, handles, reserved_positions=options.length)
+        return Injection(options, {f"{PROMPT}.weight": prompt.weight}, [put])
 
     def count(self, geometry: Geometry, options: PromptOptions) -> dict[str, int]:
         """d n, d the width of a token embedding."""
         return {"prompt": options.length * geometry.embedding}
-
-    def work(self, geometry: Geometry, options: PromptOptions) -> Work:
-        """n more tokens, in everything."""
-        return Work(positions=options.length)

@@ -13,31 +13,37 @@ for every tensor.) Everything else, the learning rate too, is as in ``did``.
 
 from __future__ import annotations
 
-from methods import subspace
-from methods.anatomy import Anatomy
+from methods.anatomy import Anatomy, Geometry
+from methods.core import WEIGHTS, Card, Injection, LogUniform, Method, SearchSpace, Work, at
 from methods.errors import OptionError
-from methods.flops import Work
-from methods.geometry import Geometry
-from methods.space import LogUniform, SearchSpace
-from methods.spec import WEIGHTS, Injection, Method, at
-from methods.subspace import SubspaceOptions, scales_of
+from methods.subspace import subspace
+from methods.subspace.subspace import SubspaceOptions, scales_of
 
 
 class SaidOptions(SubspaceOptions):
     """Options of ``said``."""
 
 
+def work(geometry: Geometry, options: SaidOptions) -> Work:
+    """The projection, and everything of the base trains."""
+    return subspace.work(geometry, options, scales_of(geometry.layers))
+
+
 class SAID(Method[SaidOptions]):
     """Train coordinates of a random subspace of all parameters, and a scale for each layer."""
 
     name = "said"
-    summary = "All weights move, in a random subspace of few dimensions scaled layer by layer; merges away."
-    source = "arXiv 2012.13255; rabeehk/compacter@e123daa"
-    places = at("moves in a random subspace", *WEIGHTS)
     options = SaidOptions
     mergeable = True
-    learning_rate = 0.3
-    search_space = SearchSpace(LogUniform(3e-2, 3.0))
+    card = Card(
+        summary="All weights move, in a random subspace of few dimensions scaled layer by layer; "
+        "merges away.",
+        source="arXiv 2012.13255; rabeehk/compacter@e123daa",
+        places=at("moves in a random subspace", *WEIGHTS),
+        learning_rate=0.3,
+        search_space=SearchSpace(LogUniform(3e-2, 3.0)),
+        work=work,
+    )
 
     def inject(self, anatomy: Anatomy, options: SaidOptions) -> Injection:
         """Move every parameter by lambda_i P z.
@@ -57,11 +63,3 @@ class SAID(Method[SaidOptions]):
         """d, of which one for each block and one for the rest are scales."""
         scales = scales_of(geometry.layers)
         return {"coordinates": options.dimension - scales, "scales": scales}
-
-    def work(self, geometry: Geometry, options: SaidOptions) -> Work:
-        """The projection, and everything of the base trains."""
-        return subspace.work(geometry, options, scales_of(geometry.layers))
-
-    def stored_count(self, geometry: Geometry, options: SaidOptions) -> int:
-        """d, and where the head lies inside what it began with."""
-        return subspace.stored_count(geometry, options)

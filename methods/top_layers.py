@@ -9,12 +9,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from methods.anatomy import Anatomy
+from methods.anatomy import Anatomy, Geometry
+from methods.core import BLOCK_WEIGHTS, Card, Injection, LogUniform, Method, Options, SearchSpace, Work, at
 from methods.errors import OptionError
-from methods.flops import Work
-from methods.geometry import Geometry
-from methods.space import LogUniform, SearchSpace
-from methods.spec import BLOCK_WEIGHTS, Injection, Method, Options, at
 
 
 class TopLayersOptions(Options):
@@ -23,16 +20,24 @@ class TopLayersOptions(Options):
     layers: int = Field(2, ge=1, description="number of blocks that train, counted from the top")
 
 
+def work(geometry: Geometry, options: TopLayersOptions) -> Work:
+    """The last blocks train, and need a backward pass."""
+    return Work(blocks=options.layers)
+
+
 class TopLayers(Method[TopLayersOptions]):
     """Train the last blocks."""
 
     name = "top_layers"
-    summary = "Only the last blocks train: full fine-tuning's cheap cousin."
-    source = "arXiv 2106.09685, table 3 (FT-Top2)"
-    places = at("trains in the last blocks", *BLOCK_WEIGHTS)
     options = TopLayersOptions
-    learning_rate = 5e-5
-    search_space = SearchSpace(LogUniform(1e-5, 5e-4))
+    card = Card(
+        summary="Only the last blocks train: full fine-tuning's cheap cousin.",
+        source="arXiv 2106.09685, table 3 (FT-Top2)",
+        places=at("trains in the last blocks", *BLOCK_WEIGHTS),
+        learning_rate=5e-5,
+        search_space=SearchSpace(LogUniform(1e-5, 5e-4)),
+        work=work,
+    )
 
     def inject(self, anatomy: Anatomy, options: TopLayersOptions) -> Injection:
         """Own the parameters of the last blocks.
@@ -46,12 +51,9 @@ class TopLayers(Method[TopLayersOptions]):
                 f"top_layers: layers={options.layers} is not valid: {anatomy} has {len(blocks)} blocks."
             )
         top = blocks[-options.layers :]
-        return Injection({f"{b.path}.{n}": p for b in top for n, p in b.module.named_parameters()})
+        trained = {f"{b.path}.{n}": p for b in top for n, p in b.module.named_parameters()}
+        return Injection(options, trained)
 
     def count(self, geometry: Geometry, options: TopLayersOptions) -> dict[str, int]:
         """The size of the last blocks."""
         return {"blocks": sum(geometry.blocks[-options.layers :])}
-
-    def work(self, geometry: Geometry, options: TopLayersOptions) -> Work:
-        """The last blocks train, and need a backward pass."""
-        return Work(blocks=options.layers)

@@ -1,22 +1,24 @@
 """What people read: the result schema, tables, statistics, figures and the site.
 
 Imports nothing of ours outside this package: runners write records, everything here reads them.
+Ground floor: `text`, `errors`.
 """
 
 from __future__ import annotations
 
-from reports.catalogue import Catalogue
 from reports.errors import RecordError
-from reports.export import csv_table, markdown_scores, markdown_table
-from reports.grid import Grid, make_grid
-from reports.latency import read_latencies, write_latency
-from reports.paired import paired_verdicts
-from reports.pareto import pareto_front
-from reports.records import read_record, read_records, write_record
-from reports.schema import SCHEMA_VERSION, Record
-from reports.site import build_site
-from reports.statistics import mean_interval
-from reports.table import compare, trials
+from reports.records.latency_files import read_latencies, write_latency
+from reports.records.schema import SCHEMA_VERSION, Record
+from reports.records.store import read_record, read_records, write_record
+from reports.site.build import build_site
+from reports.site.parts.catalogue import Catalogue
+from reports.stats.estimate import mean_interval
+from reports.stats.grid import Grid, make_grid
+from reports.stats.paired import paired_verdicts
+from reports.stats.pareto import pareto_front
+from reports.tables.comparison import compare, trials
+from reports.tables.formats import csv_table
+from reports.tables.markdown import markdown_scores, markdown_table
 
 __all__ = [
     "SCHEMA_VERSION",

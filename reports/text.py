@@ -3,9 +3,55 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Protocol
 
-from reports.aggregate import Ratio, Spread
-from reports.statistics import Estimate, Interval
+Ends = tuple[float, float]
+"""The ends of an interval, the lower one first."""
+
+
+class Estimate(Protocol):
+    """A value, and its interval where there is one."""
+
+    @property
+    def value(self) -> float | None:
+        """The value."""
+
+    @property
+    def interval(self) -> Ends | None:
+        """Its interval."""
+
+
+class Spread(Protocol):
+    """A mean over seeds, its interval, and their standard deviation."""
+
+    @property
+    def mean(self) -> float | None:
+        """The mean."""
+
+    @property
+    def interval(self) -> Ends | None:
+        """Its interval."""
+
+    @property
+    def sd(self) -> float | None:
+        """The standard deviation."""
+
+
+class Ratio(Protocol):
+    """A time relative to another, and its interval."""
+
+    @property
+    def value(self) -> float:
+        """The ratio."""
+
+    @property
+    def low(self) -> float:
+        """The lower end."""
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+
 
 MISSING = "–"
 MINUTE, HOUR = 60, 3600
@@ -67,7 +113,7 @@ def estimate(value: Estimate | None, decimals: int = 2) -> str:
     return f"{numbers[0]} ({numbers[1]} to {numbers[2]})" if value.interval else numbers[0]
 
 
-def score_range(value: Interval) -> str:
+def score_range(value: Ends) -> str:
     """`0.805–0.825`, and `−0.021 to 0.013`, where a dash would be taken for a sign."""
     dash = "–" if min(value) >= 0 else " to "
     return dash.join(score(end) for end in value)

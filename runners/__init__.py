@@ -1,1 +1,4 @@
-"""Doing the work: trials, studies, measurement, the command line."""
+"""Doing the work: studies run, costs measured, and the command line; imports the other three wings.
+
+Ground floor: `models`, `device`, `environment`, `optimisation`.
+"""

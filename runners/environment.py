@@ -12,7 +12,7 @@ from pathlib import Path
 import accelerate
 import torch
 
-from reports.schema import Environment
+from reports.records.schema import Environment
 from runners.device import device_name
 
 DISTRIBUTION = "paretune"

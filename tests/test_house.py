@@ -1,158 +1,166 @@
-"""What holds for the repository as a whole: arrows between the packages, and documents that stay true."""
+"""The architecture: rooms, and arrows that only go down.
+
+Every folder's ``__init__.py`` says in one sentence what the room is for and what it may import; these tests
+hold it to that. Imports for types alone and inside of functions count like any other.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import methods
-from reports import markdown_scores, markdown_table, read_latencies, read_records
-from reports.claims.page import markdown
-from reports.intrinsic import curves
-from reports.records import read_searches
-from runners import claims, intrinsic, study
+import tasks
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = {
+WINGS: dict[str, set[str]] = {
     "methods": set(),
     "tasks": set(),
     "reports": set(),
     "runners": {"methods", "tasks", "reports"},
 }
-REFERENCES = {"peft", "adapters"}  # for tests, never in the product
+"""The wings, and what each may import of the others."""
+REFERENCES = {"peft", "adapters"}
+"""For tests, never in the product."""
+MOST_LINES = 350
 
 
-def imports(path: Path) -> set[str]:
+def files(wing: str) -> list[Path]:
+    return sorted((ROOT / wing).rglob("*.py"))
+
+
+def rooms(wing: str) -> list[str]:
+    """The folders of a wing as dotted names: ``core``, ``site.parts``; the wing itself is not among them."""
+    found = (path.parent.relative_to(ROOT / wing) for path in files(wing) if path.name == "__init__.py")
+    return [".".join(folder.parts) for folder in found if folder.parts]
+
+
+ROOMS = [(wing, room) for wing in WINGS for room in rooms(wing)]
+
+
+def sentence(*place: str) -> str:
+    """What the ``__init__.py`` of a wing or room says of it, in one line."""
+    path = ROOT.joinpath(*place) / "__init__.py"
+    return " ".join((ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split())
+
+
+def ground(wing: str) -> set[str]:
+    """The files of a wing that every room of it may import, as its docstring lists them."""
+    found = re.search(r"Ground floor: ([^.]*)\.", sentence(wing))
+    return set(re.findall(r"`(\w+)`", found[1])) if found else set()
+
+
+def allowed(wing: str, room: str) -> set[str]:
+    """The rooms that a room says it may import."""
+    rule = re.search(r"; may import (.*)\.$", sentence(wing, *room.split(".")))
+    assert rule, f"{wing}/{room}/__init__.py does not say what the room may import"
+    if rule[1] == "every other room":
+        return set(rooms(wing)) - {room}
+    assert rule[1] == "no other room" or "`" in rule[1], rule[1]
+    return set(re.findall(r"`([\w.]+)`", rule[1]))
+
+
+def imported(path: Path) -> set[Path]:
+    """The files of ours that a file imports; of a package that is its ``__init__.py``."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            found.add(node.module.split(".")[0])
-    return found
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if file_of(name) else str(node.module) for name in inside]
+        found |= {file for name in names if (file := file_of(name))}
+    return found - {path}
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_arrows_only_go_down(package: str) -> None:
-    for path in (ROOT / package).rglob("*.py"):
-        ours = imports(path) & (PACKAGES.keys() | REFERENCES)
-        assert ours <= PACKAGES[package] | {package}, path
+def file_of(name: str) -> Path | None:
+    """The file of a module of ours, by its dotted name."""
+    base = ROOT.joinpath(*name.split("."))
+    if name.split(".", maxsplit=1)[0] not in WINGS:
+        return None
+    return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
+
+
+def room_of(wing: str, path: Path) -> str:
+    return ".".join(path.parent.relative_to(ROOT / wing).parts)
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_arrows_between_the_wings_only_go_down(wing: str) -> None:
+    for path in files(wing):
+        named = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                named |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                named.add(node.module.split(".")[0])
+        assert named & (WINGS.keys() | REFERENCES) <= WINGS[wing] | {wing}, path
+
+
+@pytest.mark.parametrize(("wing", "room"), ROOMS, ids=[".".join(pair) for pair in ROOMS])
+def test_a_room_imports_what_it_says_and_no_more(wing: str, room: str) -> None:
+    may, below = allowed(wing, room), {ROOT / wing / f"{name}.py" for name in ground(wing)}
+    assert may <= set(rooms(wing))
+    used = set()
+    for path in files(wing):
+        if room_of(wing, path) != room:
+            continue
+        for other in imported(path) - below:
+            if other.is_relative_to(ROOT / wing):
+                used.add(room_of(wing, other))
+                assert room_of(wing, other) in {room} | may, f"{path} imports {other}"
+    if "every other room" not in sentence(wing, *room.split(".")):
+        assert may <= used, f"{wing}/{room} says that it may import {may - used}, and does not"
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_the_rooms_of_a_wing_have_floors(wing: str) -> None:
+    order = TopologicalSorter({room: allowed(wing, room) for room in rooms(wing)})
+    assert set(order.static_order()) == set(rooms(wing))
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_the_ground_floor_carries_and_is_not_carried(wing: str) -> None:
+    for name in ground(wing):
+        path = ROOT / wing / f"{name}.py"
+        inside = {other for other in imported(path) if other.is_relative_to(ROOT / wing)}
+        assert inside <= {ROOT / wing / f"{other}.py" for other in ground(wing)}, path
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_no_files_import_each_other_in_a_circle(wing: str) -> None:
+    inside = set(files(wing))
+    TopologicalSorter({path: imported(path) & inside for path in inside}).prepare()
+
+
+def test_methods_shows_the_methods_and_nothing_else() -> None:
+    shown = {path.stem for path in (ROOT / "methods").glob("*.py")} - {"__init__"} - ground("methods")
+    assert shown == set(methods.names())
+
+
+def test_tests_mirror_the_rooms() -> None:
+    for wing in WINGS:
+        folders = {path.parent.relative_to(ROOT / "tests" / wing) for path in files(f"tests/{wing}")}
+        assert {".".join(folder.parts) for folder in folders if folder.parts} <= set(rooms(wing))
+        for room in rooms(wing):
+            assert list((ROOT / "tests" / wing).joinpath(*room.split(".")).glob("test_*.py")), (wing, room)
 
 
 def test_runners_name_no_method_and_no_task() -> None:
-    import tasks
-
     names = {*methods.names(), *tasks.names()} - {"full", "head"}  # English words as well
-    for path in (ROOT / "runners").glob("*.py"):
+    for path in files("runners"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
         assert not words & names, path
 
 
-def boards(kind: str) -> list[Path]:
-    """The folders of published records, by the kind of their study."""
-    found = sorted((ROOT / "reports" / "leaderboards").iterdir())
-    return [board for board in found if study.content(board.name).get("kind", "trials") == kind]
-
-
-@pytest.mark.parametrize("board", boards("latency"), ids=lambda path: path.name)
-def test_published_comparisons_are_of_their_study_and_clean(board: Path) -> None:
-    cells = study.content(board.name)["cells"]
-    for record in read_latencies(board):
-        assert {"batch": record.batch_size, "length": record.sequence_length} in cells
-        assert record.study == board.name
-        assert record.environment.tree_clean, "published records come from a clean tree"
-
-
-@pytest.mark.parametrize("board", boards("trials"), ids=lambda path: path.name)
-def test_published_records_are_whole_and_clean(board: Path) -> None:
-    """A long study may be published task by task, but of a task with all its trials."""
-    records = read_records(board)
-    built_in = study.read(board.name)
-    done = {record.spec["task"] for record in records}
-    specs, tried = [spec for spec in built_in.specs if spec.task in done], set()
-    for planned in built_in.searches:
-        key = planned.default.task, planned.default.method
-        if key[0] not in done:
-            continue
-        own = [r.tuning for r in records if (r.spec["task"], r.spec["method"]) == key and r.tuning]
-        assert all(tuning == own[0] for tuning in own)
-        specs += planned.best(own[0].chosen)
-        tried |= {planned.trial(step.values).trial_id for step in own[0].history}
-    assert {record.trial_id for record in records} == {spec.trial_id for spec in specs}
-    assert {record.trial_id for record in read_searches(board)} == tried
-    for record in records:
-        assert (record.tuning is not None) == bool(built_in.searches)
-        assert record.status == "completed"
-        assert record.environment.tree_clean, "published records come from a clean tree"
-
-
-@pytest.mark.parametrize("board", boards("intrinsic"), ids=lambda path: path.name)
-def test_published_searches_are_of_their_study_and_clean(board: Path) -> None:
-    """A search decides which trials it needs, so nothing but their being of it can be asked."""
-    records = read_records(board)
-    trials = {
-        spec.trial_id
-        for search in intrinsic.parse(study.content(board.name)).searches
-        for specs in (search.references, *(specs for rates in search.inside.values() for specs in rates))
-        for spec in specs
-    }
-    assert {record.trial_id for record in records} <= trials
-    assert {curve.task for curve in curves(records)} == {record.spec["task"] for record in records}
-    for record in records:
-        assert record.status == "completed"
-        assert record.environment.tree_clean, "published records come from a clean tree"
-
-
-@pytest.mark.parametrize(
-    "folder", sorted((ROOT / "reports" / "imported").glob("*/")), ids=lambda path: path.name
-)
-def test_imported_records_are_of_another_suite(folder: Path) -> None:
-    for record in read_records(folder):
-        assert record.suite is not None
-        assert record.tuning is None
-
-
-def test_the_readme_shows_the_published_tables() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    board = ROOT / "reports" / "leaderboards"
-    assert markdown_table(read_records(board / "rotten-tomatoes")).strip() in readme
-    tuned = read_records([board / "tuned-reviews", board / "tuned-glue"])
-    assert markdown_scores(tuned).strip() in readme
-
-
-def test_the_documents_show_the_published_verdicts() -> None:
-    board = ROOT / "reports" / "leaderboards"
-    judged, _, _ = claims.sort_out(read_records(board), read_latencies(board), {})
-    assert markdown(judged).strip() in (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
-
-
-def test_the_readme_names_every_method() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert all(f"| `{name}` |" in readme for name in methods.names())
-
-
-def test_the_page_on_tuning_shows_every_space() -> None:
-    page = (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8")
-    for name in methods.names():
-        dimensions = methods.get(name).search_space.dimensions
-        rates = dimensions.pop("learning_rate")
-        options = "; ".join(f"`{option}` {values}" for option, values in dimensions.items()) or "–"
-        assert f"| `{name}` | {rates} | {options} |" in page
-
-
-def test_changelog_entries_are_tagged() -> None:
-    entries = re.findall(
-        r"^\* (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE
-    )
-    assert entries
-    assert all(entry.startswith(("[Code]", "[Rules]", "[Results]")) for entry in entries)
-
-
 def test_files_stay_short() -> None:
-    for package in PACKAGES:
-        for path in (ROOT / package).rglob("*.py"):
-            assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
+    for wing in WINGS:
+        for path in files(wing):
+            assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES, path

@@ -1,8 +1,7 @@
-"""Claims put to the test: a rule that was written before measuring turns records into a verdict."""
+"""Claims, each with the rule that turns records into a verdict; may import `stats`, `records`."""
 
 from __future__ import annotations
 
-from reports.claims.claim import Claim, Judgement, judge, parse
-from reports.claims.page import frame, write_page
+from reports.claims.claim import Claim, Judgement, judge, parse_claim
 
-__all__ = ["Claim", "Judgement", "frame", "judge", "parse", "write_page"]
+__all__ = ["Claim", "Judgement", "judge", "parse_claim"]

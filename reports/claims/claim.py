@@ -14,8 +14,9 @@ from reports.claims.finding import Finding
 from reports.claims.region import VerdictName
 from reports.claims.select import Pool
 from reports.errors import RecordError
-from reports.paired import ALPHA, holm, p_value
-from reports.schema import LatencyRecord, Record
+from reports.records.latency_schema import LatencyRecord
+from reports.records.schema import Record
+from reports.stats.paired import ALPHA, holm, p_value
 
 TrialRule = contrast.Rule | trend.Rule | transfer.Rule | spread.Rule | reach.Rule
 Rule = Annotated[TrialRule | latency.Rule, Field(discriminator="kind")]
@@ -77,7 +78,7 @@ class Judgement:
         return f"Of {text.plural(len(self.findings), 'part')}, {text.listing(counts)}."
 
 
-def parse(content: Any, study: str) -> Claim:
+def parse_claim(content: Any, study: str) -> Claim:
     """Check the ``claim`` of a study file.
 
     Raises:

@@ -13,8 +13,8 @@ from pydantic import Field, field_validator
 from reports.claims.finding import Finding, Plot, Point, undecided
 from reports.claims.region import Region
 from reports.claims.select import SCORES, Key, Pool, Term, Where, check_expression
-from reports.paired import sign_flip_test
-from reports.statistics import mean_interval, stratified_mean
+from reports.stats.estimate import mean_interval, stratified_mean
+from reports.stats.paired import sign_flip_test
 
 LEAST_REFERENCE = 0.05
 """A mean below which nothing is divided by it: a share of what is almost nothing says nothing."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.claims.region import VerdictName, number
-from reports.statistics import Estimate
+from reports.stats.estimate import Estimate
 from reports.text import MISSING
 
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from reports import text
 from reports.claims.finding import Finding, Plot, Point, undecided
 from reports.claims.region import Region
-from reports.schema import LatencyEntry, LatencyRecord
-from reports.statistics import Estimate, Interval
+from reports.records.latency_schema import LatencyEntry, LatencyRecord
+from reports.stats.estimate import Estimate, Interval
 
 
 class Cell(BaseModel):

@@ -12,7 +12,7 @@ from reports.claims.finding import Finding, Plot, undecided
 from reports.claims.region import Region, number
 from reports.claims.select import SCORES, Pool, Where, check_expression, told
 from reports.claims.trend import by_value, curve
-from reports.statistics import Estimate, Interval, mean_interval, stratified_mean
+from reports.stats.estimate import Estimate, Interval, mean_interval, stratified_mean
 
 
 class Rule(Region):

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from reports.statistics import Estimate
+from reports.stats.estimate import Estimate
 
 VerdictName = Literal["supported", "not supported", "not decided"]
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from reports.checks import RANGES
-from reports.identity import identity
-from reports.schema import MetricInfo, Record
-from reports.sections import floors
-from reports.statistics import seed_score
+from reports.records.checks import RANGES
+from reports.records.identity import identity
+from reports.records.schema import MetricInfo, Record
+from reports.stats.estimate import seed_score
+from reports.stats.sections import floors
 
 SCORES = {"score": "score", "gained": "share gained from the majority answer to the best score"}
 """Measures that count a diverged run as the majority answer; more is always better."""

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from reports.claims.finding import Finding, Plot, Point, undecided
 from reports.claims.region import Region
 from reports.claims.select import SCORES, Group, Pool, check_expression
-from reports.statistics import Estimate, Interval, mean_interval, quantile
+from reports.stats.estimate import Estimate, Interval, mean_interval, quantile
 
 LEAST_SEEDS = 5
 """Fewer say next to nothing of a spread."""

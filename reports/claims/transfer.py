@@ -12,8 +12,8 @@ from pydantic import Field, field_validator
 from reports.claims.finding import Finding, Plot, Point, undecided
 from reports.claims.region import Region, number
 from reports.claims.select import SCORES, Pool, Where, check_expression, number_of, told
-from reports.schema import Record
-from reports.statistics import Estimate, mean_interval, stratified_mean
+from reports.records.schema import Record
+from reports.stats.estimate import Estimate, mean_interval, stratified_mean
 
 Cells = dict[float, dict[float, list[Record]]]
 """Records by the value of what changes, then by the setting."""

@@ -13,8 +13,8 @@ from pydantic import Field, field_validator
 from reports.claims.finding import Finding, Plot, Point, undecided
 from reports.claims.region import Region
 from reports.claims.select import SCORES, Group, Pool, Where, check_expression, number_of, told
-from reports.schema import Record
-from reports.statistics import mean_interval, stratified_mean
+from reports.records.schema import Record
+from reports.stats.estimate import mean_interval, stratified_mean
 
 LEAST_VALUES = 3
 """Different values of the setting without which there is no trend."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 import statistics
 
-from runners.comparison import Comparison
-from runners.contenders import parse_contender
+from runners.measure.comparison import Comparison
+from runners.plan.contenders import parse_contender
 
 
 def main() -> None:

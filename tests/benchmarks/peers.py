@@ -33,9 +33,9 @@ from transformers.utils import logging
 
 import methods
 import tasks
-from runners import device, models, timing, training
-from runners.latency import settle
-from runners.spec import Protocol
+from runners import device, models, optimisation
+from runners.measure import timing
+from runners.measure.latency import settle
 
 LENGTHS = (16, 128)
 TRAINING_BATCH, TRAINING_LENGTH = 32, 32
@@ -145,7 +145,7 @@ def training_steps(seconds: float) -> tuple[Rows, int]:
     for name, model in contenders.items():
         settle(model)
         trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        optimiser = training.optimizer(trained, Protocol(learning_rate=1e-4))
+        optimiser = optimisation.optimizer(trained, 1e-4, 0.01)
         calls[name] = _step(accelerator, model.train(), optimiser, batch)
     return intervals(calls, seconds)
 
@@ -153,7 +153,7 @@ def training_steps(seconds: float) -> tuple[Rows, int]:
 def _step(accelerator: Any, model: Any, optimiser: Any, batch: dict[str, Any]) -> Callable[[], object]:
     def step() -> object:
         with torch.inference_mode(False), torch.enable_grad():
-            return training.training_step(accelerator, model, optimiser, batch, 1.0)
+            return optimisation.training_step(accelerator, model, optimiser, batch, 1.0)
 
     return step
 

@@ -22,7 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from reports import build_site, read_records, write_record
-from runners.catalogue import catalogue
+from runners.share.catalogue import catalogue
 from tests.reports.conftest import STUDY, build_record
 
 MODELS, TASKS, SEEDS = 5, 40, 5

@@ -23,8 +23,10 @@ from transformers.utils import logging
 
 import methods
 import tasks
-from runners import batches, device, models, training
-from runners.spec import Protocol
+from runners import device, models
+from runners.plan.spec import Protocol
+from runners.work import batches, training
+from runners.work.scoring import Score
 
 MODEL, TASK = "embedded", "rotten_tomatoes"
 
@@ -37,7 +39,7 @@ def paretune(rows: batches.Encoded) -> float:
     steps = len(rows) // 32
     protocol = Protocol(steps=steps, learning_rate=1e-3, evaluate_every=steps)
     loader = batches.training_loader(rows, models.tokenizer(MODEL), 32, steps, 0)
-    score: training.Score = {"accuracy": 0.0}
+    score: Score = {"accuracy": 0.0}
     fitted = training.fit(
         accelerator,
         adapted.model,

@@ -16,7 +16,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from methods.layouts import LAYOUTS
+from methods.anatomy.layouts import LAYOUTS
 
 HEADS: dict[str, Any] = {
     "classify": AutoModelForSequenceClassification,

@@ -11,8 +11,8 @@ import torch
 import methods
 from methods import OptionError
 
+from .cells import equal, perturb, state
 from .conftest import inputs, labels, logits, seed, tiny
-from .test_invariants import equal, perturb, state
 
 
 def test_merged_weights_are_the_equation() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from .cells import LANGUAGE_MODELS, apply, perturb
 from .conftest import logits, text, tiny
-from .test_invariants import LANGUAGE_MODELS, apply, perturb
 
 pytestmark = pytest.mark.usefixtures("in_matrix")
 

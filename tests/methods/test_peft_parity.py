@@ -116,7 +116,7 @@ def body(model: Any) -> str:
 
 
 def changed(made: methods.Adapted) -> list[str]:
-    return [f"{body(made.model)}{swap.site.path}" for swap in made._injection.swaps]
+    return [f"{body(made.model)}{change.site.path}" for change in made._injection.changes]
 
 
 # lora, dora, ia3 --------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ import torch
 import methods
 from methods import OptionError
 
+from .cells import perturb, state
 from .conftest import tiny
-from .test_invariants import perturb, state
 
 
 def test_scales_are_part_of_the_dimension() -> None:

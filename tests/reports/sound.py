@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reports.identity import spec_hash
-from reports.schema import Record
+from reports.records.identity import spec_hash
+from reports.records.schema import Record
 
 
 def sound(record: Record) -> dict[str, Any]:

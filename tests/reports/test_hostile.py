@@ -17,15 +17,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reports import RecordError, build_site
-from reports.export import escape_markdown, safe_csv
-from reports.html import assets
-from reports.latency import read_latencies, write_latency
-from reports.origins import origins
-from reports.records import located_records, write_record
-from reports.schema import LatencyRecord, Suite
+from reports.records.latency_files import read_latencies, write_latency
+from reports.records.latency_schema import LatencyRecord
+from reports.records.origins import origins
+from reports.records.schema import Suite
+from reports.records.store import located_records, write_record
+from reports.site.parts.html import assets
+from reports.tables.formats import safe_csv
+from reports.tables.markdown import escape_markdown
 from reports.text import clean
 
-from .test_site import Reader
+from .site.test_build import Reader
 
 STRINGS: dict[str, list[str]] = json.loads((Path(__file__).parents[1] / "hostile_strings.json").read_text())
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")

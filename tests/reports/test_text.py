@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reports import text
-from reports.aggregate import Ratio, Spread
-from reports.statistics import Estimate, Interval
+from reports.stats.aggregate import Ratio, Spread
+from reports.stats.estimate import Estimate, Interval
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from unittest import mock
 
-from runners import cli
+from runners.cli import app as cli
 
 
 def paretune(*arguments: str) -> int:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
-from runners import models, timing
+from runners import models
+from runners.measure import timing
 
 
 @pytest.fixture(scope="session")

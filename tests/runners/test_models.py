@@ -11,7 +11,7 @@ import methods
 import tasks
 from runners import models
 from runners.models import ModelError
-from tests.methods.test_geometry import PUBLISHED
+from tests.methods.anatomy.test_geometry import PUBLISHED
 
 
 def test_embedded_is_found_offline() -> None:

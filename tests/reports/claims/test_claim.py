@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reports.claims import judge, parse
+from reports.claims import judge, parse_claim
 from reports.errors import RecordError
 
 
@@ -35,8 +35,8 @@ def test_all_parts_must_hold(trials) -> None:
         ((holds, open_, fails), "not supported"),
     ]
     for parts, verdict in cases:
-        assert judge("c", parse(claim(*parts), "s"), records).verdict == verdict
-    several = judge("c", parse(claim(holds, open_, fails), "s"), records)
+        assert judge("c", parse_claim(claim(*parts), "s"), records).verdict == verdict
+    several = judge("c", parse_claim(claim(holds, open_, fails), "s"), records)
     assert several.sentence == "Of 3 parts, 1 supported, 1 not supported and 1 not decided."
     assert [finding.verdict for finding in several.findings] == ["supported", "not decided", "not supported"]
 
@@ -47,18 +47,18 @@ def test_the_permutation_test_can_take_a_verdict_back(trials) -> None:
     full, lora = [0.85, 0.851, 0.852, 0.853, 0.854, 0.855], [0.8] * 6
     five = [*trials("full", full[:5]), *trials("lora", lora[:5])]
     six = [*trials("full", full), *trials("lora", lora)]
-    assert judge("c", parse(claim(part()), "s"), five).verdict == "supported"
-    found = judge("c", parse(claim(tested), "s"), five)
+    assert judge("c", parse_claim(claim(part()), "s"), five).verdict == "supported"
+    found = judge("c", parse_claim(claim(tested), "s"), five)
     assert found.verdict == "not decided"
     assert "p = 0.062" in found.sentence
-    assert judge("c", parse(claim(tested), "s"), six).verdict == "supported"
-    twice = judge("c", parse(claim(tested, tested), "s"), six)
+    assert judge("c", parse_claim(claim(tested), "s"), six).verdict == "supported"
+    twice = judge("c", parse_claim(claim(tested, tested), "s"), six)
     assert twice.verdict == "not decided"
     assert "p = 0.062 after Holm's correction for 2 parts" in twice.findings[0].sentence
 
 
 def test_no_records_decide_nothing() -> None:
-    found = judge("c", parse(claim(), "s"))
+    found = judge("c", parse_claim(claim(), "s"))
     assert found.verdict == "not decided"
     assert found.findings[0].records == 0
 
@@ -77,6 +77,6 @@ def test_no_records_decide_nothing() -> None:
 )
 def test_faults_are_one_sentence(content: Any, words: str) -> None:
     with pytest.raises(RecordError, match=words) as caught:
-        parse(content, "mine")
+        parse_claim(content, "mine")
     assert "\n" not in str(caught.value)
     assert "mine" in str(caught.value)

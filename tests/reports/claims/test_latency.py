@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from reports.claims.latency import Rule, combined, evaluate
-from reports.schema import Environment, LatencyEntry, LatencyRecord
+from reports.records.latency_schema import LatencyEntry, LatencyRecord
+from reports.records.schema import Environment
 
 ENVIRONMENT = Environment(
     paretune_version="0.1.0",

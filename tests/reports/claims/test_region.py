@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from reports.claims.region import Region, number
-from reports.statistics import Estimate, Interval
+from reports.stats.estimate import Estimate, Interval
 
 
 def found(low: float, high: float) -> Estimate:

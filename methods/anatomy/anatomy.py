@@ -1,0 +1,243 @@
+"""A model seen by role: methods ask for places and never name a model class.
+
+"The query projections", "the feed-forward outputs just before their residual addition": paths come from
+``layouts.py``, or for a model type without a layout from ``discovery.py``. What cannot be found is an
+:class:`AnatomyError` that names the model and the role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from methods.anatomy.discovery import described, discover, missing
+from methods.anatomy.features import Rows
+from methods.anatomy.layers import is_norm, sizes
+from methods.anatomy.layouts import ATTENTION_ROLES, LAYOUTS, Attention, Layout, Part
+from methods.anatomy.site import Site
+from methods.errors import AnatomyError, MethodError
+
+Model = PreTrainedModel
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One run of blocks: the encoder, the decoder, or the only one there is."""
+
+    layout: Layout
+    root: nn.Module
+    blocks: tuple[Site, ...]
+
+
+class Anatomy:
+    """A model seen by role.
+
+    Args:
+        model: any transformers model, with or without a head.
+    """
+
+    def __init__(self, model: Model) -> None:
+        if not isinstance(model, PreTrainedModel):
+            raise MethodError(f"expected a transformers PreTrainedModel, received {type(model).__name__}.")
+        self.model = model
+        self.body: nn.Module = model.base_model
+        self.config = model.config
+
+    def __str__(self) -> str:
+        return described(self.model)
+
+    # Places -------------------------------------------------------------------------------------
+
+    @cached_property
+    def layouts(self) -> tuple[Layout, ...]:
+        """The layouts of this architecture, encoder before decoder.
+
+        Raises:
+            AnatomyError: the model type has none, and none was discovered.
+        """
+        known = LAYOUTS.get(self.config.model_type)
+        if known is None:
+            return (discover(self.model),)
+        return known(self.config) if callable(known) else known
+
+    @cached_property
+    def stacks(self) -> tuple[Stack, ...]:
+        """The stacks of blocks, encoder before decoder."""
+        found = []
+        for layout in self.layouts:
+            root = self._find(self.body, layout.root, "module that runs the blocks")
+            blocks = tuple(self._children(self.body, layout.blocks.split(".")))
+            if not blocks:
+                raise missing(self.model, "blocks")
+            found.append(Stack(layout, root, blocks))
+        return tuple(found)
+
+    @property
+    def is_encoder_decoder(self) -> bool:
+        """Whether there are two stacks."""
+        return len(self.stacks) > 1
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether there is one stack, and it is causal."""
+        return not self.is_encoder_decoder and self.stacks[0].layout.causal
+
+    @cached_property
+    def blocks(self) -> list[Site]:
+        """The transformer blocks, first to last, the encoder's before the decoder's.
+
+        Where layers share weights (ALBERT) a block that runs several times is here once.
+        """
+        return [block for stack in self.stacks for block in stack.blocks]
+
+    def sites(self, role: str) -> list[Site]:
+        """The places of a role, block by block.
+
+        Args:
+            role: one of :data:`ATTENTION_ROLES`, :data:`FEED_FORWARD_ROLES`, or ``attention_output``,
+                ``feed_forward_output``. Attention roles name every attention, cross-attention included.
+
+        Raises:
+            AnatomyError: a block has no such place.
+        """
+        return [site for stack in self.stacks for site in self.sites_of(stack, role)]
+
+    def sites_of(self, stack: Stack, role: str) -> list[Site]:
+        """The same within one stack."""
+        layout = stack.layout
+        found = []
+        for block in stack.blocks:
+            if role in ATTENTION_ROLES:
+                for attention in (layout.attention, layout.cross_attention):
+                    if attention is not None:
+                        found.append(self._role(block, self._attention_place(attention, role), role))
+            else:
+                place = getattr(layout, role)
+                if place is None:
+                    raise AnatomyError(f"{self} has no {role}.")
+                found.append(self._role(block, place, role))
+        return found
+
+    def attentions(self) -> dict[str, list[Site]]:
+        """The attention modules by set: ``self``, or ``encoder``, ``decoder`` and ``cross``."""
+        sets: dict[str, list[Site]] = {}
+        for stack in self.stacks:
+            name = stack.layout.root if self.is_encoder_decoder else "self"
+            layout = stack.layout
+            for key, attention in ((name, layout.attention), ("cross", layout.cross_attention)):
+                if attention is not None:
+                    sets[key] = [self._role(block, attention.module, "attention") for block in stack.blocks]
+        return sets
+
+    def _attention_place(self, attention: Attention, role: str) -> str | Part:
+        if role != "qkv":
+            place: str | Part = getattr(attention, role)
+            return place
+        if isinstance(attention.query, Part):
+            return attention.query.path
+        raise AnatomyError(f"{self} has no qkv: its query, key and value are layers of their own.")
+
+    def _role(self, block: Site, place: str | Part, role: str) -> Site:
+        path = place.path if isinstance(place, Part) else place
+        self._find(block.module, path, role)
+        parent, _, name = path.rpartition(".")
+        site = Site(block.module.get_submodule(parent), name, f"{block.path}.{path}")
+        if not isinstance(place, Part):
+            return site
+        return replace(site, rows=self._rows(site.linear(), place))
+
+    def _rows(self, module: nn.Module, part: Part) -> Rows:
+        out_features, _ = sizes(module)
+        if not part.per_head:
+            width = out_features // part.of
+            return slice(part.index * width, (part.index + part.span) * width)
+        rows = torch.arange(out_features, device="cpu").view(self.config.num_attention_heads, part.of, -1)
+        return rows[:, part.index : part.index + part.span].flatten()
+
+    def _children(self, module: nn.Module, path: list[str], before: str = "") -> Iterator[Site]:
+        """The children of the lists at a path with ``*``, as sites."""
+        for at, step in enumerate(path):
+            if step == "*":
+                for name, child in module.named_children():
+                    yield from self._children(child, path[at + 1 :], f"{before}{name}.")
+                return
+            module = self._find(module, step, "blocks")
+            before += f"{step}."
+        for name, _ in module.named_children():
+            yield Site(module, name, f"{before}{name}")
+
+    def _find(self, root: nn.Module, path: str, role: str) -> nn.Module:
+        try:
+            return root.get_submodule(path)
+        except AttributeError:
+            raise missing(self.model, role) from None
+
+    @cached_property
+    def embedding(self) -> nn.Embedding:
+        """The token embedding of the input; called with ids it scales where the model does (Gemma, BART)."""
+        found = self._find(self.body, self.stacks[0].layout.embedding, "embedding")
+        if not isinstance(found, nn.Embedding):
+            raise missing(self.model, "embedding")
+        return found
+
+    @property
+    def width(self) -> int:
+        """Model width d: what a block reads and writes."""
+        return self.sites("down")[0].shape()[0]
+
+    @cached_property
+    def heads(self) -> tuple[int, int]:
+        """(number of key/value heads, head size) of the attentions.
+
+        Raises:
+            AnatomyError: blocks differ, so that no one prefix fits all.
+        """
+        query = {site.shape()[0] for site in self.sites("query")}
+        key = {site.shape()[0] for site in self.sites("key")}
+        if len(query) > 1 or len(key) > 1:
+            raise AnatomyError(f"{self} has attentions of different widths.")
+        size = query.pop() // self.config.num_attention_heads
+        return key.pop() // size, size
+
+    # Parameters ---------------------------------------------------------------------------------
+
+    @cached_property
+    def is_language_model(self) -> bool:
+        """Whether the model's head is its pretrained language modelling head, which is no task head."""
+        return self.model.get_output_embeddings() is not None
+
+    @cached_property
+    def pooler_prefix(self) -> str | None:
+        """Name prefix of the pooler's parameters inside the body, None without a pooler."""
+        return "pooler." if getattr(self.body, "pooler", None) is not None else None
+
+    def body_parameters(self) -> dict[str, nn.Parameter]:
+        """Every pretrained parameter by name: the body's, and a language model's head with it."""
+        return dict((self.model if self.is_language_model else self.body).named_parameters())
+
+    def head_parameters(self) -> dict[str, nn.Parameter]:
+        """The parameters of the task head: those of the model that are not pretrained with the body."""
+        inside = {id(parameter) for parameter in self.body_parameters().values()}
+        return {name: p for name, p in self.model.named_parameters() if id(p) not in inside}
+
+    def norm_parameters(self) -> dict[str, nn.Parameter]:
+        """Weights and biases of every normalisation layer (LayerNorm or RMSNorm) of the body."""
+        return {
+            f"{path}.{name}": parameter
+            for path, module in self.body.named_modules()
+            if is_norm(module)
+            for name, parameter in module.named_parameters(recurse=False)
+        }
+
+    def bias_parameters(self) -> dict[str, nn.Parameter]:
+        """Every bias of the body except the pooler's."""
+        return {
+            name: parameter
+            for name, parameter in self.body.named_parameters()
+            if name.endswith(".bias") and not (self.pooler_prefix and name.startswith(self.pooler_prefix))
+        }

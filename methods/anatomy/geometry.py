@@ -1,0 +1,107 @@
+"""The sizes of a transformer: all that a closed-form parameter count needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from torch import nn
+
+from methods.anatomy.anatomy import Anatomy
+from methods.anatomy.layers import Shape
+from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES, Part
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Sizes in scalars. Read off a model by :func:`geometry_of`, or written down.
+
+    Where layers share weights, what is shared is here once.
+    """
+
+    hidden: int
+    """Model width d."""
+    embedding: int
+    """Width of a token embedding; differs from ``hidden`` where a model projects it."""
+    linears: Mapping[str, tuple[Shape, ...]]
+    """(out, in) of every linear layer of a role: query, key, value, output, up, down, gate, qkv."""
+    attention_sets: tuple[tuple[str, int], ...]
+    """Name and number of attentions: self, or encoder, decoder and cross."""
+    blocks: tuple[int, ...]
+    """Scalars in each block, first to last."""
+    norms: int
+    """Scalars in all normalisation layers."""
+    biases: int
+    """Scalars in all biases, the pooler's left out."""
+    base: int
+    """Scalars in everything that is pretrained."""
+    head: int = 0
+    """Scalars in the task head, 0 without one."""
+
+    @property
+    def layers(self) -> int:
+        """Number L of blocks."""
+        return len(self.blocks)
+
+    @property
+    def attentions(self) -> int:
+        """Number of attentions: L, and one more for each block with cross-attention."""
+        return sum(number for _, number in self.attention_sets)
+
+    @property
+    def key_value(self) -> int:
+        """Width of the keys (and of the values) of all heads together."""
+        return self.linears["key"][0][0]
+
+    @classmethod
+    def gpt(cls, layers: int, hidden: int, vocabulary: int = 50_257, positions: int = 1_024) -> Self:
+        """A GPT-2 or GPT-3 of L blocks of width d: feed-forward 4d, biases, two LayerNorms per block.
+
+        Source: arXiv 2005.14165, table 2.1; ``Geometry.gpt(96, 12288, positions=2048)`` is GPT-3 175B.
+        """
+        d, f = hidden, 4 * hidden
+        shapes = {"query": (d, d), "key": (d, d), "value": (d, d), "output": (d, d), "qkv": (3 * d, d)}
+        shapes |= {"up": (f, d), "down": (d, f)}
+        block = 4 * (d * d + d) + (d * f + f) + (f * d + d) + 4 * d
+        norms = (2 * layers + 1) * 2 * d
+        return cls(
+            hidden=d,
+            embedding=d,
+            linears={role: (shape,) * layers for role, shape in shapes.items()},
+            attention_sets=(("self", layers),),
+            blocks=(block,) * layers,
+            norms=norms,
+            biases=layers * (4 * d + f + d + 2 * d) + d,
+            base=(vocabulary + positions) * d + layers * block + 2 * d,
+        )
+
+
+def geometry_of(anatomy: Anatomy) -> Geometry:
+    """The sizes of a model that holds no method, read off the shapes of its modules.
+
+    Raises:
+        AnatomyError: a role is not there.
+    """
+    roles = [*ATTENTION_ROLES[:4], *FEED_FORWARD_ROLES]
+    optional = {"gate"} if any(stack.layout.gate is None for stack in anatomy.stacks) else set()
+    linears = {
+        role: tuple(site.shape() for site in anatomy.sites(role)) for role in roles if role not in optional
+    }
+    if isinstance(anatomy.layouts[0].attention.query, Part):
+        linears["qkv"] = tuple(site.shape() for site in anatomy.sites("qkv"))
+    return Geometry(
+        hidden=anatomy.width,
+        embedding=anatomy.embedding.embedding_dim,
+        linears=linears,
+        attention_sets=tuple((name, len(sites)) for name, sites in anatomy.attentions().items()),
+        blocks=tuple(_total(dict(block.module.named_parameters())) for block in anatomy.blocks),
+        norms=_total(anatomy.norm_parameters()),
+        biases=_total(anatomy.bias_parameters()),
+        base=_total(anatomy.body_parameters()),
+        head=_total(anatomy.head_parameters()),
+    )
+
+
+def _total(parameters: Mapping[str, nn.Parameter]) -> int:
+    return sum(parameter.numel() for parameter in parameters.values())

@@ -1,0 +1,95 @@
+"""How a pass runs through a transformer: what a closed-form FLOP count needs beside the sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from methods.anatomy.anatomy import Anatomy
+from methods.anatomy.geometry import Geometry
+from methods.anatomy.layers import Shape, is_linear, is_norm, sizes
+from methods.errors import AnatomyError
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The order of a pass, read off a model by :func:`wiring_of`."""
+
+    runs: int
+    """How often a block runs in a pass: more than once where layers share weights (ALBERT)."""
+    parallel: bool
+    """Whether both sub-layers of a block read the block's input (GPT-NeoX), not one after the other."""
+    pre_norm: bool
+    """Whether a sub-layer begins with a normalisation layer."""
+    embedding_norm: bool
+    """Whether post-norm blocks read a normalised embedding."""
+    biases: frozenset[str]
+    """The roles whose layers have a bias, and ``norm`` where the normalisation layers have."""
+    before: tuple[Shape, ...]
+    """Linear layers between the embedding and the first block (ELECTRA, ALBERT, OPT), for every token."""
+    after: tuple[Shape, ...]
+    """Linear layers behind the last block (OPT), for every token."""
+    pooler: tuple[Shape, ...]
+    """The body's own linear layers on the pooled token."""
+    head: tuple[Shape, ...]
+    """The linear layers outside the body, first to last."""
+    head_reads_tokens: bool
+    """Whether the head reads every token (decoders, language models), not one."""
+    head_is_pretrained: bool
+    """Whether the head is a language model's, which belongs to the base."""
+
+
+def wiring_of(anatomy: Anatomy, geometry: Geometry) -> Wiring:
+    """Read the wiring of a model that holds no method yet.
+
+    Args:
+        anatomy: the model.
+        geometry: its sizes.
+
+    Raises:
+        AnatomyError: the architecture has no known layout, or its attention multiplies more than queries,
+            keys and values (DeBERTa), so that the sizes do not say what a pass computes.
+    """
+    layouts = anatomy.layouts
+    if any(layout.attends_to_positions for layout in layouts):
+        raise AnatomyError(
+            f"{anatomy} attends to positions by products of their own: its FLOPs have no closed form here."
+        )
+    head = _head(anatomy)
+    elsewhere = {id(m) for block in anatomy.blocks for m in block.module.modules()} | {id(m) for m in head}
+    around = {name: m for name, m in anatomy.body.named_modules() if id(m) not in elsewhere}
+    linears = {name: sizes(m) for name, m in around.items() if is_linear(m)}
+    pooler = {name for name in linears if name.split(".")[0] == "pooler"}
+    entering = {n for n, (_, into) in linears.items() if n not in pooler and into == geometry.embedding}
+    blocks = len(anatomy.blocks)
+    runs = getattr(anatomy.config, "num_hidden_layers", blocks) // blocks
+    pre_norm = layouts[0].block_norm is None
+    biases = {
+        role
+        for role in geometry.linears
+        if all(site.linear().bias is not None for site in anatomy.sites(role))
+    }
+    if all(getattr(m, "bias", None) is not None for m in anatomy.body.modules() if is_norm(m)):
+        biases.add("norm")
+    return Wiring(
+        runs=1 if anatomy.is_encoder_decoder else max(1, runs),
+        parallel=any(layout.parallel for layout in layouts),
+        pre_norm=pre_norm,
+        embedding_norm=not pre_norm and any(is_norm(m) for m in around.values()),
+        biases=frozenset(biases),
+        before=tuple(linears[name] for name in linears if name in entering),
+        after=tuple(linears[name] for name in linears if name not in entering | pooler),
+        pooler=tuple(linears[name] for name in linears if name in pooler),
+        head=tuple(sizes(m) for m in head),
+        head_reads_tokens=anatomy.is_language_model
+        or (layouts[-1].causal and not anatomy.is_encoder_decoder),
+        head_is_pretrained=anatomy.is_language_model,
+    )
+
+
+def _head(anatomy: Anatomy) -> list[nn.Module]:
+    """The linear layers outside the body; some models with a language modelling head are their own body."""
+    output = anatomy.model.get_output_embeddings()
+    body = {id(m) for m in anatomy.body.modules() if m is not output}
+    return [m for m in anatomy.model.modules() if id(m) not in body and is_linear(m)]

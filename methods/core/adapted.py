@@ -1,0 +1,345 @@
+"""A model with a method in it: counting, merging, removing, saving and loading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from methods.anatomy.anatomy import Anatomy, Model
+from methods.anatomy.positions import max_positions
+from methods.core.checkpoint import Checkpoint
+from methods.core.flops import Flops, closed_form
+from methods.core.injection import Injection
+from methods.core.method import Method
+from methods.core.options import Options
+from methods.core.sizes import Sizes
+from methods.core.task_parameters import TaskParameters
+from methods.errors import AnatomyError, MergeError, MethodError
+
+_MARK = "_paretune_method"
+
+
+class Adapted:
+    """A model and the method that adapts it.
+
+    The model is changed in place and is still called like the Hugging Face model it is. The body is
+    frozen except for what the method trains; the task head always trains. Made by
+    :func:`methods.apply` and :func:`methods.load`.
+
+    Args:
+        model: any ``PreTrainedModel``; its head, if any, is what lies outside ``model.base_model``.
+        method: one of the registered methods.
+        options: that method's validated options.
+
+    Raises:
+        AnatomyError: the model has no such place as the method needs. The model is left as it was.
+        MethodError: the model already holds a method.
+    """
+
+    def __init__(self, model: Model, method: Method[Any], options: Options) -> None:
+        anatomy = Anatomy(model)
+        if held := getattr(model, _MARK, None):
+            raise MethodError(f"the model already holds the method {held!r}: call remove() on it first.")
+        self.model = model
+        self.method = method
+        self.anatomy = anatomy
+        self.merged = False
+        self._removed = False
+        self._base_count = sum(p.numel() for p in anatomy.body_parameters().values())
+        self.sizes = Sizes(anatomy)  # read before the method changes the modules
+        self._required_grad = [(p, p.requires_grad) for p in model.parameters()]
+        self._injection: Injection
+        self._inject(options)
+        setattr(model, _MARK, method.name)
+
+    def _inject(self, options: Options) -> None:
+        """Put the method into the model; on an error the model is as it was."""
+        model = self.model
+        own_head = self.anatomy.head_parameters()
+        before = {id(p) for p in model.parameters()}
+        model.requires_grad_(False)
+        try:
+            self._injection = self.method.inject(self.anatomy, options)
+        except BaseException:
+            self._restore_grad_flags()
+            raise
+        self.options = options
+        self._task = TaskParameters(self.anatomy, self._injection, own_head, before)
+        for parameter in self._task.trained().values():
+            parameter.requires_grad_(True)
+
+    def _eject(self) -> None:
+        """Take the method out again, bit by bit."""
+        self._injection.undo()
+        self._task.restore()
+        self._restore_grad_flags()
+
+    @property
+    def head(self) -> dict[str, nn.Parameter]:
+        """The parameters of the task head, and those of the base that count with it."""
+        return self._task.head
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """Every parameter that trains, by its name in a checkpoint: ``method.*``, then ``head.*``."""
+        return self._task.trained()
+
+    def of_the_task(self) -> dict[str, nn.Parameter]:
+        """What a checkpoint overwrites in the live model: what trains, and a head that only begins there."""
+        return self._task.every()
+
+    def parameter_counts(self) -> dict[str, int]:
+        """Count scalars on the live model.
+
+        Returns:
+            ``base`` (what is pretrained: the body, with a language model's head), ``method`` (trained by
+            it), ``head`` (what trains of the task head), ``trainable`` (method + head).
+        """
+        self._alive()
+        method = sum(p.numel() for p in self._injection.trained.values())
+        head = sum(p.numel() for n, p in self.trained().items() if n.startswith("head."))
+        return {"base": self._base_count, "method": method, "head": head, "trainable": method + head}
+
+    def parts(self) -> dict[str, int]:
+        """The method's parameters by part, from the closed form.
+
+        Methods that need no place inside the blocks also work on architectures whose geometry is not
+        known: there it is the counted total.
+        """
+        try:
+            return self.method.count(self.sizes.geometry, self.options)
+        except AnatomyError:
+            return {"counted": self.parameter_counts()["method"]}
+
+    def stored_count(self) -> int:
+        """Scalars that a checkpoint of the method keeps; a head that trains as itself apart."""
+        _, tensors = self.method.stored(self._injection)
+        start = [] if self._task.head_trains else list(self.head.values())
+        return sum(tensor.numel() for tensor in (*tensors.values(), *start))
+
+    def flops(self, batch: int, length: int) -> Flops:
+        """FLOPs of a forward pass and a training step of ``batch`` x ``length`` tokens, in closed form.
+
+        Raises:
+            AnatomyError: nothing is known that tells them from the sizes.
+        """
+        work = self.method.card.work(self.sizes.geometry, self.options)
+        return closed_form(self.sizes.geometry, self.sizes.wiring, work, batch, length)
+
+    @property
+    def changes_the_forward_pass(self) -> bool:
+        """Whether the model computes anything that the base does not."""
+        return bool(self._injection.changes)
+
+    @property
+    def stored_options(self) -> Options:
+        """The options that rebuild what a checkpoint keeps: other ones where only training needs a part."""
+        options, _ = self.method.stored(self._injection)
+        return options
+
+    @property
+    def max_input_length(self) -> int | None:
+        """User's tokens that fit beside what the method takes; None where nothing limits them."""
+        limit = max_positions(self.anatomy)
+        reserved = sum(change.reserved_positions for change in self._injection.changes)
+        return None if limit is None else limit - reserved
+
+    def merge(self) -> None:
+        """Write the method into the base weights; the merged model has the base's own modules.
+
+        The product is computed in at least float32 and rounded once to the weight's dtype. The original
+        weights are kept, so that :meth:`unmerge` is exact.
+
+        Raises:
+            MergeError: the method cannot be merged, or already is.
+        """
+        self._alive()
+        if not self.method.mergeable:
+            raise MergeError(f"{self.method.name} cannot be merged into the base weights.")
+        if self.merged:
+            raise MergeError("the model is already merged.")
+        for change in self._injection.foldable:
+            change.fold()
+        self.merged = True
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of the base's own tensors that are kept beside the merged ones; 0 while nothing is merged."""
+        return sum(value.numel() * value.element_size() for _, value in self._kept())
+
+    def _kept(self) -> list[tuple[nn.Parameter, Tensor]]:
+        return [kept for change in self._injection.foldable for kept in change.kept]
+
+    def unmerge(self) -> None:
+        """Undo :meth:`merge`, bit by bit.
+
+        Raises:
+            MergeError: the model is not merged.
+        """
+        self._alive()
+        if not self.merged:
+            raise MergeError("the model is not merged.")
+        for change in self._injection.foldable:
+            change.unfold()
+        self.merged = False
+
+    def merge_difference(self, **inputs: Any) -> float:
+        """Largest absolute difference between a logit of the unmerged model and of the merged one.
+
+        Merging rounds W0 + B A once to the weights' dtype: to 8 significant bits in bfloat16, where an
+        update may be smaller than half a step of the weight it is added to. What that does to the logits
+        depends on the weights and on the inputs, so it is measured. Both are computed in evaluation mode;
+        afterwards the model is merged, or not, as it was.
+
+        Args:
+            inputs: one batch, as the model is called with.
+
+        Raises:
+            MergeError: the method cannot be merged.
+            MethodError: the model has no head, and so no logits.
+        """
+        if not (self.anatomy.is_language_model or self.head):
+            raise MethodError(f"{self.anatomy} has no head, and so no logits to compare.")
+        merged = self.merged
+        if merged:
+            self.unmerge()
+        modes = [(module, module.training) for module in self.model.modules()]
+        self.model.eval()
+        try:
+            with torch.no_grad():
+                before = self.model(**inputs).logits
+                self.merge()
+                after = self.model(**inputs).logits
+        finally:
+            if self.merged != merged:
+                self.merge() if merged else self.unmerge()
+            for module, training in modes:
+                module.training = training
+        return float((after.double() - before.double()).abs().max())
+
+    def remove(self) -> Model:
+        """Take the method out and return the model as it was before, bit by bit, head included."""
+        self._alive()
+        if self.merged:
+            self.unmerge()
+        self._eject()
+        delattr(self.model, _MARK)
+        self._removed = True
+        return self.model
+
+    def checkpoint(self) -> Checkpoint:
+        """Copy the method and the head, not the base, as they are now; the same merged or not."""
+        self._alive()
+        options, method = self.method.stored(self._injection)
+        tensors = {f"method.{name}": tensor for name, tensor in method.items()}
+        own = {id(parameter): value for parameter, value in self._kept()}  # of a head that was merged as well
+        tensors |= {f"head.{name}": own.get(id(p), p) for name, p in self.head.items()}
+        config = self.anatomy.config
+        model = {"name": config._name_or_path or None, "class": type(self.model).__name__}
+        return Checkpoint(
+            self.method.name,
+            options.model_dump(mode="json"),
+            config.model_type,
+            {name: tensor.detach().clone() for name, tensor in tensors.items()},
+            model=model | {"num_labels": config.num_labels},
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the method and the head, not the base, to a folder; return it."""
+        return self.checkpoint().write(path)
+
+    def export_peft(self, path: str | Path) -> Path:
+        """Write a folder that the PEFT library loads, for the same logits, merged or not; return it.
+
+        Raises:
+            MethodError: peft has no equal of the method, or computes another function on this model.
+        """
+        return write_peft(self.method, self.checkpoint(), self.anatomy, path)
+
+    def take(self, checkpoint: Checkpoint) -> None:
+        """Copy the tensors of a checkpoint into this model.
+
+        Raises:
+            MethodError: they do not fit. Nothing is changed then.
+        """
+        self._task.take(checkpoint)
+
+    def switch(self, other: Checkpoint | str | Path) -> None:
+        """Serve another task: one base in memory, many trained methods (arXiv 2106.09685, section 4.2).
+
+        Merged stays merged. The paper subtracts B A and adds B' A', and in floating point every such cycle
+        leaves a little behind; here the base's own matrices are kept beside the merged ones, and W0 + B' A'
+        is computed from them. So any number of switches leads back to the base bit by bit, for one copy
+        of the targeted matrices while merged.
+
+        Args:
+            other: a checkpoint of the same method, in memory or its folder, or a folder that peft saved. Its
+                options may differ.
+
+        Raises:
+            MethodError: it is of another method, or does not fit. The model is then as it was.
+        """
+        self._alive()
+        new = other if isinstance(other, Checkpoint) else self._read(other)
+        if new.method != self.method.name:
+            raise MethodError(
+                f"{new.origin} holds {new.method}, the model {self.method.name}: switch() exchanges trained "
+                "weights of one method; remove() this one and load() that."
+            )
+        options = self.method.options.parse(new.method, new.options)
+        merged = self.merged
+        if merged:
+            self.unmerge()
+        try:
+            if options == self.options:
+                self.take(new)
+            else:
+                self._rebuild(options, new)
+        finally:
+            if merged:
+                self.merge()
+
+    def _read(self, path: str | Path) -> Checkpoint:
+        """A folder of ours, or of the PEFT library's where it has an equal of this method."""
+        form = self.method.card.peft
+        if form is not None and form.holds(path) and not Checkpoint.lies_in(path):
+            return form.read(self.method.name, path, self.anatomy)
+        return Checkpoint.read(path)
+
+    def _rebuild(self, options: Options, new: Checkpoint) -> None:
+        """Inject again with other options; on an error the model is as it was."""
+        now, injected = self.checkpoint(), False
+        self._eject()
+        try:
+            self._inject(options)
+            injected = True
+            self.take(new)
+        except MethodError:
+            if injected:
+                self._eject()
+            self._inject(self.method.options.parse(now.method, now.options))
+            self.take(now)
+            raise
+
+    def _restore_grad_flags(self) -> None:
+        for parameter, required in self._required_grad:
+            parameter.requires_grad_(required)
+
+    def _alive(self) -> None:
+        if self._removed:
+            raise MethodError(f"{self.method.name} has been removed from the model: apply it again.")
+
+
+def write_peft(method: Method[Any], saved: Checkpoint, anatomy: Anatomy, path: str | Path) -> Path:
+    """Write a checkpoint of a method as a folder of the PEFT library's; return the folder.
+
+    Raises:
+        MethodError: peft has no equal of the method, or computes another function on this model.
+    """
+    if method.card.peft is None:
+        raise MethodError(
+            f"peft has no equal of {method.name}: `paretune methods` says of which methods it has one."
+        )
+    return method.card.peft.write(saved, anatomy, path)

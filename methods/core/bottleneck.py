@@ -1,0 +1,59 @@
+"""The bottleneck that the serial adapters share: W_up f(W_down u + b) + b', without skip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from methods.core.flops import Chain
+
+
+class Bottleneck(nn.Module):
+    """Project d -> m, apply a non-linearity, project m -> d.
+
+    Args:
+        width: d.
+        bottleneck: m.
+        activation: the non-linearity.
+        initialise: fills a weight in place; biases start at zero.
+        like: a tensor whose device and dtype the parameters take.
+
+    Shapes: input (..., d), output (..., d).
+    """
+
+    def __init__(
+        self,
+        width: int,
+        bottleneck: int,
+        activation: Callable[[Tensor], Tensor],
+        initialise: Callable[[Tensor], Any],
+        like: Tensor,
+    ) -> None:
+        super().__init__()
+        place: dict[str, Any] = {"device": like.device, "dtype": like.dtype}
+        self.activation = activation
+        self.down = nn.Parameter(torch.empty(bottleneck, width, **place))
+        self.down_bias = nn.Parameter(torch.zeros(bottleneck, **place))
+        self.up = nn.Parameter(torch.empty(width, bottleneck, **place))
+        self.up_bias = nn.Parameter(torch.zeros(width, **place))
+        initialise(self.down)
+        initialise(self.up)
+
+    def forward(self, u: Tensor) -> Tensor:
+        """W_up f(W_down u + b) + b'."""
+        z = self.activation(F.linear(u, self.down, self.down_bias))  # (..., m)
+        return F.linear(z, self.up, self.up_bias)
+
+
+def bottleneck_size(width: int, bottleneck: int) -> int:
+    """Closed form 2dm + m + d."""
+    return 2 * width * bottleneck + bottleneck + width
+
+
+def bottleneck_chain(width: int, bottleneck: int, reads_trained: bool = False) -> Chain:
+    """Its two products: 4dm FLOPs per token."""
+    return Chain(((bottleneck, width), (width, bottleneck)), reads_trained=reads_trained)

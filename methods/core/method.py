@@ -1,0 +1,54 @@
+"""The one interface that every tuning method implements.
+
+A :class:`Method` says how a frozen transformer is adapted: which modules change, what is trained, how many
+scalars that is in closed form, what is kept. It knows nothing about tasks, training loops or measurement;
+what is said of it stands on its :class:`Card`. Methods are final: the interface is abstract, and no method
+subclasses another.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Generic, TypeVar
+
+from torch import Tensor
+
+from methods.anatomy.anatomy import Anatomy
+from methods.anatomy.geometry import Geometry
+from methods.core.card import Card
+from methods.core.injection import Injection
+from methods.core.options import Options
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+class Method(ABC, Generic[OptionsT]):
+    """How a frozen model is adapted. One instance per method, without state."""
+
+    name: ClassVar[str]
+    """The name in studies, on the command line and in records."""
+    card: ClassVar[Card]
+    """What is said of it."""
+    options: ClassVar[type[Options]]
+    """The options it takes, with their defaults."""
+    mergeable: ClassVar[bool] = False
+    """Whether :meth:`Adapted.merge` can write it into the base weights: all its changes are foldable."""
+
+    @abstractmethod
+    def inject(self, anatomy: Anatomy, options: OptionsT) -> Injection:
+        """Change the model in place. The body is already frozen when this is called.
+
+        Raises:
+            AnatomyError: the model has no such place as the method needs.
+        """
+
+    @abstractmethod
+    def count(self, geometry: Geometry, options: OptionsT) -> dict[str, int]:
+        """Closed-form number of trained scalars, split into named parts; the head is not in it."""
+
+    def stored(self, injection: Injection) -> tuple[Options, dict[str, Tensor]]:
+        """Return what a checkpoint keeps: options that rebuild it, and tensors by name.
+
+        The default keeps everything that was trained.
+        """
+        return injection.options, {name: parameter.detach() for name, parameter in injection.trained.items()}

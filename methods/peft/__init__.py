@@ -1,0 +1,1 @@
+"""Folders of the PEFT library, written and read without it; may import `core`, `anatomy`."""

@@ -1,0 +1,1 @@
+"""Training in a random subspace of all weights; may import `core`, `anatomy`."""

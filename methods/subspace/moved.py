@@ -1,0 +1,169 @@
+"""Parameters that are read moved: theta0 stays in the model, and its modules compute with theta0 + delta.
+
+For methods that change every weight and add no module of their own. A module whose parameters are moved
+gets a subclass of its class, with a property for each of them: what the module reads is the moved value
+where there is one, and ``named_parameters``, ``state_dict`` and optimisers see theta0 under its own name.
+Tied weights stay tied.
+
+The values are made when the model, its body or one of its stacks is entered, once for what is called
+inside. They go when it returns, unless gradients are recorded: checkpointed blocks read them again in the
+backward pass, so there they stay until the next pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from methods.core.injection import Foldable, Kept, give_back, overwrite
+
+Place = tuple[nn.Module, str]
+"""A module and the name of one of its own parameters."""
+
+
+def _key(name: str) -> str:
+    return f"_moved_{name}"
+
+
+@cache
+def _reader(kind: type[nn.Module], names: tuple[str, ...]) -> type[nn.Module]:
+    """A subclass of a module's class that reads these parameters moved."""
+
+    def read(name: str) -> property:
+        key = _key(name)
+
+        def get(module: nn.Module) -> Any:
+            value = getattr(module, key)
+            return module._parameters[name] if value is None else value
+
+        return property(get)
+
+    def getstate(module: nn.Module) -> dict[str, Any]:
+        """Copies and pickles leave out values that belong to one pass."""
+        return {**kind.__getstate__(module), **dict.fromkeys(map(_key, names))}
+
+    content = {name: read(name) for name in names}
+    about = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (kind,), {**content, **about, "__getstate__": getstate})
+
+
+class Mover(nn.Module):
+    """Makes the moved values; a subclass's ``forward`` returns one for every parameter.
+
+    Args:
+        places: for every parameter the places that hold it, more than one where it is tied.
+    """
+
+    def __init__(self, places: list[list[Place]]) -> None:
+        super().__init__()
+        self.places = places  # in lists, so the modules do not become children
+        self.depth = 0
+
+    @property
+    def bases(self) -> list[nn.Parameter]:
+        """theta0, parameter by parameter."""
+        found = [module._parameters[name] for (module, name), *_ in self.places]
+        return [parameter for parameter in found if parameter is not None]
+
+    def enter(self, root: nn.Module, args: Any) -> None:
+        """Make the values; a forward pre-hook."""
+        if self.depth == 0:
+            self.put(None)  # the old ones first: both together are two models
+            self.put(self())
+        self.depth += 1
+
+    def leave(self, root: nn.Module, args: Any, output: Any) -> None:
+        """Drop the values; a forward hook that is also called after an error."""
+        self.depth -= 1
+        if self.depth == 0 and not torch.is_grad_enabled():
+            self.put(None)
+
+    def put(self, values: list[Tensor] | None) -> None:
+        """Let the places read these values, or theta0."""
+        for index, places in enumerate(self.places):
+            for module, name in places:
+                setattr(module, _key(name), None if values is None else values[index])
+
+
+@dataclass
+class Moving(Foldable):
+    """A :class:`Mover` alive in a model.
+
+    Args:
+        parent: the module that it becomes a child of.
+        name: as which.
+        mover: it.
+        roots: what a pass begins with; the outermost one counts.
+    """
+
+    parent: nn.Module
+    name: str
+    mover: Mover
+    roots: list[nn.Module]
+    handles: list[Any] = field(default_factory=list)
+    kept: Kept = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.attach()
+
+    def _modules(self) -> Iterator[tuple[nn.Module, tuple[str, ...]]]:
+        names: dict[nn.Module, list[str]] = {}
+        for places in self.mover.places:
+            for module, name in places:
+                names.setdefault(module, []).append(name)
+        for module, own in names.items():
+            yield module, tuple(own)
+
+    def attach(self) -> None:
+        """Put it into the model."""
+        self.parent.add_module(self.name, self.mover.train(self.parent.training))
+        for module, names in self._modules():
+            for name in names:
+                setattr(module, _key(name), None)
+            kind: Any = type(module)
+            module.__class__ = _reader(kind, names)
+        for root in self.roots:
+            self.handles.append(root.register_forward_pre_hook(self.mover.enter))
+            self.handles.append(root.register_forward_hook(self.mover.leave, always_call=True))
+
+    def detach(self) -> None:
+        """Take it out of the model, which computes with theta0 then."""
+        for handle in self.handles:
+            handle.remove()
+        self.handles.clear()
+        for module, names in self._modules():
+            module.__class__ = type(module).__mro__[1]
+            for name in names:
+                delattr(module, _key(name))
+        delattr(self.parent, self.name)
+
+    def undo(self) -> None:
+        """Take it out of the model, for good."""
+        self.detach()
+
+    def fold(self) -> None:
+        """Give every parameter its moved value, and take the mover out."""
+        with torch.no_grad():
+            moved = list(zip(self.mover.bases, self.mover(), strict=True))
+        self.detach()
+        self.kept += [overwrite(parameter, value) for parameter, value in moved]
+
+    def unfold(self) -> None:
+        """Give every parameter theta0, and put the mover in."""
+        give_back(self.kept)
+        self.attach()
+
+
+def places_of(model: nn.Module, chosen: Callable[[nn.Parameter], bool]) -> dict[int, list[Place]]:
+    """For each chosen parameter of a model, by its identity, the places that hold it."""
+    found: dict[int, list[Place]] = {}
+    for module in model.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None and chosen(parameter):
+                found.setdefault(id(parameter), []).append((module, name))
+    return found

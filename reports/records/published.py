@@ -1,0 +1,116 @@
+"""What papers print, carried as data. Shown apart from what was measured here, and never ranked with it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from reports.records.latency_schema import LatencyEntry, LatencyRecord
+
+FOLDER = Path(__file__).parents[1] / "published"
+
+
+class _Printed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    model: str
+    method: str
+    """Our name of it; empty where we have no such method."""
+
+
+class PublishedScore(_Printed):
+    """A row of ``published/scores.csv``."""
+
+    printed: str
+    """What the paper calls the method."""
+    parameters: int
+    task: str
+    metric: str
+    score: float
+
+
+class PublishedCount(_Printed):
+    """A row of ``published/counts.csv``."""
+
+    option: str
+    value: int
+    parameters: int
+    """The closed form's."""
+    printed: str
+    """As the paper rounds it."""
+
+
+class PublishedDimension(_Printed):
+    """A d90: a row of ``published/intrinsic.csv``."""
+
+    task: str
+    dimension: int
+
+
+class PublishedLatency(_Printed):
+    """A row of ``published/latency.csv``."""
+
+    device: str
+    merged: bool
+    batch_size: int
+    sequence_length: int
+    parameters: int
+    latency_ms: float
+    latency_ms_sd: float
+    overhead_percent: float
+
+
+def scores_on(task: str) -> list[PublishedScore]:
+    """What papers print for a task, in their order."""
+    return [row for row in _scores() if row.task == task]
+
+
+def counts_of(method: str) -> list[PublishedCount]:
+    """What papers print for the size of a method."""
+    return [row for row in _counts() if row.method == method]
+
+
+def dimensions_on(task: str) -> list[PublishedDimension]:
+    """The d90 that papers print for a task, on whatever model."""
+    return [row for row in _dimensions() if row.task == task]
+
+
+def latency_of(record: LatencyRecord, entry: LatencyEntry) -> PublishedLatency | None:
+    """What a paper prints for this model, method, input and size; sizes count as equal within a tenth."""
+    ours = (record.model, record.batch_size, record.sequence_length, entry.method, entry.merged)
+    for row in latencies():
+        theirs = (row.model, row.batch_size, row.sequence_length, row.method, row.merged)
+        # Merged, a method costs nothing at any size; the paper gives it the size of its neighbours.
+        if theirs == ours and (entry.merged or abs(row.parameters - entry.parameters) <= row.parameters / 10):
+            return row
+    return None
+
+
+@cache
+def latencies() -> tuple[PublishedLatency, ...]:
+    """Every latency that the project carries."""
+    return tuple(PublishedLatency.model_validate(row) for row in _rows("latency.csv"))
+
+
+@cache
+def _scores() -> tuple[PublishedScore, ...]:
+    return tuple(PublishedScore.model_validate(row) for row in _rows("scores.csv"))
+
+
+@cache
+def _counts() -> tuple[PublishedCount, ...]:
+    return tuple(PublishedCount.model_validate(row) for row in _rows("counts.csv"))
+
+
+@cache
+def _dimensions() -> tuple[PublishedDimension, ...]:
+    return tuple(PublishedDimension.model_validate(row) for row in _rows("intrinsic.csv"))
+
+
+def _rows(name: str) -> list[dict[str, object]]:
+    rows = pd.read_csv(FOLDER / name, comment="#", keep_default_na=False).to_dict("records")
+    return [{str(key): value for key, value in row.items()} for row in rows]

@@ -1,0 +1,284 @@
+"""The result of one trial: the single typed, versioned format that runners write and reports read.
+
+A record is one JSON file. Every measured number carries its unit in its name, a number that was not
+measured is ``null`` and never a placeholder, and everything needed to repeat the trial is inside.
+``SCHEMA_VERSION`` rises whenever a field changes meaning, appears or goes; older files are brought up
+to date by small pure functions, never by guessing in the readers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION: Final = 3
+
+Status = Literal["completed", "diverged", "out_of_memory", "failed"]
+
+
+class Part(BaseModel):
+    """Base of every part of a record: immutable, no unknown fields, NaN and infinity refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelInfo(Part):
+    """What was tuned."""
+
+    name: str = Field(description="as the study names it: a hub id, a folder, or `embedded`")
+    architecture: str = Field(description="transformers model type, e.g. `bert`")
+    revision: str = Field(description="hub commit, or `sha256:` of the weight files for a local model")
+
+
+class MetricInfo(Part):
+    """One metric of a task, with what is needed to read its numbers."""
+
+    name: str
+    higher_is_better: bool = True
+    unit: str = Field(description="`fraction` (0 to 1) or `correlation` (-1 to 1)")
+
+
+class SplitSizes(Part):
+    """Number of examples in each split actually used; null where another suite does not tell it."""
+
+    train: int | None = Field(ge=0)
+    selection: int | None = Field(ge=0)
+    report: int | None = Field(ge=0)
+
+
+class TaskInfo(Part):
+    """What was learned, and proof of on which data."""
+
+    name: str
+    version: int = Field(ge=1)
+    main_metric: str
+    metrics: tuple[MetricInfo, ...]
+    source: str = Field(description="where the data came from: hub id and revision, folder or package")
+    license: str
+    sizes: SplitSizes
+    dropped_train_examples: int | None = Field(
+        ge=0, description="removed because their text is in another split"
+    )
+    data_sha256: str | None = Field(description="hash of the content of all three splits")
+
+
+class Parameters(Part):
+    """Scalar parameters, counted on the live model; the head is never part of the method."""
+
+    base: int = Field(ge=0, description="the model as loaded, without its task head")
+    method: int = Field(ge=0, description="trained by the method")
+    head: int = Field(ge=0, description="trained in the task head (and pooler biases where a method says so)")
+    trainable: int = Field(ge=0, description="method + head")
+    stored: int | None = Field(
+        ge=0, description="kept by the method after training, e.g. a prefix without its MLP"
+    )
+    trainable_share: float = Field(ge=0, le=1, description="method / base")
+    parts: dict[str, int] = Field(description="what `method` is made of")
+
+
+class CurvePoint(Part):
+    """One evaluation on the selection split during training."""
+
+    step: int = Field(ge=0)
+    train_loss: float | None = Field(description="mean training loss since the last point")
+    selection: dict[str, float | None] = Field(description="metric name to value, null where undefined")
+
+
+class Scores(Part):
+    """Metric values; null where a metric is undefined (correlation of a constant prediction)."""
+
+    selection: dict[str, float | None] = Field(description="on the split that chose the checkpoint")
+    report: dict[str, float | None] = Field(description="on the split used for nothing else; scored once")
+    majority: dict[str, float | None] = Field(
+        description="what always predicting the training majority (or mean) gives on the reported split"
+    )
+    best_step: int = Field(ge=0, description="the optimiser step whose weights were scored")
+
+
+class Training(Part):
+    """The cost of training, evaluation apart."""
+
+    steps: int = Field(ge=0)
+    examples: int = Field(ge=0, description="training examples processed, repeats counted")
+    seconds: float = Field(ge=0, description="forward, backward and update; no evaluation, no loading")
+    examples_per_second: float = Field(ge=0)
+    evaluation_seconds: float = Field(ge=0)
+    padding_share: float | None = Field(
+        ge=0, le=1, description="padded positions among all positions trained on"
+    )
+
+
+class Memory(Part):
+    """Peak memory of a training step on the longest batch, and what it consists of at that moment."""
+
+    peak_training_bytes: int = Field(ge=0)
+    parameters_bytes: int | None = Field(
+        ge=0, description="weights of the model, trained or not, and buffers"
+    )
+    gradients_bytes: int | None = Field(
+        ge=0, description="null in records of schema 1, like all of the split"
+    )
+    optimizer_bytes: int | None = Field(ge=0)
+    activations_bytes: int | None = Field(ge=0, description="kept for the backward pass")
+    temporary_bytes: int | None = Field(ge=0, description="everything else that was alive")
+    peak_inference_bytes: int | None = Field(ge=0, description="of a forward pass on the same batch")
+    method: str = Field(description="how it was measured: `tensors` (CPU) or `cuda_allocator`")
+    batch_size: int = Field(ge=1)
+    sequence_length: int | None = Field(ge=1)
+
+
+class LatencyRow(Part):
+    """Inference time of one contender; its ratio is to the untouched base in the same rounds."""
+
+    latency_ms_p50: float = Field(gt=0)
+    latency_ms_p95: float = Field(gt=0)
+    ratio: float = Field(gt=0, description="median over rounds of this contender's time / the base's time")
+    ratio_low: float = Field(gt=0, description="lower end of the 95 % bootstrap interval of `ratio`")
+    ratio_high: float = Field(gt=0, description="upper end of the same interval")
+
+
+class Latency(Part):
+    """Interleaved timing in one process; lengths are the user's tokens, prompts come on top."""
+
+    batch_size: int = Field(ge=1)
+    sequence_length: int = Field(ge=1)
+    rounds: int = Field(ge=1)
+    base_ms_p50: float = Field(gt=0)
+    control: LatencyRow = Field(description="a second untouched base: its ratio must contain 1")
+    unmerged: LatencyRow
+    merged: LatencyRow | None = Field(description="null where the method does not merge")
+    max_input_length: int | None = Field(description="user's tokens that fit; null: no limit, or schema 1")
+    merge_logit_difference: float | None = Field(
+        ge=0,
+        description="largest logit difference that rounding makes on merging; null: no merging, or schema 1",
+    )
+
+
+class Compute(Part):
+    """FLOPs, and the least time that FLOPs and bytes allow on this machine (the roofline)."""
+
+    product_flops_per_second: float = Field(gt=0, description="of a large matrix product, measured here")
+    bytes_per_second: float = Field(
+        gt=0, description="of streaming as many bytes as the model reads, measured here"
+    )
+    forward_flops: int = Field(ge=0, description="of the input that latency is measured on")
+    forward_floor_ms: float = Field(ge=0)
+    training_step_flops: int = Field(ge=0, description="forward and backward pass of a mean batch")
+    training_step_length: int = Field(ge=1, description="tokens an example of that batch, padding included")
+    training_floor_seconds: float = Field(ge=0, description="of all steps")
+    full_step_flops: int = Field(ge=0, description="the same batch with everything trained, without a method")
+
+
+class Serving(Part):
+    """What one more task costs on a base that serves many, and the time of a switch between two."""
+
+    task_memory_bytes: int = Field(ge=0, description="tensors of the method and the head")
+    shared_memory_bytes: int = Field(ge=0, description="what all tasks share, in memory once")
+    kept_memory_bytes: int | None = Field(
+        ge=0, description="the base's matrices kept beside merged ones; null where the method does not merge"
+    )
+    switch_ms_p50: float = Field(ge=0, description="to a task in memory")
+    switch_from_disk_ms_p50: float = Field(ge=0)
+    merged_switch_ms_p50: float | None = Field(
+        ge=0, description="merged before and after; null: does not merge"
+    )
+    merged_switch_from_disk_ms_p50: float | None = Field(ge=0)
+    load_model_ms_p50: float = Field(ge=0, description="loading a whole model instead")
+
+
+class Environment(Part):
+    """Where the numbers were measured."""
+
+    paretune_version: str | None = Field(description="null where another suite measured")
+    commit: str | None = Field(description="git commit of the code, null outside a checkout")
+    tree_clean: bool | None = Field(description="whether the checkout had no uncommitted change")
+    python: str | None
+    platform: str
+    packages: dict[str, str] = Field(description="versions of the libraries that move numbers")
+    device: str = Field(description="`cpu`, `cuda` ...")
+    device_name: str
+    processes: int = Field(ge=1, description="number of training processes")
+    threads: int | None = Field(ge=1, description="intra-operation threads of torch")
+
+
+class SearchStep(Part):
+    """One setting that a search tried."""
+
+    values: dict[str, Any] = Field(description="what was tried, by the names of `Tuning.space`")
+    score: float | None = Field(description="main metric on the selection split; null: none was reached")
+    status: Status
+
+
+class Tuning(Part):
+    """How a search chose the settings of a trial. It saw the training and the selection split, no other."""
+
+    split: Literal["selection"] = Field(description="the split that the search compared settings on")
+    metric: str = Field(description="the metric that it compared them by")
+    higher_is_better: bool
+    trials: int = Field(ge=1, description="settings tried: the same number for every method of the study")
+    examples: int = Field(
+        ge=1,
+        description="training examples of all those trials, repeats counted: the same number for every "
+        "method of the study; a trial that did not complete may have stopped earlier",
+    )
+    seconds: float = Field(ge=0, description="the whole search: loading, training and scoring")
+    seed: int = Field(ge=0, description="of every trial of the search; the trials reported have other seeds")
+    sampler: str = Field(description="what suggested the settings, e.g. `optuna TPE`")
+    space: dict[str, dict[str, Any]] = Field(
+        description="what was searched, by name: `low` and `high` of a logarithmic range, or `values`"
+    )
+    chosen: dict[str, Any] = Field(description="the best setting found, by the names of `space`")
+    protocol: dict[str, Any] = Field(description="in what the training of the search's trials differed")
+    history: tuple[SearchStep, ...] = Field(description="in the order of the search, the default first")
+
+
+class Suite(Part):
+    """Another suite that measured a record, and the result as that suite wrote it.
+
+    What `reports/records/checks.py` lists under MEASURED may be null in such a record, and in no other.
+    """
+
+    name: str = Field(min_length=1)
+    url: str = Field(pattern=r"^https://[A-Za-z0-9.-]+(/[A-Za-z0-9._~/-]*)?$")
+    experiment: str = Field(description="the suite's own name of the trial")
+    label: str = Field(min_length=1, description="the same, shortened to what tells its rows apart")
+    status: str = Field(description="the suite's own word")
+    notes: tuple[str, ...] = Field(description="where its numbers mean something else than this schema's")
+    file_sha256: str = Field(description="of the file it was imported from")
+    original: dict[str, Any] = Field(description="the content of that file, as it was")
+
+
+class Record(Part):
+    """One trial. Parts that a failed trial never reached are null.
+
+    A trial of a search, whose `spec` says `search`, scores the selection split alone: `scores.report` and
+    `scores.majority` are empty, and no cost is measured after training.
+    """
+
+    schema_version: Literal[3] = SCHEMA_VERSION
+    trial_id: str = Field(description="content hash of `spec`")
+    study: str
+    spec: dict[str, Any] = Field(description="the resolved TrialSpec: model, task, method, options, seed ...")
+    status: Status
+    message: str | None = Field(description="why a trial did not complete")
+    model: ModelInfo | None
+    task: TaskInfo | None
+    parameters: Parameters | None
+    scores: Scores | None
+    curve: tuple[CurvePoint, ...]
+    training: Training | None
+    memory: Memory | None
+    checkpoint_bytes: int | None = Field(description="bytes on disk of the saved method and head")
+    latency: Latency | None
+    compute: Compute | None = Field(
+        description="null where nothing tells the FLOPs, and in records of schema 1"
+    )
+    serving: Serving | None = Field(description="null in records of schema 1")
+    tuning: Tuning | None = Field(
+        description="null: fixed settings, those that the study names and the defaults"
+    )
+    suite: Suite | None = Field(default=None, description="null where Paretune measured")
+    environment: Environment
+    started_at: str = Field(description="ISO 8601, UTC")
+    wall_seconds: float = Field(ge=0, description="the whole trial: loading, training, scoring, timing")

@@ -1,0 +1,201 @@
+"""Records on disk: one JSON file per trial, written atomically, read strictly."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from reports.errors import RecordError
+from reports.records.atomic import write_atomically
+from reports.records.bounds import MAX_FILES, check_values, parsed, step
+from reports.records.checks import check_record
+from reports.records.identity import TrialKey, identity, is_search, trial_key
+from reports.records.schema import SCHEMA_VERSION, Record
+
+LATENCY_SUFFIX = ".latency.json"
+"""Tells a latency comparison's file from a trial's record in the same folder."""
+
+SEARCH_SUFFIX = ".search.json"
+"""Tells a trial of a search from those that are reported on."""
+
+SITE_MARK = ".paretune-site"
+"""Lies in the folder of a site: its copies of records are no records."""
+
+Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
+"""A pure function from the content of one schema version to the content of the next."""
+
+
+def _from_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 added the split of memory, FLOPs and floors, and what serving takes: unknown before."""
+    split = (
+        "gradients_bytes",
+        "optimizer_bytes",
+        "activations_bytes",
+        "temporary_bytes",
+        "peak_inference_bytes",
+    )
+    added = {"memory": split, "latency": ("max_input_length", "merge_logit_difference")}
+    filled = {
+        part: {**dict.fromkeys(names), **data[part]} if isinstance(data.get(part), dict) else data.get(part)
+        for part, names in added.items()
+    }
+    return {**data, **filled, "compute": None, "serving": None}
+
+
+def _from_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 added searches; before, every setting was fixed."""
+    return {**data, "tuning": None}
+
+
+UPGRADES: Mapping[int, Upgrade] = {1: _from_1, 2: _from_2}
+"""`UPGRADES[n]` turns a record of version n into version n + 1. Version 1 is the first."""
+
+
+def file_name(record: Record) -> str:
+    """`<task>--<method>--seed<k>--<first 12 of trial id>.json`, safe on every file system.
+
+    A trial whose settings were searched is marked `--tuned`, and one of the search itself ends in
+    :data:`SEARCH_SUFFIX`.
+    """
+    which = identity(record)
+    trial = safe_name(record.trial_id, 12)
+    name = f"{safe_name(which.task)}--{safe_name(which.method)}--seed{which.seed}--{trial}"
+    if is_search(record):
+        return name + SEARCH_SUFFIX
+    return f"{name}--tuned.json" if record.tuning else f"{name}.json"
+
+
+def write_record(record: Record, folder: Path | str) -> Path:
+    """Write `record` into `folder` (made if absent) atomically; the same trial replaces its old file."""
+    try:
+        check_values(record.model_dump())  # before dumping as JSON, which would turn NaN into null
+        name = file_name(record)
+    except RecordError as error:
+        raise RecordError(f"the record cannot be written: {error}.") from None
+    text = json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return write_atomically(Path(folder) / name, text)
+
+
+def read_record(path: Path | str, *, upgrades: Mapping[int, Upgrade] = UPGRADES) -> Record:
+    """Read, upgrade and check one record; every fault is one sentence with file and JSON path."""
+    path = Path(path)
+    try:
+        data = upgraded(parsed(path), upgrades)
+        record = Record.model_validate_json(json.dumps(data), strict=True)
+        check_record(record)
+    except ValidationError as error:
+        raise RecordError(f"{path}: {first_fault(error)}.") from None
+    except RecordError as error:
+        raise RecordError(f"{path}: {error}.") from None
+    return record
+
+
+def read_records(source: Path | str | Iterable[Path | str]) -> list[Record]:
+    """Read a file, a folder (every `*.json` below it) or several of either, in a stable order.
+
+    The trials of searches are left out.
+    """
+    return list(located_records(source).values())
+
+
+def located_records(source: Path | str | Iterable[Path | str]) -> dict[Path, Record]:
+    """The records of :func:`read_records` by the file that each comes from."""
+    seen: dict[TrialKey, Path] = {}
+    records = {}
+    for path in record_files(source):
+        record = read_record(path)
+        key = trial_key(record)
+        if is_search(record):
+            raise RecordError(
+                f"{path}: this is a trial of a search, whose file must end in {SEARCH_SUFFIX}, and it has no "
+                "reported score."
+            )
+        if key in seen:
+            raise RecordError(f"{path}: $.trial_id repeats that of {seen[key]}, and a trial counts once.")
+        seen[key] = path
+        records[path] = record
+    return records
+
+
+def record_files(source: Path | str | Iterable[Path | str]) -> list[Path]:
+    """The files that hold trials: those given, and every `*.json` below a folder, in a stable order."""
+    sources = [source] if isinstance(source, (str, Path)) else list(source)
+    return list(dict.fromkeys(path for item in sources for path in _json_files(Path(item))))
+
+
+def read_searches(folder: Path | str) -> list[Record]:
+    """Read the trials of searches in a folder and below it, in a stable order."""
+    return [read_record(path) for path in search_files(Path(folder))]
+
+
+def search_files(folder: Path) -> list[Path]:
+    """The files that hold trials of searches in a folder and below it, in a stable order."""
+    return [path for path in sorted(folder.rglob(f"*{SEARCH_SUFFIX}")) if _is_shown(path)]
+
+
+def _json_files(source: Path) -> list[Path]:
+    if source.is_dir():
+        inside = (path for path in source.rglob("*.json") if _is_shown(path) and _is_trial(path))
+        found = sorted(path for path in inside if not _is_of_a_site(path, source))
+        if len(found) > MAX_FILES:
+            raise RecordError(f"{source}: there are {len(found)} files, of at most {MAX_FILES}.")
+        return found
+    if not source.exists():
+        raise RecordError(f"{source}: there is no such file or folder.")
+    return [source] if _is_trial(source) else []
+
+
+def _is_shown(path: Path) -> bool:
+    """Whether it is a file, and none of the hidden ones that a killed run may leave."""
+    return path.is_file() and not path.name.startswith(".")
+
+
+def _is_trial(path: Path) -> bool:
+    """Whether a file is a trial to report on, by its name."""
+    return not path.name.endswith((LATENCY_SUFFIX, SEARCH_SUFFIX))
+
+
+def upgraded(data: dict[str, Any], upgrades: Mapping[int, Upgrade] = UPGRADES) -> dict[str, Any]:
+    """Apply the upgrades one after another until the content has the current version."""
+    while True:
+        version = data.get("schema_version")
+        if version == SCHEMA_VERSION and type(version) is int:
+            return data
+        if type(version) is not int or version not in upgrades:
+            raise RecordError(
+                f"$.schema_version is {version!r:.40}, and this version of paretune reads {SCHEMA_VERSION}"
+            )
+        data = {**upgrades[version](data), "schema_version": version + 1}
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first fault of pydantic's list as `$.path: message`."""
+    faults = type_faults(error)
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{faults[0]}{more}"
+
+
+def type_faults(error: ValidationError) -> list[str]:
+    """Every fault of pydantic's list as `$.path: message`."""
+    found = []
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        path = functools.reduce(step, fault["loc"], "$")
+        found.append(f"{path}: {fault['msg'][:1].lower()}{fault['msg'][1:]}")
+    return found
+
+
+def safe_name(text: str, length: int = 60) -> str:
+    """Keep letters, digits, dot, dash and underscore; never empty, never a hidden or parent name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:length].lstrip(".") or "x"
+
+
+def _is_of_a_site(path: Path, below: Path) -> bool:
+    """Whether a file lies in a site inside the folder ``below``."""
+    inside = path.relative_to(below).parents
+    return any((below / folder / SITE_MARK).is_file() for folder in inside)

@@ -1,0 +1,136 @@
+"""Are these files records that a leaderboard can take? Every fault of every file, one sentence each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import ValidationError
+
+from reports.errors import RecordError
+from reports.records.bounds import parsed
+from reports.records.checks import record_faults
+from reports.records.consistency import arithmetic_faults
+from reports.records.identity import is_search
+from reports.records.latency_files import read_latency
+from reports.records.latency_schema import LatencyRecord
+from reports.records.schema import Record
+from reports.records.store import (
+    LATENCY_SUFFIX,
+    SEARCH_SUFFIX,
+    record_files,
+    search_files,
+    type_faults,
+    upgraded,
+)
+
+MAX_FAULTS: Final = 50  # of one file
+
+
+@dataclass
+class Findings:
+    """What a check found: faults, and cautions, which keep a valid record out of the ranking."""
+
+    faults: list[str] = field(default_factory=list)
+    cautions: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    """What could not be checked, and why."""
+
+
+@dataclass
+class Checked(Findings):
+    """One file; ``kind`` is null where it could not be read that far, as are ``record`` or ``comparison``."""
+
+    file: str = ""
+    kind: Literal["trial", "latency"] | None = None
+    record: Record | None = None
+    comparison: LatencyRecord | None = None
+
+    def add(self, found: Findings) -> None:
+        """Take over what a further check found."""
+        self.faults += found.faults
+        self.cautions += found.cautions
+        self.skipped += found.skipped
+
+
+Further = Callable[[Record], Findings]
+"""A check that needs more than this package, such as a method's closed-form count."""
+
+
+def validate(source: Path | str | Iterable[Path | str], *, further: Sequence[Further] = ()) -> list[Checked]:
+    """Check files and folders, each file by itself; what shows only in several is in ``completeness.py``.
+
+    Args:
+        source: a file, a folder (every record below it) or several of either.
+        further: more checks, made on each record that has no fault yet.
+
+    Raises:
+        RecordError: there is no such file, or nothing to check.
+    """
+    sources = [Path(item) for item in ([source] if isinstance(source, (str, Path)) else source)]
+    files = [*record_files(sources), *_others(sources)]
+    if not files:
+        raise RecordError(f"there are no records in {', '.join(map(str, sources))}.")
+    checked = [_latency(path) if path.name.endswith(LATENCY_SUFFIX) else _trial(path) for path in files]
+    for one in checked:
+        if one.record and not one.faults:
+            for check in further:
+                one.add(check(one.record))
+    return checked
+
+
+def _others(sources: Sequence[Path]) -> list[Path]:
+    """The files of records that are not trials to report on: those of searches, and latency comparisons."""
+    found: list[Path] = []
+    for source in sources:
+        if source.is_dir():
+            found += search_files(source)
+            found += sorted(path for path in source.rglob(f"*{LATENCY_SUFFIX}") if path.is_file())
+        elif source.name.endswith((LATENCY_SUFFIX, SEARCH_SUFFIX)):
+            found.append(source)
+    return list(dict.fromkeys(found))
+
+
+def _latency(path: Path) -> Checked:
+    one = Checked(file=str(path), kind="latency")
+    try:
+        record = read_latency(path)
+    except RecordError as error:
+        one.faults.append(str(error).removeprefix(f"{path}: ").removesuffix("."))
+        return one
+    one.comparison = record
+    for index, entry in enumerate(record.entries):
+        if not entry.ratio_low <= entry.ratio <= entry.ratio_high:
+            one.faults.append(f"$.entries[{index}].ratio is {entry.ratio:g}, outside its interval")
+    if not record.trusted:
+        one.cautions.append("$.entries[1]: the base against itself excludes 1, so no ratio can be trusted")
+    return one
+
+
+def _trial(path: Path) -> Checked:
+    one = Checked(file=str(path))
+    try:
+        data = upgraded(parsed(path))
+        one.kind = "trial"
+        record = Record.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        one.faults += type_faults(error)[:MAX_FAULTS]
+        return one
+    except RecordError as error:
+        one.faults.append(str(error))
+        return one
+    one.record = record
+    if is_search(record) != path.name.endswith(SEARCH_SUFFIX):
+        one.faults.append(f"$.spec.search contradicts the file's name, which ends in {SEARCH_SUFFIX} or not")
+    one.faults += list(record_faults(record))[:MAX_FAULTS]
+    if not one.faults:
+        one.faults += list(arithmetic_faults(record))[:MAX_FAULTS]
+    if record.environment.tree_clean is False:
+        one.cautions.append(
+            "$.environment.tree_clean is false: the commit does not say which code ran, so the record is "
+            "shown apart and not ranked"
+        )
+    return one

@@ -1,0 +1,171 @@
+"""The comparison as a static site: pages, their data in several formats, and the scripts they need.
+
+Opens from disk and from any host, and requests nothing from any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from reports.claims import Judgement
+from reports.errors import RecordError
+from reports.records.latency_schema import LatencyRecord
+from reports.records.origins import Origins
+from reports.records.schema import Record
+from reports.site.claims import behind, claims_page
+from reports.site.front import front_page
+from reports.site.intrinsic import intrinsic_page
+from reports.site.latency import latency_page
+from reports.site.markdown import markdown_report
+from reports.site.memory import memory_page
+from reports.site.method import method_pages
+from reports.site.parts.board import IMPORTED, Board, Paths, make_board
+from reports.site.parts.catalogue import Catalogue
+from reports.site.parts.folder import Folder
+from reports.site.parts.html import Page, Shell, assets, nonce, render
+from reports.site.parts.links import record_page
+from reports.site.protocol import protocol_page
+from reports.site.record import record_pages
+from reports.site.task import task_pages
+from reports.stats.intrinsic import curves
+from reports.tables.claims import claims_frame, claims_markdown
+from reports.tables.comparison import compare_sections, trials
+from reports.tables.formats import json_table, parquet_table, safe_csv
+from reports.tables.intrinsic import intrinsic_frame
+from reports.tables.latency import latency_frame
+from reports.tables.latex import latex_sections
+from reports.tables.standing import comparisons_frame
+
+QUESTION = "Which tuning method should I pick?"
+IMPORTED_TITLE = "What other suites measured"
+NAV = {
+    "index.html": "Comparison",
+    "tasks/index.html": "Tasks",
+    "methods/index.html": "Methods",
+    "latency.html": "Latency",
+    "memory.html": "Memory",
+    "intrinsic.html": "Dimensions",
+    "claims.html": "Claims",
+    IMPORTED.page: "Other suites",
+    "protocol.html": "Protocol",
+}
+"""What the bar on top links to, where the site has it."""
+
+
+def build_site(
+    records: Sequence[Record],
+    out: Path | str,
+    *,
+    latencies: Sequence[LatencyRecord] = (),
+    origins: Origins | None = None,
+    title: str = QUESTION,
+    catalogue: Catalogue | None = None,
+    claims: Sequence[Judgement] = (),
+) -> Path:
+    """Write the pages and their data files into `out` and return the path of the first page.
+
+    What other suites measured is a comparison of its own, on `imported.html` with tables of its own: never
+    ranked with ours. Where there is nothing else, it takes the names of the front page and its tables.
+
+    What an earlier build wrote there and this one does not is removed; other files are left alone.
+
+    Args:
+        records: trials.
+        out: folder of the site, made if absent.
+        latencies: latency comparisons.
+        origins: who measured a trial; what is not in it is self-reported.
+        title: heading of the front page.
+        catalogue: what is said of methods and tasks beside their results.
+        claims: verdicts, for a page of their own; their records are not those of `records` and `latencies`.
+
+    Raises:
+        RecordError: there is nothing to show, or the records contradict each other.
+    """
+    if not records and not latencies and not claims:
+        raise RecordError("there are no records to report on: run a study first, or name its folder.")
+    boards = _boards(records, latencies, origins, title, catalogue)
+    pages = [page for board in boards for page in _pages(board)]
+    pages += [claims_page(claims)] if claims else []
+    contents = [(record, record.model_dump_json()) for board in boards for record in board.records]
+    raw = [content for _, content in contents]
+    raw += [record.model_dump_json() for record in (*latencies, *behind(claims))]
+    stamp = nonce([title, *raw, *assets().values()])
+    paths = {page.path for page in pages}
+    nav = tuple((path, name) for path, name in NAV.items() if path in paths)
+    shell = Shell(title=title, nonce=stamp, nav=nav)
+    with Folder(Path(out)) as folder:
+        for page in pages:
+            folder.write(page.path, render(page, shell))
+        for board in boards:
+            for page in record_pages(board):
+                folder.write(page.path, render(page, shell))
+            for name, data in _data(board):
+                folder.write(name, data)
+        if claims:
+            folder.write("claims.csv", safe_csv(claims_frame(claims)))
+            folder.write("claims.md", claims_markdown(claims))
+        for record, content in contents:
+            folder.write(record_page(record).removesuffix("html") + "json", content)
+        for name, content in assets().items():
+            folder.write(f"assets/{name}", content)
+    return Path(out) / pages[0].path
+
+
+def _boards(
+    records: Sequence[Record],
+    latencies: Sequence[LatencyRecord],
+    origins: Origins | None,
+    title: str,
+    catalogue: Catalogue | None,
+) -> list[Board]:
+    """Ours, and what other suites measured: the first one is on the front page."""
+    ours = [record for record in records if record.suite is None]
+    imported = [record for record in records if record.suite is not None]
+    if not ours and not imported and not latencies:
+        return []
+    if not ours:
+        return [make_board(imported, title, latencies, origins=origins)]
+    boards = [make_board(ours, title, latencies, catalogue, origins=origins)]
+    if imported:
+        boards.append(make_board(imported, IMPORTED_TITLE, origins=origins, paths=IMPORTED))
+    return boards
+
+
+def _pages(board: Board) -> Iterator[Page]:
+    """Every page but those of the trials, the first one first."""
+    if board.records:
+        yield front_page(board)
+        yield from task_pages(board)
+        yield from method_pages(board)
+    for page in (latency_page(board), memory_page(board), intrinsic_page(board)):
+        if page:
+            yield page
+    if board.records and not board.measured_by:  # another suite has another protocol
+        yield protocol_page(board)
+
+
+def _data(board: Board) -> Iterator[tuple[str, str | bytes]]:
+    """The tables by file name."""
+    if board.latencies:
+        yield "latency.csv", safe_csv(latency_frame(board.latencies, board.origins))
+    if not board.records:
+        return
+    if not board.measured_by and (found := curves(board.records)):
+        yield "intrinsic.csv", safe_csv(intrinsic_frame(found))
+    yield from _tables(board, board.paths)
+
+
+def _tables(board: Board, where: Paths) -> Iterator[tuple[str, str | bytes]]:
+    found = [view.section for view in board.views]
+    table, every = compare_sections(found), trials(board.records)
+    yield f"{where.table}.md", markdown_report(board)
+    yield f"{where.table}.csv", safe_csv(table)
+    yield f"{where.table}.json", json_table(table)
+    yield f"{where.table}.tex", latex_sections(found)
+    yield f"{where.table}.parquet", parquet_table(table)
+    yield f"{where.prefix}trials.csv", safe_csv(every)
+    yield f"{where.prefix}trials.parquet", parquet_table(every)
+    alone = [view.standing for view in board.views if view.standing]
+    if compared := [*board.overall, *alone]:
+        yield f"{where.prefix}comparisons.csv", safe_csv(comparisons_frame(compared))

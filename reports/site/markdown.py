@@ -1,0 +1,25 @@
+"""The front page of a site as Markdown."""
+
+from __future__ import annotations
+
+from reports import text
+from reports.site.parts.board import Board
+from reports.tables.markdown import escape_markdown, legend, scores_table, section_tables
+
+
+def markdown_report(board: Board) -> str:
+    """The front page as Markdown: the answers and the tables."""
+    parts = [f"# {escape_markdown(board.title)}"]
+    for item in board.overall:
+        name = escape_markdown(text.measured(item.model, item.suite))
+        parts.append(f"## All {len(item.tasks)} tasks on {name}")
+        parts.append(escape_markdown(" ".join(item.sentences), limit=20_000))
+    for table in board.across:
+        parts.append(f"## Scores by task on {escape_markdown(text.measured(table.model, table.suite))}")
+        parts.append(scores_table(table, titled=False))
+    for view in board.views:
+        section = view.section
+        parts.append(f"## {escape_markdown(section.task)} on {escape_markdown(section.model)}")
+        parts.append(escape_markdown(" ".join(view.answer), limit=20_000))
+        parts += section_tables(section)
+    return "\n\n".join([*parts, legend([view.section for view in board.views])]) + "\n"

@@ -1,0 +1,207 @@
+"""What the pages show: every comparison with its ranks and verdicts, worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from reports import text
+from reports.records.identity import identity, trial_key
+from reports.records.latency_schema import LatencyRecord
+from reports.records.origins import Origins
+from reports.records.schema import Record
+from reports.records.tuning import how_set
+from reports.site.parts.catalogue import Catalogue
+from reports.site.parts.provenance import Provenance, provenance
+from reports.stats.across import Across, across
+from reports.stats.aggregate import Row
+from reports.stats.answer import answer
+from reports.stats.cost_score import WEIGHTS, weights_told
+from reports.stats.sections import Section, sections
+from reports.stats.standing import Standing, standing, standings
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the pages and tables of a board go, from the site's root."""
+
+    page: str = "index.html"
+    table: str = "table"
+    """Stem of its tables of methods."""
+    prefix: str = ""
+    """Of its other tables."""
+    folder: str = ""
+    """Of its pages of tasks and methods."""
+
+
+IMPORTED = Paths("imported.html", "imported", "imported-", "imported/")
+
+
+@dataclass(frozen=True)
+class Rank:
+    """A row's place among the rows of its comparison: 1 is the best."""
+
+    value: float | None
+    text: str
+    decided: bool
+    """Whether it is an average over at least three seeds; otherwise it is the order of the scores."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One comparison (a model on a task) with everything that is said of it."""
+
+    number: int
+    section: Section
+    standing: Standing | None
+    ranks: dict[str, Rank]
+    """By the row's label."""
+    folder: str = ""
+    """Of the pages of its task and methods."""
+
+    @property
+    def anchor(self) -> str:
+        """Its name inside a page; ours, never foreign text."""
+        return f"part-{self.number}"
+
+    @cached_property
+    def answer(self) -> list[str]:
+        """The answer in sentences."""
+        return answer(self.section, self.standing)
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """How it was measured."""
+        return provenance(self.section)
+
+
+@dataclass(frozen=True)
+class Board:
+    """All that a site is made from."""
+
+    title: str
+    records: tuple[Record, ...]
+    views: tuple[View, ...]
+    overall: tuple[Standing, ...]
+    """For each model with several tasks, over all of them."""
+    latencies: tuple[LatencyRecord, ...] = ()
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    origins: Origins = field(default_factory=dict)
+    """Who measured a trial; what is not in it is self-reported."""
+    paths: Paths = Paths()
+
+    @cached_property
+    def ranked(self) -> list[View]:
+        """The views in which some row is ranked."""
+        return [view for view in self.views if view.section.rows]
+
+    @cached_property
+    def across(self) -> list[Across]:
+        """Scores by method and task, for each model that has several tasks."""
+        return across([view.section for view in self.views])
+
+    @cached_property
+    def measured_by(self) -> str:
+        """The other suites that measured all of it; empty where it is our own."""
+        suites = sorted({view.section.suite for view in self.views if view.section.suite})
+        return text.listing([text.clean(suite) for suite in suites])
+
+    @property
+    def chosen(self) -> str:
+        """How the settings were chosen."""
+        return how_set(self.records)
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        """Their names, sorted."""
+        return sorted({view.section.task for view in self.views})
+
+    @cached_property
+    def models(self) -> list[str]:
+        """Their names, sorted."""
+        return sorted({view.section.model for view in self.views})
+
+    @cached_property
+    def methods(self) -> list[str]:
+        """Their names, sorted."""
+        return sorted({row.identity.method for view in self.views for row in view.section.every_row})
+
+    @cached_property
+    def weights(self) -> str:
+        """What the cost score weighs."""
+        return weights_told(WEIGHTS)
+
+    @property
+    def scope(self) -> str:
+        """`9 methods, 2 tasks, 1 model, 54 trials`."""
+        return ", ".join(
+            text.plural(len(group), noun)
+            for group, noun in (
+                (self.methods, "method"),
+                (self.tasks, "task"),
+                (self.models, "model"),
+                (self.records, "trial"),
+            )
+        )
+
+    @property
+    def seeds(self) -> int:
+        """The fewest seeds of any row."""
+        return min(len(row.records) for view in self.views for row in view.section.every_row)
+
+
+def make_board(
+    records: Sequence[Record],
+    title: str,
+    latencies: Sequence[LatencyRecord] = (),
+    catalogue: Catalogue | None = None,
+    *,
+    origins: Origins | None = None,
+    paths: Paths = Paths(),
+) -> Board:
+    """Group, rank and test; the order of the records does not matter.
+
+    The records are all our own or all of other suites: they are never ranked together.
+    """
+    ordered = sorted(records, key=_order)
+    found = sections(ordered, origins)
+    return Board(
+        title=title,
+        records=tuple(ordered),
+        views=tuple(_view(number, section, paths.folder) for number, section in enumerate(found, start=1)),
+        overall=tuple(standings(found)),
+        latencies=tuple(latencies),
+        catalogue=catalogue or Catalogue(),
+        origins=origins or {},
+        paths=paths,
+    )
+
+
+def _order(record: Record) -> tuple[str, str, str, int, str, bool, str]:
+    which = identity(record)
+    return which.model, which.task, which.method, which.seed, *trial_key(record)
+
+
+def _view(number: int, section: Section, folder: str) -> View:
+    found = standing([section])
+    return View(number, section, found, ranks(section.rows, found), folder)
+
+
+def ranks(rows: Sequence[Row], found: Standing | None) -> dict[str, Rank]:
+    """Average ranks over seeds where there are any; otherwise the order of the scores, ties sharing one."""
+    averages = {place.label: place.rank for place in found.places} if found else {}
+    if any(rank.value is not None for rank in averages.values()):
+        return {
+            label: Rank(rank.value, text.estimate(rank, 1), rank.interval is not None)
+            for label, rank in averages.items()
+        }
+    scores = [row.score.mean for row in rows]
+    placed = {}
+    for row in rows:
+        if row.score.mean is None:
+            placed[row.label] = Rank(None, text.MISSING, False)
+        else:
+            place = scores.index(row.score.mean) + 1
+            placed[row.label] = Rank(place, str(place), False)
+    return placed

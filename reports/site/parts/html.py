@@ -1,0 +1,139 @@
+"""Pages as HTML: the template engine, the policy that every page carries, and the files beside them.
+
+Nothing but this site's own scripts and styles may run or load. They carry a nonce, which browsers accept from
+disk as well as from a host; it is a hash of everything that the site is made from, so that no record can
+hold it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from plotly.offline import get_plotlyjs
+
+from reports import text
+from reports.records.schema import SCHEMA_VERSION
+from reports.site.parts.links import https, method_page, record_page, sources, task_page
+from reports.stats.sections import measured_by
+from reports.tables.markdown import FRONT
+
+STATIC = Path(__file__).parents[1] / "static"
+HOLLOW = "○"
+_FILTERS = (
+    *("clean", "count", "share", "percent", "spread", "estimate", "setting", "plural"),
+    *("size", "seconds", "ratio", "interval", "score", "score_range"),
+)
+_PLOTLY_STYLE = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of the site: where it goes, the template that draws it and what the template is given."""
+
+    path: str
+    title: str
+    template: str
+    context: dict[str, Any]
+    files: tuple[tuple[str, str], ...] = ()
+    """Its content as data: path from the site's root, and kind."""
+    scripts: tuple[str, ...] = ()
+    """Of ``assets/``, in order."""
+    about: str = ""
+    """One line for search engines and previews."""
+
+    @property
+    def root(self) -> str:
+        """From the page to the site's root."""
+        return "../" * self.path.count("/")
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What is the same on every page of a site."""
+
+    title: str
+    nonce: str
+    nav: tuple[tuple[str, str], ...] = field(default=())
+    """Path and name of what the bar on top links to."""
+
+
+def nonce(parts: Iterable[str]) -> str:
+    """The value that marks our own scripts: 128 bits of a hash of all that the site is made from."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode("utf-8", "replace"))
+        digest.update(b"\0")
+    return digest.hexdigest()[:32]
+
+
+def render(page: Page, shell: Shell) -> str:
+    """The HTML of a page; every value from a record is escaped by the template engine."""
+    return _template(page.template).render(
+        **page.context,
+        page=page,
+        root=page.root,
+        shell=shell,
+        foreign_styles=foreign_styles() if "plotly.min.js" in page.scripts else (),
+        front=FRONT,
+        hollow=HOLLOW,
+        generator=generator(),
+        schema_version=SCHEMA_VERSION,
+    )
+
+
+def assets() -> dict[str, str]:
+    """Scripts, style and licences by file name."""
+    found = {path.name: path.read_text(encoding="utf-8") for path in sorted(STATIC.iterdir())}
+    return {**found, "plotly.min.js": plotly()}
+
+
+@cache
+def plotly() -> str:
+    """plotly's script; its licence is in its first lines."""
+    return get_plotlyjs()
+
+
+@cache
+def foreign_styles() -> Sequence[str]:
+    """Ids of the styles that plotly adds for maps unless they are there; the policy would refuse them."""
+    return _PLOTLY_STYLE.findall(plotly())
+
+
+@cache
+def generator() -> str:
+    """Name and version of what made the site."""
+    try:
+        return f"Paretune {version('paretune')}"
+    except PackageNotFoundError:  # run from a bare checkout
+        return "Paretune"
+
+
+@cache
+def _template(name: str) -> Any:
+    return _engine().get_template(name)
+
+
+@cache
+def _engine() -> Environment:
+    """The template engine: escaping everywhere, an unknown name is an error."""
+    engine = Environment(
+        loader=PackageLoader("reports.site", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in _FILTERS:
+        engine.filters[name] = getattr(text, name)
+    engine.filters |= {"ms": text.milliseconds, "flops": text.flops, "https": https, "sources": sources}
+    engine.filters["measured_by"] = measured_by
+    engine.filters |= {"task_page": task_page, "method_page": method_page, "record_page": record_page}
+    return engine

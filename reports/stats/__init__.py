@@ -1,0 +1,1 @@
+"""Numbers about numbers, and the sentences that they allow; may import `records`."""

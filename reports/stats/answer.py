@@ -1,0 +1,176 @@
+"""The answer to the page's question, said from the data and no further than the data go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports import text
+from reports.stats.aggregate import Row
+from reports.stats.estimate import MIN_SEEDS
+from reports.stats.sections import Section
+from reports.stats.standing import Standing
+
+
+def answer(section: Section, standing: Standing | None) -> list[str]:
+    """Sentences, the first one the shortest answer; ``standing`` is that of the section alone."""
+    scored = [row for row in section.rows if row.score.mean is not None]
+    if not scored and any(row.score.mean is not None for row in section.apart):
+        return ["No score on this task may be ranked: each is shown apart, with the reason."]
+    if not scored or section.info is None:
+        return ["No method has a score on this task, so there is nothing to compare."]
+    told = [
+        _best(section, scored),
+        seeds_say(standing, scored),
+        _front(section),
+        _floor(section, scored),
+        _lost(section),
+        _apart(section),
+    ]
+    return [sentence for sentence in told if sentence]
+
+
+def summary(sections: Sequence[Section], standing: Standing | None) -> str:
+    """One paragraph on all tasks of a model; ``standing`` is that over all of them."""
+    known = [section for section in sections if section.info]
+    scored = [[row for row in section.rows if row.score.mean is not None] for section in known]
+    if not any(scored):
+        return "No method has a score on any of these tasks, so there is nothing to compare."
+    if standing and standing.places[0].rank.value is not None:
+        rows = {row.label: row for row in reversed([row for rows in scored for row in rows])}
+        return " ".join([f"{_over(standing)}:", *_standing_said(standing, rows)])
+    best = [
+        f"{text.clean(rows[0].label)} on {text.clean(section.task)} ({text.spread(rows[0].score)})"
+        for section, rows in zip(known, scored, strict=True)
+        if rows
+    ]
+    shown = best if len(best) <= 6 else [*best[:5], f"others on {len(best) - 5} more"]
+    return f"Highest scores: {text.listing(shown)}. {few_seeds([row for rows in scored for row in rows])}"
+
+
+def _over(standing: Standing) -> str:
+    """How many tasks the tests are over, and how many the ranks, which need every method."""
+    said = f"On {text.plural(len(standing.tasks), 'task')}"
+    fewer = len(standing.ranked) < len(standing.tasks)
+    return f"{said}, ranked on the {len(standing.ranked)} that all methods have" if fewer else said
+
+
+def seeds_say(standing: Standing | None, scored: Sequence[Row]) -> str:
+    """What the paired tests decide between the best method and the others, or why they cannot."""
+    if standing is None or standing.places[0].rank.value is None:
+        return few_seeds(scored)
+    return " ".join(_standing_said(standing, {row.label: row for row in scored}))
+
+
+def few_seeds(rows: Sequence[Row]) -> str:
+    """Why nothing is decided."""
+    most = max((row.score.n for row in rows), default=0)
+    if len(rows) < 2:
+        return ""
+    if most <= 1:
+        return (
+            "One seed: no verdict. Another seed could turn the order of neighbours around, so a difference "
+            "between two scores is no evidence here."
+        )
+    if most < MIN_SEEDS:
+        return f"Only {most} seeds: no verdict, which takes at least {MIN_SEEDS}."
+    return "No verdict: the methods share too few seeds."
+
+
+def _standing_said(standing: Standing, rows: dict[str, Row]) -> list[str]:
+    """The best average rank, who is not distinguishable from it, and what the cheapest of these trains."""
+    best = standing.places[0].label
+    beside = {
+        verdict.second if verdict.first == best else verdict.first: verdict.decision
+        for verdict in standing.verdicts
+        if best in (verdict.first, verdict.second)
+    }
+    decisions = list(beside.values())
+    rank = text.estimate(standing.places[0].rank, 1)
+    said = [f"{text.clean(best)} has the best average rank, {rank}."]
+    same = [label for label, decision in beside.items() if decision == "not distinguishable"]
+    told = decisions.count("distinguishable")
+    if all(decision == "too few pairs" for decision in decisions):
+        return [*said, "So few seeds can tell no two methods apart, whatever their scores: no verdict."]
+    if same:
+        names = text.listing([text.clean(label) for label in same])
+        said.append(f"Not distinguishable from it: {names}. Told apart from it: {told} of {len(decisions)}.")
+    elif told == len(decisions):
+        said.append("Every other method is distinguishable from it.")
+    return [*said, _cheapest(best, same, rows)]
+
+
+def _cheapest(best: str, same: Sequence[str], rows: dict[str, Row]) -> str:
+    """What the method with the fewest parameters trains among those that may be as good as the best."""
+    counts = [
+        (row.trainable_parameters, row)
+        for label in (best, *same)
+        if (row := rows.get(label)) is not None and row.trainable_parameters is not None
+    ]
+    if not counts:
+        return ""
+    _, row = min(counts, key=lambda pair: pair[0])
+    among = "Of these, " if same else ""
+    return (
+        f"{among}{text.clean(row.label)} trains {'the fewest: ' if same else ''}"
+        f"{text.count(row.trainable_parameters)} parameters, of which the method's are "
+        f"{text.share(row.trainable_share)} of the base."
+    )
+
+
+def _best(section: Section, scored: Sequence[Row]) -> str:
+    assert section.info is not None  # answer() has made sure
+    best = scored[0]
+    tied = [text.clean(row.label) for row in scored if row.score.mean == best.score.mean]
+    who = f"{text.listing(tied)} {'have' if len(tied) > 1 else 'has'} the highest score"
+    seeds = f" over {text.plural(best.score.n, 'seed')}" if best.score.n > 1 else ""
+    size = section.info.sizes.report
+    served = f" on {text.plural(size, 'example')} that served for nothing else" if size is not None else ""
+    return (
+        f"{who}: {text.clean(section.info.main_metric)} {text.spread(best.score)}{seeds}{served}, training "
+        f"{text.count(best.trainable_parameters)} parameters."
+    )
+
+
+def _front(section: Section) -> str:
+    front = sorted(
+        (row for row in section.rows if row.on_front), key=lambda row: row.trainable_parameters or 0
+    )
+    said = [f"{text.clean(row.label)} ({text.count(row.trainable_parameters)})" for row in front]
+    return (
+        f"On the Pareto front, from few trainable parameters to many: {text.listing(said)}." if said else ""
+    )
+
+
+def _floor(section: Section, scored: Sequence[Row]) -> str:
+    """Name the methods that learned nothing beyond the majority answer, as far as their seeds show."""
+    floor = section.majority
+    if floor is None:
+        return ""
+    low = [text.clean(row.label) for row in scored if _at_floor(row, floor, section.higher_is_better)]
+    if not low:
+        return ""
+    said = f"Not shown to be better than always giving the majority answer ({text.score(floor)})"
+    return f"{said}: {text.listing(low)}."
+
+
+def _at_floor(row: Row, floor: float, higher_is_better: bool) -> bool:
+    worst = row.score.mean
+    if row.score.interval:
+        worst = row.score.interval.low if higher_is_better else row.score.interval.high
+    assert worst is not None  # only scored rows are asked
+    return worst <= floor if higher_is_better else worst >= floor
+
+
+def _lost(section: Section) -> str:
+    total = len(section.records)
+    lost = sum(len(row.failures) for row in section.every_row)
+    return f"{lost} of {text.plural(total, 'trial')} did not complete; they are listed below." if lost else ""
+
+
+def _apart(section: Section) -> str:
+    found = len(section.apart)
+    return (
+        f"{text.plural(found, 'row')} cannot be ranked, and {'is' if found == 1 else 'are'} shown apart."
+        if found
+        else ""
+    )

@@ -1,0 +1,1 @@
+"""Results as CSV, JSON, LaTeX, Markdown and Parquet; may import `claims`, `stats`, `records`."""

@@ -1,0 +1,168 @@
+"""Records as pandas tables: one row per trial, or one row per method and setting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from reports.records.identity import identity
+from reports.records.origins import Origins
+from reports.records.schema import Record
+from reports.records.tuning import how_set
+from reports.stats.aggregate import Ratio, Row
+from reports.stats.cost_score import CostScore, section_costs
+from reports.stats.sections import Section, sections
+
+_WHOLE = (
+    "method_parameters",
+    "head_parameters",
+    "trainable_parameters",
+    "stored_parameters",
+    "peak_training_bytes",
+    "checkpoint_bytes",
+    "n_at_chance",
+    "tuning_trials",
+    "tuning_examples",
+)
+
+
+def trials(records: Sequence[Record]) -> pd.DataFrame:
+    """One row per trial with every single-valued number; metrics are `selection.<name>`, `report.<name>`."""
+    return _frame([_trial(record) for record in records])
+
+
+def compare(records: Sequence[Record], origins: Origins | None = None) -> pd.DataFrame:
+    """One row per model, task, method and setting over its seeds, the best score of each task first.
+
+    `score` is the mean of the main metric on the reported split, `score_low` and `score_high` its 95 %
+    interval (null below three seeds) and `score_sd` the sample standard deviation (null with one). Trials
+    that did not complete are counted, never dropped: a seed that diverged counts in the mean as the majority
+    answer, a method of which no trial completed is a row without a score. `unstable_share` is the share
+    of seeds that diverged or scored no better than that answer. Costs are medians over completed seeds;
+    `cost_score` puts them into one number relative to full fine-tuning, as `cost_score.cost_score` says.
+    `origin` tells who measured a row, and `not_ranked` why a row is only shown; such rows come last.
+    """
+    return compare_sections(sections(records, origins))
+
+
+def compare_sections(found: Sequence[Section]) -> pd.DataFrame:
+    """The same of records that are grouped already."""
+    rows = []
+    for section in found:
+        costs = section_costs(section)
+        rows += [_compared(section, row, costs.get(row.label)) for row in section.every_row]
+    return _frame(rows)
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows)
+    for name in _WHOLE:
+        if name in frame:
+            frame[name] = frame[name].astype("Int64")
+    return frame
+
+
+def _trial(record: Record) -> dict[str, Any]:
+    which = identity(record)
+    counts, scores, training = record.parameters, record.scores, record.training
+    latency, environment = record.latency, record.environment
+    rows = {name: getattr(latency, name, None) for name in ("unmerged", "merged", "control")}
+    timings = {
+        f"{name}_{field}": getattr(row, field, None)
+        for name, row in rows.items()
+        for field in ("latency_ms_p50", "latency_ms_p95", "ratio", "ratio_low", "ratio_high")
+    }
+    values = {
+        f"{split}.{name}": value
+        for split in ("selection", "report", "majority")
+        for name, value in (getattr(scores, split) if scores else {}).items()
+    }
+    return {
+        "trial_id": record.trial_id,
+        "study": record.study,
+        "model": which.model,
+        "task": which.task,
+        "method": which.method,
+        "options": json.dumps(which.options, sort_keys=True),
+        "seed": which.seed,
+        "settings": how_set([record]),
+        "tuning_trials": record.tuning.trials if record.tuning else None,
+        "tuning_examples": record.tuning.examples if record.tuning else None,
+        "status": record.status,
+        "message": record.message,
+        "metric": record.task.main_metric if record.task else None,
+        "score": scores.report.get(record.task.main_metric) if scores and record.task else None,
+        "best_step": scores.best_step if scores else None,
+        "method_parameters": counts.method if counts else None,
+        "head_parameters": counts.head if counts else None,
+        "trainable_parameters": counts.trainable if counts else None,
+        "trainable_share": counts.trainable_share if counts else None,
+        "stored_parameters": counts.stored if counts else None,
+        "peak_training_bytes": record.memory.peak_training_bytes if record.memory else None,
+        "training_seconds": training.seconds if training else None,
+        "examples_per_second": training.examples_per_second if training else None,
+        **timings,
+        "checkpoint_bytes": record.checkpoint_bytes,
+        "wall_seconds": record.wall_seconds,
+        "device": environment.device,
+        "commit": environment.commit,
+        "tree_clean": environment.tree_clean,
+        **values,
+    }
+
+
+def _compared(section: Section, row: Row, cost: CostScore | None) -> dict[str, Any]:
+    metrics = {
+        key: value
+        for name, spread in row.metrics.items()
+        for key, value in ((f"report.{name}", spread.mean), (f"report.{name}.sd", spread.sd))
+    }
+    return {
+        "model": section.model,
+        "task": section.task,
+        "method": row.identity.method,
+        "label": row.label,
+        "options": json.dumps(row.identity.options, sort_keys=True),
+        "settings": how_set(row.records),
+        "metric": section.info.main_metric if section.info else None,
+        "score": row.score.mean,
+        "score_low": row.score.interval.low if row.score.interval else None,
+        "score_high": row.score.interval.high if row.score.interval else None,
+        "score_sd": row.score.sd,
+        "n_seeds": len(row.records),
+        "n_scored": row.score.n,
+        "n_completed": row.statuses["completed"],
+        "n_diverged": row.statuses["diverged"],
+        "n_out_of_memory": row.statuses["out_of_memory"],
+        "n_failed": row.statuses["failed"],
+        "n_at_chance": row.instability.at_chance,
+        "unstable_share": row.instability.share,
+        "method_parameters": row.method_parameters,
+        "trainable_share": row.trainable_share,
+        "head_parameters": row.head_parameters,
+        "trainable_parameters": row.trainable_parameters,
+        "stored_parameters": row.stored_parameters,
+        "peak_training_bytes": row.peak_training_bytes,
+        "training_seconds": row.training_seconds,
+        "examples_per_second": row.examples_per_second,
+        **_ratio("latency_ratio", row.unmerged),
+        **_ratio("merged_latency_ratio", row.merged),
+        "checkpoint_bytes": row.checkpoint_bytes,
+        "cost_score": cost.value if cost else None,
+        "pareto_front": row.on_front,
+        "origin": row.origin.kind,
+        "submitter": row.origin.by or None,
+        "not_ranked": row.apart or None,
+        **metrics,
+    }
+
+
+def _ratio(name: str, ratio: Ratio | None) -> dict[str, float | None]:
+    return {
+        name: ratio.value if ratio else None,
+        f"{name}_low": ratio.low if ratio else None,
+        f"{name}_high": ratio.high if ratio else None,
+    }

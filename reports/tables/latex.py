@@ -1,0 +1,100 @@
+"""The comparison for LaTeX, with foreign text made harmless."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports import text
+from reports.errors import RecordError
+from reports.records.origins import Origins
+from reports.records.schema import Record
+from reports.stats.aggregate import Row
+from reports.stats.sections import Section, sections
+
+_HEADER = (
+    "Trainable parameters",
+    "Peak memory",
+    "Training time",
+    "Latency",
+    "Latency, merged",
+    "Checkpoint",
+)
+_ESCAPED = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    **{char: f"\\{char}" for char in "&%$#_"},
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "×": r"$\times$",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "–": "--",
+    "≈": r"$\approx$",
+}
+
+
+def latex_table(records: Sequence[Record], origins: Origins | None = None) -> str:
+    """The table of methods for the booktabs package, one ``table`` per model and task.
+
+    Rows that are not ranked stand below a rule of their own.
+    """
+    found = sections(records, origins)
+    if not found:
+        raise RecordError("there are no records to make a table from.")
+    return latex_sections(found)
+
+
+def latex_sections(found: Sequence[Section]) -> str:
+    """The same of records that are grouped already."""
+    return "% \\usepackage{booktabs}\n" + "\n".join(_latex(section) for section in found)
+
+
+def escape_latex(foreign: object, limit: int = 200) -> str:
+    """Foreign text that LaTeX prints as itself, and never runs."""
+    return "".join(_ESCAPED.get(char, char) for char in text.clean(foreign, limit))
+
+
+def _latex(section: Section) -> str:
+    metric = section.info.main_metric if section.info else "score"
+    header = ["Method", escape_latex(metric).capitalize(), *_HEADER]
+    apart = [
+        r"\midrule",
+        rf"\multicolumn{{{len(header)}}}{{l}}{{Not ranked}} \\",
+        *map(_latex_cells, section.apart),
+    ]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"\caption{{{escape_latex(section.task)} on {escape_latex(section.model)}. "
+            r"$\bullet$: on the Pareto front of score against trainable parameters.}",
+            r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}",
+            r"\toprule",
+            rf"{' & '.join(header)} \\",
+            r"\midrule",
+            *map(_latex_cells, section.rows),
+            *(apart if section.apart else []),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _latex_cells(row: Row) -> str:
+    cells = (
+        text.spread(row.score),
+        text.count(row.trainable_parameters),
+        text.size(row.peak_training_bytes),
+        text.seconds(row.training_seconds),
+        text.ratio(row.unmerged),
+        text.ratio(row.merged),
+        text.size(row.checkpoint_bytes),
+    )
+    label = escape_latex(row.label) + (r"$^\bullet$" if row.on_front else "")
+    return rf"{' & '.join([label, *map(escape_latex, cells)])} \\"

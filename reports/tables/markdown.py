@@ -1,0 +1,149 @@
+"""The comparison as GitHub Markdown, with foreign text made harmless."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from reports import text
+from reports.errors import RecordError
+from reports.records.origins import UNKNOWN, Origin, Origins
+from reports.records.schema import Record
+from reports.records.tuning import how_set
+from reports.stats.across import Across, across
+from reports.stats.aggregate import Row
+from reports.stats.sections import Section, sections
+
+FRONT = "●"
+_HEADER = (
+    "Method",
+    "{metric}",
+    "Trainable parameters",
+    "Method / base",
+    "Peak training memory",
+    "Training time",
+    "Latency, unmerged",
+    "Latency, merged",
+    "Checkpoint",
+)
+_LEGEND = (
+    f"{FRONT} on the Pareto front of score against trainable parameters (method and head). "
+    "Latency: time relative to the untouched base, with its 95 % interval. – not measured or not possible."
+)
+_SEEDS = (
+    " Scores are means over seeds, with their 95 % interval; "
+    "a seed that diverged counts as the majority answer."
+)
+
+
+def markdown_table(records: Sequence[Record], origins: Origins | None = None) -> str:
+    """The table of methods as GitHub Markdown, one per model and task with a title when there are several.
+
+    Rows that are not ranked make a table of their own, with the reasons.
+    """
+    return markdown_sections(sections(records, origins))
+
+
+def markdown_sections(found: Sequence[Section]) -> str:
+    """`markdown_table` of sections that are made already."""
+    if not found:
+        raise RecordError("there are no records to make a table from.")
+    blocks = []
+    for section in found:
+        title = f"**{escape_markdown(section.task)} on {escape_markdown(section.model)}**\n\n"
+        first, *apart = section_tables(section)
+        blocks += [(title if len(found) > 1 else "") + first, *apart]
+    return "\n\n".join([*blocks, legend(found)]) + "\n"
+
+
+def markdown_scores(records: Sequence[Record], origins: Origins | None = None) -> str:
+    """Scores by method and task as GitHub Markdown, a table for each model that has several tasks."""
+    found = across(sections(records, origins))
+    return "\n\n".join(scores_table(item, titled=len(found) > 1) for item in found) + "\n"
+
+
+def scores_table(item: Across, *, titled: bool) -> str:
+    """Scores by method and task of one model."""
+    names = []
+    for section in item.sections:
+        metric = section.info.main_metric if section.info else "score"
+        names.append(f"{escape_markdown(section.task)}, {escape_markdown(metric.replace('_', ' '))}")
+    lines = [f"| Method | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names)]
+    for line in item.lines:
+        told = [text.MISSING if row is None else text.spread(row.score) for row in line.rows]
+        cells = [f"**{score}**" if best else score for score, best in zip(told, line.best, strict=True)]
+        lines.append(f"| {escape_markdown(line.label)} | {' | '.join(cells)} |")
+    title = [f"**{escape_markdown(item.model)}**", ""] if titled else []
+    return "\n".join([*title, *lines])
+
+
+def known_by(rows: Sequence[Row]) -> list[str]:
+    """Who measured the rows, where that has to be said: not for a table of one's own results alone."""
+    names: dict[Origin, list[str]] = {}
+    for row in rows:
+        names.setdefault(row.origin, []).append(escape_markdown(row.label))
+    if set(names) <= {UNKNOWN}:
+        return []
+    if len(names) == 1:
+        return [f"Every row: {escape_markdown(next(iter(names)).told)}."]
+    told = [escape_markdown(origin.told) for origin in names]
+    return [
+        f"{said[:1].upper()}{said[1:]}: {', '.join(who)}."
+        for said, who in zip(told, names.values(), strict=True)
+    ]
+
+
+def escape_markdown(foreign: object, limit: int = 200) -> str:
+    """Foreign text that renders as itself in GitHub Markdown: no markup, no link, no table cell."""
+    line = re.sub(r"([\\`*_{}\[\]|~#!@$]|:(?=//))", r"\\\1", text.clean(foreign, limit))
+    line = re.sub(r"(?i)\b(www)\.", r"\1\\.", line)
+    line = re.sub(r"^([-+=]|\d+(?=[.)]))", lambda start: _escaped_start(start[0]), line)  # a list, a heading
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _escaped_start(start: str) -> str:
+    """What begins a line, as text: the sign itself is escaped, of a number the sign after it."""
+    return f"{start}\\" if start.isdigit() else f"\\{start}"
+
+
+def legend(found: Sequence[Section]) -> str:
+    """What the signs mean, how the settings were chosen, and who measured."""
+    rows = [row for section in found for row in section.every_row]
+    seeds = any(row.score.interval for row in rows)
+    chosen = how_set([record for section in found for record in section.records]).capitalize()
+    legend = f"{f'{chosen}. ' if chosen else ''}{_LEGEND}{_SEEDS if seeds else ''}"
+    return "\n\n".join([legend, *known_by(rows)])
+
+
+def section_tables(section: Section) -> list[str]:
+    """The table of what is ranked; where there is more, a second one with the reasons."""
+    blocks = [_table(section, section.rows)] if section.rows or not section.apart else []
+    if section.apart:
+        reasons = [f"* {escape_markdown(row.label)}: {escape_markdown(row.apart)}" for row in section.apart]
+        blocks += ["Shown apart, not ranked:", _table(section, section.apart), "\n".join(reasons)]
+    return blocks
+
+
+def _table(section: Section, rows: Sequence[Row]) -> str:
+    metric = section.info.main_metric if section.info else "score"
+    header = [name.format(metric=escape_markdown(metric).capitalize()) for name in _HEADER]
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *[_cells(row) for row in rows]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cells(row: Row) -> list[str]:
+    done, total = row.statuses["completed"], len(row.records)
+    note = f" ({done} of {total} completed)" if done < total else ""
+    return [
+        escape_markdown(row.label) + (f" {FRONT}" if row.on_front else "") + note,
+        text.spread(row.score),
+        text.count(row.trainable_parameters),
+        text.share(row.trainable_share).replace("<", "&lt;"),
+        text.size(row.peak_training_bytes),
+        text.seconds(row.training_seconds),
+        *(
+            f"{text.ratio(ratio)} ({text.interval(ratio)})" if ratio else text.MISSING
+            for ratio in (row.unmerged, row.merged)
+        ),
+        text.size(row.checkpoint_bytes),
+    ]

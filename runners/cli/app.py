@@ -1,0 +1,75 @@
+"""The ``paretune`` command: what there is to type, and how a mistake is answered."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import typer
+
+from runners.cli import (
+    claims,
+    count,
+    demo,
+    export,
+    flops,
+    import_,
+    intrinsic,
+    latency,
+    lists,
+    memory,
+    publish,
+    report,
+    run,
+    validate,
+)
+from runners.cli.options import err
+
+app = typer.Typer(
+    name="paretune",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Which tuning method should I pick? One protocol for every method, and what each costs.",
+)
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    *(demo.demo, run.run, report.report),
+    *(intrinsic.intrinsic, latency.latency, memory.memory, flops.flops, claims.claims),
+    *(validate.validate, publish.publish),
+    *(lists.methods, lists.tasks, lists.studies),
+    *(count.count, export.export),
+)
+for _command in _COMMANDS:
+    app.command()(_command)
+app.add_typer(import_.app, name="import")
+
+
+def main() -> None:
+    """Run the command; a mistake of the user ends with one sentence and exit code 2."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        app()
+    except KeyboardInterrupt:
+        err.print("Stopped. Records are kept: the same command goes on with what is missing.")
+        sys.exit(130)
+    except ValueError as error:
+        if not _is_for_the_user(error):
+            raise
+        from reports import text
+
+        err.print(f"error: {text.clean(error, 2000)}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+
+
+def _is_for_the_user(error: ValueError) -> bool:
+    """Whether the message of an error was written as a sentence for the user."""
+    from methods import MethodError
+    from reports import RecordError
+    from runners.models import ModelError
+    from runners.plan.spec import SpecError
+    from runners.share.publish import PublishError
+    from tasks import DataError, TaskError
+
+    ours = MethodError | TaskError | DataError | ModelError | SpecError | RecordError | PublishError
+    return isinstance(error, ours)

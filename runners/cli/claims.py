@@ -1,0 +1,158 @@
+"""``paretune claims``: run the studies that test a claim, and write the page of verdicts."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from runners.cli.options import Data, Json, err, out
+
+if TYPE_CHECKING:
+    from reports.claims import Judgement
+    from runners.plan.claims import ClaimStudy
+    from runners.work.execute import Observer
+
+STYLES = {"supported": "green", "not supported": "red", "not decided": "yellow"}
+
+
+def claims(
+    name: Annotated[
+        list[str] | None,
+        typer.Argument(help="Claims (see --list), or study files with a claim. [default: all built-in ones]"),
+    ] = None,
+    out_dir: Annotated[
+        Path, typer.Option("--out", help="Folder of the page and, by claim, of the records.")
+    ] = Path("results/claims"),
+    data: Data = None,
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Run nothing; judge the records that are there.")
+    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Say what is claimed, and run nothing.")] = False,
+    json_: Json = False,
+) -> None:
+    """Put what is claimed of these methods to the test; again after a stop: does what has no record yet.
+
+    Every claim's rule stands in its study file, written before measuring. All of them take hours.
+    """
+    from reports.site.claims import write_claims_page
+    from runners.plan.claims import names, read_claim
+    from runners.work import claims as work
+
+    read = [read_claim(which, data) for which in name or names()]
+    items = list({item.name: item for item in read}.values())
+    if list_:
+        _list(items, json_)
+        return
+    if not report_only:
+        for item in items:
+            _run(item, out_dir / item.name)
+    judgements = [work.judged(item, out_dir / item.name) for item in items]
+    page = write_claims_page(judgements, out_dir).resolve()
+    if json_:
+        verdicts = [_as_data(judgement) for judgement in judgements]
+        print(json.dumps({"page": str(page), "claims": verdicts}))
+        return
+    _show(judgements)
+    print(page)
+
+
+def _run(item: ClaimStudy, folder: Path) -> None:
+    """Run a claim's study; where its data or model is not here, say so and go on with the next."""
+    from runners.cli.live import LiveTable
+    from runners.models import ModelError
+    from runners.plan.study import Study
+    from runners.work import claims as work
+    from runners.work import execute
+    from tasks import DataError
+
+    def say(line: str) -> None:
+        err.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    say(f"{item.claim.number}. {item.claim.statement}")
+    try:
+        if isinstance(item.study, Study):
+            done = execute.existing(item.study, folder)
+            with LiveTable(item.study, done, err) as live:
+                observers: list[Observer] = [live]
+                work.run(item, folder, say=say, observers=observers)
+        else:
+            with err.status(f"{item.study.title} ..."):
+                work.run(item, folder, say=say)
+    except (DataError, ModelError) as error:
+        say(f"The claim {item.name} was not run: {error}")
+
+
+def _list(items: list[ClaimStudy], json_: bool) -> None:
+    if json_:
+        rows = [
+            {
+                "name": item.name,
+                "number": item.claim.number,
+                "statement": item.claim.statement,
+                "source": item.claim.source,
+                "study": item.study.description,
+                "parts": [part.model_dump(mode="json") for part in item.claim.parts],
+            }
+            for item in items
+        ]
+        print(json.dumps(rows))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "name", "claim", "study"):
+        table.add_column(column, no_wrap=column == "name")
+    for item in items:
+        table.add_row(str(item.claim.number), item.name, item.claim.statement, item.study.description)
+    out.print(table)
+
+
+def _show(judgements: list[Judgement]) -> None:
+    from reports.tables.claims import MARKS
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "claim", "verdict", "found", "records"):
+        table.add_column(column, justify="right" if column == "records" else "left")
+    for judgement in judgements:
+        count = len(judgement.records) + len(judgement.latencies)
+        table.add_row(
+            str(judgement.claim.number),
+            judgement.claim.statement,
+            f"[{STYLES[judgement.verdict]}]{judgement.verdict}[/]",
+            "\n".join(
+                f"{MARKS[finding.verdict]} {part.says} {finding.value}"
+                for part, finding in zip(judgement.claim.parts, judgement.findings, strict=True)
+            ),
+            str(count),
+        )
+    out.print(table, highlight=False)
+
+
+def _as_data(judgement: Judgement) -> dict[str, Any]:
+    """A verdict with the numbers of its parts; an open end of an interval is null."""
+    parts = []
+    for part, finding in zip(judgement.claim.parts, judgement.findings, strict=True):
+        ends = finding.estimate.interval
+        parts.append(
+            {
+                "says": part.says,
+                "verdict": finding.verdict,
+                "found": finding.sentence,
+                "value": finding.estimate.value,
+                "interval": [end if math.isfinite(end) else None for end in ends] if ends else None,
+                "p": finding.p,
+                "records": finding.records,
+            }
+        )
+    return {
+        "name": judgement.name,
+        "number": judgement.claim.number,
+        "claim": judgement.claim.statement,
+        "source": judgement.claim.source,
+        "verdict": judgement.verdict,
+        "needs": judgement.claim.needs if judgement.verdict == "not decided" else None,
+        "parts": parts,
+    }

@@ -1,0 +1,57 @@
+"""``paretune count``: a method's parameters on any model."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from runners.cli.options import Json, out, table
+
+
+def count(
+    model: Annotated[
+        str, typer.Argument(help="A hub id, folder, config.json, `embedded`, or e.g. `gpt3-175b`.")
+    ],
+    method: Annotated[str, typer.Argument(help="A method, see `paretune methods`.")],
+    options: Annotated[
+        list[str] | None, typer.Argument(help="Options as KEY=VALUE.", metavar="[KEY=VALUE]...")
+    ] = None,
+    labels: Annotated[int, typer.Option(min=1, help="Outputs of the task head.")] = 2,
+    json_: Json = False,
+) -> None:
+    """Count a method's parameters on any model, without loading weights.
+
+    Some published architectures are known by name and need no download: bert-base, bert-large, roberta-base,
+    roberta-large, deberta-v2-xxlarge, gpt2, gpt2-medium, gpt2-large, gpt2-xl and gpt3-175b.
+    """
+    import methods
+    from runners import models
+    from runners.plan.contenders import parse_option
+
+    methods.get(method)
+    values = dict(parse_option(text) for text in options or [])
+    adapted = methods.apply(models.skeleton(model, labels), method, **values)
+    counts = adapted.parameter_counts()
+    stored = adapted.stored_count()
+    result = {
+        "model": model,
+        "method": method,
+        "options": adapted.options.model_dump(mode="json"),
+        **counts,
+        "parts": adapted.parts(),
+        "stored": stored,
+        "trainable_share": counts["method"] / counts["base"],
+    }
+    if json_:
+        print(json.dumps(result))
+        return
+    shown = table("", "parameters", "of the base")
+    rows = [("base", counts["base"]), (method, counts["method"])]
+    rows += [(f"  {part}", size) for part, size in adapted.parts().items() if len(adapted.parts()) > 1]
+    rows += [("  kept in a checkpoint", stored)] if stored != counts["method"] else []
+    rows += [("task head", counts["head"]), ("trainable", counts["trainable"])]
+    for name, size in rows:
+        shown.add_row(name, f"{size:,}", f"{size / counts['base']:.4%}")
+    out.print(shown)

@@ -1,0 +1,24 @@
+"""``paretune demo``: the quickstart study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runners.cli.options import Json, Wandb
+from runners.cli.report import write_page
+from runners.cli.run import run_trials
+
+
+def demo(
+    json_: Json = False,
+    wandb: Wandb = False,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder of the records.")] = Path("results/demo"),
+) -> None:
+    """Compare nine methods on real sentences, offline, in minutes; ends with the path of the page."""
+    from runners.plan.study import read_study
+
+    records = run_trials(read_study("demo"), out_dir, wandb=wandb, retry=False)
+    write_page(records, out_dir / "site", json_)

@@ -1,0 +1,45 @@
+"""``paretune export``: a trained method for another library."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runners.cli.options import Json
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="A folder that `save()` of a trained method made.")],
+    format_: Annotated[str, typer.Option("--format", help="The library that shall read it: peft.")] = "peft",
+    model: Annotated[
+        str | None,
+        typer.Option(help="Its base: hub id, folder or `embedded`. [default: what it was trained on]"),
+    ] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write. [default: CHECKPOINT/FORMAT]")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Write a trained method for another library; of its base only the configuration is read."""
+    import methods
+    from methods.errors import nearest
+    from runners import models
+    from runners.plan.spec import SpecError
+
+    writers = {"peft": methods.export_peft}
+    if format_ not in writers:
+        raise SpecError(f"there is no format {format_!r}; {nearest(format_, writers)}.")
+    saved = methods.Checkpoint.read(checkpoint)
+    base = model or saved.model.get("name")
+    if base is None:
+        raise SpecError(f"{checkpoint} does not say what it was trained on: give its base with --model.")
+    skeleton = models.skeleton(base, saved.model.get("num_labels", 2), saved.model.get("class"))
+    folder = writers[format_](skeleton, saved, out_dir or checkpoint / format_)
+    files = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
+    if json_:
+        print(json.dumps({"folder": str(folder), "base": base, "bytes": files}))
+    else:
+        print(folder)

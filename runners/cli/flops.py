@@ -1,0 +1,82 @@
+"""``paretune flops``: what methods add to a forward pass and save in a training step, in FLOPs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from runners.cli.options import Json
+
+if TYPE_CHECKING:
+    from runners.measure.flops import FlopReport
+    from runners.plan.contenders import Choice
+
+
+def flops(
+    model: Annotated[
+        str, typer.Argument(help="A hub id, folder, config.json, `embedded`, or e.g. `gpt3-175b`.")
+    ],
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", help="NAME or NAME:KEY=VALUE,..; may be repeated. [default: all]"),
+    ] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Rows of the batch.")] = 32,
+    length: Annotated[int, typer.Option("--length", min=1, help="The user's tokens in each row.")] = 128,
+    json_: Json = False,
+) -> None:
+    """Show the FLOPs of a forward pass and a training step, counted by torch and in closed form.
+
+    No weights are loaded. Training with a frozen body saves a third of a step at most: the gradients of its
+    activations are needed all the same.
+    """
+    from runners.plan.contenders import contenders
+
+    show(model, contenders(model, method, also_free=True), batch, length, json_=json_)
+
+
+def show(model: str, choices: Sequence[Choice], batch: int, length: int, *, json_: bool = False) -> None:
+    """Print the FLOPs of methods on a model.
+
+    Raises:
+        MethodError: unknown method or option, or the model has no place for it.
+        ModelError: the configuration cannot be found.
+        SpecError: the model takes fewer tokens, or nothing tells its FLOPs.
+    """
+    from runners.measure.flops import report
+
+    reports = [(c.label, report(model, c.method, c.options, batch, length)) for c in choices]
+    if json_:
+        print(json.dumps([{"model": model, "method": label, **asdict(report)} for label, report in reports]))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("method")
+    for column in ("forward GFLOP", "of the base", "training step GFLOP", "of training all", "closed form"):
+        table.add_column(column, justify="right")
+    for label, found in reports:
+        table.add_row(
+            label,
+            f"{found.forward_flops / 1e9:,.3f}",
+            f"{found.forward_flops / found.base_forward_flops:.3f}",
+            f"{found.training_step_flops / 1e9:,.3f}",
+            f"{found.training_step_flops / found.base_training_step_flops:.3f}",
+            _agreement(found),
+        )
+    out = Console()
+    out.print(f"{model}, {batch} x {length} tokens", highlight=False)
+    out.print(table)
+
+
+def _agreement(report: FlopReport) -> str:
+    """How the closed form and torch's count compare."""
+    if report.closed_form is None:
+        return "none"
+    if report.counted is None:
+        return "used, torch cannot count"
+    difference = report.closed_form.training_step_flops / report.counted.training_step_flops - 1
+    return "equal" if report.closed_form == report.counted else f"off by {difference:+.2%}"

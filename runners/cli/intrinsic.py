@@ -1,0 +1,190 @@
+"""``paretune intrinsic``: how many dimensions of a random subspace are enough; studies of the same kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from runners.cli.options import Json, Retry, err, out
+
+if TYPE_CHECKING:
+    from reports.records.schema import Record
+    from reports.stats.intrinsic import Curve
+    from runners.plan.intrinsic import IntrinsicStudy
+    from runners.plan.spec import TrialSpec
+    from runners.work.training import Progress
+
+DEFAULTS = "intrinsic"
+"""The built-in study whose settings hold where the command line gives none."""
+
+
+def intrinsic(
+    model: Annotated[str, typer.Argument(help="A hub id, folder or `embedded`.")],
+    task: Annotated[str, typer.Argument(help="A task, see `paretune tasks`.")],
+    data: Annotated[
+        str | None, typer.Option("--data", help="Folder with the task's data, in the layout of nyu-mll/glue.")
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", help="NAME or NAME:KEY=VALUE,.. [default: the built-in study's]"),
+    ] = None,
+    dimensions: Annotated[
+        str | None, typer.Option("--dimensions", help="The grid of d, such as 16,64,256. [default: as above]")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Seeds of every trial. [default: as above]")
+    ] = None,
+    rates: Annotated[
+        str | None,
+        typer.Option("--learning-rates", help="To choose from for every d, on the selection split."),
+    ] = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option("--protocol", help="KEY=VALUE of the training protocol; may be repeated."),
+    ] = None,
+    out_dir: Annotated[Path, typer.Option("--out", help="Folder of the records.")] = Path(
+        "results/intrinsic"
+    ),
+    retry: Retry = False,
+    json_: Json = False,
+) -> None:
+    """Find d90, the smallest dimension that reaches 90 % of full fine-tuning's score.
+
+    Beside it stands the dimension that reaches 90 % of the gain over the majority class. Full fine-tuning is
+    trained first; what has a record in the folder is not run again. The last line is the page's path.
+    """
+    from runners.plan import study as studies
+    from runners.plan.contenders import parse_contender, parse_option
+    from runners.plan.intrinsic import parse_intrinsic_study
+
+    content = studies.content(DEFAULTS)
+    tuned = {} if protocol is None else dict(parse_option(text) for text in protocol)
+    same = (studies.entry(item, "task") for item in content["tasks"])
+    of_task = next((item.protocol for item in same if item.name == task), {})
+    content["protocol"] = {**content.get("protocol", {}), **of_task, **tuned}
+    content |= {"model": model, "tasks": [task]}
+    if method is not None:
+        choice = parse_contender(method)
+        content["method"] = {"method": choice.method, "options": dict(choice.options)}
+    if dimensions is not None:
+        content["dimensions"] = sorted(set(_numbers(dimensions, "--dimensions", int)))
+    if rates is not None:
+        content["learning_rates"] = _numbers(rates, "--learning-rates", float)
+    if seeds is not None:
+        content["seeds"] = list(range(seeds))
+    run_study(parse_intrinsic_study(content, data), out_dir, json_, retry=retry)
+
+
+def run_study(study: IntrinsicStudy, folder: Path, json_: bool, *, retry: bool = False) -> None:
+    """Run a study of intrinsic dimension, print its answers and write its page."""
+    from reports import build_site
+    from reports.stats.intrinsic import curves
+    from runners.share.catalogue import catalogue
+    from runners.work import execute, intrinsic
+
+    with err.status("Reading data and models ...") as status:
+        lines = _Lines(status)
+        with execute.sole_owner(folder):
+            records = intrinsic.run(study, folder, [lines], say=_say, retry=retry)
+    found = curves(records)
+    page = build_site(records, folder / "site", catalogue=catalogue()).resolve()
+    page = page.parent / "intrinsic.html" if found else page
+    if json_:
+        print(json.dumps({"page": str(page), "records": len(records), "curves": [_plain(c) for c in found]}))
+        return
+    show(found)
+    print(page)
+
+
+def show(found: Sequence[Curve]) -> None:
+    """Print every curve with its answer."""
+    from reports import text
+    from reports.records.published import dimensions_on
+    from reports.stats.intrinsic import lines, sentences
+
+    words = {None: "–", True: "reached", False: "not reached"}
+    for curve in found:
+        out.print(f"\n[bold]{curve.task} on {curve.model}, {curve.method}[/bold]", highlight=False)
+        of = ("90 % of the score", "90 % of the gain")
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("d", curve.metric, "95 % interval", "seeds", "rate", *of):
+            table.add_column(column, justify="right")
+        for line in lines(curve):
+            score = line.point.score
+            table.add_row(
+                text.count(line.point.dimension),
+                text.score(score.value),
+                text.score_range(score.interval) if score.interval else "–",
+                str(score.n),
+                "–" if line.point.learning_rate is None else f"{line.point.learning_rate:g}",
+                words[line.score_passes],
+                words[line.gain_passes],
+            )
+        out.print(table)
+        for sentence in sentences(curve):
+            out.print(sentence, markup=False, highlight=False)
+        for row in dimensions_on(curve.task):
+            out.print(
+                f"Published: {row.method} on {row.model}, d90 = {row.dimension:,} ({row.source}).",
+                style="dim",
+                markup=False,
+                highlight=False,
+            )
+
+
+def _plain(curve: Curve) -> dict[str, Any]:
+    """A curve as JSON, with both answers."""
+    from reports.stats.intrinsic import THRESHOLDS
+
+    found = {of: curve.found(of) for of in THRESHOLDS}
+    return {**asdict(curve), "found": {of: asdict(one) if one else None for of, one in found.items()}}
+
+
+class _Lines:
+    """Prints a line for every trial, and says what runs."""
+
+    def __init__(self, status: Any) -> None:
+        self.status = status
+
+    def started(self, spec: TrialSpec) -> None:
+        """A trial begins."""
+        self.status.update(f"{_name(spec)} ...")
+
+    def progress(self, spec: TrialSpec, progress: Progress) -> None:
+        """A trial goes on."""
+        steps = f" {progress.step}/{progress.steps}" if progress.steps else ""
+        self.status.update(f"{_name(spec)}: {progress.phase}{steps}")
+
+    def finished(self, spec: TrialSpec, record: Record) -> None:
+        """A trial has its record."""
+        from reports import text
+
+        outcome = f"{record.status}: {record.message}"
+        if record.status == "completed" and record.scores and record.task:
+            outcome = text.score(record.scores.report.get(record.task.main_metric))
+        _say(f"{_name(spec)}: {outcome} ({text.seconds(record.wall_seconds)})")
+
+
+def _name(spec: TrialSpec) -> str:
+    dimension = spec.options.get("dimension")
+    return spec.label if dimension is None else f"{spec.label}, d = {dimension:,}"
+
+
+def _say(line: str) -> None:
+    err.print(line, markup=False, highlight=False)
+
+
+def _numbers(text: str, option: str, kind: type[Any]) -> list[Any]:
+    from runners.plan.spec import SpecError
+
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        what = "whole numbers such as 16,64,256" if kind is int else "numbers such as 0.1,0.3"
+        raise SpecError(f"received {option} {text!r}, expected {what}.") from None

@@ -1,0 +1,159 @@
+"""``paretune latency``: methods side by side on one model, and studies of the same kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from runners.cli.options import Json, err, out
+
+if TYPE_CHECKING:
+    from reports.records.latency_schema import LatencyRecord
+    from runners.work.latency_study import LatencyStudy
+
+
+def latency(
+    model: Annotated[
+        str, typer.Argument(help="A hub id, folder, `embedded`, or an architecture such as `gpt2-medium`.")
+    ],
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method", help="NAME or NAME:KEY=VALUE,..; may be repeated. [default: all that cost time]"
+        ),
+    ] = None,
+    batch: Annotated[str, typer.Option("--batch", help="Batch sizes, such as 1,2,8.")] = "1",
+    length: Annotated[
+        str, typer.Option("--length", help="Input lengths in tokens, such as 16,128.")
+    ] = "16,128",
+    decode: Annotated[
+        int | None, typer.Option("--decode", min=1, help="Also time so many further tokens (causal models).")
+    ] = None,
+    width: Annotated[
+        float, typer.Option("--width", min=0.0001, max=1, help="Go on until every interval is narrower.")
+    ] = 0.01,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Time limit of each input.")] = 60.0,
+    dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Threads of a CPU. [default: torch's]")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Keep the comparisons here, for `paretune report`.")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Time methods beside the untouched base, interleaved, until the ratios are precise.
+
+    Lengths are the user's tokens; what a method adds comes on top. The base takes part twice: when its
+    ratio to itself is not 1, the numbers of that run cannot be trusted.
+    """
+    import torch
+
+    from reports import write_latency
+    from runners.measure.comparison import Comparison
+    from runners.plan.contenders import contenders
+
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype not in dtypes:
+        raise _spec_error(f"received the dtype {dtype!r}, expected one of {', '.join(dtypes)}.")
+    batches, lengths = _numbers(batch, "--batch"), _numbers(length, "--length")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with err.status("Building the models ..."):
+        comparison = Comparison(model, contenders(model, method), dtype=dtypes[dtype], seed=seed)
+        cells = comparison.cells(batches, lengths, decode)
+    records = []
+    for cell in cells:
+        with err.status(f"{cell} ...") as status:
+            record = comparison.measure(
+                cell,
+                width=width,
+                seconds=seconds,
+                watch=lambda rounds, widest, cell=cell, status=status: status.update(  # type: ignore[misc]
+                    f"{cell}: {rounds} rounds, widest interval {widest:.1%}"
+                ),
+            )
+        records.append(record)
+        if out_dir is not None:
+            write_latency(record, out_dir)
+        if not json_:
+            show(record)
+    if json_:
+        print(json.dumps([record.model_dump(mode="json") for record in records]))
+
+
+def run_study(study: LatencyStudy, folder: Path, json_: bool) -> None:
+    """Run a study of latency and print its tables."""
+    from runners.work import latency_study
+
+    with err.status(f"{study.title} ...") as status:
+        records = latency_study.run(
+            study,
+            folder,
+            say=lambda line: err.print(line, markup=False, highlight=False),
+            watch=lambda cell, rounds, widest: status.update(
+                f"{cell}: {rounds} rounds, widest interval {widest:.1%}"
+            ),
+        )
+    if json_:
+        print(json.dumps([record.model_dump(mode="json") for record in records]))
+        return
+    for record in records:
+        show(record)
+
+
+def show(record: LatencyRecord) -> None:
+    """Print one comparison."""
+    from reports import text
+    from reports.records.published import latency_of
+    from reports.stats.latency import verdicts
+
+    extra = f", then {record.decode_tokens} more, per token" if record.decode_tokens else ""
+    out.print(
+        f"\n[bold]{record.phase}[/bold], batch {record.batch_size} x {record.sequence_length} tokens{extra} "
+        f"({record.rounds} rounds, {text.plural(record.environment.threads, 'thread')})",
+        highlight=False,
+    )
+    found = [latency_of(record, entry) for entry in record.entries]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("contender")
+    columns = ["parameters", "median ms", "p95 ms", "ratio", "95 % interval", "longest input"]
+    for column in [*columns, *(["published"] if any(found) else [])]:
+        table.add_column(column, justify="right")
+    for entry, paper in zip(record.entries, found, strict=True):
+        cells: list[Any] = [
+            entry.label,
+            f"{entry.parameters:,}",
+            f"{entry.latency_ms_p50:.3g}",
+            f"{entry.latency_ms_p95:.3g}",
+            f"{entry.ratio:.3f}",
+            f"{entry.ratio_low:.3f}-{entry.ratio_high:.3f}",
+            text.count(entry.max_input_length),
+        ]
+        if any(found):
+            cells.append(f"+{paper.overhead_percent:g} %" if paper else "")
+        table.add_row(*cells)
+    out.print(table)
+    for number, sentence in enumerate(verdicts(record)):
+        out.print(sentence, style="yellow" if number else "dim", highlight=False)
+
+
+def _numbers(text: str, option: str) -> list[int]:
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or min(found) < 1:
+        raise _spec_error(f"received {option} {text!r}, expected whole numbers of at least 1, such as 1,8.")
+    return list(dict.fromkeys(found))
+
+
+def _spec_error(message: str) -> ValueError:
+    from runners.plan.spec import SpecError
+
+    return SpecError(message)

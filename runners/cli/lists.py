@@ -1,0 +1,110 @@
+"""``paretune methods``, ``paretune tasks`` and ``paretune studies``: what there is."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from runners.cli.options import Json, out, table
+
+if TYPE_CHECKING:
+    from methods import Method
+
+
+def methods(json_: Json = False) -> None:
+    """List the methods with their options, defaults and sources."""
+    import methods as package
+
+    found = [package.get(name) for name in package.names()]
+    if json_:
+        print(json.dumps([_describe_method(method) for method in found]))
+        return
+    for method in found:
+        merges = "merges into the base" if method.mergeable else "does not merge"
+        merges += "; peft has an equal" if method.card.peft else ""
+        out.print(f"[bold]{method.name}[/bold]  {method.card.summary}", highlight=False)
+        out.print(
+            f"  {method.card.source}; {merges}; learning rate {method.card.learning_rate:g}",
+            style="dim",
+            highlight=False,
+        )
+        searched = [f"{name} {values}" for name, values in method.card.search_space.dimensions.items()]
+        out.print(f"  searched: {'; '.join(searched)}", style="dim", highlight=False)
+        for option in _describe_method(method)["options"]:
+            default = "none" if option["default"] is None else option["default"]
+            default = " ".join(default) if isinstance(default, list) else default
+            line = f"  {option['name']}={default}  {option['description']}"
+            out.print(line, markup=False, highlight=False)
+
+
+def tasks(json_: Json = False) -> None:
+    """List the tasks with their data, metrics and licences."""
+    import tasks as package
+
+    found = [package.get(name) for name in package.names()]
+    if json_:
+        rows = [
+            {
+                "name": task.name,
+                "version": task.version,
+                "title": task.title,
+                "description": task.description,
+                "problem_type": task.problem_type,
+                "labels": list(task.labels),
+                "text_columns": list(task.text_columns),
+                "metrics": [
+                    {"name": m.name, "higher_is_better": m.higher_is_better, "unit": m.unit}
+                    for m in task.metrics
+                ],
+                "license": task.license,
+                "homepage": task.homepage,
+                "citation": task.citation,
+            }
+            for task in found
+        ]
+        print(json.dumps(rows))
+        return
+    shown = table("task", "metrics", "what it is", "licence")
+    for task in found:
+        shown.add_row(task.name, ", ".join(m.name for m in task.metrics), task.title, task.license)
+    out.print(shown)
+
+
+def studies(json_: Json = False) -> None:
+    """List the studies that come with Paretune."""
+    from runners.plan import study as reader
+
+    found = [reader.content(name) for name in reader.built_in()]
+    rows = [
+        {
+            "name": content["name"],
+            "kind": content.get("kind", "trials"),
+            "settings": reader.parse_study(content).settings
+            if content.get("kind", "trials") == "trials"
+            else None,
+            "title": content["title"],
+            "description": content["description"],
+        }
+        for content in found
+    ]
+    if json_:
+        print(json.dumps(rows))
+        return
+    shown = table("study", "kind", "settings", "what it is")
+    for row in rows:
+        shown.add_row(row["name"], row["kind"], row["settings"] or "–", row["description"])
+    out.print(shown)
+
+
+def _describe_method(method: Method[Any]) -> dict[str, Any]:
+    from runners.share.catalogue import describe_options
+
+    return {
+        "name": method.name,
+        "summary": method.card.summary,
+        "source": method.card.source,
+        "mergeable": method.mergeable,
+        "learning_rate": method.card.learning_rate,
+        "search_space": {name: d.describe() for name, d in method.card.search_space.dimensions.items()},
+        "options": describe_options(method),
+    }

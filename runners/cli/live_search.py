@@ -1,0 +1,130 @@
+"""What a study's searches show on the terminal: how far each is, and the best setting so far."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from reports.records.schema import Record, SearchStep
+from reports.text import setting
+from runners.cli.live import VISIBLE_ROWS, duration, heading, left
+from runners.plan.spec import TrialSpec
+from runners.plan.study import Study
+from runners.plan.tuning import Search
+from runners.work.training import Progress
+
+
+class LiveSearch:
+    """Draws the searches of a study while they run; plain lines where there is no terminal.
+
+    Args:
+        study: what is searched.
+        console: where to draw.
+    """
+
+    def __init__(self, study: Study, console: Console) -> None:
+        self.study = study
+        self.console = console
+        self.total = sum(search.trials for search in study.searches)
+        self.steps: list[tuple[SearchStep, ...]] = [() for _ in study.searches]
+        self.at = 0
+        self.running: TrialSpec | None = None
+        self.now = Progress("loading")
+        self.seconds: list[float] = []
+        self.started_at = time.monotonic()
+        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=False)
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._live.start()
+        else:
+            self._line(f"{self.study.title}: {self.study.settings}.")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.console.is_terminal:
+            self._live.stop()
+
+    def told(self, search: Search, steps: Sequence[SearchStep]) -> None:
+        """Show what a search knows; trials that have a record already are among the steps."""
+        self.at = self.study.searches.index(search)
+        self.steps[self.at] = tuple(steps)
+        if not self.console.is_terminal and len(steps) == search.trials:
+            where = f"{search.default.task} / {search.default.method}"
+            self._line(
+                f"[{self.done}/{self.total}] {where}: {self._best(self.at)} "
+                f"({left(self.seconds_left()) if self.done < self.total else 'searches done'})"
+            )
+
+    def started(self, spec: TrialSpec) -> None:
+        """Show a trial as running."""
+        self.running, self.now = spec, Progress("loading")
+
+    def progress(self, spec: TrialSpec, progress: Progress) -> None:
+        """Show where it is."""
+        self.now = progress
+
+    def finished(self, spec: TrialSpec, record: Record) -> None:
+        """Take its time for the estimate."""
+        self.running = None
+        self.seconds.append(record.wall_seconds)
+
+    @property
+    def done(self) -> int:
+        """Trials with a result, over all searches."""
+        return sum(len(steps) for steps in self.steps)
+
+    def seconds_left(self) -> float | None:
+        """Of the searches, from the trials of this run; None before any."""
+        return sum(self.seconds) / len(self.seconds) * (self.total - self.done) if self.seconds else None
+
+    def _draw(self) -> Group:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("task", "method"):
+            table.add_column(column)
+        table.add_column("search", min_width=22)
+        table.add_column("trials", justify="right")
+        table.add_column("best on the selection split")
+        first = max(0, min(self.at - VISIBLE_ROWS // 2, len(self.steps) - VISIBLE_ROWS))
+        for index in range(first, min(first + VISIBLE_ROWS, len(self.steps))):
+            search = self.study.searches[index]
+            count = f"{len(self.steps[index])} of {search.trials}"
+            table.add_row(
+                search.default.task, search.default.method, self._state(index), count, self._best(index)
+            )
+        line = f"{self.done} of {self.total} trials of searches · "
+        line += f"{duration(time.monotonic() - self.started_at)} · {left(self.seconds_left())}"
+        return Group(heading(self.study), table, Text(line, style="dim"))
+
+    def _state(self, index: int) -> Text | ProgressBar:
+        search, done = self.study.searches[index], len(self.steps[index])
+        if done == search.trials:
+            return Text("completed", style="green")
+        if index != self.at:
+            return Text("waiting", style="dim")
+        share = self.now.step / self.now.steps if self.running and self.now.steps else 0.0
+        return ProgressBar(total=search.trials, completed=done + share, width=22)
+
+    def _best(self, index: int) -> str:
+        """Such as ``accuracy 0.803 at learning rate 0.001, rank 8``, and how many trials have no score."""
+        search, steps = self.study.searches[index], self.steps[index]
+        best = search.best_of(steps)
+        lost = sum(step.score is None for step in steps)
+        note = f"{lost} without a score" if lost else ""
+        if best is None or best.score is None:
+            return note
+        values = ", ".join(f"{name.replace('_', ' ')} {setting(v)}" for name, v in best.values.items())
+        return f"{search.metric.name} {best.score:.3f} at {values}" + (f"; {note}" if note else "")
+
+    def _line(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)

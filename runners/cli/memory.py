@@ -1,0 +1,134 @@
+"""``paretune memory``: what methods need on a model, measured or predicted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from runners.cli.options import Json, err, out
+
+if TYPE_CHECKING:
+    from runners.measure.footprint import Footprint, Source, Workbench
+    from runners.plan.contenders import Choice
+
+COLUMNS = {
+    "parameters_bytes": "para-\nmeters",
+    "gradients_bytes": "gradi-\nents",
+    "optimizer_bytes": "optimiser\nstate",
+    "activations_bytes": "acti-\nvations",
+    "temporary_bytes": "tempo-\nrary",
+    "peak_training_bytes": "training\npeak",
+    "peak_inference_bytes": "inference\npeak",
+    "checkpoint_bytes": "check-\npoint",
+}
+
+
+def memory(
+    model: Annotated[
+        str, typer.Argument(help="A hub id, folder, config.json, `embedded`, or e.g. `gpt3-175b`.")
+    ],
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", help="NAME or NAME:KEY=VALUE,..; may be repeated. [default: all]"),
+    ] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Rows of the batch.")] = 32,
+    length: Annotated[int, typer.Option("--length", min=1, help="Tokens in each row.")] = 128,
+    predict: Annotated[
+        bool, typer.Option("--predict", help="Predict from the configuration, without the memory.")
+    ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure, also beside --predict. [default without --predict]")
+    ] = False,
+    dtype: Annotated[
+        str, typer.Option("--dtype", help="Of all tensors: float32, bfloat16 or float16.")
+    ] = "float32",
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="The head and its loss: classification or language-modeling. [default: what a trial has]"
+        ),
+    ] = None,
+    labels: Annotated[int, typer.Option(min=2, help="Classes of a classifier.")] = 2,
+    json_: Json = False,
+) -> None:
+    """Show the peak memory of training with each method, by kind, and of inference.
+
+    The steps are those of a trial: forward, backward, clipping, AdamW. Weights are random, as no byte depends
+    on their values: nothing but the configuration is read. --predict runs the same steps on tensors that
+    have no memory, so that it works for any size.
+    """
+    import methods
+    from runners.measure.footprint import Setting, Workbench
+    from runners.plan.contenders import Choice, parse_contender
+    from runners.plan.spec import SpecError
+
+    asked = Setting(model, batch, length, dtype, objective, labels)
+    choices = [parse_contender(text) for text in method or []]
+    sources: list[Source] = ["measured"] if measure or not predict else []
+    sources += ["predicted"] if predict else []
+    rows: dict[str, dict[Source, Footprint]] = {}
+    unfit: dict[str, str] = {}
+    benches = {source: Workbench(asked, source) for source in sources}
+    for choice in choices or [Choice(name, name, {}) for name in methods.names()]:
+        try:
+            rows[choice.label] = _of(choice, benches)
+        except (methods.MethodError, SpecError) as error:
+            if choices:
+                raise
+            unfit[choice.label] = str(error)
+    task = benches[sources[0]].task
+    if json_:
+        found = [{"method": label, **_row(row)} for label, row in rows.items()]
+        print(json.dumps({**asdict(asked), "objective": task, "methods": found, "unfit": unfit}))
+        return
+    out.print(f"{model}, {batch} x {length} tokens, {dtype}, {task}", highlight=False, markup=False)
+    _show(rows)
+    for label, reason in unfit.items():
+        out.print(f"{label}: {reason}", style="dim", highlight=False, markup=False)
+
+
+def _of(choice: Choice, benches: dict[Source, Workbench]) -> dict[Source, Footprint]:
+    found: dict[Source, Footprint] = {}
+    for source, bench in benches.items():
+        with err.status(f"{choice.label}, {source} ..."):
+            found[source] = bench.footprint(choice.method, choice.options)
+    return found
+
+
+def _deviation(row: dict[Source, Footprint], field: str) -> float | None:
+    """How far the prediction is above the measurement, as a share of it; None unless there are both."""
+    if len(row) < 2:
+        return None
+    measured: int = getattr(row["measured"], field)
+    return float(getattr(row["predicted"], field) / measured - 1)
+
+
+def _row(row: dict[Source, Footprint]) -> dict[str, Any]:
+    return {
+        **{source: asdict(footprint) for source, footprint in row.items()},
+        "training_deviation": _deviation(row, "peak_training_bytes"),
+        "inference_deviation": _deviation(row, "peak_inference_bytes"),
+    }
+
+
+def _show(rows: dict[str, dict[Source, Footprint]]) -> None:
+    """Print the table: a line for each method, two where it is measured and predicted."""
+    from reports import text
+
+    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
+    both = any(len(row) > 1 for row in rows.values())
+    for heading in ["method", *(["", "devi-\nation"] if both else []), *COLUMNS.values()]:
+        numeric = heading not in ("method", "")
+        table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
+    for label, row in rows.items():
+        for source, footprint in row.items():
+            cells = [text.size(getattr(footprint, field)) for field in COLUMNS]
+            if both:
+                deviation = _deviation(row, "peak_training_bytes") if source == "predicted" else None
+                cells[:0] = [source, "" if deviation is None else f"{deviation:+.2%}"]
+            table.add_row(label, *cells)
+    out.print(table)

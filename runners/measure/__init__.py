@@ -1,0 +1,1 @@
+"""What something costs: time, memory, FLOPs, serving; may import `plan`."""

@@ -1,0 +1,62 @@
+"""The memory stage of a trial: real steps on its longest batch, before it trains."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from methods import Adapted
+from reports.records.schema import Memory
+from runners import device
+from runners.measure import memory
+from runners.optimisation import optimizer, training_step
+from runners.plan.spec import Protocol
+
+
+def measure(
+    protocol: Protocol, accelerator: Accelerator, adapted: Adapted, longest: dict[str, Tensor]
+) -> Memory:
+    """Measure two real steps, put the weights back, and measure a forward pass.
+
+    It comes before training, so that a trial that does not fit ends at once.
+
+    Args:
+        protocol: of the training.
+        accelerator: holds the device.
+        adapted: the model, on the device.
+        longest: the longest batch that this process will see, with its labels.
+    """
+    batch = {name: value.to(accelerator.device) for name, value in longest.items()}
+    trained = adapted.trained()
+    with _unchanged(trained):
+        made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay)
+        optimiser = accelerator.prepare(made)
+        adapted.model.train()
+        step = functools.partial(
+            training_step, accelerator, adapted.model, optimiser, batch, protocol.gradient_clip
+        )
+        peak = memory.measure_peak(step, adapted.model, accelerator.device)
+    del made, optimiser, step  # its state is not there at inference
+    device.free(accelerator.device)
+    batch.pop("labels")
+    adapted.model.eval()
+    forward = functools.partial(adapted.model, **batch)
+    with torch.no_grad():
+        inference = memory.measure_peak(forward, adapted.model, accelerator.device, steps=1)
+    return peak.to_record(inference, *batch["input_ids"].shape)
+
+
+@contextmanager
+def _unchanged(trained: dict[str, nn.Parameter]) -> Iterator[None]:
+    """Give parameters their values back afterwards; the copy lies in host memory."""
+    before = {name: p.detach().to("cpu", copy=True) for name, p in trained.items()}
+    try:
+        yield
+    finally:
+        for name, parameter in trained.items():
+            parameter.data.copy_(before[name])

@@ -1,0 +1,1 @@
+"""What is to be done: specs, studies, searches, contenders; may import no other room."""

@@ -1,0 +1,107 @@
+"""What a trial is: a frozen, validated, hashable description. The same spec always means the same trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import methods
+import tasks
+from methods.errors import explain
+from reports.records.identity import spec_hash
+
+
+class SpecError(ValueError):
+    """A study or a trial is described wrongly; the message is one sentence for the user."""
+
+
+class Protocol(BaseModel):
+    """How a trial trains and measures. A study states only what differs from these defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    max_length: int = Field(
+        128,
+        ge=8,
+        description="longest input in tokens; a prompt comes on top, as far as the model has positions",
+    )
+    batch_size: int = Field(32, ge=1, description="examples per optimiser step, over all processes")
+    epochs: float = Field(3.0, gt=0, description="passes over the training split, where steps is not given")
+    steps: int | None = Field(None, ge=1, description="optimiser steps; none = from epochs")
+    learning_rate: float | None = Field(None, gt=0, description="peak rate of AdamW; none = the method's own")
+    weight_decay: float = Field(0.01, ge=0, description="on matrices; never on biases and norms")
+    warmup_share: float = Field(0.06, ge=0, lt=1, description="share of the steps with a rising rate")
+    gradient_clip: float = Field(1.0, gt=0, description="largest gradient norm")
+    evaluate_every: int = Field(80, ge=1, description="steps between evaluations on the selection split")
+    train_examples: int | None = Field(None, ge=1, description="use only so many training examples")
+    scored_examples: int | None = Field(
+        None, ge=1, description="score only so many examples of the selection and of the reported split"
+    )
+    latency_length: int = Field(32, ge=1, description="input tokens of the latency measurement, batch 1")
+    latency_rounds: int = Field(200, ge=10, description="interleaved rounds of the latency measurement")
+    score_only: bool = Field(
+        False, description="train and score, and measure neither memory nor what comes after training"
+    )
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Validate; raises :class:`SpecError` with one sentence."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise SpecError(explain(error, "protocol", cls.model_fields)) from None
+
+
+class TrialSpec(BaseModel):
+    """One method on one task with one seed: everything that decides the outcome, and where to find the data.
+
+    Construction resolves it: the method's options are validated and their defaults written out, and the
+    learning rate becomes a number. Unknown names raise the error of the package that knows them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(description="`embedded`, a hub id, or a local folder")
+    task: str
+    # Where this machine keeps the data, not which they are: that is a hash in the record. In no record or id.
+    data: str | None = Field(
+        None, exclude=True, description="folder of the nyu-mll/glue layout; none = hub or package"
+    )
+    method: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    seed: int = Field(0, ge=0, lt=2**32)
+    protocol: Protocol = Field(default_factory=Protocol)
+    search: bool = Field(
+        False, description="a trial of a search: only the selection split is scored, and no cost measured"
+    )
+
+    def __init__(self, **values: Any) -> None:
+        # Here and not in a validator, where pydantic would wrap every error in one of its own.
+        task, method = tasks.get(str(values.get("task"))), methods.get(str(values.get("method")))
+        options = method.options.parse(method.name, values.get("options") or {})
+        protocol = values.get("protocol") or {}
+        if not isinstance(protocol, Protocol):
+            protocol = Protocol.parse(protocol)
+        if protocol.learning_rate is None:
+            protocol = protocol.model_copy(update={"learning_rate": method.card.learning_rate})
+        resolved = {"task": task.name, "options": options.model_dump(mode="json"), "protocol": protocol}
+        try:
+            super().__init__(**(values | resolved))
+        except ValidationError as error:
+            raise SpecError(explain(error, "the trial", type(self).model_fields)) from None
+
+    @property
+    def trial_id(self) -> str:
+        """What :func:`reports.records.identity.spec_hash` makes of the resolved spec."""
+        return spec_hash(self.model_dump(mode="json"))
+
+    @property
+    def label(self) -> str:
+        """A short name for people, e.g. ``rotten_tomatoes / lora / seed 0``."""
+        which = f"search at {self.protocol.learning_rate:.2g}" if self.search else f"seed {self.seed}"
+        return f"{self.task} / {self.method} / {which}"
+
+    def __hash__(self) -> int:
+        return hash(self.trial_id)

@@ -1,0 +1,236 @@
+"""A study: models x tasks x methods x seeds under one protocol, from a short YAML file to trial specs.
+
+    name: quick-look
+    models: [embedded]
+    tasks: [rotten_tomatoes]
+    methods:
+      - full
+      - lora: {rank: 4}
+      - method: prefix
+        options: {length: 20}
+        protocol: {learning_rate: 0.003}
+    seeds: [0, 1, 2]
+    protocol: {steps: 240}
+    tuning: {trials: 6}
+
+With ``tuning`` a search chooses every method's settings first (:mod:`runners.plan.tuning`). A method or a
+task may carry its own ``protocol``, which says only what differs for it. A ``grid`` of lists stands for one
+entry per combination of their values, the last list running fastest:
+
+      - method: lora
+        options: {alpha: 16}
+        grid: {options: {rank: [1, 8]}, protocol: {learning_rate: [0.001, 0.01]}}
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from methods.errors import explain, nearest
+from reports.records.schema import Tuning
+from reports.records.tuning import told
+from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.tuning import Budget, Search, check_equal, plan
+
+BUILT_IN = Path(__file__).parents[1] / "studies"
+
+
+class Grid(BaseModel):
+    """Lists of values, every combination of which is an entry of its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    options: dict[str, list[Any]] = Field(default_factory=dict)
+    protocol: dict[str, list[Any]] = Field(default_factory=dict)
+
+
+class Entry(BaseModel):
+    """A method or a task with what differs for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    protocol: dict[str, Any] = Field(default_factory=dict)
+    grid: Grid | None = None
+
+
+class _File(BaseModel):
+    """The keys of a study file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["trials"] = "trials"
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    title: str = ""
+    description: str = ""
+    models: list[str] = Field(default=["embedded"], min_length=1)
+    tasks: list[Any] = Field(min_length=1)
+    methods: list[Any] = Field(min_length=1)
+    seeds: list[int] = Field(default=[0], min_length=1)
+    data: str | None = None
+    protocol: dict[str, Any] = Field(default_factory=dict)
+    tuning: Any = None
+    claim: dict[str, Any] | None = None  # what `paretune claims` decides; it moves no trial
+
+
+@dataclass(frozen=True)
+class Study:
+    """A named list of trials; with tuning, of searches whose results are the trials."""
+
+    name: str
+    title: str
+    description: str
+    specs: tuple[TrialSpec, ...]
+    """The trials; none until the searches are done."""
+    searches: tuple[Search, ...] = ()
+    tunings: Mapping[str, Tuning] = field(default_factory=dict)
+    """How a search chose a trial's settings, by trial id."""
+
+    @property
+    def settings(self) -> str:
+        """`fixed settings`, or `tuned: 6 trials each`."""
+        return told(self.searches[0].trials if self.searches else 0)
+
+
+def built_in() -> tuple[str, ...]:
+    """Names of the studies that come with Paretune."""
+    return tuple(sorted(path.stem for path in BUILT_IN.glob("*.yaml")))
+
+
+def content(study: str) -> dict[str, Any]:
+    """The content of a study's YAML file, or of a built-in one's; its ``kind`` says who reads it on.
+
+    Raises:
+        SpecError: no such study, or bad YAML; one sentence.
+    """
+    path = Path(study)
+    if not path.is_file():
+        path = BUILT_IN / f"{study}.yaml"
+    if not path.is_file():
+        hint = nearest(study, built_in())
+        raise SpecError(f"there is no study {study!r}: give a YAML file or a built-in study; {hint}.")
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise SpecError(f"{path} is not a UTF-8 text file, expected a study in YAML.") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "cannot be read"
+        raise SpecError(f"{path} is not valid YAML{where}: {problem}.") from None
+    if not isinstance(found, Mapping):
+        raise SpecError(f"{path} holds {type(found).__name__}, expected a mapping with tasks and methods.")
+    return {"name": path.stem, **found}
+
+
+def read_study(study: str, data: str | None = None) -> Study:
+    """Read a study of trials from a YAML file or by the name of a built-in one.
+
+    Args:
+        study: a path, or one of :func:`built_in`.
+        data: a data folder that replaces the study's own.
+
+    Raises:
+        SpecError: no such study, bad YAML, or an unknown key; one sentence.
+        MethodError, TaskError: an unknown method, option or task.
+    """
+    return parse_study(content(study), data)
+
+
+def parse_study(values: Mapping[str, Any], data: str | None = None) -> Study:
+    """Turn the content of a study file into trial specs, one per cell of the grid; see :func:`read_study`."""
+    try:
+        file = _File.model_validate(dict(values))
+    except ValidationError as error:
+        raise SpecError(explain(error, "the study", _File.model_fields)) from None
+    chosen_tasks = [part for item in file.tasks for part in expanded(entry(item, "task"))]
+    chosen_methods = [part for item in file.methods for part in expanded(entry(item, "method"))]
+    cells = list(itertools.product(file.models, chosen_tasks))
+    trials = [[_over_seeds(file, data, *cell, method) for method in chosen_methods] for cell in cells]
+    specs = tuple(spec for cell in trials for one_seed in zip(*cell, strict=True) for spec in one_seed)
+    if len({spec.trial_id for spec in specs}) != len(specs):
+        raise SpecError(f"the study {file.name} describes the same trial twice: each cell may appear once.")
+    about = file.name, file.title or file.name, file.description
+    if file.tuning is None:
+        return Study(*about, specs)
+    budget = Budget.parse(file.tuning, file.seeds)
+    searches = tuple(
+        plan(index, own, method.options, _stated(file, task, method), budget)
+        for index, (_, task) in enumerate(cells)
+        for method, own in zip(chosen_methods, trials[index], strict=True)
+    )
+    check_equal(searches)
+    return Study(*about, (), searches)
+
+
+def _over_seeds(file: _File, data: str | None, model: str, task: Entry, method: Entry) -> list[TrialSpec]:
+    """The trials of a method on a model and task, one a seed."""
+    return [
+        TrialSpec(
+            model=model,
+            task=task.name,
+            data=data if data is not None else file.data,
+            method=method.name,
+            options=method.options,
+            seed=seed,
+            protocol=_stated(file, task, method),
+        )
+        for seed in file.seeds
+    ]
+
+
+def _stated(file: _File, task: Entry, method: Entry) -> dict[str, Any]:
+    """What a study states of the training of a method on a task; what is said of less wins."""
+    return {**file.protocol, **task.protocol, **method.protocol}
+
+
+def entry(item: Any, kind: str) -> Entry:
+    """Read ``name``, ``{name: {option: value}}`` or ``{method: name, options: ..., protocol: ...}``."""
+    if isinstance(item, str):
+        return Entry(name=item)
+    if isinstance(item, Mapping) and kind in item:
+        values = {("name" if key == kind else key): value for key, value in item.items()}
+        try:
+            return Entry.model_validate(values)
+        except ValidationError as error:
+            valid = [kind, *(name for name in Entry.model_fields if name != "name")]
+            raise SpecError(explain(error, f"a {kind} of the study", valid)) from None
+    if isinstance(item, Mapping) and len(item) == 1:
+        ((name, options),) = item.items()
+        if isinstance(name, str) and (options is None or isinstance(options, Mapping)):
+            field = "options" if kind == "method" else "protocol"
+            return Entry(name=name, **{field: dict(options or {})})
+    expected = f"a name, `name: {{...}}`, or a mapping with `{kind}: name`"
+    raise SpecError(f"a {kind} of the study is {item!r}, expected {expected}.")
+
+
+def expanded(item: Entry) -> list[Entry]:
+    """The entries that an entry with a grid stands for; without one, itself.
+
+    Raises:
+        SpecError: a list of the grid is empty, or sets what the entry sets as well.
+    """
+    if item.grid is None:
+        return [item]
+    axes = {("options", key): values for key, values in item.grid.options.items()}
+    axes |= {("protocol", key): values for key, values in item.grid.protocol.items()}
+    for (part, key), values in axes.items():
+        if not values:
+            raise SpecError(f"the grid of {item.name} has no value for {key}, expected a list of some.")
+        if key in getattr(item, part):
+            raise SpecError(f"{item.name} sets {key} in its {part} and in its grid: expected one of them.")
+    found = []
+    for combination in itertools.product(*axes.values()):
+        chosen: dict[str, dict[str, Any]] = {"options": dict(item.options), "protocol": dict(item.protocol)}
+        for (part, key), value in zip(axes, combination, strict=True):
+            chosen[part][key] = value
+        found.append(Entry(name=item.name, **chosen))
+    return found

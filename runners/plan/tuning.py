@@ -1,0 +1,208 @@
+"""Tuning as a study asks for it: the same budget for every method, before the trials that are reported.
+
+    tuning:
+      trials: 6                  # settings tried of every method, on every model and task
+      seed: 1000                 # of those trials; the reported ones have other seeds
+      steps_share: 0.5           # of the reported trials' steps, task by task; none = all of them
+      protocol: {max_length: 64} # in what else their training differs, if in anything
+
+What a study states of a method, its options or a learning rate, is not searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import methods
+import tasks
+from methods.core import LEARNING_RATE, Dimension
+from methods.errors import explain, nearest
+from reports.records.schema import SearchStep
+from runners.plan.spec import Protocol, SpecError, TrialSpec
+from tasks.spec import MetricSpec
+
+
+class Budget(BaseModel):
+    """What every method of a study may spend on its search, on each model and task."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trials: int = Field(ge=2, le=1000, description="settings tried, the default among them")
+    seed: int = Field(1000, ge=0, lt=2**32, description="of every trial of the search")
+    steps_share: float | None = Field(
+        None, gt=0, le=1, description="of the reported trials' steps or epochs, for a trial of the search"
+    )
+    protocol: dict[str, Any] = Field(default_factory=dict)
+
+    def training(self, reported: Protocol) -> dict[str, Any]:
+        """In what the training of a trial of the search differs from that of the reported ones."""
+        if self.steps_share is None:
+            return self.protocol
+        if reported.steps is None:
+            return {**self.protocol, "epochs": self.steps_share * reported.epochs}
+        return {**self.protocol, "steps": max(1, round(self.steps_share * reported.steps))}
+
+    @classmethod
+    def parse(cls, values: Any, seeds: Sequence[int]) -> Self:
+        """Read the ``tuning`` block of a study whose trials have these seeds.
+
+        Raises:
+            SpecError: an unknown key or a value that makes no sense; one sentence.
+        """
+        if not isinstance(values, Mapping):
+            raise SpecError(f"tuning is {values!r}, expected a mapping such as {{trials: 6}}.")
+        unknown = [key for key in values if key not in cls.model_fields]
+        if unknown:
+            raise SpecError(
+                f"tuning has no option {unknown[0]!r}; {nearest(str(unknown[0]), cls.model_fields)}."
+            )
+        if "trials" not in values:
+            raise SpecError("tuning: trials is missing, expected how many settings of a method are tried.")
+        try:
+            budget = cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise SpecError(explain(error, "tuning", cls.model_fields)) from None
+        if budget.seed in seeds:
+            raise SpecError(
+                f"tuning: seed={budget.seed} is one of the study's seeds, expected another: "
+                "the best setting is trained with fresh seeds."
+            )
+        if LEARNING_RATE in budget.protocol:
+            raise SpecError(f"tuning: the protocol states {LEARNING_RATE}, which is what is searched.")
+        length = next((key for key in ("steps", "epochs") if key in budget.protocol), None)
+        if length and budget.steps_share is not None:
+            raise SpecError(f"tuning: steps_share and {length} both say how long, expected one of them.")
+        Protocol.parse(budget.protocol)
+        return budget
+
+
+@dataclass(frozen=True)
+class Search:
+    """The search of one method's settings on one model and task, and the trials that follow it."""
+
+    cell: int
+    """Which model and task of the study it is of: the methods of one cell are compared."""
+    default: TrialSpec
+    """The first trial of the search, at the default setting."""
+    space: Mapping[str, Dimension]
+    """What is searched, by name: the learning rate, and options."""
+    trials: int
+    protocol: Mapping[str, Any]
+    """In what the training of its trials differs from that of the reported ones."""
+    reported: tuple[TrialSpec, ...]
+    """The trials that are reported, one a seed, as yet at the default setting."""
+
+    @property
+    def default_values(self) -> dict[str, Any]:
+        """The default setting, by the names of the space."""
+        known = {LEARNING_RATE: self.default.protocol.learning_rate, **self.default.options}
+        return {name: known[name] for name in self.space}
+
+    @property
+    def metric(self) -> MetricSpec:
+        """What settings are compared by."""
+        return tasks.get(self.default.task).main_metric
+
+    def best_of(self, steps: Sequence[SearchStep]) -> SearchStep | None:
+        """The best of the settings tried, the earliest among equals; None when none has a score."""
+        sign = 1 if self.metric.higher_is_better else -1
+        scored = [step for step in steps if step.score is not None]
+        return max(scored, key=lambda step: sign * (step.score or 0.0), default=None)
+
+    def trial(self, values: Mapping[str, Any]) -> TrialSpec:
+        """A trial of the search at a setting."""
+        return _at(self.default, values)
+
+    def best(self, values: Mapping[str, Any]) -> tuple[TrialSpec, ...]:
+        """The reported trials at a setting, one a seed."""
+        return tuple(_at(spec, values) for spec in self.reported)
+
+
+def plan(
+    cell: int,
+    reported: Sequence[TrialSpec],
+    stated: Mapping[str, Any],
+    protocol: Mapping[str, Any],
+    budget: Budget,
+) -> Search:
+    """The search that comes before a method's trials on one model and task.
+
+    Args:
+        cell: the number of that model and task in the study.
+        reported: those trials, which differ in their seed alone.
+        stated: the options that the study states for the method.
+        protocol: what it states of the training.
+        budget: what the search may spend.
+
+    Raises:
+        SpecError: the study leaves nothing to search.
+    """
+    first = reported[0]
+    space = {
+        name: dimension
+        for name, dimension in methods.get(first.method).card.search_space.dimensions.items()
+        if name not in stated and (name != LEARNING_RATE or protocol.get(name) is None)
+    }
+    if not space:
+        raise SpecError(
+            f"tuning: the study states all that could be searched of {first.method}, "
+            f"{LEARNING_RATE} among it: leave it out, or leave tuning out."
+        )
+    training = budget.training(first.protocol)
+    default = TrialSpec(
+        **dict(first) | {"protocol": {**protocol, **training}, "seed": budget.seed, "search": True}
+    )
+    return Search(cell, default, space, budget.trials, training, tuple(reported))
+
+
+def check_equal(searches: Sequence[Search]) -> None:
+    """Every method must train on as many examples as any other, in its search and after it.
+
+    Raises:
+        SpecError: one does not; it names both.
+    """
+    for _, group in groupby(searches, key=lambda search: search.cell):
+        first, *others = group
+        for other in others:
+            if _examples(first) != _examples(other):
+                raise SpecError(
+                    f"tuning: {other.default.method} and {first.default.method} train on different numbers "
+                    f"of examples ({_told(other)} and {_told(first)}), expected the same of every method."
+                )
+
+
+def in_order(searches: Sequence[Search], values: Sequence[Mapping[str, Any]]) -> tuple[TrialSpec, ...]:
+    """The reported trials at the settings that the searches found: seed by seed on each model and task."""
+    specs: dict[str, TrialSpec] = {}
+    for _, group in groupby(zip(searches, values, strict=True), key=lambda pair: pair[0].cell):
+        for one_seed in zip(*(search.best(found) for search, found in group), strict=True):
+            specs |= {spec.trial_id: spec for spec in one_seed}
+    return tuple(specs.values())
+
+
+def _at(spec: TrialSpec, values: Mapping[str, Any]) -> TrialSpec:
+    """A spec with other settings."""
+    options, protocol = dict(spec.options), spec.protocol.model_dump()
+    for name, value in values.items():
+        (protocol if name == LEARNING_RATE else options)[name] = value
+    return TrialSpec(**dict(spec) | {"options": options, "protocol": protocol})
+
+
+def _examples(search: Search) -> list[dict[str, Any]]:
+    """What decides how many examples are trained on, in the search and after it."""
+    return [_length(spec.protocol) for spec in (search.default, search.reported[0])]
+
+
+def _length(protocol: Protocol) -> dict[str, Any]:
+    length = {"steps": protocol.steps} if protocol.steps else {"epochs": protocol.epochs}
+    return {**length, "batch_size": protocol.batch_size, "train_examples": protocol.train_examples}
+
+
+def _told(search: Search) -> str:
+    """Such as ``steps 6, batch_size 8``, for the first of the two stages."""
+    return ", ".join(f"{k} {v}" for k, v in _examples(search)[0].items() if v is not None)

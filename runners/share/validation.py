@@ -1,0 +1,130 @@
+"""Records against what the methods and tasks say: closed-form counts, declared metrics, the method's options.
+
+The model of a record is foreign text: it is looked up by name among what comes with Paretune, and is never
+a path that is opened or a name that is downloaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import methods
+import tasks
+from methods import Adapted, MethodError
+from methods.core import Options
+from reports.records.bounds import step
+from reports.records.identity import Identity, identity
+from reports.records.schema import Record, TaskInfo
+from reports.records.validate import Findings
+from runners import models
+from runners.plan.spec import Protocol, SpecError
+from tasks import TaskError
+
+
+def against_the_code(record: Record) -> Findings:
+    """Check a record against this version's methods and tasks; another suite's is left as it is."""
+    found = Findings()
+    if record.suite is not None:
+        found.skipped.append("$.suite: the counts of another suite are not checked")
+        return found
+    which = identity(record)
+    _check_protocol(record, found)
+    _check_task(which, record, found)
+    _check_counts(which, record, found)
+    return found
+
+
+def _check_protocol(record: Record, found: Findings) -> None:
+    """The protocol is one that this version runs."""
+    protocol = record.spec.get("protocol")
+    try:
+        Protocol.parse(protocol if isinstance(protocol, dict) else {})
+    except SpecError as error:
+        found.faults.append(f"$.spec.protocol: {error}".removesuffix("."))
+
+
+def _check_task(which: Identity, record: Record, found: Findings) -> None:
+    """The task's version and metrics are those declared."""
+    try:
+        task = tasks.get(which.task)
+    except TaskError:
+        found.skipped.append(f"$.task: this version of Paretune has no task {which.task!a:.80}")
+        return
+    if record.task is None:
+        return
+    if record.task.version != task.version:
+        found.faults.append(f"$.task.version is {record.task.version}, expected {task.version}")
+        return
+    if record.task.main_metric != task.main_metric.name:
+        found.faults.append(
+            f"$.task.main_metric is {record.task.main_metric!a:.80}, expected {task.main_metric.name!r}"
+        )
+    declared = {m.name: (m.higher_is_better, m.unit) for m in task.metrics}
+    if _declared(record.task) != declared:
+        found.faults.append(f"$.task.metrics are not those of {task.name}: expected {', '.join(declared)}")
+
+
+def _declared(task: TaskInfo) -> dict[str, tuple[bool, str]]:
+    return {metric.name: (metric.higher_is_better, metric.unit) for metric in task.metrics}
+
+
+def _check_counts(which: Identity, record: Record, found: Findings) -> None:
+    """The counts are those of the closed form on that architecture: on shapes, nothing is allocated."""
+    said = record.parameters
+    if said is None:
+        return
+    if which.model != models.EMBEDDED and which.model not in models.architectures():
+        found.skipped.append(
+            f"$.parameters: the architecture of {which.model!a:.80} is not known offline, "
+            "so the counts could not be checked"
+        )
+        return
+    if which.method not in methods.names():
+        found.skipped.append(f"$.parameters: this version of Paretune has no method {which.method!a:.80}")
+        return
+    labels = tasks.get(which.task).num_labels if which.task in tasks.names() else None
+    try:
+        options = methods.get(which.method).options.parse(which.method, which.options)
+        expected = _expected(which.model, which.method, options, labels)
+    except MethodError as error:
+        found.faults.append(f"$.spec.options: {error}".removesuffix("."))
+        return
+    except RuntimeError:  # torch's, of a shape with more entries than it can number
+        found.faults.append("$.spec.options: no tensor can be as large as they ask for")
+        return
+    for name, size in expected.counts.items():
+        if (told := getattr(said, name)) != size:
+            found.faults.append(
+                f"$.parameters.{name} is {told}, but the closed form of {which.method} on {which.model} "
+                f"is {size}"
+            )
+    for name in sorted(said.parts.keys() | expected.parts.keys()):
+        if said.parts.get(name) != expected.parts.get(name):
+            found.faults.append(
+                f"{step('$.parameters.parts', name)} is {_size(said.parts.get(name))}, "
+                f"but the closed form says {_size(expected.parts.get(name))}"
+            )
+
+
+def _size(size: int | None) -> str:
+    return "missing" if size is None else str(size)
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What a record's parameters must be."""
+
+    counts: dict[str, int]
+    parts: dict[str, int]
+
+
+@cache
+def _expected(model: str, method: str, options: Options, labels: int | None) -> _Expected:
+    """The counts of a method in a model that is known by name; without ``labels`` its head is not told of."""
+    skeleton = models.skeleton(model) if labels is None else models.skeleton(model, labels)
+    adapted = Adapted(skeleton, methods.get(method), options)
+    live = adapted.parameter_counts()
+    told = ("base", "method") if labels is None else ("base", "method", "head")
+    counts = {name: live[name] for name in told} | {"stored": adapted.stored_count()}
+    return _Expected(counts, adapted.parts())

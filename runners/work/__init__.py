@@ -1,0 +1,1 @@
+"""A study is done: searched, run trial by trial, trained; may import `measure`, `plan`."""

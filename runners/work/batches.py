@@ -1,0 +1,165 @@
+"""From a task's examples to batches: tokens once, batches of similar length, padding to the longest.
+
+Batches of random examples waste much of a training step on padding. Here an epoch is shuffled, cut into
+pools of many batches, sorted by length inside each pool, and the resulting batches are shuffled again,
+so that every batch has one length and the order of lengths is random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch.utils.data import DataLoader, Sampler
+from transformers import PreTrainedTokenizerBase
+from transformers.trainer_pt_utils import get_length_grouped_indices
+
+import tasks
+from runners import models
+from tasks.spec import TaskData
+
+Batch = dict[str, torch.Tensor]
+
+SCORING_BATCH = 64
+"""Examples per batch without gradients; it moves no score, only time."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One split as tokens."""
+
+    rows: list[dict[str, Any]]
+    lengths: list[int]
+    """Tokens per row."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return self.rows[index]
+
+    def labels(self) -> np.ndarray:
+        """Labels in row order."""
+        return np.array([row["labels"] for row in self.rows])
+
+
+@lru_cache(maxsize=4)
+def load(task: str, data: str | None) -> TaskData:
+    """Load a task's splits; kept, since the trials of a study share them."""
+    return tasks.load(task, data)
+
+
+@lru_cache(maxsize=4)
+def tokenizer(model: str) -> PreTrainedTokenizerBase:
+    """Read a model's tokenizer; kept, since the stages of a trial share it."""
+    return models.tokenizer(model)
+
+
+@lru_cache(maxsize=16)
+def encode(model: str, task: str, data: str | None, split: str, max_length: int) -> Encoded:
+    """Tokenize a split, cutting inputs (the longer text of a pair first) to ``max_length`` tokens."""
+    own = tokenizer(model)
+    rows: Dataset = getattr(load(task, data), split)
+    columns = [rows["text"][:]] + ([rows["text_pair"][:]] if "text_pair" in rows.column_names else [])
+    tokens = own(*columns, truncation=True, max_length=max_length)
+    names = [name for name in own.model_input_names if name in tokens]
+    encoded = [
+        {**dict(zip(names, values, strict=True)), "labels": label}
+        for *values, label in zip(*(tokens[name] for name in names), rows["label"], strict=True)
+    ]
+    return Encoded(encoded, [len(row["input_ids"]) for row in encoded])
+
+
+class LengthGroupedBatches(Sampler[list[int]]):
+    """Yield ``steps`` batches of indices, each of rows of similar length.
+
+    Args:
+        lengths: tokens per row.
+        batch_size: rows per batch; the rest of an epoch that fills no batch is left out, unless the
+            whole split is smaller than one batch.
+        steps: number of batches, over as many epochs as needed.
+        seed: decides the order, together with the epoch.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, steps: int, seed: int) -> None:
+        self.lengths = list(lengths)
+        self.batch_size = batch_size
+        self.drop_last = False
+        self.steps = steps
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = torch.Generator().manual_seed(self.seed)
+        left = self.steps
+        while left:
+            for batch in self._epoch(generator)[:left]:
+                yield batch
+                left -= 1
+
+    def _epoch(self, generator: torch.Generator) -> list[list[int]]:
+        size, rows = self.batch_size, len(self.lengths)
+        # What fills no batch is left out at random: cut off after sorting, it would be the shortest rows.
+        kept = torch.randperm(rows, generator=generator)[: max(rows // size, 1) * size].tolist()
+        order = get_length_grouped_indices([self.lengths[i] for i in kept], size, generator=generator)
+        batches = [[kept[i] for i in order[start : start + size]] for start in range(0, len(kept), size)]
+        return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
+
+
+def steps_of(epochs: float, examples: int, batch_size: int) -> int:
+    """Optimiser steps of ``epochs`` passes over ``examples``; at least one."""
+    return max(1, round(epochs * max(1, examples // batch_size)))
+
+
+class Collator:
+    """Pads the rows of a batch to its longest. Labels become int64, or float32 in a regression."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.tokenizer = tokenizer
+
+    def __call__(self, rows: list[dict[str, Any]]) -> Batch:
+        """Rows to tensors, each (batch x length), labels (batch)."""
+        inputs = [{name: value for name, value in row.items() if name != "labels"} for row in rows]
+        batch = dict(self.tokenizer.pad(inputs, return_tensors="pt"))
+        batch["labels"] = torch.tensor([row["labels"] for row in rows])
+        return batch
+
+
+def training_loader(
+    split: Encoded, tokenizer: PreTrainedTokenizerBase, batch_size: int, steps: int, seed: int
+) -> Any:
+    """Batches for training."""
+    order = LengthGroupedBatches(split.lengths, batch_size, steps, seed)
+    return DataLoader(split, batch_sampler=order, collate_fn=Collator(tokenizer))  # type: ignore[arg-type]
+
+
+def scoring_loader(
+    split: Encoded, tokenizer: PreTrainedTokenizerBase, batch_size: int = SCORING_BATCH
+) -> Any:
+    """Every row once, longest first: metrics do not depend on the order, padding does."""
+    longest_first = sorted(range(len(split)), key=lambda i: -split.lengths[i])
+    return DataLoader(split, batch_size=batch_size, sampler=longest_first, collate_fn=Collator(tokenizer))  # type: ignore[arg-type]
+
+
+def longest(split: Encoded, tokenizer: PreTrainedTokenizerBase, size: int) -> Batch:
+    """The longest rows of a split as one batch: what a training step has to fit."""
+    rows = sorted(range(len(split)), key=lambda i: -split.lengths[i])[:size]
+    return Collator(tokenizer)([split[i] for i in rows])
+
+
+def one_input(split: Encoded, length: int) -> Batch:
+    """One input of exactly ``length`` tokens (1 x length): the split's own text, row after row."""
+    ids: list[int] = []
+    index = 0
+    while len(ids) < length:
+        ids += split.rows[index % len(split)]["input_ids"]
+        index += 1
+    input_ids = torch.tensor([ids[:length]])
+    return {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}

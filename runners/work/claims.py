@@ -1,0 +1,95 @@
+"""Running the studies that put a claim to the test, and judging the claims by the records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from methods import MethodError
+from reports.claims import Judgement, judge
+from reports.records.latency_files import read_latencies
+from reports.records.latency_schema import LatencyRecord
+from reports.records.origins import Origins, origin_of, trusted
+from reports.records.schema import Record
+from reports.records.store import read_records
+from runners.plan.claims import ClaimStudy, names, read_claim
+from runners.plan.latency_study import LatencyStudy
+from runners.plan.spec import SpecError, TrialSpec
+from runners.work import execute, latency_study
+from runners.work.execute import Observer
+from tasks import TaskError
+
+
+def run(
+    item: ClaimStudy, folder: Path, *, say: Callable[[str], None], observers: list[Observer] | None = None
+) -> None:
+    """Do what has no record yet, as ``execute.run_study`` and ``latency_study.run`` do.
+
+    Raises:
+        DataError, ModelError: the data or the model is not here; one sentence.
+        SpecError: another run is at work in the folder.
+    """
+    if isinstance(item.study, LatencyStudy):
+        latency_study.run(item.study, folder, say=say)
+        return
+    execute.check(item.study)
+    with execute.sole_owner(folder):
+        execute.run_study(item.study, folder, observers or [])
+
+
+def judged(item: ClaimStudy, folder: Path) -> Judgement:
+    """The verdict by the records in a folder; those of other trials, or of an older file, do not count."""
+    if not folder.is_dir():
+        return _judge(item, [], [])
+    if isinstance(item.study, LatencyStudy):
+        return _judge(item, [], read_latencies(folder))
+    return _judge(item, read_records(folder), [])
+
+
+def sort_out(
+    records: Sequence[Record], latencies: Sequence[LatencyRecord], origins: Origins
+) -> tuple[list[Judgement], list[Record], list[LatencyRecord]]:
+    """Part the records of the built-in claims' studies from those of a comparison.
+
+    Where the maintainers measured a claim, their records alone decide it: a submission turns no verdict.
+
+    Returns:
+        the verdict on every claim that has records, the other trials, the other latency comparisons.
+    """
+    judgements = []
+    for name in names():
+        item = read_claim(name)
+        trials = _counted([record for record in records if record.study == item.study.name], origins)
+        timed = _counted([record for record in latencies if record.study == item.study.name], origins)
+        if not trials and not timed:
+            continue
+        judgement = _judge(item, trials, timed)
+        taken = {id(record) for record in (*judgement.records, *judgement.latencies)}
+        records = [record for record in records if id(record) not in taken]
+        latencies = [record for record in latencies if id(record) not in taken]
+        judgements.append(judgement)
+    return judgements, list(records), list(latencies)
+
+
+_Record = TypeVar("_Record", Record, LatencyRecord)
+
+
+def _counted(found: list[_Record], origins: Origins) -> list[_Record]:
+    """The maintainers' own, or all of them where there are none."""
+    return [record for record in found if trusted(origin_of(record, origins))] or found
+
+
+def _judge(item: ClaimStudy, records: Sequence[Record], latencies: Sequence[LatencyRecord]) -> Judgement:
+    if isinstance(item.study, LatencyStudy):
+        return judge(item.name, item.claim, latencies=latencies)
+    wanted = {spec.trial_id for spec in item.study.specs}
+    return judge(item.name, item.claim, [record for record in records if _key(record) in wanted])
+
+
+def _key(record: Record) -> str | None:
+    """A record's trial, or None for one that could not be asked for today."""
+    try:
+        return TrialSpec(**record.spec).trial_id
+    except (MethodError, TaskError, SpecError):
+        return None

@@ -1,0 +1,91 @@
+"""The first stage of a trial: its task's data, and as tokens the part of it that the trial uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import tasks
+from methods import Adapted
+from reports.records.schema import MetricInfo, SplitSizes, TaskInfo
+from runners.plan.spec import TrialSpec
+from runners.work import batches
+from runners.work.batches import Encoded
+from tasks.spec import TaskData, TaskSpec
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A task and its data."""
+
+    task: TaskSpec
+    data: TaskData
+    info: TaskInfo
+    """The record's part on them."""
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a trial trains on and selects by, as tokens."""
+
+    train: Encoded
+    selection: Encoded
+    sizes: SplitSizes
+    """Of all three splits, as far as the trial uses them."""
+
+
+def load(spec: TrialSpec) -> Loaded:
+    """Read the task's data.
+
+    Raises:
+        DataError: it is not there.
+    """
+    task, data = tasks.get(spec.task), batches.load(spec.task, spec.data)
+    info = TaskInfo(
+        name=task.name,
+        version=task.version,
+        main_metric=task.main_metric.name,
+        metrics=tuple(
+            MetricInfo(name=m.name, higher_is_better=m.higher_is_better, unit=m.unit) for m in task.metrics
+        ),
+        source=data.source,
+        license=task.license,
+        sizes=SplitSizes(**data.sizes),
+        dropped_train_examples=data.dropped_train_examples,
+        data_sha256=data.sha256,
+    )
+    return Loaded(task, data, info)
+
+
+def splits(spec: TrialSpec, loaded: Loaded, adapted: Adapted) -> Splits:
+    """Turn what is trained on and what selects into tokens."""
+    train = subset(_encoded(spec, adapted, "train"), spec.protocol.train_examples, spec.seed)
+    scored = spec.protocol.scored_examples
+    selection = first(_encoded(spec, adapted, "selection"), scored)
+    reported = min(loaded.data.sizes["report"], scored or loaded.data.sizes["report"])
+    sizes = SplitSizes(train=len(train), selection=len(selection), report=reported)
+    return Splits(train, selection, sizes)
+
+
+def reported(spec: TrialSpec, adapted: Adapted) -> Encoded:
+    """Turn what is reported on into tokens: late, since a trial of a search has no business with it."""
+    return first(_encoded(spec, adapted, "report"), spec.protocol.scored_examples)
+
+
+def _encoded(spec: TrialSpec, adapted: Adapted, split: str) -> Encoded:
+    limit = min(spec.protocol.max_length, adapted.max_input_length or spec.protocol.max_length)
+    return batches.encode(spec.model, spec.task, spec.data, split=split, max_length=limit)
+
+
+def subset(split: Encoded, count: int | None, seed: int) -> Encoded:
+    """A random part of a split; with one seed, smaller parts lie inside larger ones."""
+    if count is None or count >= len(split):
+        return split
+    chosen = np.random.default_rng(seed).permutation(len(split))[:count]
+    return Encoded([split.rows[i] for i in chosen], [split.lengths[i] for i in chosen])
+
+
+def first(split: Encoded, count: int | None) -> Encoded:
+    """The first examples of a split that is in hash order: the same ones for every trial."""
+    return split if count is None else Encoded(split.rows[:count], split.lengths[:count])

@@ -1,0 +1,153 @@
+"""Running the searches of a study: optuna suggests settings, trials score them on the selection split.
+
+A search is replayed from its records: the sampler is seeded by what is searched, so that it suggests the
+same settings again, and a setting with a record is not trained again. A killed run loses the trial it was at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.trial import Trial, TrialState
+
+from methods.core import Dimension, LogUniform
+from reports.records.schema import Record, SearchStep, Tuning
+from reports.records.store import read_searches, write_record
+from runners import device
+from runners.plan.spec import TrialSpec
+from runners.plan.study import Study
+from runners.plan.tuning import Search, in_order
+from runners.work import batches
+from runners.work.execute import Observer, check_data, retried, watch
+from runners.work.trial import run_trial
+
+FOLDER = "search"
+"""Where the records of searches are, inside the folder of the study's records."""
+
+RANDOM_TRIALS = 3
+"""Finished trials, the default one among them, before the sampler's model takes over from chance. It does not
+depend on the budget: a search that is given a larger one goes on where it was."""
+
+SAMPLER = "optuna TPE"
+
+Told = Callable[[Search, Sequence[SearchStep]], None]
+
+
+def run_searches(
+    study: Study,
+    folder: Path,
+    observers: list[Observer],
+    *,
+    told: Told = lambda search, steps: None,
+    retry: bool = False,
+    run: Callable[..., Record] = run_trial,
+) -> Study:
+    """Run what is missing of the searches of a study; return it with its trials known.
+
+    Args:
+        study: what to search.
+        folder: of the study's records.
+        observers: are told of every trial that is run.
+        told: is told what a search knows, when it begins and after each of its trials, kept ones included.
+        retry: run again what failed or ran out of memory.
+        run: turns a spec into a record.
+
+    Raises:
+        SpecError: the folder's records are of other data.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    kept = retried({record.trial_id: record for record in read_searches(folder / FOLDER)}, retry)
+
+    def record_of(spec: TrialSpec) -> Record:
+        check_data(kept, [spec])
+        if spec.trial_id not in kept:
+            for observer in observers:
+                observer.started(spec)
+            record = run(spec, study=study.name, watch=watch(spec, observers))
+            if device.is_main_process():
+                write_record(record, folder / FOLDER)
+            kept[spec.trial_id] = record
+            for observer in observers:
+                observer.finished(spec, record)
+        return kept[spec.trial_id]
+
+    found = [_run(search, record_of, told) for search in study.searches]
+    specs = in_order(study.searches, [tuning.chosen for tuning in found])
+    tunings = {
+        spec.trial_id: tuning
+        for search, tuning in reversed(list(zip(study.searches, found, strict=True)))
+        for spec in search.best(tuning.chosen)
+    }
+    return replace(study, specs=specs, tunings=tunings)
+
+
+def _run(search: Search, record_of: Callable[[TrialSpec], Record], told: Told) -> Tuning:
+    """One search, the default setting first; among equals the earliest wins."""
+    metric = search.metric
+    study = optuna.create_study(
+        sampler=optuna.samplers.TPESampler(
+            n_startup_trials=RANDOM_TRIALS, seed=int(search.default.trial_id[:8], 16)
+        ),
+        direction="maximize" if metric.higher_is_better else "minimize",
+    )
+    study.enqueue_trial(search.default_values)
+    distributions = {name: _distribution(dimension) for name, dimension in search.space.items()}
+    steps: list[SearchStep] = []
+    records: dict[str, Record] = {}
+    told(search, steps)
+    for _ in range(search.trials):
+        trial = study.ask(distributions)
+        values = {name: trial.params[name] for name in search.space}
+        record = record_of(search.trial(values))
+        records[record.trial_id] = record
+        score = record.scores.selection[metric.name] if record.scores else None
+        steps.append(SearchStep(values=values, score=score, status=record.status))
+        _tell(study, trial, steps[-1])
+        told(search, steps)
+    best = search.best_of(steps) or steps[0]
+    return Tuning(
+        split="selection",
+        metric=metric.name,
+        higher_is_better=metric.higher_is_better,
+        trials=search.trials,
+        examples=search.trials * examples(search.default),
+        seconds=sum(record.wall_seconds for record in records.values()),
+        seed=search.default.seed,
+        sampler=SAMPLER,
+        space={name: dimension.describe() for name, dimension in search.space.items()},
+        chosen=best.values,
+        protocol=dict(search.protocol),
+        history=tuple(steps),
+    )
+
+
+def _tell(study: optuna.Study, trial: Trial, step: SearchStep) -> None:
+    """Tell the sampler. A setting that diverged or has no score counts as worse than any that has one.
+
+    It is told as pruned without a value, which the sampler puts last. A failure says nothing of the setting.
+    """
+    if step.status == "failed":
+        study.tell(trial, state=TrialState.FAIL)
+    elif step.score is None:
+        study.tell(trial, state=TrialState.PRUNED)
+    else:
+        study.tell(trial, step.score)
+
+
+def _distribution(dimension: Dimension) -> BaseDistribution:
+    if isinstance(dimension, LogUniform):
+        return FloatDistribution(dimension.low, dimension.high, log=True)
+    return CategoricalDistribution(dimension.values)
+
+
+def examples(spec: TrialSpec) -> int:
+    """Training examples of a trial that completes, repeats counted."""
+    protocol = spec.protocol
+    rows = batches.load(spec.task, spec.data).sizes["train"]
+    rows = min(rows, protocol.train_examples or rows)
+    steps = protocol.steps or batches.steps_of(protocol.epochs, rows, protocol.batch_size)
+    return steps * min(rows, protocol.batch_size)

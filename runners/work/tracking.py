@@ -1,0 +1,115 @@
+"""Weights & Biases: configuration, curves and the final record of every trial.
+
+Offline unless the user is logged in. Tracking watches and never takes part: whatever goes wrong in it is
+said once and the study goes on.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import wandb
+
+from reports.records.schema import Record
+from runners.plan.spec import TrialSpec
+from runners.plan.study import Study
+from runners.work.training import Progress
+
+
+def _never_raises(call: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(call)
+    def guarded(self: Tracker, *arguments: Any) -> None:
+        if self.broken:
+            return
+        try:
+            call(self, *arguments)
+        except Exception as error:
+            self.broken = True
+            self.warn(f"W&B stopped working and is left out from here on: {type(error).__name__}: {error}")
+
+    return guarded
+
+
+class Tracker:
+    """Sends a study to W&B, one run per trial, grouped by study.
+
+    Args:
+        study: what runs.
+        folder: offline runs are kept below it, in ``wandb/``.
+        warn: shows one line to the user.
+    """
+
+    def __init__(self, study: Study, folder: Path, warn: Callable[[str], None]) -> None:
+        self.study = study
+        self.folder = folder
+        self.warn = warn
+        self.broken = False
+        self._run: Any = None
+
+    @_never_raises
+    def started(self, spec: TrialSpec) -> None:
+        """Open a run with the resolved spec as its configuration."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._run = wandb.init(
+            project="paretune",
+            group=self.study.name,
+            name=spec.label,
+            id=spec.trial_id[:16],
+            config=spec.model_dump(mode="json"),
+            mode=mode(),
+            dir=str(self.folder),
+            reinit="finish_previous",
+            settings=wandb.Settings(silent=True, console="off"),
+        )
+
+    @_never_raises
+    def progress(self, spec: TrialSpec, progress: Progress) -> None:
+        """Log the loss and, at an evaluation, the selection score."""
+        if self._run is None or progress.train_loss is None:
+            return
+        values: dict[str, float | None] = {"train/loss": progress.train_loss}
+        if progress.selection is not None:
+            values |= {f"selection/{name}": value for name, value in progress.selection.items()}
+        self._run.log(values, step=progress.step)
+
+    @_never_raises
+    def finished(self, spec: TrialSpec, record: Record) -> None:
+        """Put the whole record into the run's summary and close it."""
+        if self._run is None:
+            return
+        self._run.summary.update({"record": record.model_dump(mode="json")})
+        self._run.finish(exit_code=0 if record.status == "completed" else 1)
+        self._run = None
+
+
+def mode() -> Any:
+    """``WANDB_MODE`` if set, else online for a logged-in user and offline otherwise."""
+    if chosen := os.environ.get("WANDB_MODE"):
+        return chosen
+    return "online" if wandb.login(prompt=False) else "offline"
+
+
+def log_tables(tables: Sequence[Path], folder: Path) -> str:
+    """Log CSV tables to W&B as one run; return its address, or its folder where it is offline.
+
+    Args:
+        tables: the files; each becomes a table of its name.
+        folder: offline runs are kept below it, in ``wandb/``.
+    """
+    run = wandb.init(
+        project="paretune",
+        job_type="report",
+        mode=mode(),
+        dir=str(folder),
+        reinit="finish_previous",
+        settings=wandb.Settings(silent=True, console="off"),
+    )
+    run.log({path.stem: wandb.Table(dataframe=pd.read_csv(path)) for path in tables})
+    where = run.url or run.dir
+    run.finish()
+    return str(where)

@@ -1,0 +1,58 @@
+"""How settings were chosen, wherever a table of results is shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from reports import build_site, compare, csv_table, markdown_table, trials
+from reports.records.tuning import how_set, how_set_in_full, searched
+from reports.stats.sections import sections
+
+
+def test_in_short(make_record):
+    fixed, tuned = make_record(), make_record("head", tuning=True)
+    assert how_set([fixed]) == how_set([]) == "fixed settings"
+    assert how_set([tuned, tuned]) == "tuned: 3 trials each"
+    assert how_set([tuned, fixed]) == "fixed settings and tuned: 3 trials each"
+
+
+def test_in_full(make_record):
+    fixed, tuned = make_record(), make_record("head", tuning=True)
+    said = how_set_in_full([tuned, tuned])
+    assert said.startswith("For every method and task 3 settings were tried, the default first, with 11,520 ")
+    assert "the seed 1000; the best by accuracy on the selection split" in said
+    assert said.endswith("No search saw the reported split.")
+    assert "Rows with fixed settings" in how_set_in_full([fixed, tuned])
+    assert "3 settings" not in how_set_in_full([fixed])
+
+
+def test_one_rows_search(make_record):
+    tuning = make_record(tuning=True, learning_rate=0.002).tuning
+    assert searched(tuning) == "learning rate 0.0001 to 0.01: 0.811, default 0.701"
+    assert searched(None) == "–"
+    lower = tuning.model_copy(update={"higher_is_better": False, "space": {"rank": {"values": [4, 8]}}})
+    assert searched(lower) == "rank 4, 8: 0.701, default 0.701"
+    lost = tuple(step.model_copy(update={"score": None}) for step in tuning.history)
+    assert searched(tuning.model_copy(update={"history": lost})).endswith("no trial succeeded")
+
+
+@pytest.mark.parametrize(("tuning", "words"), [(False, "fixed settings"), (True, "tuned: 3 trials each")])
+def test_every_table_says_it(make_record, tmp_path, tuning, words):
+    records = [make_record(tuning=tuning), make_record("head", tuning=tuning)]
+    assert markdown_table(records).splitlines()[-1].startswith(f"{words.capitalize()}. ")
+    assert set(compare(records)["settings"]) == set(trials(records)["settings"]) == {words}
+    assert words in csv_table(records)
+    assert trials(records)["tuning_trials"].fillna(0).tolist() == [3 if tuning else 0] * 2
+    page = build_site(records, tmp_path).read_text(encoding="utf-8")
+    assert f"measured for score and cost; {words}." in page
+    assert f"{words.capitalize()}. " in (tmp_path / "protocol.html").read_text(encoding="utf-8")
+    page = next((tmp_path / "tasks").glob("rotten*.html")).read_text(encoding="utf-8")
+    assert f"<strong>{words.capitalize()}.</strong>" in page
+    assert ('<th scope="col">Searched</th>' in page) == tuning
+    assert words.capitalize() in (tmp_path / "table.md").read_text(encoding="utf-8")
+
+
+def test_a_fixed_and_a_tuned_row_of_one_method_are_told_apart(make_record):
+    records = [make_record(), make_record(tuning=True)]
+    (section,) = sections(records)
+    assert sorted(row.label for row in section.rows) == ["lora (search=3 trials)", "lora (search=none)"]

@@ -1,0 +1,363 @@
+"""The site: self-contained, complete, honest about its data, and safe with hostile records."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from reports import RecordError, build_site
+from reports.records.schema import CurvePoint
+from reports.site.parts.catalogue import Catalogue, MethodCard, OptionCard, TaskCard
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes, inline executable scripts and visible text."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.scripts: list[str] = []
+        self.data: list[str] = []
+        self._inside = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        self._inside = tag
+        if tag == "script":
+            kind = dict(attrs).get("type")
+            self._inside = "script" if kind is None else "data"
+            self.scripts += [dict(attrs)["src"]] if "src" in dict(attrs) else []
+
+    def handle_endtag(self, tag):
+        self._inside = ""
+
+    def handle_data(self, data):
+        if self._inside == "script":
+            self.scripts.append(data)
+        elif self._inside not in ("style", "data"):
+            self.data.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.data).split())
+
+
+NOTES = """A method. It has a name.
+
+    y = W x < b
+
+* one thing
+* another
+  on two lines"""
+CATALOGUE = Catalogue(
+    methods=(
+        MethodCard(
+            name="lora",
+            summary="Low-rank updates.",
+            notes=NOTES,
+            source="arXiv 2106.09685; microsoft/LoRA@c4593f0",
+            places={"query": "low-rank update", "keys_values": "prefix"},
+            mergeable=True,
+            learning_rate=1e-3,
+            options=(OptionCard(name="rank", default="8", description="inner dimension"),),
+            citation="@article{hu}",
+        ),
+    ),
+    tasks=(
+        TaskCard(
+            name="cola",
+            title="Acceptability",
+            description="Is it English?",
+            license="none",
+            homepage="javascript:alert(1)",
+            citation="@article{warstadt}",
+        ),
+    ),
+)
+
+
+def _page(records, folder, name="index.html", **options):
+    build_site(records, folder, **options)
+    return Reader((folder / name).read_text(encoding="utf-8"))
+
+
+def _every(folder):
+    return {path.relative_to(folder).as_posix(): Reader(path.read_text()) for path in folder.rglob("*.html")}
+
+
+def test_files_and_path(make_study, tmp_path):
+    path = build_site(make_study(), tmp_path / "site", title="Pick one")
+    assert path == tmp_path / "site" / "index.html"
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        *(".paretune-site", "assets", "index.html", "memory.html", "methods", "protocol.html", "records"),
+        *("table.csv", "table.json", "table.md", "table.parquet", "table.tex", "tasks"),
+        *("trials.csv", "trials.parquet"),
+    ]
+    assert len(list((path.parent / "records").glob("*.html"))) == 9
+    assert "# Pick one" in (path.parent / "table.md").read_text()
+    assert "<h1>Pick one</h1>" in path.read_text()
+
+
+def test_no_records_is_one_sentence(tmp_path):
+    with pytest.raises(RecordError, match="no records to report on"):
+        build_site([], tmp_path)
+
+
+def test_every_link_leads_somewhere_inside(make_study, make_record, tmp_path):
+    records = [*make_study(seeds=3), make_record("x/../y", task="cola", model="A b")]
+    build_site(records, tmp_path, catalogue=CATALOGUE)
+    for name, page in _every(tmp_path).items():
+        ids = {value for _, attribute, value in page.attributes if attribute == "id"}
+        assert len(ids) == sum(attribute == "id" for _, attribute, _ in page.attributes), name
+        for _, attribute, value in page.attributes:
+            if attribute in ("src", "href", "action", "data", "srcset", "aria-labelledby"):
+                if value.startswith("https://"):
+                    assert name.startswith(("methods/", "tasks/")), value
+                elif attribute == "aria-labelledby" or value.startswith("#"):
+                    assert value.removeprefix("#") in ids, (name, value)
+                elif value != "data:,":
+                    target, _, anchor = value.partition("#")
+                    found = (tmp_path / name).parent / target
+                    assert found.is_file(), (name, value)
+                    assert not anchor or f'id="{anchor}"' in found.read_text(), (name, value)
+
+
+def test_nothing_is_loaded_from_anywhere_and_only_our_own_scripts_run(make_study, tmp_path):
+    build_site(make_study(), tmp_path)
+    nonces = set()
+    for page in _every(tmp_path).values():
+        policy = next(value for _, name, value in page.attributes if value.startswith("default-src"))
+        nonce = re.search(r"script-src 'nonce-([0-9a-f]{32})'; style-src 'nonce-\1'", policy)
+        assert policy.startswith("default-src 'none'; script-src 'nonce-")
+        assert "http" not in policy
+        assert "unsafe" not in policy
+        nonces.add(nonce[1])
+        for script in page.scripts:
+            assert re.fullmatch(r"(\.\./)*assets/[A-Za-z.]+\.js", script)
+        assert not [name for _, name, _ in page.attributes if name.startswith("on") or name == "style"]
+    assert len(nonces) == 1
+
+
+def test_a_record_cannot_know_the_nonce(make_record, tmp_path):
+    def nonce(record, folder):
+        build_site([record], folder)
+        return re.search(r"nonce-([0-9a-f]{32})", (folder / "index.html").read_text())[1]
+
+    first = nonce(make_record(), tmp_path / "1")
+    assert nonce(make_record(), tmp_path / "2") == first
+    assert nonce(make_record(study=first), tmp_path / "3") != first
+
+
+def test_table_semantics_and_front_markers(make_study, tmp_path):
+    page = _page(make_study(), tmp_path)
+    assert ("html", "lang", "en") in page.attributes
+    assert page.tags.count("caption") == page.tags.count("table") == 1
+    assert page.text.count("(on the Pareto front)") == 6
+    assert (
+        "full (on the Pareto front) rotten_tomatoes embedded 0.815 1 seed 1 22,713,986 method 100 % 512 MB "
+        "61.0 s ×1.00" in page.text
+    )
+    numbers = next(value for _, name, value in page.attributes if name == "data-parameters")
+    assert numbers == "22713986"
+
+
+def test_what_can_be_limited_are_round_numbers_within_the_data(make_study, tmp_path):
+    build_site(make_study(), tmp_path)
+    html = (tmp_path / "index.html").read_text()
+    limits = re.search(r'name="memory" data-limit>(.*?)</select>', html)[1]
+    values = [float(value) for value in re.findall(r'value="([0-9.e+]+)"', limits)]
+    assert values == [2e8, 5e8]
+    assert "500 MB" in limits
+
+
+def test_pages_of_tasks_methods_and_models(make_record, tmp_path):
+    records = [
+        make_record(),
+        make_record(task="cola", metric="f1", more_metrics={"accuracy": 0.6543}),
+        make_record(task="cola", model="other/model", metric="f1", more_metrics={"accuracy": None}),
+    ]
+    page = _page(records, tmp_path, "tasks/cola.html", catalogue=CATALOGUE)
+    assert page.text.count("All metrics of the reported split") == 2
+    assert "0.654" in page.text
+    assert "Acceptability" in page.text
+    assert "Is it English?" in page.text
+    assert "@article{warstadt}" in page.text
+    assert not [value for _, name, value in page.attributes if name == "href" and "script" in value]
+    method = _page(records, tmp_path, "methods/lora.html", catalogue=CATALOGUE)
+    assert method.text.count("embedded") == 2
+    assert "y = W x < b" in method.text
+    assert "another on two lines" in method.text
+    assert "rank 8 inner dimension" in method.text
+    assert "query: low-rank update" in method.text
+    assert ("a", "href", "https://arxiv.org/abs/2106.09685") in method.attributes
+    assert "294,912" in method.text, "the closed form beside what the paper prints"
+    assert "text" in method.tags, "the figure of where it acts"
+
+
+def test_published_scores_stand_apart(make_record, tmp_path):
+    page = _page([make_record(task="cola"), make_record("head", task="cola")], tmp_path, "tasks/cola.html")
+    assert "Published elsewhere" in page.text
+    assert "LoRA RoBERTa-base matthews correlation 0.634 300,000" in page.text
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert set(table["model"]) == {"embedded"}
+    assert len(table) == 2
+
+
+def test_how_it_was_measured(make_study, tmp_path):
+    said = _page(make_study(study="my study"), tmp_path, "tasks/rotten_tomatoes.html").text
+    for fact in (
+        "Fixed settings.",
+        "sha256:5d5d5d5d5d5d",
+        "6,817 to train on",
+        "853 to choose the checkpoint (selection)",
+        "7 examples whose text is also in another split",
+        "abababababab",
+        "measured by tensors, batch 32 × 61 tokens",
+        "batch 1, 32 tokens, 60 rounds",
+        "2 threads",
+        "a second untouched base took ×1.000 to ×1.000 of the first",
+        "torch 2.10.0",
+        "commit 0123456789ab, clean tree",
+        "paretune run 'my study'",
+        "alpha 16, rank 8, target query, value 0.001 240 32",
+    ):
+        assert fact in said
+    assert "Caution" not in said
+    protocol = Reader((tmp_path / "protocol.html").read_text()).text
+    assert "6,817 to train on" in protocol
+    assert "forward, backward and update; no evaluation, no loading" in protocol
+
+
+def test_warnings_are_visible(make_record, tmp_path):
+    other = make_record("bitfit")
+    other = other.model_copy(
+        update={
+            "model": other.model.model_copy(update={"revision": "x"}),
+            "environment": other.environment.model_copy(update={"threads": 4}),
+        }
+    )
+    records = [make_record(tree_clean=False), make_record("head", control=(1.01, 1.04)), other]
+    build_site(records, tmp_path)
+    for name in ("tasks/rotten_tomatoes.html", "protocol.html"):
+        said = Reader((tmp_path / name).read_text()).text
+        assert "uncommitted changes" in said
+        assert "The A/A control of head excludes ×1" in said
+        assert "2 different model revisions" in said
+        assert "2 machines or thread counts" in said
+
+
+def test_a_trials_page_holds_everything_and_how_to_repeat_it(make_record, tmp_path):
+    points = [
+        CurvePoint(step=step, train_loss=0.6, selection={"accuracy": 0.5 + step / 1000}) for step in (60, 120)
+    ]
+    record = make_record(options={"rank": 8}).model_copy(update={"curve": tuple(points)})
+    name = f"records/{record.trial_id}"
+    page = _page([record], tmp_path, f"{name}.html")
+    for fact in (
+        "option, rank 8",
+        "learning rate 0.001",
+        "report, accuracy 0.807",
+        "peak training bytes 334 MB (334,000,000)",
+        "unmerged, ratio 1.21",
+        "product flops per second 1.5e+11",
+        "packages, torch 2.10.0",
+        "With the code of commit 0123456789abcdef0123456789abcdef01234567",
+        "60 0.600 0.560",
+        "paretune run trial.yaml",
+    ):
+        assert fact in page.text, fact
+    assert "polyline" in page.tags
+    assert (tmp_path / f"{name}.json").read_text() == record.model_dump_json()
+
+
+def test_failures_are_listed_with_their_message(make_record, tmp_path):
+    failed = make_record("prompt", seed=4, status="out_of_memory", message="asked for 9 GB")
+    records = [make_record(), failed]
+    said = _page(records, tmp_path, "tasks/rotten_tomatoes.html").text
+    assert "prompt , seed 4 : out of memory. asked for 9 GB" in said
+    assert "0 of 1 completed" in said
+    page = Reader((tmp_path / "records" / f"{failed.trial_id}.html").read_text())
+    assert "Out of memory. asked for 9 GB" in page.text
+
+
+def test_records_without_optional_parts(make_record, tmp_path):
+    bare = make_record().model_copy(update={"memory": None, "latency": None, "checkpoint_bytes": None})
+    failed = make_record("head", status="failed", message="no such model")
+    nothing = {"model": None, "task": None, "parameters": None}
+    page = _page([bare, failed.model_copy(update=nothing)], tmp_path)
+    assert "74,498 method 0.32 % – 36.0 s – – –" in page.text
+    assert not (tmp_path / "memory.html").exists()
+    assert "no such model" in Reader((tmp_path / "tasks/rotten_tomatoes.html").read_text()).text
+    only = _page([failed.model_copy(update=nothing)], tmp_path / "only")
+    assert "nothing to compare" in only.text
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(1)>",
+    '"><svg onload=alert(1)>',
+    "{{ 7 * 7 }}{% raw %}",
+    "<!--",
+    "javascript:alert(1)",
+    "'\nEND\nrm -rf ~\n",
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_text_stays_text(make_record, tmp_path, hostile):
+    def records(name):
+        more = {"m": 0.5}
+        names = {"task": name, "model": name, "metric": name, "more_metrics": more}
+        good = make_record(name, options={name: name}, study=name, protocol={name: name}, **names)
+        bad = make_record("b", status="failed", message=name, **names)
+        environment = good.environment.model_copy(
+            update={"device_name": name, "commit": name, "packages": {name: name}, "platform": name}
+        )
+        return [good.model_copy(update={"environment": environment, "trial_id": name}), bad]
+
+    build_site(records("plain"), tmp_path / "a")
+    build_site(records(hostile), tmp_path / "b")
+    clean, dirty = _every(tmp_path / "a"), _every(tmp_path / "b")
+    assert len(clean) == len(dirty)
+    shape = sorted((page.tags, page.scripts) for page in clean.values())
+    assert sorted((page.tags, page.scripts) for page in dirty.values()) == shape
+    for page in dirty.values():
+        assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    line = " ".join(hostile.split())
+    assert line in dirty["index.html"].text
+    trials = [path.read_text() for path in (tmp_path / "b" / "records").glob("*.html")]
+    assert [said.count("\nEND\n") for said in trials] == [1, 1], "what a shell reads ends where we say"
+    for name in ("table.md", "table.csv", "table.tex", "table.json", "table.parquet"):
+        assert (tmp_path / "b" / name).exists()
+    markdown = (tmp_path / "b" / "table.md").read_text()
+    assert "<s" not in markdown
+    assert "<i" not in markdown
+
+
+def test_costs_are_shown_in_detail_where_they_were_measured(make_record, tmp_path):
+    record = make_record()
+    build_site([record], tmp_path)
+    html = (tmp_path / "tasks/rotten_tomatoes.html").read_text()
+    assert "what the peak of a training step consists of" in html
+    assert "Serving many tasks from one base" in html
+    assert "700 MFLOP" in html
+    old = record.model_copy(update={"compute": None, "serving": None, "memory": None})
+    build_site([old], tmp_path)
+    html = (tmp_path / "tasks/rotten_tomatoes.html").read_text()
+    assert "what the peak of a training step consists of" not in html
+    assert "Serving many tasks" not in html
+
+
+def test_same_records_same_site(make_study, tmp_path):
+    build_site(make_study(), tmp_path / "1")
+    build_site(make_study()[::-1], tmp_path / "2")
+    files = [path.relative_to(tmp_path / "1") for path in (tmp_path / "1").rglob("*") if path.is_file()]
+    assert len(files) > 30
+    for file in files:
+        assert (tmp_path / "1" / file).read_bytes() == (tmp_path / "2" / file).read_bytes(), file

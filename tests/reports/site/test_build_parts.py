@@ -1,0 +1,148 @@
+"""What a site holds beside its own ranked results: other suites, rows set apart, searched settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from reports import build_site
+from reports.records.identity import trial_key
+from reports.records.origins import Origin
+from reports.records.schema import Suite
+from reports.site.markdown import markdown_report
+from reports.site.parts.board import IMPORTED, make_board
+from reports.tables.latex import latex_table
+
+from .test_build import Reader
+
+
+def theirs(record):
+    """The same trial as another suite has it."""
+    suite = Suite(
+        name="Theirs",
+        url="https://example.org/results",
+        experiment="lora/r8",
+        label=f"{record.spec['method']}/r8",
+        status="success",
+        notes=("their seconds count the test too",),
+        file_sha256="ab" * 32,
+        original={"kept": "only in the JSON"},
+    )
+    return record.model_copy(update={"suite": suite})
+
+
+@pytest.fixture
+def mixed(make_record):
+    """Ours, some of it searched for or apart, and theirs of the same task, method and trial id."""
+    ours = [make_record(seed=seed) for seed in range(3)]
+    tuned = [make_record(seed=seed, tuning=True) for seed in range(3)]
+    apart = make_record("head", score=0.99)
+    return [*ours, *tuned, apart, theirs(make_record(score=0.9)), theirs(make_record("prefix", seed=1))]
+
+
+def test_every_link_leads_somewhere(mixed, tmp_path: Path) -> None:
+    build_site(mixed, tmp_path)
+    seen = 0
+    for path in tmp_path.rglob("*.html"):
+        page = Reader(path.read_text())
+        for tag, name, value in page.attributes:
+            if name in ("href", "src") and not value.startswith(("data:", "https:")):
+                file, _, anchor = value.partition("#")
+                to = (path.parent / file).resolve() if file else path
+                assert to.is_file(), (path, tag, value)
+                assert not anchor or f'id="{anchor}"' in to.read_text(), (path, value)
+                seen += 1
+    assert seen > 100
+
+
+def test_other_suites_have_pages_and_tables_of_their_own(mixed, tmp_path: Path) -> None:
+    front = build_site(mixed, tmp_path)
+    ours, other = Reader(front.read_text()), Reader((tmp_path / "imported.html").read_text())
+    assert "0.900" not in ours.text
+    assert "0.900" in other.text
+    assert "What other suites measured" in other.text
+    assert "These are not ours: Theirs measured them under its own protocol" in other.text
+    assert "their seconds count the test too" in other.text
+    assert [name for name in IMPORTED_FILES if not (tmp_path / name).is_file()] == []
+    assert set(pd.read_csv(tmp_path / "imported.csv")["label"]) == {"lora/r8", "prefix/r8"}
+    assert 0.9 not in set(pd.read_csv(tmp_path / "table.csv")["score"])
+    trial = next((tmp_path / "imported" / "records").glob("*.html")).read_text()
+    assert "paretune run" not in trial, "no command of ours repeats it"
+    assert "protocol.html#fields" not in trial
+    assert "only in the JSON" not in trial
+    assert len(list((tmp_path / "imported" / "records").glob("*.json"))) == 2
+
+
+IMPORTED_FILES = [
+    *("imported.md", "imported.csv", "imported.json", "imported.tex", "imported.parquet"),
+    *("imported-trials.csv", "imported-trials.parquet"),
+    *("imported/tasks/index.html", "imported/tasks/rotten_tomatoes.html", "imported/methods/lora.html"),
+]
+
+
+def test_alone_another_suite_has_the_front_page_and_no_protocol_of_ours(make_record, tmp_path: Path) -> None:
+    front = build_site([theirs(make_record())], tmp_path, title="Theirs")
+    assert front == tmp_path / "index.html"
+    assert "These are not ours" in front.read_text()
+    assert not (tmp_path / "imported.html").exists()
+    assert not (tmp_path / "protocol.html").exists()
+
+
+def test_a_trial_as_set_and_as_searched_has_a_page_each(mixed, tmp_path: Path) -> None:
+    build_site(mixed, tmp_path)
+    records = tmp_path / "records"
+    found = sorted(records.glob("*.json"))
+    assert len(found) == len(list(records.glob("*.html"))) == 7
+    tuned = [path for path in found if path.stem.endswith("-tuned")]
+    assert [json.loads(path.read_text())["tuning"]["trials"] for path in tuned] == [3, 3, 3]
+    said = Reader(tuned[0].with_suffix(".html").read_text()).text
+    assert "history, 1 values learning rate 0.0001, score 0.701, status completed" in said
+    assert "optuna TPE" in said
+
+
+def test_rows_apart_are_told_everywhere_and_ranked_nowhere(mixed, tmp_path: Path) -> None:
+    ours = [record for record in mixed if record.suite is None]
+    front = build_site(ours, tmp_path)
+    reason = "1 of the 3 seeds that the protocol asks for"
+    for page in (front, tmp_path / "tasks" / "rotten_tomatoes.html", tmp_path / "methods" / "head.html"):
+        assert reason in Reader(page.read_text()).text
+    assert "1 row cannot be ranked, and is shown apart." in Reader(front.read_text()).text
+    assert 'data-method="head"' not in front.read_text()
+    latex = latex_table(ours)
+    assert latex.index(r"\multicolumn{8}{l}{Not ranked}") < latex.index("head")
+    told = markdown_report(make_board(ours, "Title"))
+    assert "Shown apart, not ranked:" in told
+    assert f"* head: {reason}" in told
+    assert "Fixed settings and tuned: 3 trials each." in told
+
+
+def test_where_nothing_is_ranked_there_is_no_table_to_filter(make_record, tmp_path: Path) -> None:
+    page = Reader(build_site([make_record(tree_clean=False)], tmp_path).read_text())
+    assert page.scripts == []
+    assert "form" not in page.tags
+    assert "uncommitted changes" in page.text
+
+
+def test_each_row_says_who_measured_it(make_record, tmp_path: Path) -> None:
+    ours, ada = make_record(), make_record("head")
+    known = {
+        trial_key(ours): Origin("maintainers", ""),
+        trial_key(ada): Origin("self-reported", "ada"),
+    }
+    page = Reader(build_site([ours, ada], tmp_path, origins=known).read_text())
+    assert page.text.count("measured by the maintainers") == 1
+    alone = Reader(build_site([ours, make_record("full")], tmp_path, origins=known).read_text())
+    assert "Measured by the maintainers." not in alone.text  # nobody knows of the other
+    alone = Reader(build_site([ours], tmp_path, origins=known).read_text())
+    assert alone.text.lower().count("measured by the maintainers") == 1
+    assert "self-reported (ada)" in page.text
+
+
+def test_a_board_of_theirs_has_its_own_paths(make_record) -> None:
+    board = make_board([theirs(make_record())], "Title", paths=IMPORTED)
+    assert board.measured_by == "Theirs"
+    assert board.chosen == ""
+    assert {view.folder for view in board.views} == {"imported/"}

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from reports import RecordError, build_site, read_latencies, read_records, write_latency
+from reports.records.identity import comparison_key
+from reports.records.latency_files import read_latency
+from reports.records.latency_schema import LatencyEntry, LatencyRecord
+from reports.records.origins import Origin
+from reports.records.published import latencies, latency_of
+from reports.records.schema import Environment
+from reports.records.validate import validate
+from reports.site.latency import groups, overhead
+from reports.stats.completeness import together
+from reports.stats.latency import verdicts
+from reports.tables.latency import latency_frame
+
+ENVIRONMENT = Environment(
+    paretune_version="0.1.0",
+    commit="c" * 40,
+    tree_clean=True,
+    python="3.11",
+    platform="Linux",
+    packages={"torch": "2"},
+    device="cpu",
+    device_name="<b>a CPU</b>",
+    processes=1,
+    threads=2,
+)
+
+
+def entry(label: str, ratio: float = 1.0, half: float = 0.005, **changes: Any) -> LatencyEntry:
+    values = {
+        "label": label,
+        "method": None,
+        "options": {},
+        "merged": False,
+        "parameters": 0,
+        "max_input_length": 1024,
+        "latency_ms_p50": 10 * ratio,
+        "latency_ms_p95": 11 * ratio,
+        "ratio": ratio,
+        "ratio_low": ratio - half,
+        "ratio_high": ratio + half,
+    }
+    return LatencyEntry(**values | changes)
+
+
+def record(batch: int = 1, length: int = 128, control: float = 1.0, **changes: Any) -> LatencyRecord:
+    values = {
+        "study": "s",
+        "model": "gpt2-medium",
+        "architecture": "gpt2",
+        "weights": "random",
+        "base_parameters": 354_823_168,
+        "dtype": "float32",
+        "phase": "prefill",
+        "batch_size": batch,
+        "sequence_length": length,
+        "decode_tokens": None,
+        "rounds": 50,
+        "width_asked": 0.02,
+        "widest": 0.01,
+        "seconds_limit": 60.0,
+        "seed": 0,
+        "entries": (
+            entry("base", half=0),
+            entry("base again", control),
+            entry("lora", 1.05, method="lora", parameters=393_216),
+            entry("lora, merged", 1.001, method="lora", merged=True, parameters=393_216),
+            entry("lin <i>x</i>", 1.1, method="lin", parameters=11_089_152),
+        ),
+        "environment": ENVIRONMENT,
+        "started_at": "2026-01-01T00:00:00+00:00",
+    }
+    return LatencyRecord(**values | changes)
+
+
+def test_a_file_is_what_was_written_and_no_trial(tmp_path: Path) -> None:
+    path = write_latency(record(), tmp_path)
+    assert path.name.startswith("gpt2-medium--prefill--b1--t128--")
+    assert read_latency(path) == record()
+    assert read_latencies(tmp_path) == [record()]
+    assert read_records(tmp_path) == read_records(path) == []
+    assert read_latencies(path) == [record()]
+    assert write_latency(record(rounds=70), tmp_path) == path  # measured again: the file is replaced
+    assert write_latency(record(seed=1), tmp_path) != path
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"schema_version": 9}, r"\$\.schema_version is 9"),
+        ({"rounds": 0}, r"\$\.rounds"),
+        ({"entries": []}, r"\$\.entries must begin with the base"),
+        ({"phase": "sideways"}, r"\$\.phase"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(change: dict[str, Any], words: str, tmp_path: Path) -> None:
+    path = write_latency(record(), tmp_path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(RecordError, match=words) as caught:
+        read_latency(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_published_figures_stand_beside_the_same_input_and_size() -> None:
+    found = [latency_of(record(), e) for e in record().entries]
+    assert [row.overhead_percent if row else None for row in found] == [None, None, None, 0, 20.7]
+    assert latency_of(record(), entry("x", method="lin", parameters=516_312)) is None
+    small = latency_of(record(32, 512), entry("x", method="lin", parameters=516_312))
+    assert small is not None
+    assert small.overhead_percent == 2.2
+    assert len(latencies()) == 9
+
+
+def test_verdicts() -> None:
+    assert len(verdicts(record())) == 1
+    assert "cannot be trusted" in verdicts(record(control=1.01))[1]
+    limited = verdicts(record(widest=0.05))
+    assert "The time limit of 60.0 s ended it after 50 rounds" in limited[1]
+    assert "5.0% wide, 2.0% was asked" in limited[1]
+
+
+def test_the_figure_has_a_panel_for_each_length_and_the_overhead_in_per_cent() -> None:
+    cells = [record(1, 16), record(8, 16), record(1, 128)]
+    figure = overhead(cells)
+    assert figure is not None
+    assert [a.text for a in figure.layout.annotations] == ["16 tokens", "128 tokens"]
+    lora = [trace for trace in figure.data if trace.name == "lora"]
+    assert list(lora[0].x) == ["1", "8"]
+    assert lora[0].y == pytest.approx([5, 5])
+    assert lora[0].error_y.array == pytest.approx([0.5, 0.5])
+    assert overhead(cells[:1]) is None
+
+
+def test_groups_say_what_papers_measured_and_we_did_not() -> None:
+    (group,) = groups([record(1, 16), record(1, 128)])
+    assert {(row.batch_size, row.sequence_length) for row in group.not_measured} == {(32, 512), (16, 256)}
+
+
+def test_a_comparison_counts_once(tmp_path: Path) -> None:
+    first = write_latency(record(), tmp_path / "a")
+    write_latency(record(study="another"), tmp_path / "b")
+    write_latency(record(started_at="2026-01-02T00:00:00+00:00"), tmp_path / "c")
+    assert len(read_latencies(tmp_path)) == 3
+    write_latency(record(rounds=70), tmp_path / "d")
+    with pytest.raises(RecordError, match=f"d/.* repeats the comparison of {first}"):
+        read_latencies(tmp_path)
+    found = together(validate(tmp_path))
+    assert [fault.split(" ", 1)[1] for fault in found.faults] == [
+        f"repeats the comparison of {first}, and one counts once"
+    ]
+
+
+def test_comparisons_of_others_stand_in_figures_of_their_own(tmp_path: Path) -> None:
+    ours, theirs = record(), record(8, started_at="2026-01-02T00:00:00+00:00")
+    ada = Origin("self-reported", "ada")
+    known = {comparison_key(ours): Origin("maintainers"), comparison_key(theirs): ada}
+    one, two = groups([ours, theirs], known)
+    assert (one.figure, two.figure) == (None, None)
+    assert one.title.endswith("2 threads, float32, measured by the maintainers")
+    assert two.title.endswith("2 threads, float32, self-reported (ada)")
+    assert ("Who measured it", "self-reported (ada)") in two.facts
+    table = latency_frame([ours, theirs], known)
+    assert set(table["origin"]) == {"maintainers", "self-reported"}
+    assert set(table["submitter"].dropna()) == {"ada"}
+    (alone,) = groups([ours, theirs])
+    assert alone.title == "Pass up to the first new token of gpt2-medium"
+    assert alone.figure
+    assert "Who measured it" not in dict(alone.facts)
+
+
+def test_the_page_escapes_and_links(tmp_path: Path) -> None:
+    page = build_site([], tmp_path, latencies=[record(1, 16), record(1, 128, control=1.01)])
+    assert page.name == "latency.html"
+    html = page.read_text()
+    assert "<b>a CPU</b>" not in html
+    assert "<i>x</i>" not in html
+    assert "cannot be trusted" in html
+    assert "+20.7 %" in html
+    table = pd.read_csv(tmp_path / "latency.csv")
+    assert len(table) == 10
+    assert list(table["ratio"][:2]) == [1.0, 1.0]

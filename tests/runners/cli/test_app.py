@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from transformers import BertForSequenceClassification
+
+import methods
+from methods.peft.format import TENSORS
+from runners import models
+from runners.cli import app as cli
+from runners.plan.contenders import parse_option
+from runners.plan.spec import SpecError
+
+from ..command import paretune
+
+
+@pytest.fixture
+def study_file(tiny_model: str, glue_folder: str, quick: dict[str, Any], tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    content = {"models": [tiny_model], "tasks": ["cola"], "methods": ["head", "lora"], "data": glue_folder}
+    path.write_text(yaml.safe_dump(content | {"protocol": quick}))
+    return path
+
+
+def test_run_then_report(study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, site = tmp_path / "out", tmp_path / "site"
+    assert paretune("run", str(study_file), "--out", str(out)) == 0
+    shown = capsys.readouterr()
+    assert "mine: fixed settings." in shown.err
+    assert "[2/2] cola / lora / seed 0: matthews_correlation" in shown.err
+    assert "Settings: fixed settings" in shown.out
+    assert paretune("run", str(study_file), "--out", str(out), "--json") == 0
+    shown = capsys.readouterr()
+    assert "2 of 2 trials have a record already" in shown.err
+    assert [r["status"] for r in json.loads(shown.out)] == ["completed", "completed"]
+    assert paretune("report", str(out), "--out", str(site)) == 0
+    page = Path(capsys.readouterr().out.strip())
+    assert page == (site / "index.html").resolve()
+    tables = {f"table.{kind}" for kind in ("md", "csv", "json", "tex", "parquet")}
+    assert {"index.html", "protocol.html", "tasks", "methods", "records", *tables} <= {
+        p.name for p in site.iterdir()
+    }
+    assert "lora" in page.read_text()
+
+
+def test_a_tuned_study_runs_and_says_so_everywhere(
+    study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = yaml.safe_load(study_file.read_text())
+    study_file.write_text(yaml.safe_dump(content | {"tuning": {"trials": 2, "protocol": {"steps": 2}}}))
+    out, site = tmp_path / "out", tmp_path / "site"
+    assert paretune("run", str(study_file), "--out", str(out)) == 0
+    shown = capsys.readouterr()
+    assert "mine: tuned: 2 trials each." in shown.err
+    assert "[4/4] cola / lora: matthews_correlation" in shown.err
+    assert "[2/2] cola / lora / seed 0: matthews_correlation" in shown.err
+    assert "Settings: tuned: 2 trials each" in shown.out
+    assert paretune("run", str(study_file), "--out", str(out), "--json") == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [r["tuning"]["trials"] for r in records] == [2, 2]
+    assert len(list((out / "search").glob("*.search.json"))) == 4
+    assert paretune("report", str(out), "--out", str(site)) == 0
+    assert "; tuned: 2 trials each." in (site / "index.html").read_text()
+    assert "Tuned: 2 trials each." in (site / "table.md").read_text()
+
+
+def test_methods_and_studies_show_what_is_searched(capsys: pytest.CaptureFixture[str]) -> None:
+    assert paretune("methods") == 0
+    assert "searched: learning_rate 0.0001 to 0.01; rank 4, 8, 16" in capsys.readouterr().out
+    assert paretune("methods", "--json") == 0
+    spaces = {row["name"]: row["search_space"] for row in json.loads(capsys.readouterr().out)}
+    assert spaces["lora"] == {"learning_rate": {"low": 1e-4, "high": 1e-2}, "rank": {"values": [4, 8, 16]}}
+    assert set(spaces) == set(methods.names())
+    assert paretune("studies", "--json") == 0
+    settings = {row["name"]: row["settings"] for row in json.loads(capsys.readouterr().out)}
+    assert settings["demo"] == "fixed settings"
+    assert settings["tuned-glue"] == "tuned: 4 trials each"
+    assert settings["latency-small-batch"] is None
+
+
+def test_failed_trials_show_in_the_exit_code(
+    study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from runners.work import trial
+
+    def explode(*args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("no luck")
+
+    monkeypatch.setattr(trial.training, "fit", explode)
+    assert paretune("run", str(study_file), "--out", str(tmp_path / "out")) == 1
+    assert "failed: RuntimeError: no luck" in capsys.readouterr().err
+
+
+def test_count_matches_the_known_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert paretune("count", "embedded", "lora", "rank=8", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["base"], result["method"], result["head"]) == (22_713_216, 73_728, 770)
+    assert paretune("count", "embedded", "prefix", "length=30", "hidden=512") == 0
+    shown = capsys.readouterr().out
+    assert "2,572,544" in shown
+    assert "138,240" in shown  # kept in a checkpoint
+
+
+def test_count_reads_a_config_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(
+        json.dumps({"model_type": "roberta", "max_position_embeddings": 514, "vocab_size": 50265})
+    )
+    assert paretune("count", str(path), "lora", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["method"] == 294_912
+    assert result["head"] == 592_130
+
+
+def trained(folder: Path, **changes: Any) -> Path:
+    """A checkpoint of a LoRA on a model with three classes."""
+    torch.manual_seed(0)
+    config = models.config("embedded")
+    config.num_labels = 3
+    adapted = methods.apply(BertForSequenceClassification(config), "lora", rank=2)
+    for parameter in adapted.trained().values():
+        parameter.data.add_(0.1)
+    adapted.save(folder)
+    manifest = json.loads((folder / "paretune.json").read_text())
+    (folder / "paretune.json").write_text(json.dumps(manifest | changes))
+    return folder
+
+
+def test_export_needs_no_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = trained(tmp_path / "checkpoint")
+    assert paretune("export", str(checkpoint), "--format", "peft") == 0
+    folder = Path(capsys.readouterr().out.strip())
+    assert folder == checkpoint / "peft"
+    config = json.loads((folder / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == models.location("embedded")
+    kept, written = load_file(checkpoint / "paretune.safetensors"), load_file(folder / TENSORS)
+    assert len(kept) == len(written) == 2 * 6 * 2 + 2
+    assert torch.equal(written["base_model.model.classifier.weight"], kept["head.classifier.weight"])
+    other = tmp_path / "other"
+    arguments = ["export", str(checkpoint), "--model", "embedded", "--out", str(other), "--json"]
+    assert paretune(*arguments) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["folder"], shown["base"]) == (str(other), "embedded")
+    assert shown["bytes"] == {file.name: file.stat().st_size for file in other.iterdir()}
+    assert (other / TENSORS).read_bytes() == (folder / TENSORS).read_bytes()
+
+
+def test_export_says_what_is_wrong(
+    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = str(trained(tmp_path / "embedded"))
+    nameless = str(trained(tmp_path / "nameless", model={}))
+    strange = str(trained(tmp_path / "strange", model={"name": "embedded", "class": "pipeline"}))
+    for arguments, words in [
+        (["nowhere"], "no paretune.json"),
+        ([checkpoint, "--format", "pft"], "did you mean peft"),
+        ([checkpoint, "--model", tiny_model], "does not fit BertForSequenceClassification (bert)"),
+        (
+            [checkpoint, "--model", "roberta-base"],
+            "is a roberta, expected one for a BertForSequenceClassification",
+        ),
+        ([nameless], "give its base with --model"),
+        ([strange], "no model class 'pipeline'"),
+    ]:
+        assert paretune("export", *arguments) == 2
+        shown = capsys.readouterr()
+        assert words in shown.err
+        assert len(shown.err.strip().splitlines()) == 1
+        assert shown.out == ""
+
+
+@pytest.mark.parametrize("command", ["methods", "tasks", "studies"])
+def test_lists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paretune(command) == 0
+    shown = capsys.readouterr().out
+    assert paretune(command, "--json") == 0
+    for row in json.loads(capsys.readouterr().out):
+        assert row["name"] in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["count", "embedded", "lra"], "did you mean lora"),
+        (["count", "embedded", "lora", "rnk=8"], "did you mean rank"),
+        (["count", "embedded", "lora", "rank"], "expected KEY=VALUE"),
+        (["count", "embedded", "lora", "rank=eight"], "rank='eight'"),
+        (["count", "./nowhere", "lora"], "there is no model at './nowhere'"),
+        (["run", "dmo"], "did you mean demo"),
+        (["latency", "embedded", "--method", "lroa"], "did you mean lora"),
+        (["flops", "embedded", "--method", "lora:rnk=2"], "did you mean rank"),
+        (["flops", "embedded", "--length", "600"], "takes 512 at the most"),
+        (["latency", "embedded", "--method", "lora:rank"], "expected KEY=VALUE"),
+        (["latency", "embedded", "--batch", "one"], "received --batch 'one'"),
+        (["latency", "embedded", "--dtype", "half"], "float16"),
+        (["latency", "embedded", "--method", "prompt", "--length", "500"], "prompt leaves 492"),
+        (["latency", "embedded", "--method", "lora", "--decode", "2"], "no causal language model"),
+        (["report", "nowhere", "--out", "site"], "nowhere"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_code_two(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paretune(*arguments) == 2
+    shown = capsys.readouterr()
+    assert words in shown.err
+    assert shown.out == ""
+    assert "Traceback" not in shown.err
+    assert len(shown.err.strip().splitlines()) == 1
+
+
+def test_a_missing_data_folder_loses_nothing(
+    study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert paretune("run", str(study_file), "--out", str(out), "--data", "no-such-folder") == 2
+    assert "no-such-folder" in capsys.readouterr().err
+    assert not list(out.glob("*.json"))
+
+
+def test_a_bug_of_ours_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode() -> None:
+        raise ValueError("internal")
+
+    monkeypatch.setattr(cli, "app", explode)
+    with pytest.raises(ValueError, match="internal"):
+        cli.main()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("rank=8", ("rank", 8)),
+        ("hidden=none", ("hidden", None)),
+        ("target=query,key", ("target", "query,key")),
+    ],
+)
+def test_parse_option(text: str, expected: tuple[str, Any]) -> None:
+    assert parse_option(text) == expected
+
+
+def test_parse_option_refuses_what_has_no_key() -> None:
+    with pytest.raises(SpecError):
+        parse_option("=3")
+
+
+def test_latency_prints_keeps_and_reports(
+    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = tmp_path / "kept"
+    quick = ["--batch", "1,2", "--length", "4", "--seconds", "0.3", "--width", "0.9", "--out", str(where)]
+    assert paretune("latency", tiny_model, "--method", "lora:rank=2", *quick) == 0
+    shown = capsys.readouterr().out
+    assert "base again" in shown
+    assert "A/A: the base against itself" in shown
+    assert paretune("latency", tiny_model, "--method", "lora:rank=2", *quick, "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["batch_size"] for row in rows] == [1, 2]
+    assert len(list(where.glob("*.latency.json"))) == 2
+    assert paretune("report", str(where), "--out", str(tmp_path / "site")) == 0
+    assert capsys.readouterr().out.strip().endswith("latency.html")
+
+
+def test_a_latency_study_runs_like_any_other(
+    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = {"kind": "latency", "name": "quick", "model": tiny_model, "methods": ["lora"], "seconds": 0.3}
+    path = tmp_path / "quick.yaml"
+    path.write_text(yaml.safe_dump(study | {"cells": [{"batch": 1, "length": 4}]}))
+    assert paretune("run", str(path), "--out", str(tmp_path / "out")) == 0
+    assert "Page:" in capsys.readouterr().out
+    assert paretune("run", str(path), "--out", str(tmp_path / "out"), "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1

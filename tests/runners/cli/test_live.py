@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from reports.records.schema import Record
+from runners.cli.live import LiveTable, duration
+from runners.plan import study
+from runners.work.training import Progress
+from runners.work.trial import run_trial
+
+
+@pytest.fixture(scope="module")
+def made(tiny_model: str, glue_folder: str) -> tuple[study.Study, Record]:
+    quick: dict[str, Any] = {"steps": 2, "evaluate_every": 2, "batch_size": 4, "latency_rounds": 10}
+    content = {
+        "name": "s",
+        "title": "A title",
+        "models": [tiny_model],
+        "tasks": ["cola"],
+        "data": glue_folder,
+    }
+    parsed = study.parse_study(content | {"methods": ["head", "lora", "full"], "protocol": quick})
+    return parsed, run_trial(parsed.specs[0])
+
+
+def drawn(live: LiveTable, console: Console) -> str:
+    with console.capture() as capture:
+        console.print(live._draw())
+    return capture.get()
+
+
+def test_shows_done_running_and_waiting(made: tuple[study.Study, Record]) -> None:
+    parsed, record = made
+    console = Console(width=120, file=io.StringIO(), force_terminal=False)
+    live = LiveTable(parsed, {}, console)
+    live.started(parsed.specs[0])
+    live.finished(parsed.specs[0], record)
+    live.started(parsed.specs[1])
+    live.progress(parsed.specs[1], Progress("training", 5, 10, train_loss=0.5))
+    text = drawn(live, console)
+    assert "A title" in text
+    assert "completed" in text
+    assert "matthews_correlation" in text
+    assert "loss 0.500" in text
+    assert "waiting" in text
+    assert "1 of 3 trials" in text
+    assert "left" in text
+
+
+def test_plain_lines_without_a_terminal(made: tuple[study.Study, Record]) -> None:
+    parsed, record = made
+    stream = io.StringIO()
+    with LiveTable(parsed, {record.trial_id: record}, Console(file=stream, width=200)) as live:
+        failed = record.model_copy(update={"status": "failed", "message": "no luck [1]"})
+        live.started(parsed.specs[1])
+        live.finished(parsed.specs[1], failed)
+    assert "1 of 3 trials have a record already" in stream.getvalue()
+    assert "[2/3] cola / lora / seed 0: failed: no luck [1]" in stream.getvalue()
+
+
+def test_time_left_comes_from_this_runs_trials(made: tuple[study.Study, Record]) -> None:
+    parsed, record = made
+    live = LiveTable(parsed, {}, Console(file=io.StringIO()))
+    assert live.seconds_left() is None
+    live.finished(parsed.specs[0], record.model_copy(update={"wall_seconds": 30.0}))
+    assert live.seconds_left() == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (61, "1:01"), (3723, "1:02:03")])
+def testduration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from reports.records.schema import SearchStep
+from runners.cli.live_search import LiveSearch
+from runners.plan import study
+from runners.work.training import Progress
+
+CONTENT = {
+    "name": "s",
+    "title": "A title",
+    "tasks": ["cola"],
+    "methods": ["head", "lora", "full"],
+    "tuning": {"trials": 2},
+}
+
+
+def step(rate: float, score: float | None) -> SearchStep:
+    status = "diverged" if score is None else "completed"
+    return SearchStep(values={"learning_rate": rate}, score=score, status=status)
+
+
+@pytest.fixture
+def made() -> study.Study:
+    return study.parse_study(CONTENT)
+
+
+def test_shows_done_running_and_waiting(made: study.Study) -> None:
+    console = Console(width=140, file=io.StringIO())
+    live = LiveSearch(made, console)
+    live.told(made.searches[0], [step(0.01, 0.25), step(0.02, None)])
+    live.told(made.searches[1], [step(0.001, 0.4)])
+    live.started(made.searches[1].default)
+    live.progress(made.searches[1].default, Progress("training", 5, 10, train_loss=0.5))
+    with console.capture() as capture:
+        console.print(live._draw())
+    text = capture.get()
+    assert "A title · tuned: 2 trials each" in text
+    assert "matthews_correlation 0.250 at learning rate 0.01; 1 without a score" in text
+    assert "matthews_correlation 0.400 at learning rate 0.001" in text
+    assert "completed" in text
+    assert "1 of 2" in text
+    assert "waiting" in text
+    assert "3 of 6 trials of searches" in text
+
+
+def test_plain_lines_without_a_terminal(made: study.Study) -> None:
+    stream = io.StringIO()
+    with LiveSearch(made, Console(file=stream, width=200)) as live:
+        live.told(made.searches[0], [step(0.01, None)])
+        live.told(made.searches[0], [step(0.01, None), step(0.02, 0.5)])
+    lines = stream.getvalue().splitlines()
+    assert lines == [
+        "A title: tuned: 2 trials each.",
+        "[2/6] cola / head: matthews_correlation 0.500 at learning rate 0.02; 1 without a score (estimating)",
+    ]

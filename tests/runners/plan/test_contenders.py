@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+import methods
+from runners.plan.contenders import Choice, contenders, label, parse_contender
+from runners.plan.spec import SpecError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lora", Choice("lora", "lora", {})),
+        ("lora:rank=4", Choice("lora rank=4", "lora", {"rank": 4})),
+        (
+            "lora:rank=4,target=query+value",
+            Choice("lora rank=4 target=query+value", "lora", {"rank": 4, "target": ("query", "value")}),
+        ),
+        (
+            "prefix:length=5,hidden=none",
+            Choice("prefix length=5 hidden=None", "prefix", {"length": 5, "hidden": None}),
+        ),
+    ],
+)
+def test_reads_what_the_command_line_says(text: str, expected: Choice) -> None:
+    assert parse_contender(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("lora:", SpecError, "expected NAME or NAME:KEY=VALUE"),
+        ("lora:rank", SpecError, "expected KEY=VALUE"),
+        ("lroa", methods.MethodError, "did you mean lora"),
+        ("lora:rnk=3", methods.OptionError, "did you mean rank"),
+        ("lora:rank=0", methods.OptionError, "rank=0"),
+    ],
+)
+def test_what_is_written_wrongly_is_one_sentence(text: str, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        parse_contender(text)
+
+
+def test_by_default_all_that_changes_the_forward_pass(tiny_model: str) -> None:
+    found = {choice.method for choice in contenders(tiny_model, None)}
+    moved = {"did", "said"}  # until they are merged, every pass computes the weights anew
+    assert {"lora", "dora", "ia3", "houlsby", "lin", "pfeiffer", "prefix", "prompt"} | moved <= found
+    assert not {"full", "head", "bitfit", "top_layers"} & found
+    assert [c.label for c in contenders(tiny_model, ["lin:bottleneck=3"])] == ["lin bottleneck=3"]
+
+
+def test_labels_tell_what_was_given() -> None:
+    assert label("lora", {}) == "lora"
+    assert label("lora", {"target": ["query", "key"], "rank": 2}) == "lora target=query+key rank=2"

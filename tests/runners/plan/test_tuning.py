@@ -1,0 +1,174 @@
+"""What a study's `tuning` block means: the plan, before anything is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from methods import MethodError
+from reports.records.schema import SearchStep
+from runners.plan import study, tuning
+from runners.plan.spec import SpecError
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "tasks": ["rotten_tomatoes", "stsb"],
+    "methods": ["full", "head", "lora"],
+    "seeds": [0, 1],
+    "protocol": {"steps": 20, "batch_size": 8},
+    "tuning": {"trials": 5, "seed": 7, "protocol": {"steps": 10}},
+}
+
+
+def test_a_search_for_every_method_on_every_task() -> None:
+    made = study.parse_study(SMALL)
+    assert made.specs == ()
+    assert made.settings == "tuned: 5 trials each"
+    cells = [(search.default.task, search.default.method) for search in made.searches]
+    assert cells[:4] == [
+        ("rotten_tomatoes", "full"),
+        ("rotten_tomatoes", "head"),
+        ("rotten_tomatoes", "lora"),
+        ("stsb", "full"),
+    ]
+    assert len(cells) == 6
+    for search in made.searches:
+        assert search.default.search
+        assert (search.default.seed, search.default.protocol.steps) == (7, 10)
+        assert search.default_values.keys() == search.space.keys()
+        assert search.trial(search.default_values) == search.default
+        assert [spec.seed for spec in search.reported] == [0, 1]
+        assert all(spec.protocol.steps == 20 and not spec.search for spec in search.reported)
+
+
+def test_a_search_may_train_for_a_share_of_each_task_s_steps() -> None:
+    asked = {"tuning": {"trials": 5, "steps_share": 0.5, "protocol": {"evaluate_every": 3}}}
+    searches = study.parse_study(SMALL | asked | {"tasks": ["stsb", {"mrpc": {"steps": 31}}]}).searches
+    assert {(s.default.task, s.default.protocol.steps) for s in searches} == {("stsb", 10), ("mrpc", 16)}
+    assert searches[0].protocol == {"evaluate_every": 3, "steps": 10}
+    same = study.parse_study(
+        SMALL | {"tuning": {"trials": 5, "protocol": {"evaluate_every": 3, "steps": 10}}}
+    )
+    assert searches[0].default.trial_id == next(
+        s.default.trial_id for s in same.searches if s.default.task == "stsb"
+    )
+    (epochs,) = study.parse_study(
+        SMALL | asked | {"tasks": ["stsb"], "methods": ["lora"], "protocol": {"epochs": 3}}
+    ).searches
+    assert (epochs.default.protocol.steps, epochs.default.protocol.epochs) == (None, 1.5)
+    assert epochs.reported[0].protocol.epochs == 3
+
+
+def test_without_tuning_settings_are_fixed() -> None:
+    made = study.parse_study({key: value for key, value in SMALL.items() if key != "tuning"})
+    assert made.settings == "fixed settings"
+    assert made.searches == ()
+    assert len(made.specs) == 12
+
+
+def test_a_setting_goes_where_it_belongs() -> None:
+    lora = study.parse_study(SMALL).searches[2]
+    assert lora.default_values == {"learning_rate": 1e-3, "rank": 8}
+    values = {"learning_rate": 0.005, "rank": 4}
+    tried = lora.trial(values)
+    assert (tried.protocol.learning_rate, tried.options["rank"]) == (0.005, 4)
+    assert tried.options["alpha"] == lora.default.options["alpha"]
+    assert [(s.protocol.learning_rate, s.options["rank"], s.seed) for s in lora.best(values)] == [
+        (0.005, 4, 0),
+        (0.005, 4, 1),
+    ]
+
+
+def test_what_the_study_states_is_not_searched() -> None:
+    stated = [{"lora": {"rank": 5}}, {"method": "prefix", "protocol": {"learning_rate": 0.003}}]
+    lora, prefix = study.parse_study(SMALL | {"tasks": ["stsb"], "methods": stated}).searches
+    assert set(lora.space) == {"learning_rate"}
+    assert lora.default.options["rank"] == 5
+    assert set(prefix.space) == {"length"}
+    assert prefix.default.protocol.learning_rate == 0.003
+
+
+def test_trials_come_seed_by_seed_and_each_once() -> None:
+    twice = [{"lora": {"rank": 8}}, "lora", "head"]
+    with pytest.raises(SpecError, match="twice"):  # the same trial at the default setting
+        study.parse_study(SMALL | {"methods": twice})
+    searches = study.parse_study(SMALL | {"methods": [{"lora": {"rank": 4}}, "lora", "head"]}).searches
+    values = [search.default_values for search in searches]
+    order = [(s.task, s.seed, s.method, s.options.get("rank")) for s in tuning.in_order(searches, values)]
+    assert order[:4] == [
+        ("rotten_tomatoes", 0, "lora", 4),
+        ("rotten_tomatoes", 0, "lora", 8),
+        ("rotten_tomatoes", 0, "head", None),
+        ("rotten_tomatoes", 1, "lora", 4),
+    ]
+    assert len(order) == 12
+    values[1] = {"learning_rate": values[0]["learning_rate"], "rank": 4}
+    assert len(tuning.in_order(searches, values)) == 10  # both searches found the same: one trial a seed
+
+
+def test_the_best_is_the_earliest_among_equals_and_never_one_without_a_score() -> None:
+    def steps(*scores: float | None) -> list[SearchStep]:
+        return [
+            SearchStep(
+                values={"learning_rate": i}, score=s, status="completed" if s is not None else "diverged"
+            )
+            for i, s in enumerate(scores)
+        ]
+
+    search = study.parse_study(SMALL).searches[0]
+
+    def chosen(*scores: float | None) -> int | None:
+        best = search.best_of(steps(*scores))
+        return None if best is None else best.values["learning_rate"]
+
+    assert chosen(0.5, 0.7, 0.7) == 1
+    assert chosen(None, -0.2, -0.3) == 1
+    assert chosen(0.0, None) == 0
+    assert chosen(None, None) is None
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        ({}, "trials is missing"),
+        ({6: 1}, "no option 6"),
+        (6, "expected a mapping"),
+        ([6], "expected a mapping"),
+        ({"trials": 1}, "trials=1 is not valid"),
+        ({"trials": "many"}, "trials='many' is not valid"),
+        ({"trial": 6}, "did you mean trials"),
+        ({"trials": 6, "seed": -1}, "seed=-1 is not valid"),
+        ({"trials": 6, "seed": 1}, "seed=1 is one of the study's seeds"),
+        ({"trials": 6, "protocol": {"stps": 1}}, "did you mean steps"),
+        ({"trials": 6, "protocol": {"steps": 0}}, "steps=0 is not valid"),
+        ({"trials": 6, "protocol": {"learning_rate": 0.1}}, "learning_rate, which is what is searched"),
+        ({"trials": 6, "protocol": 4}, "protocol=4 is not valid"),
+        ({"trials": 6, "steps_share": 0}, "steps_share=0 is not valid"),
+        ({"trials": 6, "steps_share": 1.5}, "steps_share=1.5 is not valid"),
+        ({"trials": 6, "steps_share": 0.5, "protocol": {"steps": 4}}, "steps_share and steps both say how"),
+        ({"trials": 6, "steps_share": 0.5, "protocol": {"epochs": 4}}, "steps_share and epochs both say"),
+    ],
+)
+def test_bad_blocks_are_one_sentence(block: Any, words: str) -> None:
+    with pytest.raises(SpecError, match=words) as caught:
+        study.parse_study(SMALL | {"tuning": block})
+    assert "\n" not in str(caught.value)
+
+
+def test_every_method_gets_the_same_budget() -> None:
+    longer = ["full", {"method": "lora", "protocol": {"steps": 30}}]
+    with pytest.raises(SpecError, match=r"lora and full train on different numbers of examples .*expected"):
+        study.parse_study(SMALL | {"methods": longer})
+    with pytest.raises(SpecError, match="different numbers"):
+        study.parse_study(SMALL | {"methods": ["full", {"method": "lora", "protocol": {"batch_size": 4}}]})
+    study.parse_study(
+        SMALL | {"tasks": [{"stsb": {"steps": 30}}, {"stsb": {"steps": 40}}]}
+    )  # tasks may differ
+
+
+def test_a_study_that_leaves_nothing_to_search_is_refused() -> None:
+    with pytest.raises(SpecError, match="states all that could be searched of full, learning_rate among it"):
+        study.parse_study(SMALL | {"protocol": {"learning_rate": 0.001}})
+    with pytest.raises(MethodError, match="rank"):
+        study.parse_study(SMALL | {"methods": [{"lora": {"rank": 0}}]})

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from runners import models
+from runners.work import batches
+
+LENGTHS = np.random.default_rng(0).integers(3, 80, size=1000).tolist()
+
+
+def test_an_epoch_holds_every_row_once_but_the_rest() -> None:
+    made = list(batches.LengthGroupedBatches(LENGTHS, 32, 31, seed=0))
+    assert len(made) == 31
+    assert {len(batch) for batch in made} == {32}
+    assert max(Counter(i for batch in made for i in batch).values()) == 1
+
+
+def test_goes_on_for_as_many_epochs_as_needed() -> None:
+    made = list(batches.LengthGroupedBatches(LENGTHS, 32, 70, seed=0))
+    assert len(made) == 70
+    assert made[:31] != made[31:62]
+    counts = Counter(i for batch in made for i in batch)
+    assert max(counts.values()) <= 3
+    assert len(counts) > 995  # each epoch leaves 8 other rows out
+
+
+def test_fewer_rows_than_a_batch() -> None:
+    made = list(batches.LengthGroupedBatches([5, 6, 7], 32, 4, seed=0))
+    assert [sorted(batch) for batch in made] == [[0, 1, 2]] * 4
+
+
+def test_the_seed_decides_the_order() -> None:
+    def order(seed: int) -> list[list[int]]:
+        return list(batches.LengthGroupedBatches(LENGTHS, 16, 40, seed=seed))
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+
+
+def test_batches_waste_little_and_their_order_is_not_by_length() -> None:
+    made = list(batches.LengthGroupedBatches(LENGTHS, 32, 31, seed=0))
+    longest = [max(LENGTHS[i] for i in batch) for batch in made]
+    waste = 1 - sum(LENGTHS[i] for batch in made for i in batch) / sum(32 * top for top in longest)
+    assert waste < 0.15  # random batches of these lengths waste about 0.48
+    assert longest != sorted(longest)
+    assert longest != sorted(longest, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "examples", "expected"), [(1, 7251, 226), (0.5, 7251, 113), (3, 10, 3), (0.001, 10, 1)]
+)
+def test_steps_of(epochs: float, examples: int, expected: int) -> None:
+    assert batches.steps_of(epochs, examples, 32) == expected
+
+
+def test_encoding_keeps_labels_and_cuts_length(glue_folder: str) -> None:
+    full = batches.encode("embedded", "stsb", glue_folder, "train", max_length=64)
+    cut = batches.encode("embedded", "stsb", glue_folder, "train", max_length=10)
+    assert max(cut.lengths) == 10 < max(full.lengths)
+    assert np.array_equal(cut.labels(), full.labels())
+    assert full.rows[0].keys() == {"input_ids", "token_type_ids", "attention_mask", "labels"}
+    assert set(full.rows[0]["token_type_ids"]) == {0, 1}
+
+
+def test_collator_pads_to_the_longest_row() -> None:
+    tokenizer = models.tokenizer("embedded")
+    rows = [{"input_ids": [101, 102], "labels": 1}, {"input_ids": [101, 7, 8, 102], "labels": 0}]
+    batch = batches.Collator(tokenizer)(rows)
+    assert batch["input_ids"].tolist() == [[101, 102, 0, 0], [101, 7, 8, 102]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 0, 0], [1, 1, 1, 1]]
+    assert batch["labels"].dtype == torch.int64
+    assert batches.Collator(tokenizer)([{"input_ids": [1], "labels": 2.5}])["labels"].dtype == torch.float32
+
+
+def test_scoring_sees_every_row_once_longest_first(glue_folder: str) -> None:
+    split = batches.encode("embedded", "cola", glue_folder, "report", max_length=64)
+    loader = batches.scoring_loader(split, models.tokenizer("embedded"), 7)
+    widths = [batch["input_ids"].shape[1] for batch in loader]
+    labels = [label for batch in loader for label in batch["labels"].tolist()]
+    assert widths == sorted(widths, reverse=True)
+    assert Counter(labels) == Counter(split.labels().tolist())

@@ -1,0 +1,95 @@
+"""What is published is whole, clean, and what the documents show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reports import markdown_scores, markdown_table, read_latencies, read_records
+from reports.records.store import read_searches
+from reports.stats.intrinsic import curves
+from reports.tables.claims import claims_markdown
+from runners.plan import study
+from runners.plan.intrinsic import parse_intrinsic_study
+from runners.work import claims
+
+ROOT = Path(__file__).parents[1]
+
+
+def boards(kind: str) -> list[Path]:
+    """The folders of published records, by the kind of their study."""
+    found = sorted((ROOT / "reports" / "leaderboards").iterdir())
+    return [board for board in found if study.content(board.name).get("kind", "trials") == kind]
+
+
+@pytest.mark.parametrize("board", boards("latency"), ids=lambda path: path.name)
+def test_published_comparisons_are_of_their_study_and_clean(board: Path) -> None:
+    cells = study.content(board.name)["cells"]
+    for record in read_latencies(board):
+        assert {"batch": record.batch_size, "length": record.sequence_length} in cells
+        assert record.study == board.name
+        assert record.environment.tree_clean, "published records come from a clean tree"
+
+
+@pytest.mark.parametrize("board", boards("trials"), ids=lambda path: path.name)
+def test_published_records_are_whole_and_clean(board: Path) -> None:
+    """A long study may be published task by task, but of a task with all its trials."""
+    records = read_records(board)
+    built_in = study.read_study(board.name)
+    done = {record.spec["task"] for record in records}
+    specs, tried = [spec for spec in built_in.specs if spec.task in done], set()
+    for planned in built_in.searches:
+        key = planned.default.task, planned.default.method
+        if key[0] not in done:
+            continue
+        own = [r.tuning for r in records if (r.spec["task"], r.spec["method"]) == key and r.tuning]
+        assert all(tuning == own[0] for tuning in own)
+        specs += planned.best(own[0].chosen)
+        tried |= {planned.trial(step.values).trial_id for step in own[0].history}
+    assert {record.trial_id for record in records} == {spec.trial_id for spec in specs}
+    assert {record.trial_id for record in read_searches(board)} == tried
+    for record in records:
+        assert (record.tuning is not None) == bool(built_in.searches)
+        assert record.status == "completed"
+        assert record.environment.tree_clean, "published records come from a clean tree"
+
+
+@pytest.mark.parametrize("board", boards("intrinsic"), ids=lambda path: path.name)
+def test_published_searches_are_of_their_study_and_clean(board: Path) -> None:
+    """A search decides which trials it needs, so nothing but their being of it can be asked."""
+    records = read_records(board)
+    trials = {
+        spec.trial_id
+        for search in parse_intrinsic_study(study.content(board.name)).searches
+        for specs in (search.references, *(specs for rates in search.inside.values() for specs in rates))
+        for spec in specs
+    }
+    assert {record.trial_id for record in records} <= trials
+    assert {curve.task for curve in curves(records)} == {record.spec["task"] for record in records}
+    for record in records:
+        assert record.status == "completed"
+        assert record.environment.tree_clean, "published records come from a clean tree"
+
+
+@pytest.mark.parametrize(
+    "folder", sorted((ROOT / "reports" / "imported").glob("*/")), ids=lambda path: path.name
+)
+def test_imported_records_are_of_another_suite(folder: Path) -> None:
+    for record in read_records(folder):
+        assert record.suite is not None
+        assert record.tuning is None
+
+
+def test_the_readme_shows_the_published_tables() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    board = ROOT / "reports" / "leaderboards"
+    assert markdown_table(read_records(board / "rotten-tomatoes")).strip() in readme
+    tuned = read_records([board / "tuned-reviews", board / "tuned-glue"])
+    assert markdown_scores(tuned).strip() in readme
+
+
+def test_the_documents_show_the_published_verdicts() -> None:
+    board = ROOT / "reports" / "leaderboards"
+    judged, _, _ = claims.sort_out(read_records(board), read_latencies(board), {})
+    assert claims_markdown(judged).strip() in (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
