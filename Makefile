@@ -64,7 +64,7 @@ matrix: $(VENV)/.installed-dev ## Test every method on every architecture; write
 	$(BIN)/python tests/matrix_page.py build/methods.xml
 
 constraints: ## Pin what is installed now.
-	@(sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//') > constraints.new
+	@(sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu//') > constraints.new
 	@mv constraints.new constraints.txt
 
 clean: ## Remove the virtual environment and what tools left behind.
