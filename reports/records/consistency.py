@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from reports.errors import RecordError
+from reports.records.answers import unpacked
 from reports.records.bounds import step
 from reports.records.checks import RANGES
 from reports.records.identity import identity, is_search, spec_hash
+from reports.records.metrics import METRICS
 from reports.records.schema import Latency, Record, Scores, TaskInfo, Tuning
 
+ROUNDING: Final = 1e-4  # of a correlation of float32 numbers
 RELATIVE: Final = 1e-6  # between a number and what it is computed from
 SLACK_SECONDS: Final = 0.01
 NEEDED_PACKAGES: Final = ("torch", "transformers")
@@ -27,6 +32,7 @@ def arithmetic_faults(record: Record) -> Iterator[str]:
     yield from _count_faults(record)
     yield from _training_faults(record)
     yield from _score_faults(record)
+    yield from _answer_faults(record)
     yield from _memory_faults(record)
     if record.latency:
         yield from _latency_faults(record.latency)
@@ -151,6 +157,29 @@ def _curve_faults(record: Record, task: TaskInfo, scores: Scores) -> Iterator[st
     best = max((sign * value for value in values.values() if value is not None), default=None)
     if best is not None and (chosen is None or sign * chosen < best):
         yield f"$.scores.best_step is {scores.best_step}, but $.curve has a better point: {sign * best:g}"
+
+
+def _answer_faults(record: Record) -> Iterator[str]:
+    """The answers are those of the reported split, and give its scores."""
+    answers, scores, task = record.answers, record.scores, record.task
+    if answers is None:
+        return
+    if scores is None or task is None or is_search(record) or record.suite is not None:
+        yield "$.answers are there, but the trial has no score on the reported split of ours"
+        return
+    if answers.count != task.sizes.report:
+        yield f"$.answers.count is {answers.count}, but $.task.sizes.report is {task.sizes.report}"
+    try:
+        predicted, references = unpacked(answers)
+    except RecordError as error:
+        yield f"$.answers: {error}"
+        return
+    for name, said in scores.report.items():
+        if name not in METRICS or (name == "matthews_correlation" and answers.labels != 2):
+            continue
+        found = METRICS[name](predicted, references)
+        if (said is None) != math.isnan(found) or (said is not None and not abs(found - said) <= ROUNDING):
+            yield f"{step('$.scores.report', name)} is {said}, but $.answers give {found:.6g}"
 
 
 def _memory_faults(record: Record) -> Iterator[str]:

@@ -119,6 +119,7 @@ def _converted(data: Mapping[str, Any], digest: str) -> dict[str, Any]:
         "task": _task(spec["task"], sources),
         "parameters": _parameters(info, tuned is None),
         "scores": _scores(points) if status == "completed" else None,
+        "answers": None,
         "curve": _curve(points),
         "training": training,
         "memory": _memory(info, config),

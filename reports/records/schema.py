@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 Status = Literal["completed", "diverged", "out_of_memory", "failed"]
 
@@ -94,6 +94,15 @@ class Scores(Part):
         description="what always predicting the training majority (or mean) gives on the reported split"
     )
     best_step: int = Field(ge=0, description="the optimiser step whose weights were scored")
+
+
+class Answers(Part):
+    """What the model answered to every example of the reported split; see ``answers.py`` for the packing."""
+
+    count: int = Field(ge=1, le=10_000_000)
+    labels: int | None = Field(ge=2, le=65_536, description="number of classes; null for a regression")
+    predicted: str = Field(max_length=64_000_000, description="base64, in the order of the split")
+    references: str = Field(max_length=64_000_000, description="the right answers, packed alike")
 
 
 class Training(Part):
@@ -256,7 +265,7 @@ class Record(Part):
     `scores.majority` are empty, and no cost is measured after training.
     """
 
-    schema_version: Literal[3] = SCHEMA_VERSION
+    schema_version: Literal[4] = SCHEMA_VERSION
     trial_id: str = Field(description="content hash of `spec`")
     study: str
     spec: dict[str, Any] = Field(description="the resolved TrialSpec: model, task, method, options, seed ...")
@@ -266,6 +275,9 @@ class Record(Part):
     task: TaskInfo | None
     parameters: Parameters | None
     scores: Scores | None
+    answers: Answers | None = Field(
+        description="null in records of schema 1 to 3, of a search, and of other suites"
+    )
     curve: tuple[CurvePoint, ...]
     training: Training | None
     memory: Memory | None

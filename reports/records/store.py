@@ -53,7 +53,12 @@ def _from_2(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "tuning": None}
 
 
-UPGRADES: Mapping[int, Upgrade] = {1: _from_1, 2: _from_2}
+def _from_3(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 4 added the answers to every example; before, the scores alone were kept."""
+    return {**data, "answers": None}
+
+
+UPGRADES: Mapping[int, Upgrade] = {1: _from_1, 2: _from_2, 3: _from_3}
 """`UPGRADES[n]` turns a record of version n into version n + 1. Version 1 is the first."""
 
 

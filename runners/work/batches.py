@@ -144,14 +144,18 @@ def scoring_loader(
     split: Encoded, tokenizer: PreTrainedTokenizerBase, batch_size: int = SCORING_BATCH
 ) -> Any:
     """Every row once, longest first: metrics do not depend on the order, padding does."""
-    longest_first = sorted(range(len(split)), key=lambda i: -split.lengths[i])
-    return DataLoader(split, batch_size=batch_size, sampler=longest_first, collate_fn=Collator(tokenizer))  # type: ignore[arg-type]
+    options: dict[str, Any] = {"sampler": longest_first(split), "collate_fn": Collator(tokenizer)}
+    return DataLoader(split, batch_size=batch_size, **options)  # type: ignore[arg-type]
+
+
+def longest_first(split: Encoded) -> list[int]:
+    """The rows by falling length; of equal ones the first comes first."""
+    return sorted(range(len(split)), key=lambda i: -split.lengths[i])
 
 
 def longest(split: Encoded, tokenizer: PreTrainedTokenizerBase, size: int) -> Batch:
     """The longest rows of a split as one batch: what a training step has to fit."""
-    rows = sorted(range(len(split)), key=lambda i: -split.lengths[i])[:size]
-    return Collator(tokenizer)([split[i] for i in rows])
+    return Collator(tokenizer)([split[i] for i in longest_first(split)[:size]])
 
 
 def one_input(split: Encoded, length: int) -> Batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from accelerate import Accelerator
 from torch import nn
 
 import tasks
+from reports.records.answers import packed
+from reports.records.schema import Answers
 from runners.plan.spec import TrialSpec
 from runners.work import batches
 from runners.work.batches import Encoded
@@ -19,9 +22,11 @@ from tasks.spec import TaskSpec
 Score = dict[str, float | None]
 """Metric values by name; None where a metric is undefined."""
 
+Values = np.ndarray
 
-def score(accelerator: Accelerator, model: nn.Module, loader: Any, task: TaskSpec) -> Score:
-    """Metric values of the model on a split."""
+
+def predict(accelerator: Accelerator, model: nn.Module, loader: Any, task: TaskSpec) -> tuple[Values, Values]:
+    """What the model answers to every row of a loader, and the references; in the loader's order."""
     model.eval()
     predictions, references = [], []
     with torch.inference_mode():
@@ -32,8 +37,22 @@ def score(accelerator: Accelerator, model: nn.Module, loader: Any, task: TaskSpe
             together = accelerator.gather_for_metrics((chosen, labels))
             predictions.append(together[0].cpu().numpy())
             references.append(together[1].cpu().numpy())
-    values = tasks.score(task, np.concatenate(predictions), np.concatenate(references))
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return np.concatenate(predictions), np.concatenate(references)
+
+
+def score(accelerator: Accelerator, model: nn.Module, loader: Any, task: TaskSpec) -> Score:
+    """Metric values of the model on a split."""
+    return _known(tasks.score(task, *predict(accelerator, model, loader, task)))
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What the reported split says of a trained model."""
+
+    score: Score
+    majority: Score
+    """Of always giving the training split's majority answer."""
+    answers: Answers
 
 
 def report(
@@ -43,13 +62,18 @@ def report(
     model: nn.Module,
     train: Encoded,
     reported: Encoded,
-) -> tuple[Score, Score]:
-    """Score the reported split, once.
-
-    Returns:
-        the model's score, and that of always giving the training split's majority answer.
-    """
+) -> Reported:
+    """Score the reported split, once."""
     loader = accelerator.prepare(batches.scoring_loader(reported, batches.tokenizer(spec.model)))
-    majority = tasks.majority(task, train.labels(), reported.labels())
-    floor = {name: value if math.isfinite(value) else None for name, value in majority.items()}
-    return score(accelerator, model, loader, task), floor
+    predicted, references = predict(accelerator, model, loader, task)
+    order = np.argsort(batches.longest_first(reported))
+    labels = None if task.problem_type == "regression" else task.num_labels
+    return Reported(
+        score=_known(tasks.score(task, predicted, references)),
+        majority=_known(tasks.majority(task, train.labels(), reported.labels())),
+        answers=packed(predicted[order], references[order], labels),
+    )
+
+
+def _known(values: dict[str, float]) -> Score:
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}

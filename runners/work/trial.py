@@ -16,6 +16,7 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from reports.records.schema import (
+    Answers,
     CurvePoint,
     Memory,
     ModelInfo,
@@ -73,6 +74,7 @@ def run_trial(spec: TrialSpec, *, study: str = "", watch: Watch | None = None) -
         task=parts.task,
         parameters=parts.parameters,
         scores=parts.scores,
+        answers=parts.answers,
         curve=parts.curve,
         training=parts.training,
         memory=parts.memory,
@@ -95,6 +97,7 @@ class _Parts:
     task: TaskInfo | None = None
     parameters: Parameters | None = None
     scores: Scores | None = None
+    answers: Answers | None = None
     curve: tuple[CurvePoint, ...] = ()
     training: Training | None = None
     memory: Memory | None = None
@@ -132,8 +135,11 @@ def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch)
 
     watch(Progress("scoring", fitted.steps, fitted.steps))
     reported = loading.reported(spec, adapted)
-    report, majority = scoring.report(spec, task, accelerator, model, splits.train, reported)
-    parts.scores = Scores(selection=fitted.best, report=report, majority=majority, best_step=fitted.best_step)
+    found = scoring.report(spec, task, accelerator, model, splits.train, reported)
+    parts.answers = found.answers
+    parts.scores = Scores(
+        selection=fitted.best, report=found.score, majority=found.majority, best_step=fitted.best_step
+    )
     if protocol.score_only:
         return
 

@@ -99,7 +99,7 @@ def build_record(
         }
 
     data = {
-        "schema_version": 3,
+        "schema_version": 4,
         "trial_id": hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest(),
         "study": study,
         "spec": spec,
@@ -134,6 +134,7 @@ def build_record(
         }
         if done
         else None,
+        "answers": None,
         "curve": [{"step": 60, "train_loss": 0.61, "selection": {metric: score}}] if done else [],
         "training": {
             "steps": 240,

@@ -1,0 +1,106 @@
+"""Metrics of answers: the value, and how much each example has to do with it.
+
+The influence of an example is the derivative of the metric when that example weighs more (the infinitesimal
+jackknife, Jaeckel 1972; Efron 1982, The Jackknife, chapter 6). To first order the metric on another sample of
+examples is its value here plus the mean of their influences, so its variance over samples of N examples is the
+variance of the influences over N, and a difference of two models has the difference of their influences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Values = NDArray[np.float64]
+Metric = Callable[[Values, Values], float]
+"""From predictions and references, each (n,), to the value; nan where it does not exist."""
+
+
+def accuracy(predicted: Values, references: Values) -> float:
+    """The share of right answers."""
+    return float(np.mean(predicted == references))
+
+
+def f1(predicted: Values, references: Values) -> float:
+    """The harmonic mean of precision and recall of label 1; 0 where label 1 is never right."""
+    hits = np.sum((predicted == 1) & (references == 1))
+    total = np.sum(predicted == 1) + np.sum(references == 1)
+    return float(2 * hits / total) if hits else 0.0
+
+
+def matthews_correlation(predicted: Values, references: Values) -> float:
+    """The correlation of two binary variables; 0 where either is constant."""
+    return _correlation(predicted, references, constant=0.0)
+
+
+def pearson(predicted: Values, references: Values) -> float:
+    """The linear correlation."""
+    return _correlation(predicted, references, constant=np.nan)
+
+
+def spearman(predicted: Values, references: Values) -> float:
+    """The linear correlation of the ranks."""
+    return _correlation(stats.rankdata(predicted), stats.rankdata(references), constant=np.nan)
+
+
+METRICS: dict[str, Metric] = {
+    metric.__name__: metric for metric in (accuracy, f1, matthews_correlation, pearson, spearman)
+}
+"""By the name that tasks give it."""
+
+
+def influence(name: str, predicted: Values, references: Values) -> Values | None:
+    """The influence of every example on a metric, (n,), with mean 0; None for a metric that is not here.
+
+    Of a metric that does not exist on these answers, or is constant around them, it is 0.
+    """
+    if name == "accuracy":
+        found = (predicted == references).astype(float)
+    elif name == "f1":
+        found = _of_f1(predicted, references)
+    elif name in ("matthews_correlation", "pearson"):
+        found = _of_correlation(predicted, references)
+    elif name == "spearman":
+        found = _of_correlation(stats.rankdata(predicted), stats.rankdata(references))
+    else:
+        return None
+    return found - found.mean()
+
+
+def best_constant(name: str, references: Values, labels: int | None) -> float | None:
+    """The best score that one answer to every example can have; None for a metric that is not here.
+
+    A constant has no correlation, which counts as 0.
+    """
+    if name not in METRICS:
+        return None
+    if labels is None or name in ("matthews_correlation", "pearson", "spearman"):
+        return 0.0
+    return max(METRICS[name](np.full_like(references, label), references) for label in range(labels))
+
+
+def _correlation(x: Values, y: Values, *, constant: float) -> float:
+    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return constant
+    return float(np.corrcoef(x, y)[0, 1])
+
+
+def _of_correlation(x: Values, y: Values) -> Values:
+    """z_x z_y - r (z_x^2 + z_y^2) / 2 (Devlin, Gnanadesikan and Kettenring 1975, Biometrika 62, 531)."""
+    r = _correlation(x, y, constant=np.nan)
+    if np.isnan(r):
+        return np.zeros(len(x))
+    z, w = ((v - v.mean()) / v.std() for v in (x, y))
+    return z * w - r * (z**2 + w**2) / 2
+
+
+def _of_f1(predicted: Values, references: Values) -> Values:
+    """The derivative of 2 h / t: (2 [hit] - F1 ([predicted] + [is])) n / t."""
+    said, true = (predicted == 1).astype(float), (references == 1).astype(float)
+    total = said.sum() + true.sum()
+    if total == 0:
+        return np.zeros(len(predicted))
+    return (2 * said * true - f1(predicted, references) * (said + true)) * len(predicted) / total
