@@ -14,8 +14,8 @@ from reports.site.build import build_site
 from reports.site.parts.catalogue import Catalogue
 from reports.stats.estimate import mean_interval
 from reports.stats.grid import Grid, make_grid
-from reports.stats.paired import paired_verdicts
 from reports.stats.pareto import pareto_front
+from reports.stats.verdict import verdicts
 from reports.tables.comparison import compare, trials
 from reports.tables.formats import csv_table
 from reports.tables.markdown import markdown_scores, markdown_table
@@ -33,12 +33,12 @@ __all__ = [
     "markdown_scores",
     "markdown_table",
     "mean_interval",
-    "paired_verdicts",
     "pareto_front",
     "read_latencies",
     "read_record",
     "read_records",
     "trials",
+    "verdicts",
     "write_latency",
     "write_record",
 ]

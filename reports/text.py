@@ -37,6 +37,34 @@ class Spread(Protocol):
         """The standard deviation."""
 
 
+class Risk(Protocol):
+    """How many runs learned nothing."""
+
+    @property
+    def seeds(self) -> int:
+        """Runs."""
+
+    @property
+    def lost(self) -> int | None:
+        """Those that learned nothing."""
+
+
+class Scored(Protocol):
+    """A row with a score."""
+
+    @property
+    def score(self) -> Spread:
+        """Over all seeds."""
+
+    @property
+    def learned(self) -> Spread | None:
+        """Over those that learned, where some did not."""
+
+    @property
+    def risk(self) -> Risk:
+        """How many did not."""
+
+
 class Ratio(Protocol):
     """A time relative to another, and its interval."""
 
@@ -55,6 +83,8 @@ class Ratio(Protocol):
 
 MISSING = "–"
 MINUTE, HOUR = 60, 3600
+MOST_TOLD = 3
+"""Odd letters of a name whose code points are told."""
 
 
 def clean(text: object, limit: int = 200) -> str:
@@ -65,6 +95,23 @@ def clean(text: object, limit: int = 200) -> str:
         kept = "".join(char for char in kept if unicodedata.category(char) not in ("Cf", "Cs"))
     line = " ".join(kept.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def name(foreign: object, limit: int = 200) -> str:
+    """A foreign name on one line, with the code points of letters that could pass for others.
+
+    `lora` in which the o is Cyrillic is `lоra (U+043E)`; ASCII and Latin letters with an accent are as they
+    seem.
+    """
+    shown = clean(foreign, limit)
+    odd = dict.fromkeys(char for char in shown if not _plain(char))
+    told = [f"U+{ord(char):04X}" for char in odd][:MOST_TOLD]
+    return f"{shown} ({', '.join(told)}{' …' if len(odd) > MOST_TOLD else ''})" if odd else shown
+
+
+def _plain(char: str) -> bool:
+    base = unicodedata.normalize("NFD", char)[0]
+    return char.isascii() or char == "…" or (base.isascii() and base.isalpha())
 
 
 def count(value: int | None) -> str:
@@ -101,6 +148,23 @@ def spread(value: Spread) -> str:
     if value.interval is not None:
         return f"{score(value.mean)} ({score_range(value.interval)})"
     return score(value.mean) + (f" ± {value.sd:.3f}" if value.sd is not None else "")
+
+
+def outcome(row: Scored) -> str:
+    """A row's score; where seeds learned nothing how many, and what the others scored.
+
+    `0.601; 2 of 9 runs learned nothing, the others 0.743 (0.700–0.786)`.
+    """
+    lost = learned_nothing(row.risk)
+    if not lost:
+        return spread(row.score)
+    others = f", the others {spread(row.learned)}" if row.learned else ""
+    return f"{score(row.score.mean)}; {lost}{others}"
+
+
+def learned_nothing(risk: Risk) -> str:
+    """`2 of 9 runs learned nothing`, empty where all learned or where that is unknown."""
+    return f"{risk.lost} of {plural(risk.seeds, 'run')} learned nothing" if risk.lost else ""
 
 
 def estimate(value: Estimate | None, decimals: int = 2) -> str:
@@ -173,7 +237,7 @@ def listing(items: list[str]) -> str:
 
 def measured(model: str, suite: str | None) -> str:
     """A model, and which suite measured it where that is not Paretune."""
-    return f"{model}, measured by {suite}" if suite else model
+    return f"{name(model)}, measured by {name(suite)}" if suite else name(model)
 
 
 def plural(number: int | None, noun: str) -> str:

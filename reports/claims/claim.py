@@ -16,7 +16,8 @@ from reports.claims.select import Pool
 from reports.errors import RecordError
 from reports.records.latency_schema import LatencyRecord
 from reports.records.schema import Record
-from reports.stats.paired import ALPHA, holm, p_value
+from reports.stats.flips import holm, p_value
+from reports.stats.verdict import ALPHA
 
 TrialRule = contrast.Rule | trend.Rule | transfer.Rule | spread.Rule | reach.Rule
 Rule = Annotated[TrialRule | latency.Rule, Field(discriminator="kind")]

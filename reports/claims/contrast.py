@@ -14,7 +14,7 @@ from reports.claims.finding import Finding, Plot, Point, undecided
 from reports.claims.region import Region
 from reports.claims.select import SCORES, Key, Pool, Term, Where, check_expression
 from reports.stats.estimate import mean_interval, stratified_mean
-from reports.stats.paired import sign_flip_test
+from reports.stats.flips import sign_flip_test
 
 LEAST_REFERENCE = 0.05
 """A mean below which nothing is divided by it: a share of what is almost nothing says nothing."""
@@ -22,6 +22,8 @@ LEAST_REFERENCE = 0.05
 
 class Rule(Region):
     """Σ weight · measure over the groups, computed for each seed; its t interval over seeds decides.
+
+    Scores that are the same with every seed give no interval, and so no verdict; bytes and counts do.
 
     With several tasks the sum is made within each task and averaged over them (``stratified_mean``). With
     ``across_tasks`` the groups are on different tasks, and share the seed only.
@@ -65,7 +67,7 @@ def evaluate(rule: Rule, pool: Pool) -> Finding:
     count = len({record.trial_id for records in groups for record in records})
     if not strata:
         return undecided(f"{rule.what}: the groups share no seed.", count, plot)
-    estimate = stratified_mean(strata)
+    estimate = stratified_mean(strata, exact=rule.measure not in SCORES)
     verdict = rule.decide(estimate)
     p = None
     if rule.decided_by == "permutation":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from typing import Literal
 
@@ -12,7 +11,8 @@ from reports.claims.finding import Finding, Plot, undecided
 from reports.claims.region import Region, number
 from reports.claims.select import SCORES, Pool, Where, check_expression, told
 from reports.claims.trend import by_value, curve
-from reports.stats.estimate import Estimate, Interval, mean_interval, stratified_mean
+from reports.stats.estimate import Estimate, mean_interval
+from reports.stats.reach import shortfall, smallest
 
 
 class Rule(Region):
@@ -56,11 +56,11 @@ def evaluate(rule: Rule, pool: Pool) -> Finding:
         return undecided(f"{rule.what}: no trial of {absent} has been measured.", count, plot)
     gaps: dict[float, Estimate] = {}
     for x, records in at.items():
-        by_task: dict[str, list[float]] = defaultdict(list)
+        by_task: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for key, value in pool.values(records, rule.measure).items():
             if key in reference:
-                by_task[key[0]].append(value - rule.share * reference[key])
-        gaps[x] = stratified_mean(list(by_task.values()))
+                by_task[key[0]].append((value, reference[key]))
+        gaps[x] = shortfall(by_task, rule.share)
     estimate = smallest(gaps)
     said = rule.told(estimate, rule.what)
     threshold = number(plot.level or 0.0)
@@ -72,24 +72,6 @@ def evaluate(rule: Rule, pool: Pool) -> Finding:
         count,
         plot,
     )
-
-
-def smallest(gaps: dict[float, Estimate]) -> Estimate:
-    """The smallest value with a mean gap of at least 0, and the range in which it surely lies.
-
-    The range begins just above the largest value below it that surely falls short, or at 0; it ends at the
-    first value that surely suffices, or is open.
-    """
-    n = sum(gap.n for gap in gaps.values())
-    reached = next((x for x, gap in gaps.items() if gap.value is not None and gap.value >= 0), None)
-    if all(gap.interval is None for gap in gaps.values()):
-        return Estimate(reached, None, n, next(iter(gaps.values())).note)
-    sure = next((x for x, gap in gaps.items() if gap.interval and gap.interval.low >= 0), math.inf)
-    end = math.inf if reached is None else reached
-    short = [x for x, gap in gaps.items() if x < end and gap.interval and gap.interval.high < 0]
-    low = math.nextafter(max(short), math.inf) if short else 0.0
-    note = "" if reached is not None else f"above {number(max(gaps))}, the largest that was tried"
-    return Estimate(reached, Interval(low, sure), n, note)
 
 
 def _threshold(rule: Rule, scores: list[float]) -> float | None:

@@ -16,7 +16,7 @@ from reports.records.checks import RANGES
 from reports.records.identity import identity
 from reports.records.schema import MetricInfo, Record
 from reports.stats.estimate import seed_score
-from reports.stats.sections import floors
+from reports.stats.learning import floors
 
 SCORES = {"score": "score", "gained": "share gained from the majority answer to the best score"}
 """Measures that count a diverged run as the majority answer; more is always better."""

@@ -104,7 +104,8 @@ def _loss(rule: Rule, pool: Pool, at: float, row: dict[float, list[Record]], kep
     by_task: dict[str, list[float]] = defaultdict(list)
     for key in sorted(best.keys() & held.keys()):
         by_task[key[0]].append(best[key] - held[key])
-    return Loss(at, own, stratified_mean(list(by_task.values())))
+    # A setting loses nothing to itself: that is no sample.
+    return Loss(at, own, stratified_mean(list(by_task.values()), exact=own == kept))
 
 
 def _plot(rule: Rule, pool: Pool, cells: Cells) -> Plot:

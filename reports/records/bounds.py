@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from reports.errors import RecordError
+from reports.records.files import plain
 
 MAX_BYTES: Final = 4_000_000  # a record of a long study is some 20 kB
-MAX_FILES: Final = 100_000  # in one folder
 MAX_DEPTH: Final = 32
 MAX_ENTRIES: Final = 20_000  # of one list or object: the curve of a long run has some hundreds
 MAX_NAMES: Final = 1_000  # of one object
@@ -37,6 +37,8 @@ def parsed(path: Path, *, constant: Callable[[str], Any] | None = None) -> dict[
         RecordError: one sentence without the file's name, that begins with a JSON path.
     """
     try:
+        if kind := plain(path):
+            raise RecordError(f"$ is {kind}, and a record is a plain file")
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:

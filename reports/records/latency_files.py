@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,9 +10,10 @@ from pydantic import ValidationError
 from reports.errors import RecordError
 from reports.records.atomic import write_atomically
 from reports.records.bounds import parsed
+from reports.records.files import LATENCY_SUFFIX, Sources, find
 from reports.records.identity import ComparisonKey, comparison_id, comparison_key
 from reports.records.latency_schema import LATENCY_SCHEMA_VERSION, LatencyRecord
-from reports.records.store import LATENCY_SUFFIX, first_fault, safe_name
+from reports.records.store import first_fault, safe_name
 
 
 def write_latency(record: LatencyRecord, folder: Path | str) -> Path:
@@ -45,7 +45,7 @@ def read_latency(path: Path | str) -> LatencyRecord:
     return record
 
 
-def read_latencies(source: Path | str | Iterable[Path | str]) -> list[LatencyRecord]:
+def read_latencies(source: Sources) -> list[LatencyRecord]:
     """Read a file, a folder (every comparison below it) or several of either; short inputs first.
 
     Raises:
@@ -54,26 +54,20 @@ def read_latencies(source: Path | str | Iterable[Path | str]) -> list[LatencyRec
     return list(located_latencies(source).values())
 
 
-def located_latencies(source: Path | str | Iterable[Path | str]) -> dict[Path, LatencyRecord]:
+def located_latencies(source: Sources) -> dict[Path, LatencyRecord]:
     """The comparisons of :func:`read_latencies` by the file that each comes from."""
-    sources = [source] if isinstance(source, (str, Path)) else list(source)
-    files: dict[Path, None] = {}
-    for item in map(Path, sources):
-        if item.is_dir():
-            files |= dict.fromkeys(path for path in sorted(item.rglob(f"*{LATENCY_SUFFIX}")))
-        elif item.name.endswith(LATENCY_SUFFIX):
-            files[item] = None
     seen: dict[ComparisonKey, Path] = {}
     found = {}
-    for path in files:
+    for path in find(source).latencies:
         record = read_latency(path)
         key = comparison_key(record)
         if key in seen:
             raise RecordError(f"{path}: repeats the comparison of {seen[key]}, and one counts once.")
         seen[key] = path
         found[path] = record
-    return dict(sorted(found.items(), key=lambda item: _order(item[1])))
+    return dict(sorted(found.items(), key=lambda item: latency_order(item[1])))
 
 
-def _order(record: LatencyRecord) -> tuple[str, str, str, int, int]:
+def latency_order(record: LatencyRecord) -> tuple[str, str, str, int, int]:
+    """Sorts comparisons: of one study and model the short inputs first."""
     return record.study, record.model, record.phase, record.sequence_length, record.batch_size

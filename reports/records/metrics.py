@@ -2,8 +2,8 @@
 
 The influence of an example is the derivative of the metric when that example weighs more (the infinitesimal
 jackknife, Jaeckel 1972; Efron 1982, The Jackknife, chapter 6). To first order the metric on another sample of
-examples is its value here plus the mean of their influences, so its variance over samples of N examples is the
-variance of the influences over N, and a difference of two models has the difference of their influences.
+examples is its value here plus the mean of their influences, so its variance over samples of N examples is
+the variance of the influences over N, and a difference of two models has the difference of their influences.
 """
 
 from __future__ import annotations

@@ -1,9 +1,12 @@
 """How a row is known: who measured it, told by where its file lies, never by the file itself.
 
 `reports/origins.yaml` is kept by the maintainers. Its `maintainers` are the folders of their own
-measurements: a file below one of them, in this checkout or installation, was measured by them. Below
-`submissions/NAME/` lies what NAME reports. `reproduced` holds, by the SHA-256 of a submitted file, what the
-maintainers found when they ran it again. Every other file is self-reported, wherever it lies.
+measurements: a file below one of them, in this checkout or installation, was measured by them. Below one of
+the `imported` lies what they took over from other suites. Below `submissions/NAME/` lies what NAME reports.
+`reproduced` holds, by the SHA-256 of a submitted file, what the maintainers found when they ran it again.
+Every other file is self-reported, wherever it lies.
+
+Origins are kept by the hash of a record's whole content, so no record can take that of another.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Annotated, Final, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from reports.records.identity import ComparisonKey, TrialKey, comparison_key, trial_key
+from reports import text
 from reports.records.latency_schema import LatencyRecord
 from reports.records.schema import Record
 
@@ -26,13 +29,14 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 MANIFEST: Final = "origins.yaml"
 SUBMISSIONS: Final = "submissions"
 
-Kind = Literal["maintainers", "reproduced", "self-reported", "another suite"]
+Kind = Literal["maintainers", "reproduced", "self-reported", "another suite", "of another suite"]
 
 TOLD: Final[Mapping[Kind, str]] = {
     "maintainers": "measured by the maintainers",
     "reproduced": "reported by others and reproduced by the maintainers",
     "self-reported": "self-reported",
     "another suite": "published by another suite",
+    "of another suite": "self-reported as another suite’s",
 }
 
 
@@ -47,11 +51,11 @@ class Origin:
     @property
     def told(self) -> str:
         """In words."""
-        return f"{TOLD[self.kind]} ({self.by})" if self.by else TOLD[self.kind]
+        return f"{TOLD[self.kind]} ({text.name(self.by)})" if self.by else TOLD[self.kind]
 
 
-Origins = Mapping[TrialKey | ComparisonKey, Origin]
-"""Who measured each trial and each latency comparison, by ``identity.trial_key`` and ``comparison_key``."""
+Origins = Mapping[str, Origin]
+"""Who measured each trial and each latency comparison, by :func:`content_key`."""
 
 UNKNOWN: Final = Origin("self-reported")
 """Of a record of which nothing is known but what it says."""
@@ -66,6 +70,7 @@ class _Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     maintainers: tuple[_Folder, ...]
+    imported: tuple[_Folder, ...] = ()
     reproduced: dict[_Sha256, str] = {}
 
 
@@ -77,31 +82,41 @@ def origins(located: Mapping[Path, Record | LatencyRecord], root: Path = ROOT) -
             them.
         root: the folder that has the manifest; ours, except in tests.
     """
-    return {_key(record): _origin(path, record, root) for path, record in located.items()}
+    found: dict[str, Origin] = {}
+    for path, record in located.items():
+        key, origin = content_key(record), _origin(path, record, root)
+        if trusted(origin) or key not in found:  # a copy of their file takes nothing from the maintainers
+            found[key] = origin
+    return found
 
 
 def origin_of(record: Record | LatencyRecord, known: Origins | None) -> Origin:
-    """Who measured one record; self-reported, where that is not known."""
-    return (known or {}).get(_key(record), UNKNOWN)
+    """Who measured one record; where that is not known, whoever gave it reports it."""
+    if known and (found := known.get(content_key(record))):
+        return found
+    suite = record.suite if isinstance(record, Record) else None
+    return Origin("of another suite", suite.name) if suite else UNKNOWN
 
 
 def trusted(origin: Origin) -> bool:
-    """Whether the maintainers measured it themselves: what others are held against."""
-    return origin.kind == "maintainers"
+    """Whether the maintainers measured it or took it over themselves: what others are held against."""
+    return origin.kind in ("maintainers", "another suite")
 
 
-def _key(record: Record | LatencyRecord) -> TrialKey | ComparisonKey:
-    return trial_key(record) if isinstance(record, Record) else comparison_key(record)
+def content_key(record: Record | LatencyRecord) -> str:
+    """SHA-256 of everything that a record says, in hexadecimal."""
+    return hashlib.sha256(record.model_dump_json().encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _origin(path: Path, record: Record | LatencyRecord, root: Path) -> Origin:
-    if isinstance(record, Record) and record.suite is not None:
-        return Origin("another suite", record.suite.name)
     manifest = _manifest(root / MANIFEST)
     try:  # resolved, so that neither a link nor `..` lends a file the trust of a folder
         parts = path.resolve().relative_to(root.resolve()).parts
     except ValueError:
         parts = ()
+    if isinstance(record, Record) and record.suite is not None:
+        ours = len(parts) > 1 and parts[0] in (*manifest.maintainers, *manifest.imported)
+        return Origin("another suite" if ours else "of another suite", record.suite.name)
     if len(parts) > 1 and parts[0] in manifest.maintainers:
         return Origin("maintainers")
     by = parts[1] if len(parts) > 2 and parts[0] == SUBMISSIONS else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,11 @@ from pydantic import ValidationError
 
 from reports.errors import RecordError
 from reports.records.atomic import write_atomically
-from reports.records.bounds import MAX_FILES, check_values, parsed, step
+from reports.records.bounds import check_values, parsed, step
 from reports.records.checks import check_record
+from reports.records.files import SEARCH_SUFFIX, Files, Sources, find
 from reports.records.identity import TrialKey, identity, is_search, trial_key
 from reports.records.schema import SCHEMA_VERSION, Record
-
-LATENCY_SUFFIX = ".latency.json"
-"""Tells a latency comparison's file from a trial's record in the same folder."""
-
-SEARCH_SUFFIX = ".search.json"
-"""Tells a trial of a search from those that are reported on."""
-
-SITE_MARK = ".paretune-site"
-"""Lies in the folder of a site: its copies of records are no records."""
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 """A pure function from the content of one schema version to the content of the next."""
@@ -101,19 +93,22 @@ def read_record(path: Path | str, *, upgrades: Mapping[int, Upgrade] = UPGRADES)
     return record
 
 
-def read_records(source: Path | str | Iterable[Path | str]) -> list[Record]:
+def read_records(source: Sources) -> list[Record]:
     """Read a file, a folder (every `*.json` below it) or several of either, in a stable order.
 
     The trials of searches are left out.
+
+    Raises:
+        RecordError: a file cannot be read, is no plain file, or repeats the trial of another; one sentence.
     """
     return list(located_records(source).values())
 
 
-def located_records(source: Path | str | Iterable[Path | str]) -> dict[Path, Record]:
+def located_records(source: Sources) -> dict[Path, Record]:
     """The records of :func:`read_records` by the file that each comes from."""
     seen: dict[TrialKey, Path] = {}
     records = {}
-    for path in record_files(source):
+    for path in _plain(find(source)).trials:
         record = read_record(path)
         key = trial_key(record)
         if is_search(record):
@@ -128,42 +123,15 @@ def located_records(source: Path | str | Iterable[Path | str]) -> dict[Path, Rec
     return records
 
 
-def record_files(source: Path | str | Iterable[Path | str]) -> list[Path]:
-    """The files that hold trials: those given, and every `*.json` below a folder, in a stable order."""
-    sources = [source] if isinstance(source, (str, Path)) else list(source)
-    return list(dict.fromkeys(path for item in sources for path in _json_files(Path(item))))
-
-
 def read_searches(folder: Path | str) -> list[Record]:
     """Read the trials of searches in a folder and below it, in a stable order."""
-    return [read_record(path) for path in search_files(Path(folder))]
+    return [read_record(path) for path in _plain(find(folder)).searches] if Path(folder).is_dir() else []
 
 
-def search_files(folder: Path) -> list[Path]:
-    """The files that hold trials of searches in a folder and below it, in a stable order."""
-    return [path for path in sorted(folder.rglob(f"*{SEARCH_SUFFIX}")) if _is_shown(path)]
-
-
-def _json_files(source: Path) -> list[Path]:
-    if source.is_dir():
-        inside = (path for path in source.rglob("*.json") if _is_shown(path) and _is_trial(path))
-        found = sorted(path for path in inside if not _is_of_a_site(path, source))
-        if len(found) > MAX_FILES:
-            raise RecordError(f"{source}: there are {len(found)} files, of at most {MAX_FILES}.")
-        return found
-    if not source.exists():
-        raise RecordError(f"{source}: there is no such file or folder.")
-    return [source] if _is_trial(source) else []
-
-
-def _is_shown(path: Path) -> bool:
-    """Whether it is a file, and none of the hidden ones that a killed run may leave."""
-    return path.is_file() and not path.name.startswith(".")
-
-
-def _is_trial(path: Path) -> bool:
-    """Whether a file is a trial to report on, by its name."""
-    return not path.name.endswith((LATENCY_SUFFIX, SEARCH_SUFFIX))
+def _plain(found: Files) -> Files:
+    for path, reason in found.refused.items():
+        raise RecordError(f"{path}: {reason}.")
+    return found
 
 
 def upgraded(data: dict[str, Any], upgrades: Mapping[int, Upgrade] = UPGRADES) -> dict[str, Any]:
@@ -198,9 +166,3 @@ def type_faults(error: ValidationError) -> list[str]:
 def safe_name(text: str, length: int = 60) -> str:
     """Keep letters, digits, dot, dash and underscore; never empty, never a hidden or parent name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:length].lstrip(".") or "x"
-
-
-def _is_of_a_site(path: Path, below: Path) -> bool:
-    """Whether a file lies in a site inside the folder ``below``."""
-    inside = path.relative_to(below).parents
-    return any((below / folder / SITE_MARK).is_file() for folder in inside)

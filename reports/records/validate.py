@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -14,18 +14,12 @@ from reports.errors import RecordError
 from reports.records.bounds import parsed
 from reports.records.checks import record_faults
 from reports.records.consistency import arithmetic_faults
+from reports.records.files import LATENCY_SUFFIX, SEARCH_SUFFIX, Sources, find
 from reports.records.identity import is_search
 from reports.records.latency_files import read_latency
 from reports.records.latency_schema import LatencyRecord
 from reports.records.schema import Record
-from reports.records.store import (
-    LATENCY_SUFFIX,
-    SEARCH_SUFFIX,
-    record_files,
-    search_files,
-    type_faults,
-    upgraded,
-)
+from reports.records.store import type_faults, upgraded
 
 MAX_FAULTS: Final = 50  # of one file
 
@@ -60,7 +54,7 @@ Further = Callable[[Record], Findings]
 """A check that needs more than this package, such as a method's closed-form count."""
 
 
-def validate(source: Path | str | Iterable[Path | str], *, further: Sequence[Further] = ()) -> list[Checked]:
+def validate(source: Sources, *, further: Sequence[Further] = ()) -> list[Checked]:
     """Check files and folders, each file by itself; what shows only in several is in ``completeness.py``.
 
     Args:
@@ -70,28 +64,17 @@ def validate(source: Path | str | Iterable[Path | str], *, further: Sequence[Fur
     Raises:
         RecordError: there is no such file, or nothing to check.
     """
-    sources = [Path(item) for item in ([source] if isinstance(source, (str, Path)) else source)]
-    files = [*record_files(sources), *_others(sources)]
-    if not files:
+    found = find(source)
+    if not found.every and not found.refused:
+        sources = [source] if isinstance(source, (str, Path)) else source
         raise RecordError(f"there are no records in {', '.join(map(str, sources))}.")
-    checked = [_latency(path) if path.name.endswith(LATENCY_SUFFIX) else _trial(path) for path in files]
+    checked = [_latency(path) if path.name.endswith(LATENCY_SUFFIX) else _trial(path) for path in found.every]
     for one in checked:
         if one.record and not one.faults:
             for check in further:
                 one.add(check(one.record))
-    return checked
-
-
-def _others(sources: Sequence[Path]) -> list[Path]:
-    """The files of records that are not trials to report on: those of searches, and latency comparisons."""
-    found: list[Path] = []
-    for source in sources:
-        if source.is_dir():
-            found += search_files(source)
-            found += sorted(path for path in source.rglob(f"*{LATENCY_SUFFIX}") if path.is_file())
-        elif source.name.endswith((LATENCY_SUFFIX, SEARCH_SUFFIX)):
-            found.append(source)
-    return list(dict.fromkeys(found))
+    refused = [Checked(file=str(path), faults=[f"$ {reason}"]) for path, reason in found.refused.items()]
+    return [*checked, *refused]
 
 
 def _latency(path: Path) -> Checked:

@@ -6,6 +6,7 @@ Opens from disk and from any host, and requests nothing from any other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from reports.claims import Judgement
@@ -29,6 +30,7 @@ from reports.site.protocol import protocol_page
 from reports.site.record import record_pages
 from reports.site.task import task_pages
 from reports.stats.intrinsic import curves
+from reports.stats.verdict import MARGIN
 from reports.tables.claims import claims_frame, claims_markdown
 from reports.tables.comparison import compare_sections, trials
 from reports.tables.formats import json_table, parquet_table, safe_csv
@@ -62,6 +64,8 @@ def build_site(
     title: str = QUESTION,
     catalogue: Catalogue | None = None,
     claims: Sequence[Judgement] = (),
+    margin: float = MARGIN,
+    left_out: Sequence[str] = (),
 ) -> Path:
     """Write the pages and their data files into `out` and return the path of the first page.
 
@@ -78,13 +82,17 @@ def build_site(
         title: heading of the front page.
         catalogue: what is said of methods and tasks beside their results.
         claims: verdicts, for a page of their own; their records are not those of `records` and `latencies`.
+        margin: by how much a method may be worse and still be called as good.
+        left_out: sentences on what was not taken, for the protocol's page.
 
     Raises:
-        RecordError: there is nothing to show, or the records contradict each other.
+        RecordError: there is nothing to show.
     """
     if not records and not latencies and not claims:
         raise RecordError("there are no records to report on: run a study first, or name its folder.")
-    boards = _boards(records, latencies, origins, title, catalogue)
+    boards = _boards(records, latencies, origins, title, catalogue, margin)
+    if boards:
+        boards[0] = replace(boards[0], left_out=(*left_out, *boards[0].left_out))
     pages = [page for board in boards for page in _pages(board)]
     pages += [claims_page(claims)] if claims else []
     contents = [(record, record.model_dump_json()) for board in boards for record in board.records]
@@ -118,6 +126,7 @@ def _boards(
     origins: Origins | None,
     title: str,
     catalogue: Catalogue | None,
+    margin: float,
 ) -> list[Board]:
     """Ours, and what other suites measured: the first one is on the front page."""
     ours = [record for record in records if record.suite is None]
@@ -125,10 +134,10 @@ def _boards(
     if not ours and not imported and not latencies:
         return []
     if not ours:
-        return [make_board(imported, title, latencies, origins=origins)]
-    boards = [make_board(ours, title, latencies, catalogue, origins=origins)]
+        return [make_board(imported, title, latencies, origins=origins, margin=margin)]
+    boards = [make_board(ours, title, latencies, catalogue, origins=origins, margin=margin)]
     if imported:
-        boards.append(make_board(imported, IMPORTED_TITLE, origins=origins, paths=IMPORTED))
+        boards.append(make_board(imported, IMPORTED_TITLE, origins=origins, paths=IMPORTED, margin=margin))
     return boards
 
 
@@ -151,7 +160,7 @@ def _data(board: Board) -> Iterator[tuple[str, str | bytes]]:
         yield "latency.csv", safe_csv(latency_frame(board.latencies, board.origins))
     if not board.records:
         return
-    if not board.measured_by and (found := curves(board.records)):
+    if not board.measured_by and (found := curves(board.records, board.origins)):
         yield "intrinsic.csv", safe_csv(intrinsic_frame(found))
     yield from _tables(board, board.paths)
 

@@ -22,7 +22,7 @@ TITLE = "How many dimensions are enough?"
 
 def intrinsic_page(board: Board) -> Page | None:
     """None where there is no search over dimensions of a random subspace."""
-    found = [] if board.measured_by else curves(board.records)
+    found = [] if board.measured_by else curves(board.records, board.origins)
     if not found:
         return None
     about = "The fewest dimensions of a random subspace that reach 90 % of full fine-tuning."
@@ -103,7 +103,7 @@ def score_against_dimension(curve: Curve) -> go.Figure:
         (reference.full.value, "full fine-tuning", "solid", "right"),
         (reference.threshold("gain"), "90 % of its gain", "dashdot", "right"),
         (reference.threshold("score"), "90 % of its score", "dash", "left"),
-        (reference.majority, "the majority class", "dot", "left"),
+        (reference.floor, "the best constant answer", "dot", "left"),
     ]
     for side in ("right", "left"):
         known = [

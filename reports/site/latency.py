@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 
 from reports import text
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
-from reports.records.origins import UNKNOWN, Origin, Origins, origin_of
+from reports.records.origins import UNKNOWN, Origin, Origins, origin_of, trusted
 from reports.records.published import PublishedLatency, latencies, latency_of
 from reports.site.parts.board import Board
 from reports.site.parts.figures import COLOURS, GRID, LOOK, NEUTRAL, figure_json, plain
@@ -86,10 +86,15 @@ def groups(records: Sequence[LatencyRecord], origins: Origins | None = None) -> 
         device = (where.device_name, text.plural(where.threads, "thread"), record.dtype)
         return record.model, record.phase, *device, origin_of(record, origins).told
 
+    def reported(record: LatencyRecord) -> bool:
+        return not trusted(origin_of(record, origins))
+
     found = []
-    ordered = sorted(records, key=lambda r: (together(r), r.sequence_length, r.batch_size))
-    # The device and the origin stand in the heading where a model and phase has several.
-    several = Counter(key[:2] for key in {together(record) for record in records})
+    ordered = sorted(records, key=lambda r: (reported(r), together(r), r.sequence_length, r.batch_size))
+    # The device and the origin stand in the heading where a model and phase has several; what others report
+    # changes no heading of the maintainers' own.
+    ours = [record for record in records if not reported(record)]
+    several = Counter(key[:2] for key in {together(record) for record in ours or records})
     for number, (key, members) in enumerate(groupby(ordered, key=together), start=1):
         cells = list(members)
         first = cells[0]
@@ -105,7 +110,9 @@ def groups(records: Sequence[LatencyRecord], origins: Origins | None = None) -> 
         found.append(
             Group(
                 anchor=f"latency-{number}",
-                title=", ".join([name, *map(text.clean, key[2:])]) if several[key[:2]] > 1 else name,
+                title=", ".join([name, *map(text.clean, key[2:])])
+                if several[key[:2]] > 1 or (ours and reported(first))
+                else name,
                 facts=_facts(cells, origin_of(first, origins)),
                 tables=tables,
                 figure=(f"latency-{number}-overhead", Markup(figure_json(figure))) if figure else None,

@@ -19,7 +19,11 @@ def markdown_report(board: Board) -> str:
         parts.append(scores_table(table, titled=False))
     for view in board.views:
         section = view.section
-        parts.append(f"## {escape_markdown(section.task)} on {escape_markdown(section.model)}")
+        reported = ", reported by others" if section.reported else ""
+        parts.append(
+            f"## {escape_markdown(text.name(section.task))} on {escape_markdown(text.name(section.model))}"
+            f"{reported}"
+        )
         parts.append(escape_markdown(" ".join(view.answer), limit=20_000))
         parts += section_tables(section)
     return "\n\n".join([*parts, legend([view.section for view in board.views])]) + "\n"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.stats.aggregate import Row
-from reports.stats.sections import Section, by_model
+from reports.stats.section import Section, by_model
 from reports.stats.standing import standing
 
 

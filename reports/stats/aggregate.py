@@ -3,41 +3,64 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from reports.records.checks import RANGES
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.records.answers import unpacked
 from reports.records.identity import Identity, identity
+from reports.records.machine import Machine, machine
+from reports.records.metrics import influence
 from reports.records.origins import UNKNOWN, Origin
-from reports.records.schema import LatencyRow, Record, TaskInfo
-from reports.stats.estimate import Instability, Interval, instability, mean_interval, seed_score
+from reports.records.schema import LatencyRow, MetricInfo, Record, TaskInfo
+from reports.stats.estimate import Interval, mean_interval, seed_score
+from reports.stats.learning import Risk, learned
+from reports.stats.pareto import Mark
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one seed gave."""
+
+    score: float | None
+    """The main metric; the floor's where the run diverged, None where it says nothing of the seed."""
+    learned: bool | None
+    """Whether it is above the best constant answer; None where that cannot be told."""
+    record: Record
 
 
 @dataclass(frozen=True)
 class Spread:
     """A mean over seeds, its 95 % interval (from three seeds on) and their standard deviation (from two).
 
-    Seeds that diverged are in it, as ``statistics.seed_score`` says.
+    Seeds that diverged are in the mean, as ``estimate.seed_score`` says.
     """
 
     mean: float | None
     sd: float | None
     n: int
     interval: Interval | None = None
+    """None where a seed learned nothing: such scores do not vary normally."""
+    over_examples: bool = False
+    """Whether the interval is for new examples as well as for new seeds."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Time relative to the untouched base.
-
-    The median over seeds; the interval is that of the seed when there is one, and otherwise reaches from
-    the lowest lower end to the highest upper end.
-    """
+    """Time relative to the untouched base, the median over the seeds of one machine."""
 
     value: float
     low: float
     high: float
+    seeds: int = 1
+
+    @property
+    def kind(self) -> str:
+        """What the ends are."""
+        return "95 % interval" if self.seeds == 1 else f"lowest and highest end of {self.seeds} seeds"
 
 
 @dataclass(frozen=True)
@@ -48,7 +71,14 @@ class Row:
     identity: Identity
     records: tuple[Record, ...]
     statuses: Counter[str]
+    outcomes: Mapping[int, Outcome]
+    """By seed."""
+    risk: Risk
+    """How many seeds learned nothing."""
     score: Spread
+    """The main metric over all seeds."""
+    learned: Spread | None
+    """The same over the seeds that learned, where some did not; None where all did, or it is unknown."""
     metrics: dict[str, Spread]
     """Every metric of the reported split."""
     method_parameters: int | None
@@ -56,19 +86,30 @@ class Row:
     stored_parameters: int | None
     trainable_share: float | None
     peak_training_bytes: int | None
+    machine: Machine | None
+    """Where the times were measured: that of most seeds; the times of the others are in no number."""
+    timed_seeds: tuple[int, ...]
+    """The seeds of that machine."""
     training_seconds: float | None
     examples_per_second: float | None
     unmerged: Ratio | None
     merged: Ratio | None
     control: Ratio | None
     checkpoint_bytes: int | None
-    seed_scores: Mapping[int, float | None]
-    """The main metric by seed; one that diverged has the majority answer's score, a missing one None."""
-    instability: Instability
     on_front: bool = False
+    """Whether no other row trains fewer parameters and scores as well on average."""
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    """By cost, see ``front.py``, whether it is on the front of score against it, and how sure that is."""
+    front_share: float | None = None
+    """Share of resamples in which it is; None with fewer than three shared seeds."""
     origin: Origin = UNKNOWN
     apart: str = ""
     """Why it is shown apart and not ranked; empty for a ranked row."""
+
+    @property
+    def mark(self) -> Mark:
+        """Whether it is on the front of score against trainable parameters, and how sure that is."""
+        return self.marks.get("parameters", "dominated")
 
     @property
     def trainable_parameters(self) -> int | None:
@@ -98,63 +139,116 @@ def make_row(
 ) -> Row:
     """Aggregate the trials of one method and setting, which differ in their seed only.
 
-    ``floors`` is what the majority answer scores by each metric, where that is known.
+    ``floors`` is what the best constant answer scores by each metric, where that is known.
     """
     done = [record for record in records if record.status == "completed"]
     counts = [record.parameters for record in records if record.parameters]
-    latencies = [record.latency for record in done if record.latency]
     memories = [record.memory for record in done if record.memory]
-    trainings = [record.training for record in done if record.training]
-    names = dict.fromkeys(name for record in done if record.scores for name in record.scores.report)
-    declared = {metric.name: metric for metric in info.metrics} if info else {}
-    ranges = {name: RANGES.get(metric.unit) for name, metric in declared.items()}
-    metrics = {name: _spread(records, name, floors.get(name), ranges.get(name)) for name in names}
     main = info.main_metric if info else ""
+    metrics = {m.name: m for m in info.metrics} if info else {}
+    above = {
+        identity(record).seed: learned(record, metrics[main], floors.get(main)) if main in metrics else None
+        for record in records
+    }
+
+    def outcomes(name: str) -> dict[int, Outcome]:
+        return {
+            seed: Outcome(_counted(record, name, floors.get(name)), above[seed], record)
+            for record in records
+            for seed in [identity(record).seed]
+        }
+
+    measured = dict.fromkeys(name for record in done if record.scores for name in record.scores.report)
+    seeds = outcomes(main)
+    place, timed = _one_machine(done)
     return Row(
         label=label,
         identity=identity(records[0]),
         records=tuple(records),
         statuses=Counter(record.status for record in records),
-        score=metrics.get(main, Spread(None, None, 0)),
-        metrics=metrics,
+        outcomes=seeds,
+        risk=_risk(list(seeds.values())),
+        score=_over_all(list(seeds.values()), metrics.get(main)),
+        learned=_over_learned(list(seeds.values()), metrics.get(main)),
+        metrics={name: _over_all(list(outcomes(name).values()), metrics.get(name)) for name in measured},
         method_parameters=_whole([part.method for part in counts]),
         head_parameters=_whole([part.head for part in counts]),
         stored_parameters=_whole([part.stored for part in counts]),
         trainable_share=_median([part.trainable_share for part in counts]),
         peak_training_bytes=_whole([memory.peak_training_bytes for memory in memories]),
-        training_seconds=_median([training.seconds for training in trainings]),
-        examples_per_second=_median([training.examples_per_second for training in trainings]),
-        unmerged=_ratio([latency.unmerged for latency in latencies]),
-        merged=_ratio([latency.merged for latency in latencies]),
-        control=_ratio([latency.control for latency in latencies]),
+        machine=place,
+        timed_seeds=tuple(identity(record).seed for record in timed),
+        training_seconds=_median([r.training.seconds for r in timed if r.training]),
+        examples_per_second=_median([r.training.examples_per_second for r in timed if r.training]),
+        unmerged=_ratio([r.latency.unmerged for r in timed if r.latency]),
+        merged=_ratio([r.latency.merged for r in timed if r.latency]),
+        control=_ratio([r.latency.control for r in timed if r.latency]),
         checkpoint_bytes=_whole([record.checkpoint_bytes for record in done]),
-        seed_scores={
-            identity(record).seed: seed_score(record.status, _measured(record, main), floors.get(main))
-            for record in records
-        },
-        instability=instability(
-            [(record.status, _measured(record, main)) for record in records],
-            floors.get(main),
-            higher_is_better=main not in declared or declared[main].higher_is_better,
-        ),
     )
 
 
-def _measured(record: Record, metric: str) -> float | None:
-    return record.scores.report.get(metric) if record.scores else None
+def _counted(record: Record, metric: str, floor: float | None) -> float | None:
+    return seed_score(record.status, record.scores.report.get(metric) if record.scores else None, floor)
 
 
-def _spread(
-    records: Sequence[Record], metric: str, floor: float | None, bounds: tuple[float, float] | None
-) -> Spread:
-    """Over seeds; a row without any measured score has none, whatever its seeds count for."""
-    if all(_measured(record, metric) is None for record in records):
+def _risk(outcomes: Sequence[Outcome]) -> Risk:
+    run = [one for one in outcomes if one.record.status in ("completed", "diverged")]
+    unknown = any(one.learned is None for one in run)
+    return Risk(
+        seeds=len(run),
+        lost=None if unknown else sum(one.learned is False for one in run),
+        diverged=sum(one.record.status == "diverged" for one in run),
+    )
+
+
+def _over_all(outcomes: Sequence[Outcome], metric: MetricInfo | None) -> Spread:
+    """Over all seeds; a row without any measured score has none, whatever its seeds count for."""
+    known = [one for one in outcomes if one.score is not None]
+    if not any(one.record.status == "completed" and one.record.scores for one in known):
         return Spread(None, None, 0)
-    found = [seed_score(record.status, _measured(record, metric), floor) for record in records]
-    values = [value for value in found if value is not None]
-    estimate = mean_interval(values, bounds=bounds)
+    found = _spread(known, metric)
+    lost = any(one.learned is False for one in outcomes)
+    return replace(found, interval=None, over_examples=False) if lost else found
+
+
+def _over_learned(outcomes: Sequence[Outcome], metric: MetricInfo | None) -> Spread | None:
+    some = [one for one in outcomes if one.learned and one.score is not None]
+    lost = any(one.learned is False for one in outcomes)
+    return _spread(some, metric) if lost and some else None
+
+
+def _spread(outcomes: Sequence[Outcome], metric: MetricInfo | None) -> Spread:
+    values = [one.score for one in outcomes if one.score is not None]
+    found = mean_interval(values, examples=_influences(outcomes, metric))
     sd = statistics.stdev(values) if len(values) > 1 else None
-    return Spread(estimate.value, sd, len(values), estimate.interval)
+    return Spread(found.value, sd, len(values), found.interval, found.over_examples)
+
+
+def _influences(outcomes: Sequence[Outcome], metric: MetricInfo | None) -> NDArray[np.float64] | None:
+    """Of every example on the score of every seed, (seeds, examples); None where some seed's are unknown."""
+    kept = [one.record.answers for one in outcomes]
+    first = kept[0]
+    if metric is None or first is None:
+        return None
+    found = []
+    for answers in kept:
+        if answers is None or answers.references != first.references:
+            return None
+        values = influence(metric.name, *unpacked(answers))
+        if values is None:
+            return None
+        found.append(values)
+    return np.array(found)
+
+
+def _one_machine(records: Sequence[Record]) -> tuple[Machine | None, list[Record]]:
+    """The machine of most seeds, the first of equals, and the records of it."""
+    by_machine: dict[Machine, list[Record]] = defaultdict(list)
+    for record in records:
+        by_machine[machine(record.environment)].append(record)
+    if not by_machine:
+        return None, []
+    return max(by_machine.items(), key=lambda item: len(item[1]))
 
 
 def _median(values: Sequence[float | None]) -> float | None:
@@ -176,4 +270,6 @@ def _ratio(rows: Sequence[LatencyRow | None]) -> Ratio | None:
     def over(pick: Callable[[Sequence[float]], float], name: str) -> float:
         return pick([getattr(row, name) for row in known])
 
-    return Ratio(over(statistics.median, "ratio"), over(min, "ratio_low"), over(max, "ratio_high"))
+    return Ratio(
+        over(statistics.median, "ratio"), over(min, "ratio_low"), over(max, "ratio_high"), len(known)
+    )

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from reports import text
 from reports.stats.aggregate import Row
 from reports.stats.estimate import MIN_SEEDS
-from reports.stats.sections import Section
-from reports.stats.standing import Standing
+from reports.stats.mcnemar import mcnemar
+from reports.stats.section import Section
+from reports.stats.standing import Standing, against_the_best, as_good_as_the_best, unstable
 
 
 def answer(section: Section, standing: Standing | None) -> list[str]:
@@ -21,6 +22,7 @@ def answer(section: Section, standing: Standing | None) -> list[str]:
     told = [
         _best(section, scored),
         seeds_say(standing, scored),
+        _one_run(section, scored),
         _front(section),
         _floor(section, scored),
         _lost(section),
@@ -29,22 +31,24 @@ def answer(section: Section, standing: Standing | None) -> list[str]:
     return [sentence for sentence in told if sentence]
 
 
-def summary(sections: Sequence[Section], standing: Standing | None) -> str:
-    """One paragraph on all tasks of a model; ``standing`` is that over all of them."""
+def summary(sections: Sequence[Section], standing: Standing | None) -> list[str]:
+    """What is to be said of all tasks of a model; ``standing`` is that over all of them."""
     known = [section for section in sections if section.info]
     scored = [[row for row in section.rows if row.score.mean is not None] for section in known]
     if not any(scored):
-        return "No method has a score on any of these tasks, so there is nothing to compare."
+        return ["No method has a score on any of these tasks, so there is nothing to compare."]
     if standing and standing.places[0].rank.value is not None:
         rows = {row.label: row for row in reversed([row for rows in scored for row in rows])}
-        return " ".join([f"{_over(standing)}:", *_standing_said(standing, rows)])
+        first, *more = [*_standing_said(standing, rows), unstable(standing.places)]
+        return [f"{_over(standing)}: {first}", *filter(None, more)]
     best = [
-        f"{text.clean(rows[0].label)} on {text.clean(section.task)} ({text.spread(rows[0].score)})"
+        f"{text.clean(rows[0].label)} on {text.name(section.task)} ({text.spread(rows[0].score)})"
         for section, rows in zip(known, scored, strict=True)
         if rows
     ]
     shown = best if len(best) <= 6 else [*best[:5], f"others on {len(best) - 5} more"]
-    return f"Highest scores: {text.listing(shown)}. {few_seeds([row for rows in scored for row in rows])}"
+    said = [f"Highest scores: {text.listing(shown)}.", few_seeds([row for rows in scored for row in rows])]
+    return [sentence for sentence in said if sentence]
 
 
 def _over(standing: Standing) -> str:
@@ -77,30 +81,14 @@ def few_seeds(rows: Sequence[Row]) -> str:
 
 
 def _standing_said(standing: Standing, rows: dict[str, Row]) -> list[str]:
-    """The best average rank, who is not distinguishable from it, and what the cheapest of these trains."""
+    """What the others are against the best average rank, and what the cheapest as good as it trains."""
     best = standing.places[0].label
-    beside = {
-        verdict.second if verdict.first == best else verdict.first: verdict.decision
-        for verdict in standing.verdicts
-        if best in (verdict.first, verdict.second)
-    }
-    decisions = list(beside.values())
-    rank = text.estimate(standing.places[0].rank, 1)
-    said = [f"{text.clean(best)} has the best average rank, {rank}."]
-    same = [label for label, decision in beside.items() if decision == "not distinguishable"]
-    told = decisions.count("distinguishable")
-    if all(decision == "too few pairs" for decision in decisions):
-        return [*said, "So few seeds can tell no two methods apart, whatever their scores: no verdict."]
-    if same:
-        names = text.listing([text.clean(label) for label in same])
-        said.append(f"Not distinguishable from it: {names}. Told apart from it: {told} of {len(decisions)}.")
-    elif told == len(decisions):
-        said.append("Every other method is distinguishable from it.")
-    return [*said, _cheapest(best, same, rows)]
+    alike = as_good_as_the_best(standing.places, standing.verdicts)
+    return [*against_the_best(standing.places, standing.verdicts), _cheapest(best, alike, rows)]
 
 
 def _cheapest(best: str, same: Sequence[str], rows: dict[str, Row]) -> str:
-    """What the method with the fewest parameters trains among those that may be as good as the best."""
+    """What the method with the fewest parameters trains among the best and those shown to be as good."""
     counts = [
         (row.trainable_parameters, row)
         for label in (best, *same)
@@ -131,34 +119,52 @@ def _best(section: Section, scored: Sequence[Row]) -> str:
     )
 
 
-def _front(section: Section) -> str:
-    front = sorted(
-        (row for row in section.rows if row.on_front), key=lambda row: row.trainable_parameters or 0
-    )
-    said = [f"{text.clean(row.label)} ({text.count(row.trainable_parameters)})" for row in front]
+def _one_run(section: Section, scored: Sequence[Row]) -> str:
+    """With one seed: whether the two best models differ on these examples by more than chance."""
+    if section.info is None or section.info.main_metric != "accuracy" or len(scored) < 2:
+        return ""
+    if max(row.score.n for row in scored) > 1:
+        return ""
+    first, second = scored[:2]
+    found = mcnemar(*(next(iter(row.outcomes.values())).record.answers for row in (first, second)))
+    if found is None:
+        return ""
     return (
-        f"On the Pareto front, from few trainable parameters to many: {text.listing(said)}." if said else ""
+        f"These two models, {text.clean(first.label)}'s and {text.clean(second.label)}'s, are right on "
+        f"{found.only_first} and {found.only_second} examples that the other gets wrong ({found.told}); that "
+        "is of these two models and not of their methods."
     )
+
+
+def _front(section: Section) -> str:
+    def named(mark: str) -> str:
+        rows = sorted(
+            (row for row in section.rows if row.mark == mark), key=lambda row: row.trainable_parameters or 0
+        )
+        return text.listing(
+            [f"{text.clean(row.label)} ({text.count(row.trainable_parameters)})" for row in rows]
+        )
+
+    sure, open_ = named("front"), named("not settled")
+    if sure and open_:
+        return (
+            f"On the Pareto front, from few trainable parameters to many: {sure}; perhaps, as far as the "
+            f"seeds show: {open_}."
+        )
+    if sure:
+        return f"On the Pareto front, from few trainable parameters to many: {sure}."
+    return f"Perhaps on the Pareto front, which the seeds do not settle: {open_}." if open_ else ""
 
 
 def _floor(section: Section, scored: Sequence[Row]) -> str:
-    """Name the methods that learned nothing beyond the majority answer, as far as their seeds show."""
-    floor = section.majority
-    if floor is None:
+    """Name the methods of which runs learned nothing beyond the best constant answer."""
+    if section.floor is None:
         return ""
-    low = [text.clean(row.label) for row in scored if _at_floor(row, floor, section.higher_is_better)]
-    if not low:
-        return ""
-    said = f"Not shown to be better than always giving the majority answer ({text.score(floor)})"
-    return f"{said}: {text.listing(low)}."
-
-
-def _at_floor(row: Row, floor: float, higher_is_better: bool) -> bool:
-    worst = row.score.mean
-    if row.score.interval:
-        worst = row.score.interval.low if higher_is_better else row.score.interval.high
-    assert worst is not None  # only scored rows are asked
-    return worst <= floor if higher_is_better else worst >= floor
+    low = [
+        f"{text.clean(row.label)} ({row.risk.lost} of {row.risk.seeds})" for row in scored if row.risk.lost
+    ]
+    said = f"Runs not above the best constant answer ({text.score(section.floor)})"
+    return f"{said}: {text.listing(low)}." if low else ""
 
 
 def _lost(section: Section) -> str:
@@ -170,7 +176,7 @@ def _lost(section: Section) -> str:
 def _apart(section: Section) -> str:
     found = len(section.apart)
     return (
-        f"{text.plural(found, 'row')} cannot be ranked, and {'is' if found == 1 else 'are'} shown apart."
+        f"{text.plural(found, 'row')} {'is' if found == 1 else 'are'} shown apart and not ranked."
         if found
         else ""
     )

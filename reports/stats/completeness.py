@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 from reports import text
-from reports.errors import RecordError
 from reports.records.identity import (
     ComparisonKey,
     comparison_key,
@@ -15,32 +15,47 @@ from reports.records.identity import (
     is_for_dimensions,
     is_search,
 )
-from reports.records.schema import Record
+from reports.records.origins import ROOT, Origin, origin_of, origins
 from reports.records.validate import Checked, Findings
-from reports.stats.sections import sections
+from reports.stats.section import Section
+from reports.stats.sections import repeats, sections
 
 
-def together(files: Sequence[Checked]) -> Findings:
-    """Check the records that have no fault of their own beside each other."""
+def together(files: Sequence[Checked], root: Path = ROOT) -> Findings:
+    """Check the records that have no fault of their own beside each other.
+
+    Args:
+        files: what was checked, file by file.
+        root: the folder that tells who measured what; ours, except in tests.
+    """
     found = Findings()
     checked = [one for one in files if not one.faults]
-    timed: dict[ComparisonKey, str] = {}
+    measured = {Path(one.file): one.record or one.comparison for one in checked}
+    known = origins({path: record for path, record in measured.items() if record}, root)
+    timed: dict[tuple[Origin, ComparisonKey], str] = {}
     for one in checked:
         if not one.comparison:
             continue
-        first = timed.setdefault(comparison_key(one.comparison), one.file)
+        key = origin_of(one.comparison, known), comparison_key(one.comparison)
+        first = timed.setdefault(key, one.file)
         if first != one.file:
             found.faults.append(f"{one.file} repeats the comparison of {first}, and one counts once")
-    compared: dict[str, list[Record]] = defaultdict(list)
+    compared: dict[str, list[Checked]] = defaultdict(list)
     for one in checked:
         if one.record and not is_search(one.record):
             alone = is_for_claim(one.record) or is_for_dimensions(one.record)
-            compared[one.record.study if alone else ""].append(one.record)
-    try:
-        known = [section for records in compared.values() for section in sections(records)]
-    except RecordError as error:
-        found.faults.append(str(error).removesuffix("."))
-        return found
+            compared[one.record.study if alone else ""].append(one)
+    for group in compared.values():
+        records = [one.record for one in group if one.record]
+        again = dict(repeats(records, known))
+        found.faults += [f"{group[index].file}: {reason}" for index, reason in again.items()]
+        kept = [record for index, record in enumerate(records) if index not in again]
+        _cells(sections(kept, known), found)
+    return found
+
+
+def _cells(known: Sequence[Section], found: Findings) -> None:
+    """Rows that lack seeds, and rows that are not ranked."""
     for section in known:
         if all(is_for_dimensions(record) for row in section.every_row for record in row.records):
             continue  # such a search tries most learning rates with one seed
@@ -48,7 +63,7 @@ def together(files: Sequence[Checked]) -> Findings:
         for row in section.every_row:
             runs[row.label] |= {identity(record).seed for record in row.records}
         every = set().union(*runs.values())
-        where = f"{text.clean(section.task)} on {text.clean(section.model)}"
+        where = f"{text.name(section.task)} on {text.name(section.model)}"
         for label, seeds in runs.items():
             if missing := every - seeds:
                 listed = text.listing([str(seed) for seed in sorted(missing)[:20]])
@@ -58,4 +73,3 @@ def together(files: Sequence[Checked]) -> Findings:
                 )
         for row in section.apart:
             found.cautions.append(f"{text.clean(row.label)} on {where} is not ranked: {row.apart}")
-    return found

@@ -1,4 +1,4 @@
-"""What a handful of seeds allows to say of one method: means with intervals, and how often it did not learn.
+"""What a handful of seeds allows to say of one method: means with intervals.
 
 Everywhere the tasks are the ones that were chosen, and the seeds are the sample. Intervals hold 95 times in
 100. Fewer than three seeds have none, because a spread from two numbers says next to nothing.
@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,7 +20,11 @@ from reports.records.schema import Status
 
 LEVEL: Final = 0.95
 MIN_SEEDS: Final = 3
-Bounds = tuple[float, float]
+ROUNDING: Final = 1e-12
+"""By how much numbers may differ that are equal on paper."""
+NORMAL: Final = float(stats.norm.ppf((1 + LEVEL) / 2))
+
+Values = NDArray[np.float64]
 
 
 class Interval(NamedTuple):
@@ -40,28 +43,41 @@ class Estimate:
     n: int
     """Scores it is made of."""
     note: str = ""
+    over_examples: bool = False
+    """Whether the interval is for new examples as well as for new seeds."""
 
 
-def mean_interval(scores: ArrayLike, *, bounds: Bounds | None = None) -> Estimate:
+def mean_interval(scores: ArrayLike, examples: Values | None = None) -> Estimate:
     """Mean over seeds with Student's t interval, mean ± t(0.975, n − 1) · s / √n.
 
-    It takes scores to vary normally over seeds, which a seed that diverged does not: the interval is then
-    wide, and rough. Seeds that all score the same give an interval without width.
+    It takes scores to vary normally over seeds, which those of runs that learned nothing do not: they are
+    left out by who asks, and told apart.
+
+    With the influences of the examples it is for new examples as well: the half-widths of the two samples, of
+    seeds by t and of examples by the normal law, are joined as the root of their squares (the method of
+    variance estimates recovery, Zou & Donner 2008, doi 10.1002/sim.3095).
 
     Args:
         scores: one per seed; NaN is a seed without a score.
-        bounds: the metric's range, to which the interval is cut.
+        examples: influences of the examples on each of the scores, (seeds, examples).
     """
-    return stratified_mean([scores], bounds=bounds)
+    found = stratified_mean([scores])
+    if examples is None or found.value is None or found.n < MIN_SEEDS:
+        return found
+    seeds = found.value - found.interval.low if found.interval else 0.0
+    half = math.hypot(seeds, NORMAL * math.sqrt(examples_variance(examples)))
+    return replace(found, interval=around(found.value, half), over_examples=True) if half > 0 else found
 
 
-def stratified_mean(strata: Sequence[ArrayLike], *, bounds: Bounds | None = None) -> Estimate:
+def stratified_mean(strata: Sequence[ArrayLike], *, exact: bool = False) -> Estimate:
     """The mean of the strata's means, each stratum (a task, say) weighing the same.
 
     With T strata of n_t scores and variance s_t², the variance is v = Σ s_t² / n_t / T² and its degrees of
     freedom are v² / Σ((s_t² / n_t / T²)² / (n_t − 1)) (Satterthwaite 1946, Biometrics Bulletin 2, 110), so
     strata may differ in spread. Every stratum needs three scores for an interval; one without any score
-    leaves no mean.
+    leaves no mean. Where nothing varies there is no interval, for so few equal scores do not show that the
+    next one would be equal; an ``exact`` number, which is computed and not drawn (bytes, say), has one
+    without width there.
     """
     groups = [_known(stratum) for stratum in strata]
     n = sum(len(group) for group in groups)
@@ -71,17 +87,19 @@ def stratified_mean(strata: Sequence[ArrayLike], *, bounds: Bounds | None = None
     fewest = min(len(group) for group in groups)
     if fewest < MIN_SEEDS:
         return Estimate(value, None, n, no_interval(fewest))
-    parts = np.array([np.var(group, ddof=1) / len(group) for group in groups]) / len(groups) ** 2
+    parts = np.array([sample_variance(group) / len(group) for group in groups]) / len(groups) ** 2
     variance = float(parts.sum())
     freedom = np.array([len(group) - 1 for group in groups])
-    half = 0.0
-    if variance > 0:
-        effective = variance**2 / float((parts**2 / freedom).sum())
-        half = quantile(effective) * math.sqrt(variance)
-    return Estimate(value, around(value, half, bounds), n)
+    if not variance > 0:
+        same = "no interval: every seed gave the same"
+        return Estimate(value, around(value, 0.0) if exact else None, n, "" if exact else same)
+    effective = variance**2 / float((parts**2 / freedom).sum())
+    return Estimate(value, around(value, quantile(effective) * math.sqrt(variance)), n)
 
 
-def interquartile_mean(scores: ArrayLike, *, resamples: int = 2000, seed: int = 0) -> Estimate:
+def interquartile_mean(
+    scores: ArrayLike, *, noise: Values | None = None, resamples: int = 2000, seed: int = 0
+) -> Estimate:
     """The mean of the middle half of all runs of a method, over its tasks and seeds together.
 
     Agarwal et al. 2021 (arXiv 2108.13264): the 25 % trimmed mean of the T · S scores, which no single easy
@@ -94,6 +112,8 @@ def interquartile_mean(scores: ArrayLike, *, resamples: int = 2000, seed: int = 
 
     Args:
         scores: shape [tasks, seeds]; only seeds with a score on every task count.
+        noise: what other examples would add to the score on each task, (draws, tasks); its part is joined
+            with the seeds' as in ``mean_interval``.
         resamples: bootstrap resamples.
         seed: of the resampling; the same seed gives the same interval.
     """
@@ -109,7 +129,31 @@ def interquartile_mean(scores: ArrayLike, *, resamples: int = 2000, seed: int = 
     runs = np.take_along_axis(table[None], drawn, axis=2).reshape(resamples, -1)
     error = float(np.std(stats.trim_mean(runs, 0.25, axis=1), ddof=1)) * math.sqrt(seeds / (seeds - 1))
     half = quantile(math.ceil(tasks / 2) * (seeds - 1)) * error
-    return Estimate(value, around(value, half), table.size)
+    if noise is not None:
+        moved = (table[None] + noise[:, :, None]).reshape(len(noise), -1)
+        half = math.hypot(half, NORMAL * float(np.std(stats.trim_mean(moved, 0.25, axis=1), ddof=1)))
+    if not half > 0:
+        return Estimate(value, None, table.size, "no interval: every seed gave the same")
+    return Estimate(value, around(value, half), table.size, over_examples=noise is not None)
+
+
+def examples_variance(contributions: Values) -> float:
+    """The variance that a sample of examples adds to the mean of a crossed table (seeds x examples).
+
+    The mean square of the examples' means over their number is var(example) / N + var(rest) / (S N); the
+    second part is in the spread over seeds already, and is taken off (the two-way random effects model:
+    Searle, Casella and McCulloch 1992, Variance Components, chapter 4).
+    """
+    seeds, count = contributions.shape
+    if count < 2:
+        return 0.0
+    means = contributions.mean(axis=0)
+    whole = float(means.var(ddof=1)) / count
+    if seeds == 1:
+        return whole
+    rest = contributions - means - contributions.mean(axis=1, keepdims=True) + contributions.mean()
+    residual = float((rest**2).sum()) / ((seeds - 1) * (count - 1))
+    return max(whole - residual / (seeds * count), 0.0)
 
 
 def seed_score(status: Status, score: float | None, floor: float | None) -> float | None:
@@ -125,71 +169,9 @@ def seed_score(status: Status, score: float | None, floor: float | None) -> floa
     return floor if status in ("completed", "diverged") else None
 
 
-@dataclass(frozen=True)
-class Instability:
-    """How many seeds learned nothing; trials that ran out of memory or failed are not counted as seeds."""
-
-    seeds: int
-    diverged: int
-    at_chance: int | None
-    """Completed, and no better than the majority answer; null where that answer's score is unknown."""
-
-    @property
-    def share(self) -> float | None:
-        """Share of seeds that diverged or stayed at chance; null where either is unknown."""
-        if self.seeds == 0 or self.at_chance is None:
-            return None
-        return (self.diverged + self.at_chance) / self.seeds
-
-    @property
-    def interval(self) -> Interval | None:
-        """Of the share: the exact one of Clopper & Pearson 1934 (Biometrika 26, 404).
-
-        It holds at least 95 times in 100 for any number of seeds, one included.
-        """
-        if self.seeds == 0 or self.at_chance is None:
-            return None
-        return _exact_share(self.diverged + self.at_chance, self.seeds)
-
-
-@lru_cache(maxsize=1024)  # found by a search, and most methods have the same few counts
-def _exact_share(lost: int, seeds: int) -> Interval:
-    exact = stats.binomtest(lost, seeds).proportion_ci(LEVEL, "exact")
-    return Interval(float(exact.low), float(exact.high))
-
-
-def instability(
-    outcomes: Sequence[tuple[Status, float | None]], floor: float | None, *, higher_is_better: bool = True
-) -> Instability:
-    """Count the seeds that diverged or stayed at chance.
-
-    A run stayed at chance when its score is no better than the majority classifier's, as Mosbach et al. 2021
-    (arXiv 2006.04884) define a failed run; an undefined score is one of these.
-
-    Args:
-        outcomes: status and score of each trial.
-        floor: the majority answer's score.
-        higher_is_better: direction of the metric.
-    """
-    sign = 1 if higher_is_better else -1
-    done = [score for status, score in outcomes if status == "completed"]
-    diverged = sum(status == "diverged" for status, _ in outcomes)
-    seeds = len(done) + diverged
-    if floor is None:
-        return Instability(seeds, diverged, None)
-    at_chance = sum(score is None or sign * score <= sign * floor for score in done)
-    return Instability(seeds, diverged, at_chance)
-
-
-def pooled(parts: Sequence[Instability]) -> Instability:
-    """The instability over several tasks: every run counts once."""
-    chance = [part.at_chance for part in parts]
-    known = [count for count in chance if count is not None]
-    return Instability(
-        seeds=sum(part.seeds for part in parts),
-        diverged=sum(part.diverged for part in parts),
-        at_chance=sum(known) if len(known) == len(chance) else None,
-    )
+def sample_variance(values: Values) -> float:
+    """s²; exactly 0 where the values differ by rounding alone."""
+    return 0.0 if np.ptp(values) <= ROUNDING else float(np.var(values, ddof=1))
 
 
 def no_interval(seeds: int) -> str:
@@ -202,10 +184,9 @@ def quantile(freedom: float) -> float:
     return float(stats.t.ppf((1 + LEVEL) / 2, freedom))
 
 
-def around(value: float, half: float, bounds: Bounds | None = None) -> Interval:
-    """value ± half, cut to the range that the value can have."""
-    low, high = bounds or (-math.inf, math.inf)
-    return Interval(max(value - half, low), min(value + half, high))
+def around(value: float, half: float) -> Interval:
+    """value ± half."""
+    return Interval(value - half, value + half)
 
 
 def _known(scores: ArrayLike) -> NDArray[np.float64]:

@@ -1,10 +1,11 @@
 """Intrinsic dimension from records: how many dimensions of a random subspace are enough.
 
 d90 is the smallest d whose score reaches 90 % of full fine-tuning's (arXiv 1804.08838, section 2;
-2012.13255), on the raw metric. Where always answering the majority class already scores high, that asks for
-little: beside it stands the d that reaches 90 % of the gain over that class. Scores are means over seeds; a
-seed that diverged counts as the majority answer. d90 is a step in noise: what is reported is the smallest d
-tested that passes, and the largest below it, which does not.
+2012.13255), on the raw metric. Where one answer to every example already scores high, that asks for little:
+beside it stands the d that reaches 90 % of the gain over that answer. Scores are paired with full
+fine-tuning's by seed; a seed that diverged counts as that answer. d90 is a step in noise: what is reported is
+the smallest d tested that passes, the largest below it, which does not, and the range in which the seeds say
+that it lies (``reach.smallest``, which decides the claim on it as well).
 
 Nothing here knows a method: full fine-tuning is a trial that trained as many parameters as the base has,
 and a trial in a subspace has an option ``dimension``.
@@ -18,20 +19,21 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from reports import text
-from reports.records.checks import RANGES
 from reports.records.identity import Identity, identity
+from reports.records.origins import Origin, Origins, origin_of, trusted
 from reports.records.schema import Record, TaskInfo
-from reports.stats.estimate import Estimate, mean_interval, seed_score
+from reports.stats.estimate import Estimate, Interval, mean_interval, seed_score
+from reports.stats.learning import floors
+from reports.stats.reach import shortfall, smallest, suffices
 
 SHARE = 0.9
-ROUNDING = 1e-9
 DIMENSION = "dimension"
 RATE = "learning_rate"
 
 Of = Literal["score", "gain"]
 THRESHOLDS: Mapping[Of, str] = {
     "score": "full fine-tuning's score",
-    "gain": "the gain over the majority class",
+    "gain": "the gain over the best constant answer",
 }
 """Of what 90 % is asked: the papers' threshold first."""
 
@@ -42,15 +44,27 @@ class Reference:
 
     full: Estimate
     """Full fine-tuning."""
-    majority: float | None
-    """Always the majority class; None where that has no score."""
+    seeds: Mapping[int, float | None]
+    """Its score by seed."""
+    floor: float | None
+    """The best constant answer; None where that has no score."""
 
     def threshold(self, of: Of) -> float | None:
-        """90 % of the score, or of the gain over the majority class; None where there is none."""
-        full, floor = self.full.value, 0.0 if of == "score" else self.majority
+        """90 % of the score, or of the gain over the best constant answer; None where there is none."""
+        full, floor = self.full.value, 0.0 if of == "score" else self.floor
         if full is None or floor is None or full <= floor:
             return None
         return floor + SHARE * (full - floor)
+
+    def gap(self, point: Point, of: Of) -> Estimate:
+        """By how much a dimension misses the threshold, paired by seed; a miss is below 0."""
+        floor = 0.0 if of == "score" else self.floor or 0.0
+        pairs = [
+            (score, full)
+            for seed, score in point.seeds.items()
+            if score is not None and (full := self.seeds.get(seed)) is not None
+        ]
+        return shortfall({"": pairs}, SHARE, floor)
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,8 @@ class Found:
     """The smallest d tested that passes; None where none does."""
     missed: int | None
     """The largest d tested below that, which does not pass; or the largest of all."""
+    range: Interval | None
+    """Where it lies as far as the seeds show; open above where no dimension surely suffices."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +115,10 @@ class Curve:
         scored = [point for point in self.points if point.score.value is not None]
         if threshold is None or not scored:
             return None
-        reached = next((p.dimension for p in scored if passes(p.score, threshold)), None)
+        found = smallest({p.dimension: self.reference.gap(p, of) for p in scored})
+        reached = None if found.value is None else int(found.value)
         below = [p.dimension for p in scored if reached is None or p.dimension < reached]
-        return Found(of, threshold, reached, below[-1] if below else None)
+        return Found(of, threshold, reached, below[-1] if below else None, found.interval)
 
 
 @dataclass(frozen=True)
@@ -113,21 +130,16 @@ class Line:
     gain_passes: bool | None
 
 
-def passes(score: Estimate, threshold: float) -> bool:
-    """Whether a mean over seeds reaches a threshold, rounding aside."""
-    return score.value is not None and score.value >= threshold - ROUNDING
-
-
 def reference(records: Sequence[Record]) -> Reference:
     """What the trials of full fine-tuning say; higher scores are better in every metric that has a d90."""
-    majority = _majority(records)
-    return Reference(_mean(records, majority), majority)
+    floor = _floor(records)
+    return Reference(_mean(records, floor), _by_seed(records, floor), floor)
 
 
-def point(dimension: int, records: Sequence[Record], majority: float | None) -> Point:
-    """What the trials of one dimension say; a seed that diverged scores as the majority class."""
+def point(dimension: int, records: Sequence[Record], floor: float | None) -> Point:
+    """What the trials of one dimension say; a seed that diverged scores as the best constant answer."""
     rate = identity(records[0]).settings.get(RATE) if records else None
-    return Point(dimension, _mean(records, majority), _by_seed(records, majority), rate)
+    return Point(dimension, _mean(records, floor), _by_seed(records, floor), rate)
 
 
 def best_rate(records: Sequence[Record]) -> list[Record]:
@@ -153,22 +165,35 @@ def _selection(record: Record) -> float:
     return -math.inf if value is None else value
 
 
-def curves(records: Sequence[Record]) -> list[Curve]:
-    """Every curve of at least two dimensions with full fine-tuning on the same model and task beside it."""
-    whole: dict[tuple[str, ...], dict[str, list[Record]]] = {}
-    inside: dict[tuple[tuple[str, ...], str], dict[int, list[Record]]] = {}
+def curves(records: Sequence[Record], origins: Origins | None = None) -> list[Curve]:
+    """Every curve of at least two dimensions with full fine-tuning on the same model and task beside it.
+
+    A curve and its reference are one origin's; where the maintainers searched a task, only theirs is there.
+    """
+    by_origin: dict[tuple[tuple[str, ...], Origin], list[Record]] = {}
+    for record in records:
+        key = identity(record).section, origin_of(record, origins)
+        by_origin.setdefault(key, []).append(record)
+    found = [(section, who, curve) for (section, who), group in by_origin.items() for curve in _curves(group)]
+    ours = {section for section, who, _ in found if trusted(who)}
+    kept = [curve for section, who, curve in found if trusted(who) or section not in ours]
+    return sorted(kept, key=lambda c: (c.model, c.task, c.method))
+
+
+def _curves(records: Sequence[Record]) -> list[Curve]:
+    """Those of one model and task."""
+    whole: dict[str, list[Record]] = {}
+    inside: dict[str, dict[int, list[Record]]] = {}
     for record in records:
         which = identity(record)
         dimension = which.options.get(DIMENSION)
         if isinstance(dimension, int):
-            inside.setdefault((which.section, _setting(which)), {}).setdefault(dimension, []).append(record)
+            inside.setdefault(_setting(which), {}).setdefault(dimension, []).append(record)
         elif record.parameters and record.parameters.method == record.parameters.base:
-            whole.setdefault(which.section, {}).setdefault(which.variant, []).append(record)
-    found = []
-    for (section, _), by_dimension in inside.items():
-        if len(by_dimension) > 1 and section in whole:
-            found.append(_curve(by_dimension, list(whole[section].values())))
-    return sorted((curve for curve in found if curve), key=lambda c: (c.model, c.task, c.method))
+            whole.setdefault(which.variant, []).append(record)
+    several = [by_dimension for by_dimension in inside.values() if len(by_dimension) > 1 and whole]
+    found = [_curve(by_dimension, list(whole.values())) for by_dimension in several]
+    return [curve for curve in found if curve]
 
 
 def _curve(
@@ -193,26 +218,26 @@ def _curve(
         head_inside=some.parameters.head == 0,
         head_parameters=some.parameters.head,
         reference=base,
-        points=tuple(point(d, best_rate(by_dimension[d]), base.majority) for d in sorted(by_dimension)),
+        points=tuple(point(d, best_rate(by_dimension[d]), base.floor) for d in sorted(by_dimension)),
     )
 
 
 def lines(curve: Curve) -> list[Line]:
     """The table, by dimension."""
 
-    def verdict(point: Point, found: Found | None) -> bool | None:
-        return None if found is None or point.score.value is None else passes(point.score, found.threshold)
+    def verdict(point: Point, of: Of) -> bool | None:
+        asked = curve.found(of) is not None and point.score.value is not None
+        return suffices(curve.reference.gap(point, of)) if asked else None
 
-    score, gain = curve.found("score"), curve.found("gain")
-    return [Line(point, verdict(point, score), verdict(point, gain)) for point in curve.points]
+    return [Line(point, verdict(point, "score"), verdict(point, "gain")) for point in curve.points]
 
 
 def sentences(curve: Curve) -> list[str]:
     """The answer in words."""
-    full, majority = curve.reference.full, curve.reference.majority
+    full, floor = curve.reference.full, curve.reference.floor
     told = [
         f"Full fine-tuning scores {text.score(full.value)} ({curve.metric}, {text.plural(full.n, 'seed')}), "
-        f"always answering the majority class {text.score(majority)}.",
+        f"the best constant answer {text.score(floor)}.",
         "The task head lies inside the subspace, as in the papers."
         if curve.head_inside
         else f"The task head trains beside the subspace: its {text.count(curve.head_parameters)} parameters "
@@ -224,24 +249,35 @@ def sentences(curve: Curve) -> list[str]:
             told.append(f"90 % of {what}: there is none to speak of.")
             continue
         told.append(f"90 % of {what} is {text.score(found.threshold)}: {_where(found)}.")
-        if of == "score" and majority is not None:
-            told.append(_beside_majority(found.threshold - majority))
+        if of == "score" and floor is not None:
+            told.append(_beside_floor(found.threshold - floor))
     return told
 
 
-def _beside_majority(margin: float) -> str:
+def _beside_floor(margin: float) -> str:
     """How much learning the papers' threshold asks for."""
     if margin <= 0:
-        return "The majority class alone reaches that: it says nothing about learning."
-    return f"That asks for {text.score(margin)} more than the majority class has."
+        return "The best constant answer alone reaches that: it says nothing about learning."
+    return f"That asks for {text.score(margin)} more than the best constant answer has."
 
 
 def _where(found: Found) -> str:
     if found.reached is None:
-        return f"not reached at any d that was tried, the largest {text.count(found.missed)}"
-    if found.missed is None:
-        return f"reached at d = {text.count(found.reached)}, the smallest that was tried"
-    return f"reached at d = {text.count(found.reached)}, not at {text.count(found.missed)}"
+        said = f"not reached at any d that was tried, the largest {text.count(found.missed)}"
+    elif found.missed is None:
+        said = f"reached at d = {text.count(found.reached)}, the smallest that was tried"
+    else:
+        said = f"reached at d = {text.count(found.reached)}, not at {text.count(found.missed)}"
+    return f"{said}; {_range(found.range)}"
+
+
+def _range(ends: Interval | None) -> str:
+    if ends is None:
+        return "so few seeds do not say how sure that is"
+    above = f"above {text.count(int(ends.low))}" if ends.low else ""
+    up_to = f"at most {text.count(int(ends.high))}" if math.isfinite(ends.high) else ""
+    known = " and ".join(filter(None, (above, up_to)))
+    return f"as far as the seeds show it is {known}" if known else "the seeds do not settle where it lies"
 
 
 def _setting(which: Identity) -> str:
@@ -255,10 +291,9 @@ def _info(records: Sequence[Record]) -> TaskInfo | None:
     return next((record.task for record in records if record.task), None)
 
 
-def _majority(records: Sequence[Record]) -> float | None:
+def _floor(records: Sequence[Record]) -> float | None:
     info = _info(records)
-    scored = [record.scores for record in records if record.scores]
-    return scored[0].majority.get(info.main_metric) if info and scored else None
+    return floors(info, records).get(info.main_metric) if info else None
 
 
 def _by_seed(records: Sequence[Record], floor: float | None) -> dict[int, float | None]:
@@ -272,10 +307,7 @@ def _by_seed(records: Sequence[Record], floor: float | None) -> dict[int, float 
 
 
 def _mean(records: Sequence[Record], floor: float | None) -> Estimate:
-    info = _info(records)
-    units = {metric.name: metric.unit for metric in info.metrics} if info else {}
-    bounds = RANGES.get(units[info.main_metric]) if info else None
     known = [score for score in _by_seed(records, floor).values() if score is not None]
     if not known:
         return Estimate(None, None, 0, "no trial has a score")
-    return mean_interval(known, bounds=bounds)
+    return mean_interval(known)

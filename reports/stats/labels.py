@@ -16,6 +16,9 @@ FIRST = ("steps", "epochs", "train_examples", "batch_size", "max_length", "searc
 """Settings that a name tells before others, where one of several will do."""
 
 
+_ALIKE = str.maketrans("01i|", "olll")
+
+
 def labels(
     identities: Sequence[Identity], origins: Sequence[Origin] = (), *, told: bool = False
 ) -> list[str]:
@@ -33,7 +36,7 @@ def labels(
     found: list[str] = []
     taken: set[str] = set()
     for index, (plain, which) in enumerate(zip(_by_difference(identities), identities, strict=True)):
-        name = which.label or plain
+        name = text.name(which.label or plain)
         origin = origins[index] if told else None
         if origin and not trusted(origin):
             name = f"{name}, {origin.by or origin.kind}"
@@ -44,8 +47,13 @@ def labels(
 
 
 def seen_as(name: str) -> str:
-    """What a reader sees of a name: no invisible characters, wide and styled letters as plain ones."""
-    return unicodedata.normalize("NFKC", text.clean(name)).casefold()
+    """What a reader sees of a name at a glance, equal for names that look alike.
+
+    No invisible characters, wide and styled letters as plain ones, no difference between 0 and o, 1, I and l,
+    rn and m, vv and w. Letters of other scripts are told by their code points already.
+    """
+    plain = unicodedata.normalize("NFKC", text.clean(name)).casefold()
+    return plain.translate(_ALIKE).replace("rn", "m").replace("vv", "w")
 
 
 def _numbered(name: str) -> Iterator[str]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reports.stats.estimate import MIN_SEEDS
+
+Mark = Literal["front", "not settled", "dominated"]
+"""What the seeds say of a point: on the front of nearly every resample, of some, or of hardly any."""
+
+SETTLED: Final = 0.95
+"""Share of resamples from which a point counts as on the front, or off it."""
 
 Point = tuple[float | None, float | None]
 """(cost, score); a point with an unknown part is never on the front and beats nobody."""
@@ -36,6 +42,19 @@ def pareto_front(points: Sequence[Point], *, higher_is_better: bool = True) -> l
     return front
 
 
+def marks(on_front: Sequence[bool], shares: Sequence[float | None]) -> list[Mark]:
+    """How each point is marked: where too few seeds say how sure its place is, it is not settled."""
+    return [_mark(front, share) for front, share in zip(on_front, shares, strict=True)]
+
+
+def _mark(on_front: bool, share: float | None) -> Mark:
+    if share is None:
+        return "not settled" if on_front else "dominated"
+    if share >= SETTLED:
+        return "front"
+    return "not settled" if share > 1 - SETTLED else "dominated"
+
+
 MAX_ENUMERATED: Final = 8
 """Seeds up to which every resample is counted (6,435 different ones of eight seeds)."""
 
@@ -45,6 +64,7 @@ def front_membership(
     scores: ArrayLike,
     *,
     higher_is_better: bool = True,
+    noise: NDArray[np.float64] | None = None,
     resamples: int = 4000,
     seed: int = 0,
 ) -> list[float | None]:
@@ -54,13 +74,15 @@ def front_membership(
     they share their seeds; a method's score is its mean over the draw, moved away from its mean over all
     seeds by √(S / (S − 1)) so that it varies as much as a mean of S new seeds would. Costs stay fixed. A
     share near 0 or 1 is a front that the seeds agree on; it is not the probability that a method is truly
-    on the front. Up to eight seeds every resample is counted, so that nothing is random.
+    on the front. Up to eight seeds every resample is counted, so that nothing is random; where the answers
+    were kept, each gets what another sample of examples would add.
 
     Args:
         costs: one per method; None is unknown.
         scores: shape [methods, seeds]; NaN is a seed without a score.
         higher_is_better: direction of the scores.
-        resamples: draws with more than eight seeds.
+        noise: what other examples would add to each method's score, (draws, methods).
+        resamples: draws with more than eight seeds, or with noise.
         seed: of these draws.
 
     Returns:
@@ -75,26 +97,37 @@ def front_membership(
     seeds = shared.shape[1]
     if not kept or seeds < MIN_SEEDS:
         return shares
-    counts, weights = _resamples(seeds, resamples, seed)
+    counts, weights = _resamples(seeds, resamples, seed, drawn=noise is not None)
     centre = shared.mean(axis=1)
     means = centre + math.sqrt(seeds / (seeds - 1)) * (counts @ shared.T / seeds - centre)
-    fronts = [
-        pareto_front(
-            [(costs[index], score) for index, score in zip(kept, row, strict=True)],
-            higher_is_better=higher_is_better,
-        )
-        for row in np.round(means, 12).tolist()
-    ]
-    for place, share in zip(kept, weights @ np.array(fronts, dtype=float), strict=True):
+    if noise is not None:
+        means = means + noise[np.arange(len(means)) % len(noise)][:, kept]
+    sign = 1.0 if higher_is_better else -1.0
+    fronts = _fronts(np.array([costs[index] for index in kept], dtype=float), np.round(sign * means, 12))
+    for place, share in zip(kept, weights @ fronts, strict=True):
         shares[place] = float(np.clip(share, 0, 1))
     return shares
 
 
-def _resamples(seeds: int, resamples: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _fronts(costs: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """For scores of shape [draws, methods], of which more is better: which methods no other beats."""
+    as_cheap = costs[None, :] <= costs[:, None]  # (method, other)
+    cheaper = costs[None, :] < costs[:, None]
+    on_front = np.empty(scores.shape, dtype=bool)
+    for method in range(len(costs)):
+        mine = scores[:, [method]]
+        beaten = as_cheap[method] & (scores >= mine) & (cheaper[method] | (scores > mine))
+        on_front[:, method] = ~beaten.any(axis=1)
+    return on_front
+
+
+def _resamples(
+    seeds: int, resamples: int, seed: int, *, drawn: bool
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """How often each seed is drawn in each resample, shape [resamples, seeds], and how likely that is."""
-    if seeds > MAX_ENUMERATED:
-        drawn = np.random.default_rng(seed).multinomial(seeds, [1 / seeds] * seeds, size=resamples)
-        return drawn, np.full(resamples, 1 / resamples)
+    if drawn or seeds > MAX_ENUMERATED:
+        found = np.random.default_rng(seed).multinomial(seeds, [1 / seeds] * seeds, size=resamples)
+        return found, np.full(resamples, 1 / resamples)
     draws = itertools.combinations_with_replacement(range(seeds), seeds)
     counts = np.array([np.bincount(draw, minlength=seeds) for draw in draws])
     ways = [math.factorial(seeds) / math.prod(map(math.factorial, row)) for row in counts.tolist()]

@@ -1,191 +1,141 @@
 """Records grouped into comparisons: one section per model and task, one row per method and setting.
 
-What other suites measured makes sections of its own. A row whose code is not known, or with fewer seeds
-than the others, is shown apart and never ranked; who measured a row is told by `reports/records/origins.py`.
+Where the maintainers measured anything, what they measured is ranked and nothing else: what others report is
+shown beside it, with the place that it would take, and moves no rank, test, floor or front. A section of
+which the maintainers measured nothing is ranked by itself, apart from theirs. Who measured a row is told by
+`reports/records/origins.py`.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
+from reports import text
 from reports.errors import RecordError
-from reports.records.checks import RANGES
-from reports.records.identity import identity, is_for_dimensions, trial_key
-from reports.records.origins import UNKNOWN, Origin, Origins, origin_of, trusted
-from reports.records.schema import MetricInfo, Record, TaskInfo
+from reports.records.identity import Identity, identity, is_for_dimensions, trial_key
+from reports.records.origins import Origin, Origins, origin_of, trusted
+from reports.records.schema import Record, TaskInfo
 from reports.stats.aggregate import Row, make_row
 from reports.stats.estimate import MIN_SEEDS
+from reports.stats.front import marked
 from reports.stats.labels import labels, seen_as
-from reports.stats.pareto import pareto_front
-
-
-@dataclass(frozen=True)
-class Section:
-    """All that one suite measured with one model on one task; rows are sorted, the best first."""
-
-    model: str
-    task: str
-    info: TaskInfo | None
-    """Null when no trial got as far as loading the task."""
-    rows: tuple[Row, ...]
-    """What is ranked and compared."""
-    apart: tuple[Row, ...] = ()
-    """What is only shown, each row with its reason."""
-    suite: str | None = None
-    """Who measured it, where that is not Paretune."""
-
-    @property
-    def every_row(self) -> tuple[Row, ...]:
-        """Ranked rows, then those apart."""
-        return self.rows + self.apart
-
-    @property
-    def records(self) -> list[Record]:
-        """Every trial of the section, row by row."""
-        return [record for row in self.every_row for record in row.records]
-
-    @property
-    def metric(self) -> MetricInfo | None:
-        """The main metric, by which the rows are sorted."""
-        return (
-            next((m for m in self.info.metrics if m.name == self.info.main_metric), None)
-            if self.info
-            else None
-        )
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Direction of the main metric."""
-        return self.metric.higher_is_better if self.metric else True
-
-    @property
-    def majority(self) -> float | None:
-        """What always predicting the majority (or mean) gives, where it was recorded."""
-        if self.info is None:
-            return None
-        found = [
-            record.scores.majority.get(self.info.main_metric) for record in self.records if record.scores
-        ]
-        return next((value for value in found if value is not None), None)
-
-    @property
-    def floor(self) -> float | None:
-        """What a model that learned nothing scores: `majority`, or 0 for a correlation without one."""
-        return floors(self.info, self.records).get(self.info.main_metric) if self.info else None
-
-    @property
-    def top(self) -> float | None:
-        """The best score that the main metric's unit allows, where that is known."""
-        ends = RANGES.get(self.metric.unit) if self.metric else None
-        return (ends[1] if self.higher_is_better else ends[0]) if ends else None
-
-
-def floors(info: TaskInfo | None, records: Sequence[Record]) -> dict[str, float]:
-    """What a model that learned nothing scores by each metric of a task, where that is known.
-
-    It is the majority answer's score; a constant answer has no correlation, which counts as 0.
-    """
-    known: dict[str, float] = {}
-    for metric in info.metrics if info else ():
-        found = [record.scores.majority.get(metric.name) for record in records if record.scores]
-        value = next((value for value in found if value is not None), None)
-        if value is not None or metric.unit == "correlation":
-            known[metric.name] = value or 0.0
-    return known
-
-
-def by_model(found: Sequence[Section]) -> list[list[Section]]:
-    """The sections of each model that one suite measured: what may be averaged over tasks; in order."""
-    groups: dict[tuple[str | None, str], list[Section]] = defaultdict(list)
-    for section in found:
-        groups[section.suite, section.model].append(section)
-    return list(groups.values())
+from reports.stats.learning import floors
+from reports.stats.section import OTHERS, Replication, Section
 
 
 def sections(records: Sequence[Record], origins: Origins | None = None) -> list[Section]:
-    """Group, aggregate, label, set apart, mark the Pareto front and sort; sections in order of their names.
+    """Group, aggregate, label, set apart, find the Pareto front and sort; sections in order of their names.
+
+    What others report of models and tasks that the maintainers did not measure comes last.
 
     Args:
-        records: trials, each once.
+        records: trials, each once; :func:`repeats` tells which are not.
         origins: who measured a trial; what is not in it is self-reported.
+
+    Raises:
+        RecordError: somebody's trial is given twice.
     """
-    refuse_duplicates(records)
-    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    for _, reason in repeats(records, origins):
+        raise RecordError(f"{reason}.")
+    groups: dict[tuple[str, str, str], list[tuple[Record, Origin]]] = defaultdict(list)
     for record in records:
-        groups[identity(record).section].append(record)
-    several = len({origin_of(record, origins) for record in records if record.suite is None}) > 1
-    return [_section(key, groups[key], origins, several) for key in sorted(groups)]
+        groups[identity(record).section].append((record, origin_of(record, origins)))
+    found = []
+    for suites in (False, True):  # whether another suite measured a section
+        chosen = {key: group for key, group in sorted(groups.items()) if bool(key[0]) == suites}
+        everyone = {who for group in chosen.values() for _, who in group}
+        ours = any(map(trusted, everyone))
+        for key, group in chosen.items():
+            several = len({who for _, who in group} if suites else everyone) > 1
+            found.append(_section(key, group, several=several, ours=ours))
+    return sorted(found, key=lambda section: section.reported)
 
 
-def measured_by(found: Iterable[Section]) -> list[Origin]:
-    """Whoever measured the ranked rows, each once; empty among one's own results alone."""
-    known = list(dict.fromkeys(row.origin for section in found for row in section.rows))
-    return [] if known == [UNKNOWN] else known
+def repeats(records: Sequence[Record], origins: Origins | None = None) -> list[tuple[int, str]]:
+    """Which records repeat an earlier one of the same origin, and how: the same seed twice is not two seeds.
 
-
-def refuse_duplicates(records: Sequence[Record]) -> None:
-    """Raise when a trial is given twice: the same seed twice is not two seeds."""
-    repeated = [key for key, count in Counter(trial_key(record) for record in records).items() if count > 1]
-    if repeated:
-        raise RecordError(f"trial {repeated[0][0]:.80} is given more than once, and a trial counts once.")
+    The same trial of another origin is no repeat but a replication.
+    """
+    found = []
+    trials: set[tuple[Origin, Any]] = set()
     cells: set[tuple[Any, ...]] = set()
-    for record in records:
-        which = identity(record)
-        cell = (which.section, which.variant, which.seed, is_for_dimensions(record))
-        if cell in cells:
-            raise RecordError(
-                f"two records hold {which.method:.60} on {which.task:.60} with seed {which.seed} and the "
-                "same settings, and a trial counts once."
+    for index, record in enumerate(records):
+        which, who = identity(record), origin_of(record, origins)
+        cell = (who, which.section, which.variant, which.seed, is_for_dimensions(record))
+        if (who, trial_key(record)) in trials:
+            name = text.clean(record.trial_id, 80)
+            found.append((index, f"trial {name} is given more than once, and a trial counts once"))
+        elif cell in cells:
+            reason = (
+                f"two records hold {text.clean(which.method, 60)} on {text.clean(which.task, 60)} with seed "
+                f"{which.seed} and the same settings, and a trial counts once"
             )
-        cells.add(cell)
+            found.append((index, reason))
+        else:
+            trials.add((who, trial_key(record)))
+            cells.add(cell)
+    return found
 
 
 def _section(
-    key: tuple[str, str, str], records: list[Record], origins: Origins | None, several: bool
+    key: tuple[str, str, str], known: list[tuple[Record, Origin]], *, several: bool, ours: bool
 ) -> Section:
     suite, model, task = key
-
-    def origin(record: Record) -> Origin:
-        return Origin("another suite", suite) if suite else origin_of(record, origins)
-
-    # The maintainers' first: what the task is and what the majority answer scores is taken from them.
-    records = sorted(records, key=lambda record: not trusted(origin(record)))
-    info = _common_task(model, task, records)
-    variants: dict[tuple[Origin, str, bool], list[Record]] = defaultdict(list)
-    for record in records:  # by origin as well: nobody's trial enters the mean of another's
-        variants[origin(record), identity(record).variant, is_for_dimensions(record)].append(record)
-    groups = [sorted(group, key=lambda record: identity(record).seed) for group in variants.values()]
-    known = [who for who, *_ in variants]
-    names = labels([identity(group[0]) for group in groups], known, told=several and not suite)
-    floor = floors(info, records)
+    # What the task is and what its floor is are the maintainers' to say, where they measured it.
+    vouched = [record for record, who in known if trusted(who)] or [record for record, _ in known]
+    info = _common_task(vouched)
+    floor = floors(info, vouched)
+    variants: dict[tuple[Origin, str, bool, bool], list[Record]] = defaultdict(list)
+    for record, who in known:  # by origin as well: nobody's trial enters the mean of another's
+        other = not _is_of(record, info)
+        variants[who, identity(record).variant, is_for_dimensions(record), other].append(record)
+    # The maintainers' first: of names that look alike, theirs stays as it is.
+    groups = sorted(variants.items(), key=lambda item: not trusted(item[0][0]))
+    trials = [sorted(group, key=lambda record: identity(record).seed) for _, group in groups]
+    origins = [origin for (origin, *_), _ in groups]
+    names = labels([identity(group[0]) for group in trials], origins, told=several)
     rows = [
-        replace(make_row(name, group, info, floor), origin=who)
-        for name, group, who in zip(names, groups, known, strict=True)
+        replace(make_row(name, group, info, floor), origin=origin)
+        for name, group, origin in zip(names, trials, origins, strict=True)
     ]
-    ranked, apart = _split(rows)
+    ranked, apart = _split(rows, info)
     # What is only shown must not lengthen the names of what is compared; its own tell it from all.
     which = [identity(row.records[0]) for row in ranked]
-    short = labels(which, [row.origin for row in ranked], told=several and not suite)
+    short = labels(which, [row.origin for row in ranked], told=several)
     if not {seen_as(name) for name in short} & {seen_as(row.label) for row in apart}:
         ranked = [replace(row, label=name) for row, name in zip(ranked, short, strict=True)]
-    section = Section(model, task, info, tuple(ranked), suite=suite or None)
-    points = [(row.trainable_parameters, row.score.mean) for row in ranked]
-    front = pareto_front(points, higher_is_better=section.higher_is_better)
-    ranked = [replace(row, on_front=flag) for row, flag in zip(ranked, front, strict=True)]
+    section = Section(
+        model,
+        task,
+        info,
+        rows=(),
+        suite=suite or None,
+        reported=ours and not any(map(trusted, origins)),
+        floors=floor,
+    )
 
     def in_order(rows: list[Row]) -> tuple[Row, ...]:
         return tuple(sorted(rows, key=lambda row: _rank(row, section.higher_is_better)))
 
-    return replace(section, rows=in_order(ranked), apart=in_order(apart))
+    section = replace(section, rows=in_order(ranked))
+    section = replace(section, rows=marked(section))
+    ranked = list(section.rows)
+    apart = [replace(row, apart=_placed(row, ranked, section)) for row in apart]
+    return replace(
+        section,
+        apart=in_order(apart),
+        replications=tuple(filter(None, (_replication(row, ranked) for row in apart))),
+    )
 
 
 SEARCHED: Final = "of a search for the intrinsic dimension, which has a page of its own"
+ANOTHER_TASK: Final = "another version of the task, or other metrics"
 
 
-def _split(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+def _split(rows: list[Row], info: TaskInfo | None) -> tuple[list[Row], list[Row]]:
     """The rows that can be ranked, and the others with the reason why not.
 
     Where the maintainers ran enough seeds for an interval, or anyone where they ran none, every row is asked
@@ -195,15 +145,19 @@ def _split(rows: list[Row]) -> tuple[list[Row], list[Row]]:
     ours = [row for row in compared if trusted(row.origin)]
     most = max((len(row.records) for row in ours or compared), default=0)
     asked = MIN_SEEDS if most >= MIN_SEEDS else 1
-    told = [replace(row, apart=_reason(row, ours, asked) if row in compared else SEARCHED) for row in rows]
+    told = [
+        replace(row, apart=_reason(row, ours, asked, info) if row in compared else SEARCHED) for row in rows
+    ]
     return [row for row in told if not row.apart], [row for row in told if row.apart]
 
 
-def _reason(row: Row, ours: Sequence[Row], asked: int) -> str:
-    """Why a row cannot be ranked beside the others; empty where it can."""
+def _reason(row: Row, ours: Sequence[Row], asked: int, info: TaskInfo | None) -> str:
+    """Why a row is not ranked with the others; empty where it is."""
     others = bool(ours) and not trusted(row.origin)
     # Beside the maintainers' rows a seed that "failed" is none: else the bad ones would be called that.
     seeds = row.seeds_run if others else len(row.records)
+    if any(not _is_of(record, info) for record in row.records):
+        return ANOTHER_TASK
     if any(record.environment.tree_clean is False for record in row.records):
         return "measured from a checkout with uncommitted changes: the commit does not say which code ran"
     if seeds < asked:
@@ -213,7 +167,35 @@ def _reason(row: Row, ours: Sequence[Row], asked: int) -> str:
         for index, what in enumerate(("data", "weights of the model")):
             if known[index] and not theirs[index] <= known[index]:
                 return f"other {what} than the maintainers’"
-    return ""
+    return OTHERS if others else ""
+
+
+def _placed(row: Row, ranked: Sequence[Row], section: Section) -> str:
+    """The reason, and the place by mean score of what could be ranked but for who measured it."""
+    if row.apart != OTHERS or row.score.mean is None:
+        return row.apart
+    sign = 1 if section.higher_is_better else -1
+    better = sum(
+        sign * other.score.mean > sign * row.score.mean for other in ranked if other.score.mean is not None
+    )
+    return f"{OTHERS}; by its mean it would be place {better + 1} of {len(ranked) + 1}"
+
+
+def _replication(row: Row, ranked: Sequence[Row]) -> Replication | None:
+    """The seeds of a ranked row that somebody else ran as well."""
+    same = next((one for one in ranked if _again(one.identity, row.identity)), None)
+    if same is None or same.origin == row.origin or row.apart == ANOTHER_TASK:
+        return None
+    scores = tuple(
+        (seed, there.score, here.score)
+        for seed, here in same.outcomes.items()
+        if (there := row.outcomes.get(seed)) and there.score is not None and here.score is not None
+    )
+    return Replication(same.label, row.origin, scores) if scores else None
+
+
+def _again(first: Identity, second: Identity) -> bool:
+    return first.variant == second.variant
 
 
 def _inputs(rows: Sequence[Row]) -> tuple[set[str | None], set[str | None]]:
@@ -225,20 +207,20 @@ def _inputs(rows: Sequence[Row]) -> tuple[set[str | None], set[str | None]]:
     )
 
 
-def _common_task(model: str, task: str, records: list[Record]) -> TaskInfo | None:
-    """The task as the records describe it; they must agree on what is compared."""
+def _common_task(records: Sequence[Record]) -> TaskInfo | None:
+    """The task as most of the records describe it, the first of equals."""
     infos = [record.task for record in records if record.task]
-    for info in infos[1:]:
-        if (info.version, info.main_metric, info.metrics) != (
-            infos[0].version,
-            infos[0].main_metric,
-            infos[0].metrics,
-        ):
-            raise RecordError(
-                f"the records of {task:.60} on {model:.60} disagree on the task's version or metrics, "
-                "so their scores cannot be compared."
-            )
-    return infos[0] if infos else None
+    counts = Counter(map(_kind, infos))
+    return max(infos, key=lambda info: counts[_kind(info)], default=None)
+
+
+def _is_of(record: Record, info: TaskInfo | None) -> bool:
+    """Whether a record's scores are of this task; one that did not get as far says nothing against it."""
+    return record.task is None or info is None or _kind(record.task) == _kind(info)
+
+
+def _kind(info: TaskInfo) -> tuple[Any, ...]:
+    return info.version, info.main_metric, info.metrics
 
 
 def _rank(row: Row, higher_is_better: bool) -> tuple[Any, ...]:

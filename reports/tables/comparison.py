@@ -12,9 +12,9 @@ from reports.records.identity import identity
 from reports.records.origins import Origins
 from reports.records.schema import Record
 from reports.records.tuning import how_set
-from reports.stats.aggregate import Ratio, Row
-from reports.stats.cost_score import CostScore, section_costs
-from reports.stats.sections import Section, sections
+from reports.stats.aggregate import Ratio, Row, Spread
+from reports.stats.section import Section
+from reports.stats.sections import sections
 
 _WHOLE = (
     "method_parameters",
@@ -23,7 +23,7 @@ _WHOLE = (
     "stored_parameters",
     "peak_training_bytes",
     "checkpoint_bytes",
-    "n_at_chance",
+    "n_lost",
     "tuning_trials",
     "tuning_examples",
 )
@@ -38,12 +38,13 @@ def compare(records: Sequence[Record], origins: Origins | None = None) -> pd.Dat
     """One row per model, task, method and setting over its seeds, the best score of each task first.
 
     `score` is the mean of the main metric on the reported split, `score_low` and `score_high` its 95 %
-    interval (null below three seeds) and `score_sd` the sample standard deviation (null with one). Trials
-    that did not complete are counted, never dropped: a seed that diverged counts in the mean as the majority
-    answer, a method of which no trial completed is a row without a score. `unstable_share` is the share
-    of seeds that diverged or scored no better than that answer. Costs are medians over completed seeds;
-    `cost_score` puts them into one number relative to full fine-tuning, as `cost_score.cost_score` says.
-    `origin` tells who measured a row, and `not_ranked` why a row is only shown; such rows come last.
+    interval (null below three seeds, and where a seed learned nothing) over what `interval_over` says, and
+    `score_sd` the sample standard deviation (null with one). Trials that did not complete are counted, never
+    dropped: a seed that diverged counts in the mean as the best constant answer, a method of which no trial
+    completed is a row without a score. `lost_share` is the share of seeds that learned nothing with its exact
+    interval, and `learned_score` the mean of those that did, where some did not. Costs are medians over
+    completed seeds; times over those of one `machine`. `origin` tells who measured a row, and `not_ranked`
+    why a row is only shown; such rows come last.
     """
     return compare_sections(sections(records, origins))
 
@@ -52,8 +53,7 @@ def compare_sections(found: Sequence[Section]) -> pd.DataFrame:
     """The same of records that are grouped already."""
     rows = []
     for section in found:
-        costs = section_costs(section)
-        rows += [_compared(section, row, costs.get(row.label)) for row in section.every_row]
+        rows += [_compared(section, row) for row in section.every_row]
     return _frame(rows)
 
 
@@ -114,7 +114,7 @@ def _trial(record: Record) -> dict[str, Any]:
     }
 
 
-def _compared(section: Section, row: Row, cost: CostScore | None) -> dict[str, Any]:
+def _compared(section: Section, row: Row) -> dict[str, Any]:
     metrics = {
         key: value
         for name, spread in row.metrics.items()
@@ -128,36 +128,56 @@ def _compared(section: Section, row: Row, cost: CostScore | None) -> dict[str, A
         "options": json.dumps(row.identity.options, sort_keys=True),
         "settings": how_set(row.records),
         "metric": section.info.main_metric if section.info else None,
-        "score": row.score.mean,
-        "score_low": row.score.interval.low if row.score.interval else None,
-        "score_high": row.score.interval.high if row.score.interval else None,
+        **_spread("score", row.score),
         "score_sd": row.score.sd,
+        "interval_over": _over(row),
         "n_seeds": len(row.records),
         "n_scored": row.score.n,
         "n_completed": row.statuses["completed"],
         "n_diverged": row.statuses["diverged"],
         "n_out_of_memory": row.statuses["out_of_memory"],
         "n_failed": row.statuses["failed"],
-        "n_at_chance": row.instability.at_chance,
-        "unstable_share": row.instability.share,
+        "n_lost": row.risk.lost,
+        "lost_share": row.risk.share,
+        "lost_share_low": row.risk.interval.low if row.risk.interval else None,
+        "lost_share_high": row.risk.interval.high if row.risk.interval else None,
+        **_spread("learned_score", row.learned or Spread(None, None, 0)),
+        "floor": section.floor,
         "method_parameters": row.method_parameters,
         "trainable_share": row.trainable_share,
         "head_parameters": row.head_parameters,
         "trainable_parameters": row.trainable_parameters,
         "stored_parameters": row.stored_parameters,
         "peak_training_bytes": row.peak_training_bytes,
+        "machine": row.machine.told if row.machine else None,
+        "timed_seeds": ", ".join(map(str, row.timed_seeds)) or None,
         "training_seconds": row.training_seconds,
         "examples_per_second": row.examples_per_second,
         **_ratio("latency_ratio", row.unmerged),
         **_ratio("merged_latency_ratio", row.merged),
         "checkpoint_bytes": row.checkpoint_bytes,
-        "cost_score": cost.value if cost else None,
         "pareto_front": row.on_front,
+        "pareto_mark": row.mark,
+        "pareto_share": row.front_share,
         "origin": row.origin.kind,
         "submitter": row.origin.by or None,
         "not_ranked": row.apart or None,
         **metrics,
     }
+
+
+def _spread(name: str, spread: Spread) -> dict[str, float | None]:
+    ends = spread.interval
+    return {
+        name: spread.mean,
+        f"{name}_low": ends.low if ends else None,
+        f"{name}_high": ends.high if ends else None,
+    }
+
+
+def _over(row: Row) -> str | None:
+    spread = next((one for one in (row.score, row.learned) if one and one.interval), None)
+    return None if spread is None else "seeds and examples" if spread.over_examples else "seeds"
 
 
 def _ratio(name: str, ratio: Ratio | None) -> dict[str, float | None]:

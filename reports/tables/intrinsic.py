@@ -20,7 +20,7 @@ def intrinsic_frame(found: Sequence[Curve]) -> pd.DataFrame:
                 "metric": curve.metric,
                 "head_inside": curve.head_inside,
                 "full_score": curve.reference.full.value,
-                "majority_score": curve.reference.majority,
+                "floor_score": curve.reference.floor,
                 "threshold_of_score": curve.reference.threshold("score"),
                 "threshold_of_gain": curve.reference.threshold("gain"),
                 "dimension": one.dimension,

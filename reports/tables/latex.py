@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from reports import text
 from reports.errors import RecordError
 from reports.records.origins import Origins
 from reports.records.schema import Record
 from reports.stats.aggregate import Row
-from reports.stats.sections import Section, sections
+from reports.stats.pareto import Mark
+from reports.stats.section import Section
+from reports.stats.sections import sections
 
 _HEADER = (
     "Trainable parameters",
@@ -19,6 +21,11 @@ _HEADER = (
     "Latency, merged",
     "Checkpoint",
 )
+_MARKS: Mapping[Mark, str] = {
+    "front": r"$^\bullet$",
+    "not settled": r"$^\circ$",
+    "dominated": "",
+}
 _ESCAPED = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -70,8 +77,10 @@ def _latex(section: Section) -> str:
     return "\n".join(
         [
             r"\begin{table}",
-            rf"\caption{{{escape_latex(section.task)} on {escape_latex(section.model)}. "
-            r"$\bullet$: on the Pareto front of score against trainable parameters.}",
+            rf"\caption{{{escape_latex(text.name(section.task))} on "
+            rf"{escape_latex(text.name(section.model))}. "
+            r"$\bullet$: on the Pareto front of score against trainable parameters in at least 95\,\% of "
+            r"resamples of the seeds, $\circ$: perhaps.}",
             r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}",
             r"\toprule",
             rf"{' & '.join(header)} \\",
@@ -88,7 +97,7 @@ def _latex(section: Section) -> str:
 
 def _latex_cells(row: Row) -> str:
     cells = (
-        text.spread(row.score),
+        text.outcome(row),
         text.count(row.trainable_parameters),
         text.size(row.peak_training_bytes),
         text.seconds(row.training_seconds),
@@ -96,5 +105,5 @@ def _latex_cells(row: Row) -> str:
         text.ratio(row.merged),
         text.size(row.checkpoint_bytes),
     )
-    label = escape_latex(row.label) + (r"$^\bullet$" if row.on_front else "")
+    label = escape_latex(row.label) + _MARKS[row.mark]
     return rf"{' & '.join([label, *map(escape_latex, cells)])} \\"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from reports import text
 from reports.errors import RecordError
@@ -12,9 +12,11 @@ from reports.records.schema import Record
 from reports.records.tuning import how_set
 from reports.stats.across import Across, across
 from reports.stats.aggregate import Row
-from reports.stats.sections import Section, sections
+from reports.stats.pareto import Mark
+from reports.stats.section import Section
+from reports.stats.sections import sections
 
-FRONT = "●"
+MARKS: Mapping[Mark, str] = {"front": "●", "not settled": "◐", "dominated": ""}
 _HEADER = (
     "Method",
     "{metric}",
@@ -27,12 +29,14 @@ _HEADER = (
     "Checkpoint",
 )
 _LEGEND = (
-    f"{FRONT} on the Pareto front of score against trainable parameters (method and head). "
-    "Latency: time relative to the untouched base, with its 95 % interval. – not measured or not possible."
+    "● on the Pareto front of score against trainable parameters (method and head) in at least 95 % of "
+    "resamples of the seeds, ◐ perhaps on it. Latency: time relative to the untouched base; of one seed with "
+    "its 95 % interval, of several the median with the lowest and highest end of theirs. – not measured or "
+    "not possible."
 )
 _SEEDS = (
-    " Scores are means over seeds, with their 95 % interval; "
-    "a seed that diverged counts as the majority answer."
+    " Scores are means over seeds, with their 95 % interval over {over}, where every seed learned something; "
+    "a seed that diverged counts as the best constant answer."
 )
 
 
@@ -50,7 +54,8 @@ def markdown_sections(found: Sequence[Section]) -> str:
         raise RecordError("there are no records to make a table from.")
     blocks = []
     for section in found:
-        title = f"**{escape_markdown(section.task)} on {escape_markdown(section.model)}**\n\n"
+        task, model = (escape_markdown(text.name(name)) for name in (section.task, section.model))
+        title = f"**{task} on {model}**\n\n"
         first, *apart = section_tables(section)
         blocks += [(title if len(found) > 1 else "") + first, *apart]
     return "\n\n".join([*blocks, legend(found)]) + "\n"
@@ -67,10 +72,12 @@ def scores_table(item: Across, *, titled: bool) -> str:
     names = []
     for section in item.sections:
         metric = section.info.main_metric if section.info else "score"
-        names.append(f"{escape_markdown(section.task)}, {escape_markdown(metric.replace('_', ' '))}")
+        names.append(
+            f"{escape_markdown(text.name(section.task))}, {escape_markdown(metric.replace('_', ' '))}"
+        )
     lines = [f"| Method | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names)]
     for line in item.lines:
-        told = [text.MISSING if row is None else text.spread(row.score) for row in line.rows]
+        told = [text.MISSING if row is None else text.outcome(row) for row in line.rows]
         cells = [f"**{score}**" if best else score for score, best in zip(told, line.best, strict=True)]
         lines.append(f"| {escape_markdown(line.label)} | {' | '.join(cells)} |")
     title = [f"**{escape_markdown(item.model)}**", ""] if titled else []
@@ -109,9 +116,10 @@ def _escaped_start(start: str) -> str:
 def legend(found: Sequence[Section]) -> str:
     """What the signs mean, how the settings were chosen, and who measured."""
     rows = [row for section in found for row in section.every_row]
-    seeds = any(row.score.interval for row in rows)
+    seeds = any(row.score.interval or row.learned for row in rows)
+    over = "seeds and examples" if all(section.over_examples for section in found) else "seeds only"
     chosen = how_set([record for section in found for record in section.records]).capitalize()
-    legend = f"{f'{chosen}. ' if chosen else ''}{_LEGEND}{_SEEDS if seeds else ''}"
+    legend = f"{f'{chosen}. ' if chosen else ''}{_LEGEND}{_SEEDS.format(over=over) if seeds else ''}"
     return "\n\n".join([legend, *known_by(rows)])
 
 
@@ -135,8 +143,8 @@ def _cells(row: Row) -> list[str]:
     done, total = row.statuses["completed"], len(row.records)
     note = f" ({done} of {total} completed)" if done < total else ""
     return [
-        escape_markdown(row.label) + (f" {FRONT}" if row.on_front else "") + note,
-        text.spread(row.score),
+        " ".join(filter(None, (escape_markdown(row.label), MARKS[row.mark]))) + note,
+        text.outcome(row),
         text.count(row.trainable_parameters),
         text.share(row.trainable_share).replace("<", "&lt;"),
         text.size(row.peak_training_bytes),

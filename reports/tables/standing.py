@@ -7,10 +7,16 @@ from collections.abc import Sequence
 import pandas as pd
 
 from reports.stats.standing import Standing
+from reports.stats.verdict import Verdict
+
+_DIFFERENCE = (
+    *("difference", "difference_low", "difference_high", "interval_by"),
+    *("detectable", "p_of_seeds", "n_pairs", "n_tasks"),
+)
 
 
 def comparisons_frame(found: Sequence[Standing]) -> pd.DataFrame:
-    """Every comparison of two methods as a row, with raw numbers."""
+    """Every comparison of two methods as a row, in raw numbers; the intervals of a standing hold at once."""
     return pd.DataFrame(
         [
             {
@@ -19,18 +25,29 @@ def comparisons_frame(found: Sequence[Standing]) -> pd.DataFrame:
                 "tasks": ", ".join(item.tasks),
                 "first": verdict.first,
                 "second": verdict.second,
-                "difference": verdict.difference.value,
-                "difference_low": verdict.difference.interval.low if verdict.difference.interval else None,
-                "difference_high": verdict.difference.interval.high if verdict.difference.interval else None,
-                "n_pairs": verdict.pairs,
-                "n_tasks": verdict.tasks,
-                "n_comparisons": verdict.comparisons,
-                "p": verdict.p,
-                "p_holm": verdict.adjusted_p,
-                "smallest_p": verdict.smallest_p,
+                "unit": verdict.unit,
                 "decision": verdict.decision,
+                "decision_of_second": verdict.swapped.decision,
+                "margin": verdict.margin,
+                **_difference(verdict),
+                "interval_over": verdict.basis,
+                "n_comparisons": verdict.comparisons,
+                "n_lost_first": verdict.risks[0].lost,
+                "n_runs_first": verdict.risks[0].seeds,
+                "n_lost_second": verdict.risks[1].lost,
+                "n_runs_second": verdict.risks[1].seeds,
+                "learns_more_often": {1: verdict.first, -1: verdict.second}.get(verdict.steadier),
             }
             for item in found
             for verdict in item.verdicts
         ]
     )
+
+
+def _difference(verdict: Verdict) -> dict[str, float | int | str | None]:
+    found = verdict.difference
+    if found is None:
+        return dict.fromkeys(_DIFFERENCE)
+    ends = found.interval
+    values = (found.value, ends.low if ends else None, ends.high if ends else None, found.way)
+    return dict(zip(_DIFFERENCE, (*values, found.detectable, found.p, found.pairs, found.tasks), strict=True))

@@ -36,10 +36,11 @@ def peft(
     What they do not tell stays missing, failed runs stay failed, and the whole file is kept in the record. Of
     several runs of one experiment the most recent counts.
     """
+    from reports.records.files import find
     from reports.records.peft_comparison import latest, read_peft_result
-    from reports.records.store import record_files, write_record
+    from reports.records.store import write_record
 
-    found = [read_peft_result(path) for path in record_files(files)]
+    found = [read_peft_result(path) for path in find(files).trials]
     records = latest(found)
     written = [write_record(record, out_dir) for record in records]
     if json_:

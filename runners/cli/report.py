@@ -7,30 +7,66 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 
 from runners.cli.options import Json
 
 if TYPE_CHECKING:
     from reports.records.schema import Record
 
+err = Console(stderr=True)
+
 
 def report(
     results: Annotated[list[Path], typer.Argument(help="Record files, or folders of them.")],
     out_dir: Annotated[Path, typer.Option("--out", help="Folder of the page.")],
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    margin: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="By how much a method may be worse and still be called as good: in points of the score on "
+            "one task, in shares of what can be gained on several.",
+        ),
+    ] = 0.01,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Make no page if any file has to be left out.")
+    ] = False,
     json_: Json = False,
 ) -> None:
-    """Write the comparison as pages with their tables as data; records of claims make a page of verdicts."""
-    from reports.records.latency_files import located_latencies
-    from reports.records.origins import origins
-    from reports.records.store import located_records
+    """Write the comparison as pages with their tables as data; records of claims make a page of verdicts.
+
+    A file with a fault is named and left out, and so is one that repeats another.
+    """
+    from reports import RecordError, text
+    from reports.records.reading import read_all
+    from reports.stats.sections import repeats
     from runners.work import claims
 
-    trials, timed = located_records(results), located_latencies(results)
-    known = origins({**trials, **timed})
-    judged, records, latencies = claims.sort_out(list(trials.values()), list(timed.values()), known)
+    reading = read_all(results)
+    judged, records, latencies = claims.sort_out(
+        list(reading.trials.values()), list(reading.latencies.values()), reading.origins
+    )
+    left_out = [f"{text.clean(path, 500)}: {reason}" for path, reason in reading.left_out.items()]
+    again = repeats(records, reading.origins)
+    for sentence in [*left_out, *(reason for _, reason in again)]:
+        err.print(f"left out: {text.clean(sentence, 1000)}", markup=False, highlight=False, soft_wrap=True)
+    if strict and (left_out or again):
+        count = text.plural(len(left_out) + len(again), "record")
+        raise RecordError(f"{count} had to be left out, and --strict makes no page then.")
     options: dict[str, Any] = {"title": title} if title else {}
-    write_page(records, out_dir, json_, latencies=latencies, origins=known, claims=judged, **options)
+    write_page(
+        records,
+        out_dir,
+        json_,
+        latencies=latencies,
+        origins=reading.origins,
+        claims=judged,
+        margin=margin,
+        left_out=left_out,
+        **options,
+    )
 
 
 def write_page(records: list[Record], folder: Path, json_: bool, **options: Any) -> None:
@@ -41,6 +77,8 @@ def write_page(records: list[Record], folder: Path, json_: bool, **options: Any)
     page = build_site(records, folder, catalogue=catalogue(), **options).resolve()
     if json_:
         count = len(records) + sum(len(claim.records) for claim in options.get("claims", ()))
-        print(json.dumps({"page": str(page), "records": count}))
+        print(
+            json.dumps({"page": str(page), "records": count, "left_out": list(options.get("left_out", ()))})
+        )
     else:
         print(page)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from reports.records.schema import Record
-from reports.stats.intrinsic import THRESHOLDS, best_rate, passes, point, reference
+from reports.stats.intrinsic import THRESHOLDS, Point, best_rate, point, reference
+from reports.stats.reach import suffices
 from runners.plan.intrinsic import IntrinsicStudy, next_dimension
 from runners.plan.spec import TrialSpec
 from runners.work import execute
@@ -34,11 +34,11 @@ def run(
         run_one: turns a spec into a record.
     """
     execute.check(study.step(search.references[0] for search in study.searches))
-    found: dict[str, Record] = {}
+    done: dict[str, Record] = {}
 
     def trials(specs: Iterable[TrialSpec]) -> list[Record]:
         records = execute.run_study(study.step(specs), folder, observers, retry=retry, run=run_one)
-        found.update((record.trial_id, record) for record in records)
+        done.update((record.trial_id, record) for record in records)
         return records
 
     for search in study.searches:
@@ -48,20 +48,20 @@ def run(
                 f"{search.task}: no trial of full fine-tuning has a score, so there is nothing to search for."
             )
             continue
-        tried: dict[int, Any] = {}
+        tried: dict[int, Point] = {}
         for of in THRESHOLDS:
-            if (threshold := base.threshold(of)) is None:
+            if base.threshold(of) is None:
                 say(f"{search.task}: full fine-tuning leaves no {of} of which 90 % could be searched for.")
                 continue
             while True:
-                passed = {d: passes(score, threshold) for d, score in tried.items()}
+                passed = {d: suffices(base.gap(found, of)) for d, found in tried.items()}
                 if (dimension := next_dimension(search.dimensions, passed)) is None:
                     break
-                score = point(dimension, _best(search.inside[dimension], trials), base.majority).score
-                tried[dimension] = score
-                if score.value is None:
+                one = point(dimension, _best(search.inside[dimension], trials), base.floor)
+                tried[dimension] = one
+                if one.score.value is None:
                     say(f"{search.task}: no trial with d = {dimension:,} has a score: it counts as a miss.")
-    return list(found.values())
+    return list(done.values())
 
 
 def _best(

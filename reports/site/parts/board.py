@@ -9,7 +9,8 @@ from functools import cached_property
 from reports import text
 from reports.records.identity import identity, trial_key
 from reports.records.latency_schema import LatencyRecord
-from reports.records.origins import Origins
+from reports.records.machine import Machine
+from reports.records.origins import Origins, content_key
 from reports.records.schema import Record
 from reports.records.tuning import how_set
 from reports.site.parts.catalogue import Catalogue
@@ -17,9 +18,10 @@ from reports.site.parts.provenance import Provenance, provenance
 from reports.stats.across import Across, across
 from reports.stats.aggregate import Row
 from reports.stats.answer import answer
-from reports.stats.cost_score import WEIGHTS, weights_told
-from reports.stats.sections import Section, sections
-from reports.stats.standing import Standing, standing, standings
+from reports.stats.section import Section
+from reports.stats.sections import repeats, sections
+from reports.stats.standing import Standing, placed, standing, standings
+from reports.stats.verdict import MARGIN
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,15 @@ class View:
     standing: Standing | None
     ranks: dict[str, Rank]
     """By the row's label."""
+    beside: list[str]
+    """What the rows that others report are against those that are ranked."""
     folder: str = ""
     """Of the pages of its task and methods."""
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """What is ranked."""
+        return self.section.rows
 
     @property
     def anchor(self) -> str:
@@ -90,22 +99,36 @@ class Board:
     origins: Origins = field(default_factory=dict)
     """Who measured a trial; what is not in it is self-reported."""
     paths: Paths = Paths()
+    left_out: tuple[str, ...] = ()
+    """Why some records are not on it."""
 
     @cached_property
     def ranked(self) -> list[View]:
-        """The views in which some row is ranked."""
-        return [view for view in self.views if view.section.rows]
+        """The views in which some row is ranked; the maintainers' where there are any."""
+        return [view for view in self.views if view.section.rows and not view.section.reported]
+
+    @cached_property
+    def reported(self) -> list[View]:
+        """The views that others report beside the maintainers'."""
+        return [view for view in self.views if view.section.rows and view.section.reported]
 
     @cached_property
     def across(self) -> list[Across]:
         """Scores by method and task, for each model that has several tasks."""
-        return across([view.section for view in self.views])
+        return across([view.section for view in self.ranked])
+
+    @cached_property
+    def machines(self) -> dict[Machine, str]:
+        """Every machine that times are of, with the letter it has in tables."""
+        rows = [row for view in self.views for row in view.section.rows]
+        found = list(dict.fromkeys(row.machine for row in rows if row.machine))
+        return {machine: _letter(number) for number, machine in enumerate(found)}
 
     @cached_property
     def measured_by(self) -> str:
         """The other suites that measured all of it; empty where it is our own."""
         suites = sorted({view.section.suite for view in self.views if view.section.suite})
-        return text.listing([text.clean(suite) for suite in suites])
+        return text.listing([text.name(suite) for suite in suites])
 
     @property
     def chosen(self) -> str:
@@ -126,11 +149,6 @@ class Board:
     def methods(self) -> list[str]:
         """Their names, sorted."""
         return sorted({row.identity.method for view in self.views for row in view.section.every_row})
-
-    @cached_property
-    def weights(self) -> str:
-        """What the cost score weighs."""
-        return weights_told(WEIGHTS)
 
     @property
     def scope(self) -> str:
@@ -159,33 +177,49 @@ def make_board(
     *,
     origins: Origins | None = None,
     paths: Paths = Paths(),
+    margin: float = MARGIN,
 ) -> Board:
     """Group, rank and test; the order of the records does not matter.
 
-    The records are all our own or all of other suites: they are never ranked together.
+    The records are all our own or all of other suites: they are never ranked together. What repeats another
+    record of the same origin is left out, and told.
     """
     ordered = sorted(records, key=_order)
+    again = dict(repeats(ordered, origins))
+    ordered = [record for index, record in enumerate(ordered) if index not in again]
     found = sections(ordered, origins)
     return Board(
         title=title,
         records=tuple(ordered),
-        views=tuple(_view(number, section, paths.folder) for number, section in enumerate(found, start=1)),
-        overall=tuple(standings(found)),
+        views=tuple(
+            _view(number, section, paths.folder, margin) for number, section in enumerate(found, start=1)
+        ),
+        overall=tuple(standings([section for section in found if not section.reported], margin)),
         latencies=tuple(latencies),
         catalogue=catalogue or Catalogue(),
         origins=origins or {},
         paths=paths,
+        left_out=tuple(again.values()),
     )
 
 
-def _order(record: Record) -> tuple[str, str, str, int, str, bool, str]:
+def _order(record: Record) -> tuple[str | int | bool, ...]:
     which = identity(record)
-    return which.model, which.task, which.method, which.seed, *trial_key(record)
+    return (
+        *(which.model, which.task, which.method, which.seed, *trial_key(record)),
+        *(record.started_at, content_key(record)),
+    )
 
 
-def _view(number: int, section: Section, folder: str) -> View:
-    found = standing([section])
-    return View(number, section, found, ranks(section.rows, found), folder)
+def _letter(number: int) -> str:
+    """A, B ... Z, AA ..."""
+    before, last = divmod(number, 26)
+    return (_letter(before - 1) if before else "") + chr(ord("A") + last)
+
+
+def _view(number: int, section: Section, folder: str, margin: float) -> View:
+    found = standing([section], margin)
+    return View(number, section, found, ranks(section.rows, found), placed(section, margin), folder)
 
 
 def ranks(rows: Sequence[Row], found: Standing | None) -> dict[str, Rank]:

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 
 from reports import text
 from reports.stats.aggregate import Row
-from reports.stats.sections import Section
+from reports.stats.section import Section
 
 Figure = dict[str, Any]
 ACCENT, NEUTRAL = "#2f6fd0", "#808080"  # the page's script replaces both with the theme's own
@@ -47,31 +47,14 @@ def figure_json(figure: Figure | go.Figure) -> str:
 
 
 def seed_dots(section: Section) -> Figure | None:
-    """Every seed's score as a dot, a row per method; the mean is a bar with its 95 % interval."""
+    """Every seed's score as a dot, a row per method; means are bars, with an interval where all learned."""
     rows = [row for row in reversed(section.rows) if row.score.mean is not None]
     if not rows or section.info is None:
         return None
     names = [_name(row) for row in rows]
     means = [row.score.mean or 0.0 for row in rows]
     ends = [row.score.interval or (mean, mean) for row, mean in zip(rows, means, strict=True)]
-    dots = [
-        (score, name, seed)
-        for row, name in zip(rows, names, strict=True)
-        for seed, score in row.seed_scores.items()
-        if score is not None
-    ]
-    data: list[Figure] = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": "one seed",
-            "x": [score for score, _, _ in dots],
-            "y": [name for _, name, _ in dots],
-            "text": [f"seed {seed}" for _, _, seed in dots],
-            "hovertemplate": "%{y}, %{text}: %{x:.3f}<extra></extra>",
-            "marker": {"size": 9, "color": ACCENT, "opacity": 0.65},
-        }
-    ]
+    data = [trace for lost in (False, True) if (trace := _dots(rows, names, lost=lost))]
     if any(row.score.n > 1 for row in rows):
         data.append(
             {
@@ -94,9 +77,9 @@ def seed_dots(section: Section) -> Figure | None:
             }
         )
     shapes = []
-    if section.majority is not None:
+    if section.floor is not None:
         line = {"dash": "dash", "color": NEUTRAL, "width": 1}
-        edge = {"x0": section.majority, "x1": section.majority, "yref": "paper", "y0": 0, "y1": 1}
+        edge = {"x0": section.floor, "x1": section.floor, "yref": "paper", "y0": 0, "y1": 1}
         shapes = [{"type": "line", "line": line, **edge}]
     layout = _layout(
         110 + 26 * len(rows),
@@ -104,6 +87,33 @@ def seed_dots(section: Section) -> Figure | None:
         y={"automargin": True, "categoryorder": "array", "categoryarray": names, "ticksuffix": "  "},
     )
     return {"data": data, "layout": {**layout, "shapes": shapes}}
+
+
+def _dots(rows: Sequence[Row], names: Sequence[str], *, lost: bool) -> Figure | None:
+    """The seeds that learned nothing, or all others."""
+    dots = [
+        (one.score, name, seed)
+        for row, name in zip(rows, names, strict=True)
+        for seed, one in row.outcomes.items()
+        if one.score is not None and (one.learned is False) == lost
+    ]
+    if not dots:
+        return None
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "one seed that learned nothing" if lost else "one seed",
+        "x": [score for score, _, _ in dots],
+        "y": [name for _, name, _ in dots],
+        "text": [f"seed {seed}" for _, _, seed in dots],
+        "hovertemplate": "%{y}, %{text}: %{x:.3f}<extra></extra>",
+        "marker": {
+            "size": 9,
+            "color": ACCENT,
+            "opacity": 0.65,
+            "symbol": "x-thin-open" if lost else "circle",
+        },
+    }
 
 
 def learning_curves(section: Section) -> Figure | None:

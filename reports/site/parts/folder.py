@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from reports.records.atomic import write_atomically
-from reports.records.store import SITE_MARK
+from reports.records.files import SITE_MARK
 
 
 class Folder:

@@ -22,13 +22,14 @@ from plotly.offline import get_plotlyjs
 from reports import text
 from reports.records.schema import SCHEMA_VERSION
 from reports.site.parts.links import https, method_page, record_page, sources, task_page
-from reports.stats.sections import measured_by
-from reports.tables.markdown import FRONT
+from reports.stats.section import measured_by
+from reports.tables.markdown import MARKS
 
 STATIC = Path(__file__).parents[1] / "static"
-HOLLOW = "○"
+SIGNS = {**MARKS, "dominated": "○"}
 _FILTERS = (
     *("clean", "count", "share", "percent", "spread", "estimate", "setting", "plural"),
+    *("name", "outcome", "learned_nothing"),
     *("size", "seconds", "ratio", "interval", "score", "score_range"),
 )
 _PLOTLY_STYLE = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
@@ -82,8 +83,7 @@ def render(page: Page, shell: Shell) -> str:
         root=page.root,
         shell=shell,
         foreign_styles=foreign_styles() if "plotly.min.js" in page.scripts else (),
-        front=FRONT,
-        hollow=HOLLOW,
+        signs=SIGNS,
         generator=generator(),
         schema_version=SCHEMA_VERSION,
     )

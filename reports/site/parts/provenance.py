@@ -12,7 +12,7 @@ from reports.records.identity import identity
 from reports.records.schema import Environment, Record
 from reports.records.tuning import how_set, how_set_in_full, searched
 from reports.stats.aggregate import Row
-from reports.stats.sections import Section
+from reports.stats.section import Section
 
 _ALWAYS_SHOWN = ("learning_rate", "steps", "batch_size")
 Facts = list[tuple[str, str]]

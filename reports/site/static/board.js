@@ -10,7 +10,11 @@ const Board = (() => {
     );
     read.merged ??= read.latency; // what does not merge is served as it is
     const { part, label, model, task, method } = row.dataset;
-    return { ...read, part, label, model, task, method };
+    const marks = Object.fromEntries(
+      ["parameters", "memory", "seconds", "latency", "merged", "storage"]
+        .map((key) => [key, row.getAttribute(`data-mark-${key}`)]),
+    );
+    return { ...read, part, label, model, task, method, marks };
   });
 
   const table = Tables.make(node);

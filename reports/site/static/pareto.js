@@ -104,7 +104,10 @@
     const points = shown.map((row) => ({ x: scale(x, row[x]), y: scale(y, row[y]), row }));
     points.sort((a, b) => a.x - b.x);
     const on = front(points, higher);
-    plot.dataset.front = points.filter((_, index) => on[index]).map(({ row }) => row.label).join(" | ");
+    // Of a score the seeds say how sure a place on the front is; of two costs nothing was drawn.
+    const mark = (row, flag) => (y === "score" ? row.marks[x] || "dominated" : flag ? "front" : "dominated");
+    plot.dataset.front = points.filter(({ row }, index) => mark(row, on[index]) !== "dominated")
+      .map(({ row }) => row.label).join(" | ");
     if (!points.length) {
       Plotly.purge(plot);
       plot.textContent = "Nothing to draw: one of the two was not measured.";
@@ -112,9 +115,9 @@
     }
     if (!plot.querySelector(".plot-container")) plot.textContent = "";
     const bar = ({ row }, end, sign) => (y === "score" && row[end] !== null ? sign * (row[end] - row.score) : 0);
-    const majority = y === "score" ? number(about.majority) : null;
+    const floor = y === "score" ? number(about.floor) : null;
     const ys = points.flatMap((point) => [point.y - bar(point, "low", -1), point.y + bar(point, "high", 1)]);
-    if (majority !== null) ys.push(majority);
+    if (floor !== null) ys.push(floor);
     const layout = {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", height: 460,
       font: { family: "system-ui, sans-serif", size: 13 }, margin: { l: 64, r: 24, t: 36, b: 56 },
@@ -124,14 +127,14 @@
       yaxis: axis(y, y === "score" ? escaped(about.metric) : TITLES[y], ys),
       shapes: [], annotations: [],
     };
-    if (majority !== null) {
+    if (floor !== null) {
       layout.shapes.push({
-        type: "line", xref: "paper", x0: 0, x1: 1, y0: majority, y1: majority,
+        type: "line", xref: "paper", x0: 0, x1: 1, y0: floor, y1: floor,
         line: { dash: "dash", color: "#808080", width: 1 },
       });
       layout.annotations.push({
-        xref: "paper", x: 1, xanchor: "right", y: majority, yanchor: higher ? "top" : "bottom", showarrow: false,
-        text: `always the majority: ${majority.toFixed(3)}`, font: { size: 12, color: "#808080" },
+        xref: "paper", x: 1, xanchor: "right", y: floor, yanchor: higher ? "top" : "bottom", showarrow: false,
+        text: `best constant answer: ${floor.toFixed(3)}`, font: { size: 12, color: "#808080" },
       });
     }
     const size = Figures.narrow.matches ? 11 : 13;
@@ -143,8 +146,8 @@
     ]);
     const where = sides(places, points.map(({ row }) => 0.56 * size * row.label.length), wide, high);
     const trace = (wanted, name, symbol) => {
-      const chosen = points.map((point, index) => ({ ...point, side: where[index], on: on[index] }))
-        .filter((point) => point.on === wanted);
+      const chosen = points.map((point, index) => ({ ...point, side: where[index], mark: mark(point.row, on[index]) }))
+        .filter((point) => point.mark === wanted);
       return {
         type: "scatter", mode: "markers+text", name,
         x: chosen.map((point) => point.x), y: chosen.map((point) => point.y),
@@ -167,8 +170,9 @@
         x: steps.map((point) => point.x), y: steps.map((point) => point.y),
         line: { shape: "hv", color: "#2f6fd0", width: 1.5 },
       },
-      trace(true, "on the Pareto front", "circle"),
-      trace(false, "dominated", "circle-open"),
+      trace("front", "on the Pareto front", "circle"),
+      trace("not settled", "perhaps on it", "circle-open-dot"),
+      trace("dominated", "dominated", "circle-open"),
     ];
     return Figures.draw(plot, { data: data.filter((item) => item.x.length), layout });
   }

@@ -7,12 +7,14 @@ import hashlib
 import pytest
 import yaml
 
-from reports import build_site, compare, markdown_table, write_record
-from reports.records.identity import trial_key
+from reports import RecordError, build_site, compare, markdown_table, write_record
 from reports.records.latency_files import located_latencies
-from reports.records.origins import MANIFEST, ROOT, Origin, origin_of, origins
+from reports.records.origins import MANIFEST, ROOT, Origin, content_key, origin_of, origins, trusted
 from reports.records.store import located_records
+from reports.stats.section import OTHERS
 from reports.stats.sections import sections
+
+from ..suites import suite
 
 
 @pytest.fixture
@@ -43,9 +45,30 @@ def test_neither_a_link_nor_a_detour_lends_trust(root, make_record):
     (root / "leaderboards").mkdir()
     link = root / "leaderboards" / "mine.json"
     link.symlink_to(file)
-    assert _origin(root, link) == Origin("self-reported", "eve")
+    with pytest.raises(RecordError, match="is a link, and a record is a plain file"):
+        located_records(link)
     detour = root / "leaderboards" / ".." / "submissions" / "eve" / file.name
     assert _origin(root, detour) == Origin("self-reported", "eve")
+
+
+def test_a_copy_takes_nothing_from_the_maintainers(root, make_record):
+    ours = write_record(make_record(), root / "leaderboards")
+    copy = write_record(make_record(), root / "submissions" / "eve")
+    record = make_record()
+    for files in ([ours, copy], [copy, ours]):
+        assert trusted(origin_of(record, origins(dict.fromkeys(files, record), root)))
+
+
+def test_a_suite_is_vouched_for_by_its_folder(tmp_path, make_record):
+    (tmp_path / MANIFEST).write_text("maintainers: [leaderboards]\nimported: [imported]\n")
+    record = make_record().model_copy(update={"suite": suite("x-bench")})
+    for folder, origin in (
+        ("imported/x-bench", Origin("another suite", "x-bench")),
+        ("submissions/eve", Origin("of another suite", "x-bench")),
+        ("results", Origin("of another suite", "x-bench")),
+    ):
+        file = tmp_path / folder / "one.json"
+        assert origins({file: record}, tmp_path) == {content_key(record): origin}
 
 
 def test_a_record_cannot_say_it_of_itself(root, make_record):
@@ -84,7 +107,7 @@ OURS, ADA = Origin("maintainers"), Origin("self-reported", "ada")
 
 
 def _known(*groups):
-    return {trial_key(record): origin for origin, records in groups for record in records}
+    return {content_key(record): origin for origin, records in groups for record in records}
 
 
 def test_nobody_enters_the_mean_of_another(make_record):
@@ -92,12 +115,14 @@ def test_nobody_enters_the_mean_of_another(make_record):
     ada = [make_record(seed=seed, score=0.9) for seed in (3, 4, 5)]
     (section,) = sections([*ours, *ada], _known((OURS, ours), (ADA, ada)))
     assert [(row.label, row.score.mean, row.origin) for row in section.rows] == [
-        ("lora, ada", pytest.approx(0.9), ADA),
-        ("lora", pytest.approx(0.8), OURS),
+        ("lora", pytest.approx(0.8), OURS)
+    ]
+    assert [(row.label, row.score.mean, row.apart) for row in section.apart] == [
+        ("lora, ada", pytest.approx(0.9), f"{OTHERS}; by its mean it would be place 1 of 2")
     ]
 
 
-def test_fewer_seeds_than_the_maintainers_ran_are_not_ranked(make_record):
+def test_fewer_seeds_than_the_maintainers_ran_are_told(make_record):
     ours = [make_record(seed=seed) for seed in range(3)]
     ada = [make_record("head", seed=0, score=0.99), make_record("head", seed=1, status="failed")]
     (section,) = sections([*ours, *ada], _known((OURS, ours), (ADA, ada)))
@@ -123,12 +148,13 @@ def test_other_data_are_not_ranked(make_record):
     assert not section.apart
 
 
-def test_the_maintainers_say_what_the_majority_scores(make_record):
+def test_the_maintainers_say_what_the_floor_is(make_record):
     ours, lying = make_record(score=0.7), make_record("aaa", score=0.9)
     scores = lying.scores.model_copy(update={"majority": {"accuracy": 0.99}})
     lying = lying.model_copy(update={"scores": scores})
     (section,) = sections([lying, ours], _known((OURS, [ours]), (ADA, [lying])))
-    assert section.rows[-1].instability.at_chance == 0
+    assert section.floor == 0.5
+    assert section.apart[0].risk.lost == 0
 
 
 def test_one_seed_everywhere_is_ranked(make_study):

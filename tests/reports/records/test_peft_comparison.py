@@ -205,7 +205,7 @@ def test_a_page_of_its_own_never_ranked_with_ours(make_record, tmp_path):
     ]
     known = origins(located_records(tmp_path / "peft"))
     assert {origin.told for origin in known.values()} == {
-        "published by another suite (PEFT method_comparison)"
+        "self-reported as another suite’s (PEFT method_comparison)"
     }
     page = build_site([make_record(), *records], tmp_path / "site", origins=known)
     ours, theirs = page.read_text(), (page.parent / "imported.html").read_text()

@@ -12,6 +12,7 @@ import pytest
 
 from reports import build_site
 from reports.site.parts.catalogue import Catalogue, MethodCard
+from reports.site.parts.links import record_page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 playwright = pytest.importorskip("playwright.sync_api", reason="the dev extra is not installed")
@@ -107,11 +108,11 @@ def test_a_click_sorts_and_another_turns_it_around(page):
     button = page.locator("#board thead th", has_text="Trainable parameters")
     button.click()
     playwright.expect(button).to_have_attribute("aria-sort", "ascending")
-    rising = [float(value) for value in _column(page, 5)]
+    rising = [float(value) for value in _column(page, 6)]
     assert rising == sorted(rising)
     button.click()
     playwright.expect(button).to_have_attribute("aria-sort", "descending")
-    assert [float(value) for value in _column(page, 5)] == rising[::-1]
+    assert [float(value) for value in _column(page, 6)] == rising[::-1]
 
 
 def test_the_keyboard_sorts(page):
@@ -134,7 +135,7 @@ def test_filters_by_task_method_and_budget(page):
     page.wait_for_function("document.querySelectorAll('#board tbody tr').length === 12")
     page.select_option("select[name=parameters]", index=1)
     limit = float(page.locator("select[name=parameters]").input_value())
-    left = [float(value) for value in _column(page, 5)]
+    left = [float(value) for value in _column(page, 6)]
     assert left
     assert max(left) <= limit
     page.select_option("select[name=method]", "full")
@@ -185,7 +186,7 @@ def test_a_hostile_record_is_shown_and_does_not_run(page, study_records):
     page.wait_for_selector("#pareto .main-svg")
     assert page.locator("#board tbody th", has_text="<img src=").count() == 1
     assert "onerror" in page.locator("#pareto").inner_text()
-    for name in ("tasks/imdb.html", "methods/index.html", f"records/{study_records[-1].trial_id}.html"):
+    for name in ("tasks/imdb.html", "methods/index.html", record_page(study_records[-1])):
         _open(page, name)
         assert "onerror" in page.locator("main").inner_text()
         page.mouse.wheel(0, 5000)
@@ -200,7 +201,7 @@ def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(page, st
     names = [
         *("index.html", "tasks/index.html", "tasks/rotten_tomatoes.html", "methods/index.html"),
         *("methods/lora.html", "memory.html", "protocol.html"),
-        f"records/{study_records[0].trial_id}.html",
+        record_page(study_records[0]),
     ]
     for name in names:
         _open(page, name)

@@ -40,11 +40,14 @@ def claim(number: int = 3, **changes: Any) -> Any:
     return parse_claim(content | changes, "rank")
 
 
+JITTER = (-1e-5, 0.0, 1e-5)
+
+
 def rising(trials, slope: float) -> list[Any]:
     return [
         record
         for power, rank in enumerate((1, 2, 4))
-        for record in trials("lora", [0.6 + slope * power] * 3, options={"rank": rank})
+        for record in trials("lora", [0.6 + (slope + e) * power for e in JITTER], options={"rank": rank})
     ]
 
 

@@ -34,9 +34,9 @@ def test_best_average_rank_first_and_a_hole_where_a_method_was_not_run() -> None
     assert markdown_scores(TWO).splitlines() == [
         "| Method | mrpc, accuracy | sst2, accuracy |",
         "| --- | ---: | ---: |",
-        "| full | 0.700 (0.700–0.700) | **0.800 (0.552–1.000)** |",
-        "| lora | 0.700 (0.700–0.700) | 0.700 (0.452–0.948) |",
-        "| head | – | 0.500 (0.500–0.500) |",
+        "| full | 0.700 ± 0.000 | **0.800 (0.552–1.048)** |",
+        "| lora | 0.700 ± 0.000 | 0.700 (0.452–0.948) |",
+        "| head | – | 0.500; 3 of 3 runs learned nothing |",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reports.records.answers import packed
 from reports.stats.answer import answer, summary
 from reports.stats.sections import sections
 from reports.stats.standing import standing, standings
@@ -36,7 +37,7 @@ def test_one_seed_gives_no_verdict(make_study):
     said = _said(make_study())
     assert said.startswith("full has the highest score: accuracy 0.815 on 853 examples")
     assert "One seed: no verdict." in said
-    assert "distinguishable" not in said
+    assert "better" not in said
     assert "standard error" not in said
 
 
@@ -44,41 +45,64 @@ def test_two_seeds_give_none_either(make_study):
     assert "Only 2 seeds: no verdict, which takes at least 3." in _said(make_study(seeds=2))
 
 
-def test_three_seeds_cannot_tell_nine_methods_apart_and_that_is_said(make_study):
+def test_three_seeds_of_nine_methods_decide_what_is_far_apart(make_study):
     said = _said(make_study(seeds=3))
     assert "best average rank" in said
-    assert "can tell no two methods apart, whatever their scores: no verdict." in said
+    assert "It is better than: " in said
+    assert "Not decided against it: " in said
+    assert "; the smallest difference that would have been found is " in said
 
 
-def test_many_seeds_name_who_may_be_as_good_and_what_the_cheapest_trains(make_record):
-    said = _said(_seeds(make_record))
-    assert "best average rank" in said
-    assert "Not distinguishable from it: " in said
-    assert "Told apart from it: 1 of 2." in said
+def test_many_seeds_name_who_is_decided_to_be_as_good_and_what_the_cheapest_trains(make_record):
+    records = _seeds(make_record)
+    (section,) = sections(records)
+    said = " ".join(answer(section, standing([section], margin=0.05)))
+    assert "lora has the best average rank" in said or "pfeiffer has the best average rank" in said
+    assert "It is better than: head." in said
+    assert "As good as it within 0.050: " in said
     assert (
         "Of these, lora trains the fewest: 74,498 parameters, of which the method's are 0.32 % of the base"
         in said
     )
+    strict = " ".join(answer(section, standing([section], margin=0.0)))
+    assert "As good as it" not in strict
+    assert "Of these" not in strict  # nothing is recommended for want of evidence
 
 
 def test_a_clear_winner_is_told(make_record):
     records = [record for record in _seeds(make_record) if record.spec["method"] != "pfeiffer"]
     said = _said(records)
     assert "lora has the best average rank, 1.0" in said
-    assert "Every other method is distinguishable from it." in said
+    assert "It is better than: head." in said
     assert "lora trains 74,498 parameters" in said
 
 
-def test_methods_at_the_majority_are_named(make_record):
+def test_runs_at_the_best_constant_answer_are_named(make_record):
     said = _said([make_record(), make_record("prompt", score=0.5, method_parameters=5)])
-    assert "Not shown to be better than always giving the majority answer (0.500): prompt." in said
-    assert "majority" not in _said([make_record(), make_record("prompt", score=0.51)])
+    assert "Runs not above the best constant answer (0.500): prompt (1 of 1)." in said
+    assert "constant" not in _said([make_record(), make_record("prompt", score=0.6)])
 
 
-def test_an_interval_that_holds_the_majority_counts_as_not_shown(make_record):
-    scores = [0.49, 0.56, 0.55]
+def test_a_score_that_another_sample_could_have_at_the_floor_learned_nothing(make_record):
+    scores = [0.51, 0.66, 0.65]
     records = [make_record(seed=seed, score=score) for seed, score in enumerate(scores)]
-    assert "majority answer (0.500): lora" in _said(records)
+    said = _said(records)
+    assert "best constant answer (0.500): lora (1 of 3)" in said
+    assert "accuracy 0.607 ± 0.084 over 3 seeds" in said  # no interval where a seed failed
+
+
+def test_one_seed_with_answers_compares_the_two_models(make_record):
+    right = np.arange(853) % 2
+    records = []
+    for name, wrong in (("lora", slice(0, 100)), ("head", slice(50, 250))):
+        said = right.copy()
+        said[wrong] = 1 - said[wrong]
+        made = make_record(name, score=float((said == right).mean()))
+        records.append(made.model_copy(update={"answers": packed(said, right, 2)}))
+    assert (
+        "These two models, lora's and head's, are right on 150 and 50 examples that the other gets wrong "
+        "(McNemar's exact test, p = < 0.0001); that is of these two models and not of their methods."
+    ) in _said(records)
 
 
 def test_ties_and_failures_are_told(make_record):
@@ -98,8 +122,8 @@ def test_the_summary_over_tasks_uses_the_test_over_tasks(make_record):
     found = sections([*_seeds(make_record, task="a"), *_seeds(make_record, task="b")])
     (over,) = standings(found)
     said = summary(found, over)
-    assert said.startswith("On 2 tasks: ")
-    assert "best average rank" in said
+    assert said[0].startswith("On 2 tasks: ")
+    assert "best average rank" in said[0]
 
 
 def test_a_task_without_all_methods_is_tested_on_but_not_ranked(make_record):
@@ -108,14 +132,14 @@ def test_a_task_without_all_methods_is_tested_on_but_not_ranked(make_record):
     found = sections([*_seeds(make_record, task="a"), *part])
     (over,) = standings(found)
     assert (over.tasks, over.ranked) == (("a", "b"), ("a",))
-    assert summary(found, over).startswith("On 2 tasks, ranked on the 1 that all methods have: ")
+    assert summary(found, over)[0].startswith("On 2 tasks, ranked on the 1 that all methods have: ")
 
 
 def test_the_summary_without_seeds_lists_the_highest_and_decides_nothing(make_record):
     records = [make_record(name, task=f"t{n}") for n in range(8) for name in ("lora", "head")]
     found = sections(records)
-    said = summary(found, None)
+    said = " ".join(summary(found, None))
     assert "head and lora" not in said
     assert "and others on 3 more" in said
     assert "One seed: no verdict." in said
-    assert summary(sections([make_record(status="failed")]), None).startswith("No method has a score")
+    assert summary(sections([make_record(status="failed")]), None)[0].startswith("No method has a score")

@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 
 from reports.stats.estimate import (
-    instability,
+    NORMAL,
+    examples_variance,
     interquartile_mean,
     mean_interval,
-    pooled,
     seed_score,
     stratified_mean,
 )
@@ -35,7 +35,25 @@ def test_mean_interval_is_scipys_t_interval(scores):
 def test_mean_interval_by_hand():
     # mean 2, s = 1, n = 3, t(0.975, 2) = 4.3027: 2 ± 4.3027 / √3
     assert mean_interval([1, 2, 3]).interval == pytest.approx((-0.4841, 4.4841), abs=1e-4)
-    assert mean_interval([1, 2, 3], bounds=(0, 4)).interval == (0, 4)
+
+
+def test_no_interval_is_cut_to_the_range_of_the_metric_or_has_width_zero():
+    assert mean_interval([1.0, 0.9, 1.0]).interval.high > 1
+    found = mean_interval([0.5, 0.5, 0.5])
+    assert (found.value, found.interval) == (0.5, None)
+    assert found.note == "no interval: every seed gave the same"
+    assert stratified_mean([[7, 7, 7]], exact=True).interval == (7, 7)  # bytes are no sample
+
+
+def test_examples_widen_the_interval():
+    rows = np.random.default_rng(0).normal(size=(3, 100))
+    rows -= rows.mean(axis=1, keepdims=True)
+    alone, both = mean_interval([0.8, 0.82, 0.84]), mean_interval([0.8, 0.82, 0.84], rows)
+    assert (alone.over_examples, both.over_examples) == (False, True)
+    half = math.hypot(alone.interval.high - 0.82, NORMAL * math.sqrt(examples_variance(rows)))
+    assert both.interval.high - 0.82 == pytest.approx(half)
+    assert mean_interval([0.8] * 3, rows).interval is not None  # the examples vary where the seeds do not
+    assert mean_interval([0.8, 0.9], rows[:2]).interval is None
 
 
 @pytest.mark.parametrize(("scores", "said"), [([0.5], "1 seed,"), ([0.5, 0.6], "2 seeds,")])
@@ -50,7 +68,6 @@ def test_no_score_and_no_spread():
     assert mean_interval([math.nan]).value is None
     assert stratified_mean([]).value is None
     assert stratified_mean([[1, 2, 3], []]).value is None
-    assert mean_interval([0.5, 0.5, 0.5]).interval == (0.5, 0.5)
 
 
 def test_two_equal_strata_are_welchs_interval():
@@ -111,6 +128,15 @@ def test_interquartile_intervals_cover_the_truth(apart):
     assert 0.92 <= covers([interquartile_mean(table, resamples=200) for table in tables], truth) <= 0.99
 
 
+def test_interquartile_intervals_take_the_examples_in():
+    scores = np.random.default_rng(1).normal(size=(3, 4))
+    noise = np.random.default_rng(2).normal(0, 0.5, (1000, 3))
+    alone, both = interquartile_mean(scores), interquartile_mean(scores, noise=noise)
+    assert both.over_examples
+    assert both.interval.high - both.interval.low > alone.interval.high - alone.interval.low
+    assert interquartile_mean(np.ones((3, 4))).interval is None
+
+
 @pytest.mark.parametrize(
     ("status", "score", "counts"),
     [
@@ -123,46 +149,3 @@ def test_interquartile_intervals_cover_the_truth(apart):
 )
 def test_what_a_seed_counts_for(status, score, counts):
     assert seed_score(status, score, 0.5) == counts
-
-
-def test_instability_counts_divergence_and_chance_but_not_other_failures():
-    outcomes = [
-        ("completed", 0.8),
-        ("completed", 0.5),
-        ("completed", 0.49),
-        ("completed", None),
-        ("diverged", None),
-        ("out_of_memory", None),
-        ("failed", None),
-    ]
-    found = instability(outcomes, 0.5)
-    assert (found.seeds, found.diverged, found.at_chance, found.share) == (5, 1, 3, 0.8)
-    lower = instability(outcomes, 0.5, higher_is_better=False)
-    assert lower.at_chance == 3  # 0.8, 0.5 and the undefined one
-    assert instability(outcomes, None).share is None
-    assert instability([("failed", None)], 0.5).share is None
-
-
-def test_the_share_has_the_exact_interval():
-    found = instability([("completed", 0.8)] * 5, 0.5)
-    assert found.share == 0
-    assert found.interval == pytest.approx((0, 1 - 0.025 ** (1 / 5)))  # Clopper and Pearson's, in closed form
-    half = instability([("completed", 0.8), ("diverged", None)], 0.5)
-    assert half.interval == pytest.approx((stats.beta.ppf(0.025, 1, 2), stats.beta.ppf(0.975, 2, 1)))
-
-
-def test_pooled_instability_counts_every_run():
-    one = instability([("completed", 0.8), ("diverged", None)], 0.5)
-    two = instability([("completed", 0.4)] * 3, 0.5)
-    assert pooled([one, two]) == instability(
-        [("completed", 0.8), ("diverged", None)] + [("completed", 0.4)] * 3, 0.5
-    )
-    assert pooled([one, instability([("completed", 0.4)], None)]).share is None
-
-
-@pytest.mark.parametrize("truth", [0.02, 0.1, 0.3, 0.7])
-def test_intervals_of_the_share_cover_the_truth(truth):
-    counts = range(6)
-    possible = [instability([("diverged", None)] * k + [("completed", 0.8)] * (5 - k), 0.5) for k in counts]
-    held = [found.interval.low <= truth <= found.interval.high for found in possible]
-    assert stats.binom.pmf(counts, 5, truth) @ held >= 0.95

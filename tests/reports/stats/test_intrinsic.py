@@ -13,7 +13,8 @@ from reports.records.validate import validate
 from reports.site.intrinsic import score_against_dimension, views
 from reports.stats.completeness import together
 from reports.stats.estimate import Estimate
-from reports.stats.intrinsic import Curve, Reference, best_rate, curves, lines, passes, point, sentences
+from reports.stats.intrinsic import Curve, Reference, best_rate, curves, lines, point, sentences
+from reports.stats.reach import suffices
 from reports.stats.sections import sections
 from reports.tables.intrinsic import intrinsic_frame
 
@@ -76,9 +77,10 @@ def test_a_search_is_ranked_with_no_other_study(tmp_path: Path) -> None:
 def test_not_reached_and_reached_at_once() -> None:
     never = only(study({16: 0.5, 64: 0.6}))
     assert (never.found("score").reached, never.found("score").missed) == (None, 64)  # type: ignore[union-attr]
-    told = "90 % of full fine-tuning's score is 0.720: not reached at any d that was tried, the largest 64."
+    told = "90 % of full fine-tuning's score is 0.720: not reached at any d that was tried, the largest 64; "
+    told += "so few seeds do not say how sure that is."
     assert told in sentences(never)
-    assert "That asks for 0.220 more than the majority class has." in sentences(never)
+    assert "That asks for 0.220 more than the best constant answer has." in sentences(never)
     first = only(study({16: 0.75, 64: 0.6}))
     assert (first.found("score").reached, first.found("score").missed) == (16, None)  # type: ignore[union-attr]
     assert any("reached at d = 16, the smallest that was tried" in line for line in sentences(first))
@@ -102,7 +104,7 @@ def test_where_the_majority_class_reaches_the_papers_threshold_that_is_said() ->
     curve = only(records)
     assert curve.found("score").reached == 16  # type: ignore[union-attr]
     assert curve.found("gain").threshold == pytest.approx(0.795)  # type: ignore[union-attr]
-    assert "The majority class alone reaches that: it says nothing about learning." in sentences(curve)
+    assert "The best constant answer alone reaches that: it says nothing about learning." in sentences(curve)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_where_the_majority_class_reaches_the_papers_threshold_that_is_said() ->
 def test_thresholds(
     full: float | None, majority: float | None, score: float | None, gain: float | None
 ) -> None:
-    reference = Reference(Estimate(full, None, 1), majority)
+    reference = Reference(Estimate(full, None, 1), {0: full}, majority)
     assert reference.threshold("score") == (None if score is None else pytest.approx(score))
     assert reference.threshold("gain") == (None if gain is None else pytest.approx(gain))
 
@@ -126,7 +128,7 @@ def test_thresholds(
 def test_what_has_no_score_passes_nothing() -> None:
     lost = point(16, [inside(16, 0.0, status="failed")], 0.5)
     assert lost.score.value is None
-    assert not passes(lost.score, 0.0)
+    assert not suffices(Reference(Estimate(0.8, None, 1), {0: 0.8}, 0.5).gap(lost, "score"))
 
 
 def test_whether_the_head_lies_inside() -> None:

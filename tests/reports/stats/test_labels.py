@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reports import text
 from reports.records.identity import identity
 from reports.records.origins import Origin
 from reports.stats.labels import labels, seen_as
@@ -41,11 +42,22 @@ def test_an_older_record_without_a_setting_gets_no_bare_name(make_record):
     ]
 
 
-def test_names_that_look_alike_are_numbered(make_record):
-    records = [make_record(name) for name in ("lora", "lo\u200bra", "ＬＯＲＡ", "lora #2")]
+def test_names_that_look_alike_are_told_apart(make_record):
+    cyrillic = "l\u043era"
+    records = [
+        make_record(name) for name in ("lora", "lo\u200bra", "ＬＯＲＡ", "l0ra", "Iora", cyrillic, "lora #2")
+    ]
     found = _labels(records)
-    assert found == ["lora", "lora #2", "ＬＯＲＡ #3", "lora #2 #2"]
-    assert len({seen_as(name) for name in found}) == 4
+    assert found[0] == "lora"
+    assert found[1] == "lora #2"
+    assert found[2].startswith("ＬＯＲＡ (U+FF2C, U+FF2F, U+FF32")
+    assert found[5] == f"{cyrillic} (U+043E)"
+    assert len({seen_as(name) for name in found}) == 7
+
+
+def test_letters_with_accents_are_as_they_seem():
+    assert text.name("étude-ü") == "étude-ü"
+    assert text.name("m\u0430mba") == "m\u0430mba (U+0430)"
 
 
 def test_others_are_named_where_there_are_several(make_record):

@@ -8,10 +8,9 @@ import pandas as pd
 import pytest
 
 from reports import RecordError, build_site, read_latencies, read_records, write_latency
-from reports.records.identity import comparison_key
 from reports.records.latency_files import read_latency
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
-from reports.records.origins import Origin
+from reports.records.origins import Origin, content_key
 from reports.records.published import latencies, latency_of
 from reports.records.schema import Environment
 from reports.records.validate import validate
@@ -161,10 +160,10 @@ def test_a_comparison_counts_once(tmp_path: Path) -> None:
 def test_comparisons_of_others_stand_in_figures_of_their_own(tmp_path: Path) -> None:
     ours, theirs = record(), record(8, started_at="2026-01-02T00:00:00+00:00")
     ada = Origin("self-reported", "ada")
-    known = {comparison_key(ours): Origin("maintainers"), comparison_key(theirs): ada}
+    known = {content_key(ours): Origin("maintainers"), content_key(theirs): ada}
     one, two = groups([ours, theirs], known)
     assert (one.figure, two.figure) == (None, None)
-    assert one.title.endswith("2 threads, float32, measured by the maintainers")
+    assert one.title == "Pass up to the first new token of gpt2-medium"  # as it is without the others'
     assert two.title.endswith("2 threads, float32, self-reported (ada)")
     assert ("Who measured it", "self-reported (ada)") in two.facts
     table = latency_frame([ours, theirs], known)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import pareto_front
-from reports.stats.pareto import front_membership
+from reports.stats.pareto import front_membership, marks
 
 _small = st.none() | st.integers(0, 6)
 _points = st.lists(st.tuples(_small, _small), max_size=30)
@@ -87,3 +87,21 @@ def test_too_little_has_no_share():
     scores = [[0.1, 0.2, 0.3], [0.3, nan, 0.4], [0.5, 0.5, 0.5]]
     assert front_membership([1, 2, None], scores) == [1, None, None]
     assert front_membership([1, 2], [[1, 2, 3, nan], [nan, 1, 2, 3]]) == [None, None]
+
+
+def test_marks_say_how_sure_a_place_is():
+    on_front, shares = [True, True, False, False, True, False], [0.97, 0.6, 0.3, 0.01, None, None]
+    assert marks(on_front, shares) == [
+        *("front", "not settled", "not settled", "dominated"),
+        *("not settled", "dominated"),
+    ]
+
+
+def test_other_examples_make_a_place_less_sure():
+    """Equal scores with every seed, and examples that would move the dear one's by 0.1 either way."""
+    scores = [[0.5, 0.5, 0.5], [0.51, 0.51, 0.51]]
+    assert front_membership([1, 2], scores) == [1, 1]
+    noise = np.random.default_rng(0).normal(0, [0.0, 0.1], (1000, 2))
+    cheap, dear = front_membership([1, 2], scores, noise=noise)
+    assert cheap == pytest.approx(1)
+    assert dear == pytest.approx(0.54, abs=0.04)

@@ -25,7 +25,7 @@ def test_markdown_has_one_line_per_method(make_study):
     lines = markdown_table(make_study()).splitlines()
     assert lines[0].startswith("| Method | Accuracy | Trainable parameters")
     assert lines[2] == (
-        "| full ● | 0.815 | 22,713,986 | 100 % | 512 MB | 61.0 s | ×1.00 (0.99–1.02) | – | 90.9 MB |"
+        "| full ◐ | 0.815 | 22,713,986 | 100 % | 512 MB | 61.0 s | ×1.00 (0.99–1.02) | – | 90.9 MB |"
     )
     assert len([line for line in lines if line.startswith("|")]) == 11
 
@@ -72,8 +72,11 @@ def test_csv_has_raw_numbers(make_study):
 def test_the_legend_explains_intervals_where_there_are_any(make_study):
     assert "Scores are means over seeds" not in markdown_table(make_study(seeds=2))
     said = markdown_table(make_study(seeds=3))
-    assert "95 % interval; a seed that diverged counts as the majority answer." in said
-    assert re.search(r"\| full ● \| 0\.8\d\d \(0\.\d{3}–0\.\d{3}\) \|", said)
+    assert (
+        "95 % interval over seeds only, where every seed learned something; a seed that diverged counts"
+        in said
+    )
+    assert re.search(r"\| full [●◐] \| 0\.8\d\d \(0\.\d{3}–0\.\d{3}\) \|", said)
 
 
 def test_json_and_parquet_hold_the_same_numbers_with_their_types(make_study, make_record):
@@ -91,7 +94,7 @@ def test_latex_is_a_booktabs_table_for_each_comparison(make_study, make_record):
     said = latex_table([*make_study(), make_record(task="imdb")])
     assert said.count(r"\toprule") == said.count(r"\bottomrule") == 2
     assert r"rotten\_tomatoes on embedded" in said
-    assert r"full$^\bullet$ & 0.815 & 22,713,986 & 512 MB & 61.0 s & $\times$1.00 & -- & 90.9 MB \\" in said
+    assert r"full$^\circ$ & 0.815 & 22,713,986 & 512 MB & 61.0 s & $\times$1.00 & -- & 90.9 MB \\" in said
     with pytest.raises(RecordError, match="no records"):
         latex_table([])
 

@@ -12,9 +12,9 @@ import yaml
 import reports
 from reports.claims import judge
 from reports.errors import RecordError
-from reports.records.identity import CLAIM, comparison_key, trial_key
+from reports.records.identity import CLAIM
 from reports.records.latency_files import read_latencies
-from reports.records.origins import Origin
+from reports.records.origins import Origin, content_key
 from reports.records.schema import Record
 from reports.records.store import read_records, write_record
 from runners.plan.claims import names, read_claim
@@ -39,7 +39,9 @@ def write(path: Path, **content: Any) -> str:
 @pytest.fixture
 def trials_file(tiny_model: str, glue_folder: str, quick: dict[str, Any], tmp_path: Path) -> str:
     groups = [{"where": {"method": "head"}}, {"weight": -1, "where": {"method": "lora"}}]
-    rule = {"kind": "contrast", "what": "The difference", "groups": groups, "at_least": -1.5, "at_most": 1.5}
+    rule = {"kind": "contrast", "what": "The difference in seconds", "groups": groups}
+    # What differs from seed to seed: three scores that are the same have no interval.
+    rule |= {"measure": "training.seconds", "at_least": -1000, "at_most": 1000}
     return write(
         tmp_path / "claim-mine.yaml",
         models=[tiny_model],
@@ -195,9 +197,10 @@ def test_missing_data_leaves_a_claim_undecided_and_the_next_one_runs(
 
 
 def measured(name: str, **changes: Any) -> list[Record]:
-    """A record of every trial of a built-in claim, with numbers of another study's."""
+    """A record of every trial of a built-in claim, with scores of another study's."""
     board = Path(reports.__file__).parent / "leaderboards" / "rotten-tomatoes"
     base = read_records(board)[0]
+    assert base.training is not None
     study = read_claim(name).study
     assert isinstance(study, Study)
     return [
@@ -206,6 +209,7 @@ def measured(name: str, **changes: Any) -> list[Record]:
                 "study": study.name,
                 "spec": spec.model_dump(mode="json"),
                 "trial_id": spec.trial_id,
+                "training": base.training.model_copy(update={"steps": spec.protocol.steps}),
                 **changes,
             }
         )
@@ -213,17 +217,23 @@ def measured(name: str, **changes: Any) -> list[Record]:
     ]
 
 
+def published(name: str) -> list[Record]:
+    """The published records of a built-in claim."""
+    return read_records(Path(reports.__file__).parent / "leaderboards" / (CLAIM + name))
+
+
 def test_report_parts_the_records_of_claims_from_the_comparison(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     board = Path(reports.__file__).parent / "leaderboards" / "rotten-tomatoes"
-    mine = measured("task-switching")
+    mine = published("task-switching")
     for record in mine:
         write_record(record, tmp_path / "records")
     site = tmp_path / "site"
     assert paretune("report", str(board), str(tmp_path / "records"), "--out", str(site), "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found == {"page": str(site / "index.html"), "records": len(read_records(board)) + len(mine)}
+    count = len(read_records(board)) + len(mine)
+    assert found == {"page": str(site / "index.html"), "records": count, "left_out": []}
     assert 'href="claims.html"' in (site / "index.html").read_text()
     assert "Switching LoRA tasks is fast" in (site / "claims.html").read_text()
     assert "Switching LoRA tasks is fast" not in (site / "index.html").read_text()
@@ -235,7 +245,7 @@ def test_report_parts_the_records_of_claims_from_the_comparison(
 
 
 def test_two_claims_may_ask_for_the_same_trial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    mine = measured("task-switching")
+    mine = published("task-switching")
     for number, study in enumerate(("claim-task-switching", "claim-seed-variance")):
         for record in mine:
             write_record(record.model_copy(update={"study": study}), tmp_path / str(number))
@@ -248,20 +258,22 @@ def test_two_claims_may_ask_for_the_same_trial(tmp_path: Path, capsys: pytest.Ca
     ]
     assert len(rest) == len(mine)
     write_record(mine[0], tmp_path / "again")
-    assert paretune("report", str(tmp_path), "--out", str(tmp_path / "site")) == 2
-    assert "a trial counts once" in capsys.readouterr().err
+    assert paretune("report", str(tmp_path), "--out", str(tmp_path / "site"), "--strict") == 2
+    assert "a measurement counts once" in capsys.readouterr().err
+    assert paretune("report", str(tmp_path), "--out", str(tmp_path / "site")) == 0
+    assert "a measurement counts once" in capsys.readouterr().err
 
 
 def test_a_submission_turns_no_verdict() -> None:
     ours, theirs = measured("task-switching"), measured("lora-full-rank")
-    known = {trial_key(record): Origin("maintainers") for record in ours}
+    known = {content_key(record): Origin("maintainers") for record in ours}
     judged, rest, _ = claims.sort_out([*ours, *theirs], [], known)
     assert [(claim.name, len(claim.records)) for claim in judged] == [
         ("lora-full-rank", len(theirs)),  # nobody else measured it
         ("task-switching", len(ours)),
     ]
     assert rest == []
-    known = {trial_key(record): Origin("maintainers") for record in ours[:2]}
+    known = {content_key(record): Origin("maintainers") for record in ours[:2]}
     judged, rest, _ = claims.sort_out(ours, [], known)
     assert list(judged[0].records) == ours[:2]
     assert rest == ours[2:]
@@ -272,7 +284,7 @@ def test_a_submitted_latency_comparison_turns_no_verdict() -> None:
     ours = read_latencies(board)
     slow = tuple(entry.model_copy(update={"ratio": 2.0, "ratio_high": 2.1}) for entry in ours[0].entries)
     theirs = [record.model_copy(update={"entries": slow, "started_at": "2026-01-01"}) for record in ours]
-    known = {comparison_key(record): Origin("maintainers") for record in ours}
+    known = {content_key(record): Origin("maintainers") for record in ours}
     judged, _, rest = claims.sort_out([], [*theirs, *ours], known)
     assert list(judged[0].latencies) == ours
     assert rest == theirs

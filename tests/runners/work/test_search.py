@@ -15,8 +15,9 @@ import pytest
 import yaml
 
 from reports import read_records
+from reports.records.files import SEARCH_SUFFIX
 from reports.records.schema import Record, SearchStep
-from reports.records.store import SEARCH_SUFFIX, read_searches, write_record
+from reports.records.store import read_searches, write_record
 from runners.plan import study
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study

@@ -20,11 +20,18 @@ def test_every_seed_is_a_dot_and_the_best_method_is_on_top(make_study):
     section = _only(make_study(seeds=3))
     dots, means = seed_dots(section)["data"]
     assert len(dots["x"]) == 27
-    assert sorted(dots["x"]) == sorted(s for row in section.rows for s in row.seed_scores.values())
+    assert sorted(dots["x"]) == sorted(one.score for row in section.rows for one in row.outcomes.values())
     assert means["y"][-1] == section.rows[0].label
     best = section.rows[0].score
     assert means["error_x"]["array"][-1] == pytest.approx(best.interval.high - best.mean)
     assert means["error_x"]["arrayminus"][-1] == pytest.approx(best.mean - best.interval.low)
+
+
+def test_seeds_that_learned_nothing_have_a_mark_of_their_own(make_record):
+    records = [make_record(seed=seed, score=score) for seed, score in enumerate([0.8, 0.5, 0.81])]
+    learned, lost, _ = seed_dots(_only(records))["data"]
+    assert (learned["x"], lost["x"]) == ([0.8, 0.81], [0.5])
+    assert lost["name"] == "one seed that learned nothing"
 
 
 def test_one_seed_has_no_mean_and_the_majority_is_a_line(make_study):

@@ -20,17 +20,27 @@ def test_plain_names_stay_and_others_are_told_apart():
 )
 def test_a_name_is_one_safe_part_of_a_path(hostile):
     name = slug(hostile)
-    assert 0 < len(name) <= 60
+    assert 0 < len(name) <= 80
     assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789._-")
     assert not name.startswith(".")
     assert method_page(hostile) == f"methods/{name}.html"
 
 
-def test_records_have_their_trial_as_name(make_record):
+def test_no_name_takes_the_page_of_another():
+    assert slug("index") != "index"
+    assert method_page("index") != "methods/index.html"
+    forged = slug("LoRA")  # a method that is called what the page of another is called
+    assert slug(forged) != forged
+    assert slug("lora-0123abcd") == "lora-0123abcd"
+
+
+def test_a_page_is_of_one_record_and_of_no_other(make_record):
     record = make_record()
-    assert record_page(record) == f"records/{record.trial_id}.html"
+    assert record_page(record).startswith(f"records/{record.trial_id[:12]}-")
+    for change in ({"study": "another"}, {"wall_seconds": 1.0}, {"message": "x"}):
+        assert record_page(record.model_copy(update=change)) != record_page(record)
     forged = record.model_copy(update={"trial_id": "../index"})
-    assert record_page(forged).startswith("records/-index-")
+    assert record_page(forged).startswith("records/de-")
 
 
 def test_sources_are_linked():
