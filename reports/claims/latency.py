@@ -13,6 +13,7 @@ from reports.claims.finding import Finding, Plot, Point, undecided
 from reports.claims.region import Region
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
 from reports.stats.estimate import Estimate, Interval
+from reports.stats.latency import interval, trusted
 
 
 class Cell(BaseModel):
@@ -64,8 +65,7 @@ def evaluate(rule: Rule, records: Sequence[LatencyRecord]) -> Finding:
     found = [cell.find(records) for cell in rule.cells]
     pairs = [(cell, *hit) for cell, hit in zip(rule.cells, found, strict=True) if hit]
     points = [
-        Point(cell.name, Estimate(row.ratio, Interval(row.ratio_low, row.ratio_high), record.rounds))
-        for cell, record, row in pairs
+        Point(cell.name, Estimate(row.ratio, interval(row), record.rounds)) for cell, record, row in pairs
     ]
     plot = Plot("", "time / the base's time", {"median, 95 % interval": points}, level=1.0)
     used = {(record.batch_size, record.sequence_length): record for _, record, _ in pairs}
@@ -74,7 +74,7 @@ def evaluate(rule: Rule, records: Sequence[LatencyRecord]) -> Finding:
         return undecided(f"{rule.what}: {missing[0]} has not been measured.", len(used), plot)
     estimate = combined([(cell.weight, row) for cell, _, row in pairs], sum(r.rounds for r in used.values()))
     said = rule.told(estimate, rule.what)
-    doubtful = [record for record in used.values() if not record.trusted]
+    doubtful = [record for record in used.values() if not trusted(record.control)]
     if doubtful:
         first = doubtful[0]
         reason = (
@@ -90,7 +90,8 @@ def combined(terms: Sequence[tuple[float, LatencyEntry]], rounds: int) -> Estima
     value = math.fsum(weight * row.ratio for weight, row in terms)
     below, above = 0.0, 0.0
     for weight, row in terms:
-        down, up = weight * (row.ratio - row.ratio_low), weight * (row.ratio_high - row.ratio)
+        ends = interval(row)
+        down, up = weight * (row.ratio - ends.low), weight * (ends.high - row.ratio)
         if weight < 0:
             down, up = -up, -down
         below, above = below + down**2, above + up**2

@@ -46,7 +46,7 @@ class LatencyRecord(Part):
     )
     rounds: int = Field(ge=1)
     width_asked: float = Field(gt=0, description="largest width of an interval, as a share of its ratio")
-    widest: float = Field(ge=0, description="width of the widest interval reached")
+    widest: float = Field(ge=0, description="width of the widest interval over rounds that was reached")
     seconds_limit: float = Field(gt=0)
     seed: int
     entries: tuple[LatencyEntry, ...] = Field(description="the base, the base again, then the methods")
@@ -57,11 +57,6 @@ class LatencyRecord(Part):
     def control(self) -> LatencyEntry:
         """The base timed against itself: the A/A result."""
         return self.entries[1]
-
-    @property
-    def trusted(self) -> bool:
-        """Whether the A/A interval contains 1."""
-        return self.control.ratio_low <= 1 <= self.control.ratio_high
 
     @property
     def precise(self) -> bool:

@@ -143,7 +143,7 @@ class LatencyRow(Part):
     latency_ms_p50: float = Field(gt=0)
     latency_ms_p95: float = Field(gt=0)
     ratio: float = Field(gt=0, description="median over rounds of this contender's time / the base's time")
-    ratio_low: float = Field(gt=0, description="lower end of the 95 % bootstrap interval of `ratio`")
+    ratio_low: float = Field(gt=0, description="lower end of its 95 % bootstrap interval over rounds")
     ratio_high: float = Field(gt=0, description="upper end of the same interval")
 
 

@@ -88,8 +88,6 @@ def _latency(path: Path) -> Checked:
     for index, entry in enumerate(record.entries):
         if not entry.ratio_low <= entry.ratio <= entry.ratio_high:
             one.faults.append(f"$.entries[{index}].ratio is {entry.ratio:g}, outside its interval")
-    if not record.trusted:
-        one.cautions.append("$.entries[1]: the base against itself excludes 1, so no ratio can be trusted")
     return one
 
 

@@ -18,7 +18,8 @@ from reports.records.published import PublishedLatency, latencies, latency_of
 from reports.site.parts.board import Board
 from reports.site.parts.figures import COLOURS, GRID, LOOK, NEUTRAL, figure_json, plain
 from reports.site.parts.html import Page
-from reports.stats.latency import verdicts
+from reports.stats.estimate import Interval
+from reports.stats.latency import Decision, decision, interval, verdicts
 
 TITLE = "What does a method cost at inference?"
 
@@ -47,6 +48,9 @@ class Line:
     """One contender in a table."""
 
     entry: LatencyEntry
+    interval: Interval | None
+    """None of the base, which the others are divided by."""
+    decision: Decision | None
     published: PublishedLatency | None
 
 
@@ -123,7 +127,15 @@ def groups(records: Sequence[LatencyRecord], origins: Origins | None = None) -> 
 
 
 def _table(record: LatencyRecord) -> Table:
-    lines = [Line(entry, latency_of(record, entry)) for entry in record.entries]
+    lines = [
+        Line(
+            entry,
+            interval=interval(entry) if number else None,
+            decision=decision(record, entry) if entry.method else None,
+            published=latency_of(record, entry),
+        )
+        for number, entry in enumerate(record.entries)
+    ]
     return Table(record, lines, verdicts(record))
 
 
@@ -177,8 +189,8 @@ def overhead(cells: Sequence[LatencyRecord]) -> go.Figure | None:
                     error_y={
                         "type": "data",
                         "symmetric": False,
-                        "array": [100 * (row.ratio_high - row.ratio) if row else 0 for row in rows],
-                        "arrayminus": [100 * (row.ratio - row.ratio_low) if row else 0 for row in rows],
+                        "array": [100 * (interval(row).high - row.ratio) if row else 0 for row in rows],
+                        "arrayminus": [100 * (row.ratio - interval(row).low) if row else 0 for row in rows],
                         "thickness": 1.2,
                     },
                     mode="lines+markers",

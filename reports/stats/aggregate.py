@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from reports.records.metrics import influence
 from reports.records.origins import UNKNOWN, Origin
 from reports.records.schema import LatencyRow, MetricInfo, Record, TaskInfo
 from reports.stats.estimate import Interval, mean_interval, seed_score
+from reports.stats.latency import Ratio, ratio
 from reports.stats.learning import Risk, learned
 from reports.stats.pareto import Mark
 
@@ -46,21 +47,6 @@ class Spread:
     """None where a seed learned nothing: such scores do not vary normally."""
     over_examples: bool = False
     """Whether the interval is for new examples as well as for new seeds."""
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """Time relative to the untouched base, the median over the seeds of one machine."""
-
-    value: float
-    low: float
-    high: float
-    seeds: int = 1
-
-    @property
-    def kind(self) -> str:
-        """What the ends are."""
-        return "95 % interval" if self.seeds == 1 else f"lowest and highest end of {self.seeds} seeds"
 
 
 @dataclass(frozen=True)
@@ -264,12 +250,4 @@ def _whole(values: Sequence[int | None]) -> int | None:
 
 def _ratio(rows: Sequence[LatencyRow | None]) -> Ratio | None:
     known = [row for row in rows if row is not None]
-    if not known:
-        return None
-
-    def over(pick: Callable[[Sequence[float]], float], name: str) -> float:
-        return pick([getattr(row, name) for row in known])
-
-    return Ratio(
-        over(statistics.median, "ratio"), over(min, "ratio_low"), over(max, "ratio_high"), len(known)
-    )
+    return ratio(known) if known else None

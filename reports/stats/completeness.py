@@ -17,6 +17,7 @@ from reports.records.identity import (
 )
 from reports.records.origins import ROOT, Origin, origin_of, origins
 from reports.records.validate import Checked, Findings
+from reports.stats.latency import trusted
 from reports.stats.section import Section
 from reports.stats.sections import repeats, sections
 
@@ -40,6 +41,10 @@ def together(files: Sequence[Checked], root: Path = ROOT) -> Findings:
         first = timed.setdefault(key, one.file)
         if first != one.file:
             found.faults.append(f"{one.file} repeats the comparison of {first}, and one counts once")
+        if not trusted(one.comparison.control):
+            found.cautions.append(
+                f"{one.file}: $.entries[1]: the base against itself excludes 1, so no ratio can be trusted"
+            )
     compared: dict[str, list[Checked]] = defaultdict(list)
     for one in checked:
         if one.record and not is_search(one.record):

@@ -12,7 +12,8 @@ from reports.records.identity import identity
 from reports.records.origins import Origins
 from reports.records.schema import Record
 from reports.records.tuning import how_set
-from reports.stats.aggregate import Ratio, Row, Spread
+from reports.stats.aggregate import Row, Spread
+from reports.stats.latency import Ratio
 from reports.stats.section import Section
 from reports.stats.sections import sections
 

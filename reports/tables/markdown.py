@@ -30,9 +30,8 @@ _HEADER = (
 )
 _LEGEND = (
     "● on the Pareto front of score against trainable parameters (method and head) in at least 95 % of "
-    "resamples of the seeds, ◐ perhaps on it. Latency: time relative to the untouched base; of one seed with "
-    "its 95 % interval, of several the median with the lowest and highest end of theirs. – not measured or "
-    "not possible."
+    "resamples of the seeds, ◐ perhaps on it. Latency: time relative to the untouched base with its "
+    "95 % interval over processes. – not measured or not possible."
 )
 _SEEDS = (
     " Scores are means over seeds, with their 95 % interval over {over}, where every seed learned something; "

@@ -111,7 +111,7 @@ def show(record: LatencyRecord) -> None:
     """Print one comparison."""
     from reports import text
     from reports.records.published import latency_of
-    from reports.stats.latency import verdicts
+    from reports.stats.latency import decision, interval, verdicts
 
     extra = f", then {record.decode_tokens} more, per token" if record.decode_tokens else ""
     out.print(
@@ -122,17 +122,19 @@ def show(record: LatencyRecord) -> None:
     found = [latency_of(record, entry) for entry in record.entries]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("contender")
-    columns = ["parameters", "median ms", "p95 ms", "ratio", "95 % interval", "longest input"]
+    columns = ["parameters", "median ms", "p95 ms", "ratio", "95 % interval", "verdict", "longest input"]
     for column in [*columns, *(["published"] if any(found) else [])]:
         table.add_column(column, justify="right")
-    for entry, paper in zip(record.entries, found, strict=True):
+    for number, (entry, paper) in enumerate(zip(record.entries, found, strict=True)):
+        ends = interval(entry)
         cells: list[Any] = [
             entry.label,
             f"{entry.parameters:,}",
             f"{entry.latency_ms_p50:.3g}",
             f"{entry.latency_ms_p95:.3g}",
             f"{entry.ratio:.3f}",
-            f"{entry.ratio_low:.3f}-{entry.ratio_high:.3f}",
+            f"{ends.low:.3f}-{ends.high:.3f}" if number else "",
+            decision(record, entry) if entry.method else "",
             text.count(entry.max_input_length),
         ]
         if any(found):

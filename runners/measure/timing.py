@@ -34,6 +34,7 @@ RESAMPLES = 2_000  # of the bootstrap: its own noise in an end of the interval i
 WARMUP_ROUNDS = 10  # first calls pick kernels, pack weights and grow the allocator's pool
 WARMUP_SHARE = 0.1  # of a time limit: where one round takes minutes, ten to warm up would be all of it
 LEAST_ROUNDS = 20
+NARROW_LOOKS = 2  # in a row: who stops at the first narrow interval stops where it is narrow by luck
 
 
 def sample(
@@ -131,8 +132,8 @@ def measure_until(
         contenders: by name.
         reference: the one that the others are divided by.
         device: where they run.
-        width: largest width of an interval, as a share of its ratio; it is looked at only after
-            ``LEAST_ROUNDS``, since an interval from a handful of rounds is narrow by luck.
+        width: largest width of an interval over rounds, as a share of its ratio; it is looked at only after
+            ``LEAST_ROUNDS``, and has to be so narrow at two looks in a row, a quarter more rounds apart.
         seconds: time limit, warm-up included. At least two rounds are timed whatever it is.
         seed: decides orders and bootstrap.
         prepare: called before each call of the contender of that name, outside its time.
@@ -148,12 +149,13 @@ def measure_until(
     _rounds(calls, WARMUP_ROUNDS - 1, device, rng, until_ns=warm_until, prepare=before)
     times = _rounds(calls, 2, device, rng, prepare=before)
     at = names.index(reference)
+    narrow = 0
     while True:
         rows = {name: row(times[:, i], times[:, at], rng) for i, name in enumerate(names)}
         widest = max((r.ratio_high - r.ratio_low) / r.ratio for r in rows.values())
         watch(len(times), widest)
-        enough = len(times) >= LEAST_ROUNDS and widest <= width
-        if enough or time.perf_counter_ns() >= deadline:
+        narrow = narrow + 1 if len(times) >= LEAST_ROUNDS and widest <= width else 0
+        if narrow >= NARROW_LOOKS or time.perf_counter_ns() >= deadline:
             return Measured(rows, len(times), widest)
         # A quarter more each time: the bootstrap between blocks stays a small share of the whole.
         more = max(LEAST_ROUNDS - len(times), len(times) // 4, 1)

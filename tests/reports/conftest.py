@@ -166,7 +166,11 @@ def build_record(
             "sequence_length": 32,
             "rounds": 60,
             "base_ms_p50": 6.1,
-            "control": {**timing(1.0), "ratio_low": control[0], "ratio_high": control[1]},
+            "control": {
+                **timing(min(max(1.0, control[0]), control[1])),
+                "ratio_low": control[0],
+                "ratio_high": control[1],
+            },
             "unmerged": timing(unmerged),
             "merged": timing(merged) if merged else None,
             "max_input_length": 512,

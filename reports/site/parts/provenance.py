@@ -12,6 +12,7 @@ from reports.records.identity import identity
 from reports.records.schema import Environment, Record
 from reports.records.tuning import how_set, how_set_in_full, searched
 from reports.stats.aggregate import Row
+from reports.stats.latency import trusted
 from reports.stats.section import Section
 
 _ALWAYS_SHOWN = ("learning_rate", "steps", "batch_size")
@@ -238,10 +239,7 @@ def _warnings(section: Section, records: Sequence[Record]) -> list[str]:
     drifted = [
         text.clean(row.label)
         for row in section.every_row
-        if any(
-            record.latency and not record.latency.control.ratio_low <= 1 <= record.latency.control.ratio_high
-            for record in row.records
-        )
+        if any(record.latency and not trusted(record.latency.control) for record in row.records)
     ]
     if drifted:
         found.append(

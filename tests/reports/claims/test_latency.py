@@ -8,6 +8,7 @@ import pytest
 from reports.claims.latency import Rule, combined, evaluate
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
 from reports.records.schema import Environment
+from reports.stats.latency import interval
 
 ENVIRONMENT = Environment(
     paretune_version="0.1.0",
@@ -82,12 +83,20 @@ def test_a_change_between_two_inputs() -> None:
 
 
 def test_intervals_combine_by_the_roots_of_squares() -> None:
-    """1.2 (1.17 to 1.24) less 1.1 (1.06 to 1.13): 0.1, from −√(0.03² + 0.03²) to +√(0.04² + 0.04²)."""
+    """Of 1.2 less 1.1 each end is as far as the root of both squared distances, in the direction of each."""
     first = entry("a", 1.2).model_copy(update={"ratio_low": 1.17, "ratio_high": 1.24})
     second = entry("b", 1.1).model_copy(update={"ratio_low": 1.06, "ratio_high": 1.13})
     found = combined([(1.0, first), (-1.0, second)], 50)
     assert found.value == pytest.approx(0.1)
-    assert found.interval == pytest.approx((0.1 - 0.03 * math.sqrt(2), 0.1 + 0.04 * math.sqrt(2)))
+    one, other = interval(first), interval(second)
+    assert found.interval == pytest.approx(
+        (
+            0.1 - math.hypot(1.2 - one.low, other.high - 1.1),
+            0.1 + math.hypot(one.high - 1.2, 1.1 - other.low),
+        )
+    )
+    assert one.low < 1.17
+    assert one.high > 1.24
 
 
 def test_merged_and_options_tell_rows_apart() -> None:

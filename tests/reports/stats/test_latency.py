@@ -1,22 +1,28 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import reports
 from reports import RecordError, build_site, read_latencies, read_records, write_latency
+from reports.records.identity import identity
 from reports.records.latency_files import read_latency
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
 from reports.records.origins import Origin, content_key
 from reports.records.published import latencies, latency_of
-from reports.records.schema import Environment
+from reports.records.schema import Environment, LatencyRow
 from reports.records.validate import validate
 from reports.site.latency import groups, overhead
 from reports.stats.completeness import together
-from reports.stats.latency import verdicts
+from reports.stats.latency import BETWEEN, between, decision, ratio, trusted, verdicts
 from reports.tables.latency import latency_frame
 
 ENVIRONMENT = Environment(
@@ -120,10 +126,88 @@ def test_published_figures_stand_beside_the_same_input_and_size() -> None:
 
 def test_verdicts() -> None:
     assert len(verdicts(record())) == 1
-    assert "cannot be trusted" in verdicts(record(control=1.01))[1]
+    assert len(verdicts(record(control=1.006))) == 1  # as two equal models in one process may differ
+    assert "cannot be trusted" in verdicts(record(control=1.02))[1]
     limited = verdicts(record(widest=0.05))
     assert "The time limit of 60.0 s ended it after 50 rounds" in limited[1]
     assert "5.0% wide, 2.0% was asked" in limited[1]
+
+
+def controls() -> list[LatencyRow]:
+    """Every published comparison of a base with itself."""
+    board = Path(reports.__file__).parent / "leaderboards"
+    trials = [r for folder in sorted(board.iterdir()) for r in read_records(folder) if r.latency]
+    return [r.latency.control for r in trials if r.latency] + [r.control for r in read_latencies(board)]
+
+
+def test_what_a_process_adds_is_what_published_comparisons_of_a_base_with_itself_lack() -> None:
+    found = controls()
+    assert pytest.approx(between(found), abs=5e-5) == BETWEEN
+    over_rounds = sum(row.ratio_low <= 1 <= row.ratio_high for row in found)
+    assert over_rounds / len(found) < 0.9  # so the rounds of one process alone are not enough
+    held = 0
+    for index, row in enumerate(found):
+        ends = ratio([row], between([*found[:index], *found[index + 1 :]]))  # it had no say in this
+        held += ends.low <= 1 <= ends.high
+    assert held / len(found) >= 0.94
+
+
+def test_three_runs_of_a_base_with_itself_hold_one() -> None:
+    """The trials of one method on one task, three seeds, are three processes."""
+    board = Path(reports.__file__).parent / "leaderboards"
+    groups: dict[tuple[str, ...], list[LatencyRow]] = defaultdict(list)
+    for study in ("tuned-glue", "tuned-reviews", "claim-task-switching"):
+        for one in read_records(board / study):
+            if one.latency:
+                key = study, identity(one).task, identity(one).method, str(identity(one).options)
+                groups[key].append(one.latency.control)
+    found = [ratio(rows) for rows in groups.values()]
+    assert len(found) == 56
+    assert {one.seeds for one in found} == {3}
+    assert sum(one.low <= 1 <= one.high for one in found) / len(found) >= 0.94
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 100), st.floats(0, 0.5), st.floats(0, 0.5)), min_size=1, max_size=30)
+)
+def test_the_interval_is_around_the_value_and_never_narrower_than_a_process(
+    rows: list[tuple[float, float, float]],
+) -> None:
+    found = ratio(
+        [entry("x", value, ratio_low=value * (1 - a), ratio_high=value * (1 + b)) for value, a, b in rows]
+    )
+    assert 0 < found.low < found.value < found.high
+    assert math.log(found.high / found.low) >= 2 * BETWEEN * 0.999
+
+
+def test_more_equal_runs_do_not_average_away_what_processes_share() -> None:
+    assert math.log(ratio([entry("x")] * 20).high) >= BETWEEN
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "control", "expected"),
+    [
+        (1.05, 0.005, 1.0, "slower"),
+        (0.95, 0.005, 1.0, "faster"),
+        (1.001, 0.001, 1.0, "as fast"),
+        (1.006, 0.001, 1.0, "ambiguous"),  # as a process may be off by
+        (1.0, 0.02, 1.0, "ambiguous"),
+        (1.05, 0.005, 1.02, "ambiguous"),  # the base differs from itself
+    ],
+)
+def test_a_contender_is_slower_faster_as_fast_or_ambiguous(
+    value: float, half: float, control: float, expected: str
+) -> None:
+    assert decision(record(control=control), entry("lora", value, half, method="lora")) == expected
+    assert trusted(entry("base again", control)) == (control == 1)
+
+
+def test_too_few_comparisons_say_nothing_of_processes() -> None:
+    with pytest.raises(ValueError, match="18 comparisons are too few"):
+        between([entry("base again")] * 18)
+    assert between([entry("base again")] * 19) == 0
+    with pytest.raises(ValueError, match="at least one run"):
+        ratio([])
 
 
 def test_the_figure_has_a_panel_for_each_length_and_the_overhead_in_per_cent() -> None:
@@ -134,7 +218,7 @@ def test_the_figure_has_a_panel_for_each_length_and_the_overhead_in_per_cent() -
     lora = [trace for trace in figure.data if trace.name == "lora"]
     assert list(lora[0].x) == ["1", "8"]
     assert lora[0].y == pytest.approx([5, 5])
-    assert lora[0].error_y.array == pytest.approx([0.5, 0.5])
+    assert lora[0].error_y.array == pytest.approx([0.83, 0.83], abs=0.02)  # of 0.5 over rounds
     assert overhead(cells[:1]) is None
 
 
@@ -176,7 +260,7 @@ def test_comparisons_of_others_stand_in_figures_of_their_own(tmp_path: Path) -> 
 
 
 def test_the_page_escapes_and_links(tmp_path: Path) -> None:
-    page = build_site([], tmp_path, latencies=[record(1, 16), record(1, 128, control=1.01)])
+    page = build_site([], tmp_path, latencies=[record(1, 16), record(1, 128, control=1.02)])
     assert page.name == "latency.html"
     html = page.read_text()
     assert "<b>a CPU</b>" not in html
