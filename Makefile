@@ -49,11 +49,12 @@ format: $(VENV)/.installed-dev ## Fix style.
 
 check: lint types test ## All that CI runs.
 
-bench: $(VENV)/.installed-dev $(PEER)/.installed ## Time Paretune beside its peers; half an hour on an idle machine.
+bench: $(VENV)/.installed-dev $(PEER)/.installed ## Time Paretune beside its peers; three quarters of an hour on an idle machine.
 	$(BIN)/python tests/benchmarks/training_step.py
 	$(BIN)/python tests/benchmarks/peers.py --adapters $(PEER)/bin/python
 	$(BIN)/python tests/benchmarks/against_itself.py
 	$(BIN)/python tests/benchmarks/switch.py
+	$(BIN)/python tests/benchmarks/coverage.py
 
 golden: $(PEER)/.installed ## Remake the reference values that tests compare with (needs its own environment).
 	$(PEER)/bin/python tests/golden/make_adapters.py

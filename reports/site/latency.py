@@ -21,6 +21,8 @@ from reports.site.parts.html import Page
 from reports.stats.estimate import Interval
 from reports.stats.latency import Decision, decision, interval, verdicts
 
+PANELS = 6
+"""In a row of the figure."""
 TITLE = "What does a method cost at inference?"
 
 
@@ -169,49 +171,53 @@ def overhead(cells: Sequence[LatencyRecord]) -> go.Figure | None:
     if len(cells) < 2:
         return None
     labels = list(dict.fromkeys(entry.label for record in cells for entry in record.entries[2:]))
+    columns = min(len(lengths), PANELS)
+    rows_of_panels = -(-len(lengths) // columns)
     figure = make_subplots(
-        rows=1,
-        cols=len(lengths),
+        rows=rows_of_panels,
+        cols=columns,
         shared_yaxes=True,
         subplot_titles=[f"{length} tokens" for length in lengths],
         horizontal_spacing=0.04,
+        vertical_spacing=0.3 / rows_of_panels,
     )
-    for column, length in enumerate(lengths, start=1):
+    for place, length in enumerate(lengths):
+        row, column = place // columns + 1, place % columns + 1
         inside = sorted((r for r in cells if r.sequence_length == length), key=lambda r: r.batch_size)
         batches = [str(record.batch_size) for record in inside]
         for number, label in enumerate(labels):
-            rows = [next((e for e in r.entries if e.label == label), None) for r in inside]
+            entries = [next((e for e in r.entries if e.label == label), None) for r in inside]
             colour = COLOURS[number % len(COLOURS)]
             figure.add_trace(
                 go.Scatter(
                     x=batches,
-                    y=[_percent(row.ratio) if row else None for row in rows],
+                    y=[_percent(entry.ratio) if entry else None for entry in entries],
                     error_y={
                         "type": "data",
                         "symmetric": False,
-                        "array": [100 * (interval(row).high - row.ratio) if row else 0 for row in rows],
-                        "arrayminus": [100 * (row.ratio - interval(row).low) if row else 0 for row in rows],
+                        "array": [100 * (interval(e).high - e.ratio) if e else 0 for e in entries],
+                        "arrayminus": [100 * (e.ratio - interval(e).low) if e else 0 for e in entries],
                         "thickness": 1.2,
                     },
                     mode="lines+markers",
                     name=plain(label, 60),
                     legendgroup=label,
-                    showlegend=column == 1,
+                    showlegend=place == 0,
                     line={"color": colour, "dash": "dot" if label.endswith(", merged") else "solid"},
                     marker={"color": colour, "size": 8},
                 ),
-                row=1,
+                row=row,
                 col=column,
             )
-        figure.update_xaxes(title_text="batch size", type="category", row=1, col=column)
+        figure.update_xaxes(title_text="batch size", type="category", row=row, col=column)
     axis = {"gridcolor": GRID, "zeroline": True, "zerolinecolor": NEUTRAL}
     figure.update_yaxes(**axis)
-    figure.update_yaxes(title_text="overhead over the base, %", row=1, col=1)
+    figure.update_yaxes(title_text="overhead over the base, %", col=1)
     figure.update_layout(
         template="none",
         **LOOK,
         margin={"l": 64, "r": 24, "t": 40, "b": 110},
-        height=460,
+        height=460 + 260 * (rows_of_panels - 1),
         legend={"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
     )
     return figure

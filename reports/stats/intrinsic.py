@@ -187,7 +187,7 @@ def _curves(records: Sequence[Record]) -> list[Curve]:
     for record in records:
         which = identity(record)
         dimension = which.options.get(DIMENSION)
-        if isinstance(dimension, int):
+        if isinstance(dimension, int) and dimension > 0:
             inside.setdefault(_setting(which), {}).setdefault(dimension, []).append(record)
         elif record.parameters and record.parameters.method == record.parameters.base:
             whole.setdefault(which.variant, []).append(record)

@@ -49,11 +49,13 @@ def report(
         list(reading.trials.values()), list(reading.latencies.values()), reading.origins
     )
     left_out = [f"{text.clean(path, 500)}: {reason}" for path, reason in reading.left_out.items()]
-    again = repeats(records, reading.origins)
-    for sentence in [*left_out, *(reason for _, reason in again)]:
+    again = dict(repeats(records, reading.origins))
+    left_out += again.values()
+    records = [record for index, record in enumerate(records) if index not in again]
+    for sentence in left_out:
         err.print(f"left out: {text.clean(sentence, 1000)}", markup=False, highlight=False, soft_wrap=True)
-    if strict and (left_out or again):
-        count = text.plural(len(left_out) + len(again), "record")
+    if strict and left_out:
+        count = text.plural(len(left_out), "record")
         raise RecordError(f"{count} had to be left out, and --strict makes no page then.")
     options: dict[str, Any] = {"title": title} if title else {}
     write_page(

@@ -1,0 +1,268 @@
+"""What a submission can no longer do, each a test: the pages say the same of ours with it and without."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports import build_site, write_record
+from reports.records.origins import MANIFEST, Origin, Origins, content_key
+from reports.records.reading import read_all
+from reports.records.schema import Record
+from reports.site.parts.links import record_page
+from reports.stats.answer import summary
+from reports.stats.intrinsic import curves, sentences
+from reports.stats.section import Section, by_model
+from reports.stats.sections import sections
+from reports.stats.standing import standings
+from reports.text import name
+
+from .conftest import build_record, build_study
+from .site.test_build import Reader
+from .sound import as_record, sound
+from .suites import suite
+
+OURS, EVE, THEM = Origin("maintainers"), Origin("self-reported", "eve"), Origin("another suite", "x-bench")
+
+Make = Callable[[Sequence[Record]], list[Record]]
+
+
+def searched(dimension: int, score: float, **changes: Any) -> Record:
+    options = {"dimension": dimension, "head": "outside", "projection": "auto", "seed": None}
+    return build_record(
+        "said", options=options, score=score, method_parameters=dimension, study="intrinsic", **changes
+    )
+
+
+def board() -> list[Record]:
+    """Nine methods on two tasks with three seeds, and a search for d90."""
+    found = [record for task in ("rotten_tomatoes", "cola") for record in build_study(3, task=task)]
+    found += [searched(dimension, score) for dimension, score in ((16, 0.6), (256, 0.75), (1024, 0.8))]
+    return [*found, build_record("full", options={}, score=0.815, study="intrinsic", learning_rate=1e-4)]
+
+
+def seeds_of(method: str, score: float, seeds: Sequence[int] = (0, 1, 2), **changes: Any) -> list[Record]:
+    return [
+        build_record(method, seed=seed, score=score + 0.001 * number, **changes)
+        for number, seed in enumerate(seeds)
+    ]
+
+
+def of(record: Record, part: str, **changes: Any) -> Record:
+    return record.model_copy(update={part: getattr(record, part).model_copy(update=changes)})
+
+
+def known(*groups: tuple[Origin, Sequence[Record]]) -> Origins:
+    return {content_key(record): origin for origin, records in groups for record in records}
+
+
+def said(found: Sequence[Section], records: Sequence[Record], origins: Origins) -> list[Any]:
+    """All that is told of what the maintainers measured."""
+    ours = [section for section in found if not section.reported]
+    ranked = [
+        (
+            *(section.suite, section.model, section.task, section.info, section.floors, section.machine),
+            [
+                (row.label, row.score, row.learned, row.risk, row.marks, row.front_share)
+                for row in section.rows
+            ],
+        )
+        for section in ours
+    ]
+    told = [standing for standing in standings(ours) if not standing.reported]
+    answers = [summary(group, standing) for group in by_model(ours) for standing in (*told, None)]
+    dimensions = [(curve, sentences(curve)) for curve in curves(records, origins)]
+    return [ranked, told, answers, dimensions]
+
+
+SUBMISSIONS: Mapping[str, Make] = {
+    "a method with other seeds": lambda ours: seeds_of("mine", 0.99, (7, 8, 9)),
+    "a method on one task only": lambda ours: seeds_of("mine", 0.99, task="cola"),
+    "a method on a task of its own": lambda ours: seeds_of("mine", 0.99, task="a-task"),
+    "our method on a task of its own": lambda ours: seeds_of("lora", 0.99, task="a-task"),
+    "a method of a smaller cost": lambda ours: seeds_of("mine", 0.99, method_parameters=1),
+    "our method with more seeds": lambda ours: [
+        *seeds_of("lora", 0.1, (3, 4, 5), options=ours[3].spec["options"])
+    ],
+    "our trials with other scores": lambda ours: [
+        build_record("lora", seed=s, score=0.1, options=ours[3].spec["options"]) for s in range(3)
+    ],
+    "our trials as diverged": lambda ours: [
+        build_record("lora", seed=s, score=None, status="diverged", options=ours[3].spec["options"])
+        for s in range(3)
+    ],
+    "a copy of all our records from another date": lambda ours: [
+        record.model_copy(update={"started_at": "2020-01-01T00:00:00Z"}) for record in ours
+    ],
+    "a higher floor": lambda ours: [
+        of(record, "scores", majority={"accuracy": 0.99}) for record in seeds_of("mine", 0.9)
+    ],
+    "more records of another version of the task": lambda ours: [
+        of(record, "task", version=9) for record in seeds_of("mine", 0.9, range(99))
+    ],
+    "a metric that is turned around": lambda ours: [
+        *seeds_of("mine", 0.1, range(99), higher_is_better=False)
+    ],
+    "times of a faster machine": lambda ours: [
+        of(record, "environment", device_name="A fast one", threads=64)
+        for record in seeds_of("mine", 0.9, range(99), seconds=0.1)
+    ],
+    "names that look like ours": lambda ours: [
+        *seeds_of("l0ra", 0.9), *seeds_of("lоra", 0.9), *seeds_of("LORA", 0.9)
+    ],
+    "names of pages": lambda ours: [*seeds_of("index", 0.9, task="index", model="index", study="index")],
+    "the name of another suite": lambda ours: [
+        record.model_copy(update={"suite": suite("x-bench")}) for record in seeds_of("mine", 0.99)
+    ],
+    "a suite of a similar name": lambda ours: [
+        record.model_copy(update={"suite": suite("X-bench")}) for record in seeds_of("mine", 0.99)
+    ],
+    "a smaller d90": lambda ours: [searched(2, 0.9)],
+    "full fine-tuning that scores less": lambda ours: [
+        build_record("full", options={}, score=0.4, study="intrinsic", learning_rate=1e-4)
+    ],
+    "a study of ours by name": lambda ours: seeds_of("mine", 0.99, study=ours[0].study),
+    "only trials that failed": lambda ours: seeds_of("mine", 0.0, range(9), status="failed"),
+    "other data": lambda ours: [of(r, "task", data_sha256="00" * 32) for r in seeds_of("mine", 0.9)],
+    "an unclean tree": lambda ours: seeds_of("mine", 0.9, tree_clean=False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("submitted", SUBMISSIONS)
+def test_a_submission_moves_nothing_of_ours(submitted: str) -> None:
+    ours = board()
+    imported = [record.model_copy(update={"suite": suite("x-bench")}) for record in seeds_of("theirs", 0.7)]
+    theirs = SUBMISSIONS[submitted](ours)
+    origins = known((EVE, theirs), (OURS, ours), (THEM, imported))
+    alone, beside = [*ours, *imported], [*theirs, *ours, *imported]
+    before = said(sections(alone, origins), alone, origins)
+    assert before[0]
+    assert before[1]
+    assert before[3]
+    assert said(sections(beside, origins), beside, origins) == before
+
+
+@pytest.mark.parametrize("submitted", SUBMISSIONS)
+def test_every_submission_is_shown_and_ours_keep_their_pages(submitted: str, tmp_path: Path) -> None:
+    ours = board()
+    theirs = SUBMISSIONS[submitted](ours)
+    origins = known((EVE, theirs), (OURS, ours))
+    build_site(ours, tmp_path / "alone", origins=origins)
+    build_site([*theirs, *ours], tmp_path / "beside", origins=origins)
+    for record in ours:
+        page = tmp_path / "beside" / record_page(record)
+        assert (tmp_path / "alone" / record_page(record)).exists()
+        assert _content(page) == _content(tmp_path / "alone" / record_page(record))
+        assert json.loads(page.with_suffix(".json").read_text()) == record.model_dump(mode="json")
+    for record in theirs:
+        assert (tmp_path / "beside" / record_page(record)).exists()
+
+
+def _content(page: Path) -> list[str]:
+    """What a page says but for its frame, which links to all pages."""
+    text = page.read_text()
+    return Reader(text[text.index("<main") : text.index("</main>")]).text.split()
+
+
+def test_a_replication_is_shown_with_both_scores(tmp_path: Path) -> None:
+    ours = build_study(3)
+    theirs = [
+        of(r, "scores", report={"accuracy": 0.71 + 0.01 * number}) for number, r in enumerate(ours[3::9])
+    ]
+    theirs = [record.model_copy(update={"started_at": "2026-11-25T00:00:00Z"}) for record in theirs]
+    origins = known((EVE, theirs), (OURS, ours))
+    (section,) = sections([*ours, *theirs], origins)
+    (found,) = section.replications
+    assert (found.label, found.origin) == ("lora", EVE)
+    assert [(seed, there) for seed, there, _ in found.scores] == [(0, 0.71), (1, 0.72), (2, 0.73)]
+    build_site([*ours, *theirs], tmp_path, origins=origins)
+    page = Reader((tmp_path / "tasks" / "rotten_tomatoes.html").read_text()).text
+    assert "Reproduced" in page
+    assert "0.710" in page
+
+
+def test_look_alikes_are_shown_as_different() -> None:
+    ours = build_study(3)
+    theirs = [*seeds_of("lоra", 0.9), *seeds_of("l0ra", 0.9)]
+    (section,) = sections([*theirs, *ours], known((EVE, theirs), (OURS, ours)))
+    labels = [row.label for row in section.every_row]
+    assert "lora" in labels
+    assert len({*labels}) == len(labels)
+    shown = {name(label) for label in labels if "eve" in label}
+    assert any("U+043E" in label for label in shown)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / MANIFEST).write_text("maintainers: [leaderboards]\nimported: [imported]\n")
+    for record in build_study(3):
+        write_record(as_record(sound(record)), tmp_path / "leaderboards" / "demo")
+    return tmp_path
+
+
+BAD: Mapping[str, tuple[bytes, str]] = {
+    "no JSON": (b"{", "is not JSON"),
+    "no record": (b"{}", "schema_version"),
+    "nothing": (b"", ""),
+    "a list": (b"[]", ""),
+    "bytes that are no text": (b"\xff\xfe", ""),
+    "a number beyond all bounds": (b'{"schema_version": 4, "wall_seconds": 1e999}', ""),
+}
+
+
+@pytest.mark.parametrize("content", BAD)
+def test_one_bad_file_costs_no_honest_row(content: str, root: Path) -> None:
+    bad = root / "submissions" / "eve" / "bad.json"
+    bad.parent.mkdir(parents=True)
+    bad.write_bytes(BAD[content][0])
+    found = read_all(root, root)
+    assert len(found.trials) == 27
+    assert list(found.left_out) == [bad]
+    assert BAD[content][1] in found.left_out[bad]
+
+
+def test_links_pipes_and_devices_are_no_records(root: Path) -> None:
+    folder = root / "submissions" / "eve"
+    folder.mkdir(parents=True)
+    ours = next((root / "leaderboards" / "demo").glob("*.json"))
+    (folder / "link.json").symlink_to(ours)
+    (folder / "folder.json").symlink_to(ours.parent, target_is_directory=True)
+    (folder / "device.json").symlink_to("/dev/null")
+    os.mkfifo(folder / "pipe.json")
+    found = read_all(root, root)  # and does not wait for the pipe
+    assert len(found.trials) == 27
+    assert {path.name: reason.split(",")[0] for path, reason in found.left_out.items()} == {
+        "link.json": "$ is a link",
+        "folder.json": "$ is a link",
+        "device.json": "$ is a link",
+        "pipe.json": "$ is a pipe",
+    }
+
+
+def test_a_copy_of_our_file_in_anothers_folder_is_left_out(root: Path) -> None:
+    write_record(as_record(sound(build_study(3)[0])), root / "submissions" / "eve")
+    found = read_all(root, root)
+    assert len(found.trials) == 27
+    ((path, reason),) = found.left_out.items()
+    assert path.parent.name == "eve"
+    assert "a measurement counts once" in reason
+    assert set(found.origins.values()) == {OURS}
+
+
+def test_a_suite_of_ones_own_takes_no_place_of_an_imported_one(root: Path) -> None:
+    theirs = [r.model_copy(update={"suite": suite("x-bench")}) for r in seeds_of("theirs", 0.7)]
+    fake = [r.model_copy(update={"suite": suite("x-bench")}) for r in seeds_of("mine", 0.99)]
+    for record in theirs:
+        write_record(as_record(sound(record)), root / "imported" / "x-bench")
+    for record in fake:
+        write_record(as_record(sound(record)), root / "submissions" / "eve")
+    found = read_all(root, root)
+    ranked = sections(list(found.trials.values()), found.origins)
+    (imported,) = [section for section in ranked if section.suite == "x-bench" and not section.reported]
+    assert [row.identity.method for row in imported.rows] == ["theirs"]
+    assert {row.identity.method for row in imported.apart} == {"mine"}
