@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+import tasks
 from reports import markdown_scores, markdown_table, read_latencies, read_records
 from reports.records.store import read_searches
 from reports.stats.intrinsic import curves
@@ -93,3 +96,35 @@ def test_the_documents_show_the_published_verdicts() -> None:
     board = ROOT / "reports" / "leaderboards"
     judged, _, _ = claims.sort_out(read_records(board), read_latencies(board), {})
     assert claims_markdown(judged).strip() in (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["rotten_tomatoes", "imdb_pair"])
+def test_the_floors_of_older_records_are_those_of_the_data(name: str) -> None:
+    data = tasks.load(name)
+    rows = [row for row in csv.DictReader(_floors_file()) if row["task"] == name]
+    assert rows
+    for row in rows:  # of a part of the split the first examples are scored
+        labels = data.report["label"][: int(row["examples"])]
+        assert (row["data_sha256"], row["metric"]) == (data.sha256, "accuracy")
+        assert len(labels) == int(row["examples"])
+        assert float(row["floor"]) == pytest.approx(max(Counter(labels).values()) / len(labels), abs=1e-12)
+
+
+def test_no_published_record_tells_of_a_better_constant_answer() -> None:
+    known = {
+        (row["data_sha256"], int(row["examples"]), row["metric"]): row
+        for row in csv.DictReader(_floors_file())
+    }
+    for board in boards("trials"):
+        for record in read_records(board):
+            if record.scores is None or record.task is None or record.answers is not None:
+                continue
+            for metric, value in record.scores.majority.items():
+                key = record.task.data_sha256, record.task.sizes.report, metric
+                if value:  # a constant answer has no correlation
+                    assert value <= float(known[key]["floor"]) + 1e-12
+
+
+def _floors_file() -> list[str]:
+    text = (ROOT / "reports" / "published" / "floors.csv").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from reports.claims.finding import Finding, Plot, Point, undecided
 from reports.claims.region import Region
 from reports.claims.select import SCORES, Key, Pool, Term, Where, check_expression
+from reports.records.schema import Record
 from reports.stats.estimate import mean_interval, stratified_mean
 from reports.stats.flips import sign_flip_test
 
@@ -23,7 +24,8 @@ LEAST_REFERENCE = 0.05
 class Rule(Region):
     """Σ weight · measure over the groups, computed for each seed; its t interval over seeds decides.
 
-    Scores that are the same with every seed give no interval, and so no verdict; bytes and counts do.
+    Scores that are the same with every seed give no interval, and so no verdict; bytes and counts do. Nor do
+    scores of which some are of runs that learned nothing.
 
     With several tasks the sum is made within each task and averaged over them (``stratified_mean``). With
     ``across_tasks`` the groups are on different tasks, and share the seed only.
@@ -62,12 +64,13 @@ def evaluate(rule: Rule, pool: Pool) -> Finding:
             reason = f"{rule.relative_to.label} gained nothing on {absent[0]}, or was not measured there"
             return undecided(f"{rule.what}: {reason}.", len(pool.records))
         values = [{key: value / means[key[0]] for key, value in found.items()} for found in values]
-    plot = _plot(rule, values)
+    plot = _plot(rule, pool, groups, values)
     strata = _sums(rule, values)
     count = len({record.trial_id for records in groups for record in records})
     if not strata:
         return undecided(f"{rule.what}: the groups share no seed.", count, plot)
     estimate = stratified_mean(strata, exact=rule.measure not in SCORES)
+    estimate = pool.steady(estimate, [record for records in groups for record in records], rule.measure)
     verdict = rule.decide(estimate)
     p = None
     if rule.decided_by == "permutation":
@@ -99,10 +102,12 @@ def _bound(rule: Rule, value: float | None) -> float:
     return min(finite, key=lambda end: abs(end - (value or 0.0)))
 
 
-def _plot(rule: Rule, values: Sequence[dict[Key, float]]) -> Plot:
+def _plot(
+    rule: Rule, pool: Pool, groups: Sequence[Sequence[Record]], values: Sequence[dict[Key, float]]
+) -> Plot:
     points = [
-        Point(term.name, mean_interval(list(found.values())))
-        for term, found in zip(rule.groups, values, strict=True)
+        Point(term.name, pool.steady(mean_interval(list(found.values())), records, rule.measure))
+        for term, records, found in zip(rule.groups, groups, values, strict=True)
     ]
     title = SCORES.get(rule.measure, rule.measure)
     title += f", relative to {rule.relative_to.label}" if rule.relative_to else ""

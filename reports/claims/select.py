@@ -8,15 +8,17 @@ import types
 import typing
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reports import text
 from reports.records.checks import RANGES
 from reports.records.identity import identity
 from reports.records.schema import MetricInfo, Record
-from reports.stats.estimate import seed_score
-from reports.stats.learning import floors
+from reports.stats.estimate import Estimate, mean_interval, seed_score
+from reports.stats.learning import floors, learned
 
 SCORES = {"score": "score", "gained": "share gained from the majority answer to the best score"}
 """Measures that count a diverged run as the majority answer; more is always better."""
@@ -139,6 +141,30 @@ class Pool:
             return None
         sign, top = (1, ends[1]) if metric.higher_is_better else (-1, ends[0])
         return (score - sign * floor) / (sign * top - sign * floor) if top != floor else None
+
+    def mean(self, records: Sequence[Record], measure: str) -> Estimate:
+        """The mean of the measure over seeds, as a figure shows it."""
+        return self.steady(mean_interval(list(self.values(records, measure).values())), records, measure)
+
+    def steady(self, estimate: Estimate, records: Iterable[Record], measure: str) -> Estimate:
+        """The estimate, without its interval where one of the runs learned nothing.
+
+        Student's t takes scores to vary normally, and those of which some are a constant answer do not.
+        """
+        if measure not in SCORES or estimate.interval is None:
+            return estimate
+        every = {record.trial_id: record for record in records}.values()
+        lost = sum(self._learned(record) is False for record in every)
+        if not lost:
+            return estimate
+        said = f"{lost} of {text.plural(len(every), 'run')} learned nothing"
+        return replace(estimate, interval=None, note=f"no interval: {said}")
+
+    def _learned(self, record: Record) -> bool | None:
+        metric = _metric(record)
+        if metric is None:
+            return False if record.status == "diverged" else None
+        return learned(record, metric, self._floors.get(identity(record).task))
 
     def _score(self, record: Record, split: str) -> float | None:
         """The main metric, its sign changed where lower is better."""

@@ -13,7 +13,7 @@ from reports.claims.finding import Finding, Plot, Point, undecided
 from reports.claims.region import Region, number
 from reports.claims.select import SCORES, Pool, Where, check_expression, number_of, told
 from reports.records.schema import Record
-from reports.stats.estimate import Estimate, mean_interval, stratified_mean
+from reports.stats.estimate import Estimate, stratified_mean
 
 Cells = dict[float, dict[float, list[Record]]]
 """Records by the value of what changes, then by the setting."""
@@ -105,16 +105,17 @@ def _loss(rule: Rule, pool: Pool, at: float, row: dict[float, list[Record]], kep
     for key in sorted(best.keys() & held.keys()):
         by_task[key[0]].append(best[key] - held[key])
     # A setting loses nothing to itself: that is no sample.
-    return Loss(at, own, stratified_mean(list(by_task.values()), exact=own == kept))
+    found = stratified_mean(list(by_task.values()), exact=own == kept)
+    return Loss(at, own, found if own == kept else pool.steady(found, row[own] + row[kept], rule.measure))
 
 
 def _plot(rule: Rule, pool: Pool, cells: Cells) -> Plot:
     changed = told(rule.across)
     series = {
         f"{changed} {number(at)}": [
-            Point(setting, mean_interval(list(values.values())))
+            Point(setting, mean)
             for setting, records in row.items()
-            if (values := pool.values(records, rule.measure))
+            if (mean := pool.mean(records, rule.measure)).value is not None
         ]
         for at, row in cells.items()
     }

@@ -14,7 +14,7 @@ from reports.claims.finding import Finding, Plot, Point, undecided
 from reports.claims.region import Region
 from reports.claims.select import SCORES, Group, Pool, Where, check_expression, number_of, told
 from reports.records.schema import Record
-from reports.stats.estimate import mean_interval, stratified_mean
+from reports.stats.estimate import stratified_mean
 
 LEAST_VALUES = 3
 """Different values of the setting without which there is no trend."""
@@ -56,7 +56,8 @@ def evaluate(rule: Rule, pool: Pool) -> Finding:
             slopes[task].append(float(np.polyfit(x, y, 1)[0]))
     if not slopes:
         return undecided(f"{rule.what}: no seed has every value of {rule.over}.", count, plot)
-    estimate = stratified_mean(list(slopes.values()))
+    used = [record for records in at.values() for record in records]
+    estimate = pool.steady(stratified_mean(list(slopes.values())), used, rule.measure)
     what = f"{rule.what}: the change per doubling of {told(rule.over)}"
     return Finding(rule.decide(estimate), rule.told(estimate, what), estimate, count, plot)
 
@@ -73,8 +74,8 @@ def by_value(pool: Pool, where: Where, over: str, choose: str | None = None) -> 
 
 def curve(pool: Pool, at: dict[float, list[Record]], measure: str) -> list[Point]:
     """The mean at every value of the setting, with its interval over seeds."""
-    values = {x: list(pool.values(records, measure).values()) for x, records in at.items()}
-    return [Point(x, mean_interval(found)) for x, found in values.items() if found]
+    means = {x: pool.mean(records, measure) for x, records in at.items()}
+    return [Point(x, found) for x, found in means.items() if found.value is not None]
 
 
 def _plot(rule: Rule, pool: Pool, at: dict[float, list[Record]]) -> Plot:
@@ -84,8 +85,7 @@ def _plot(rule: Rule, pool: Pool, at: dict[float, list[Record]]) -> Plot:
         if around:
             series[term.name] = curve(pool, around, rule.measure)
         else:  # it has no such setting: a level line
-            found = list(pool.values(pool.pick(term.where, rule.choose), rule.measure).values())
-            level = mean_interval(found)
+            level = pool.mean(pool.pick(term.where, rule.choose), rule.measure)
             series[term.name] = [Point(x, level) for x in (min(at, default=1.0), max(at, default=1.0))]
     return Plot(
         f"{told(rule.over)} (log scale)",

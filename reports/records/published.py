@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
+from reports.records.schema import TaskInfo
 
 FOLDER = Path(__file__).parents[1] / "published"
 
@@ -51,6 +52,16 @@ class PublishedDimension(_Printed):
     dimension: int
 
 
+class _Floor(BaseModel):
+    """A row of ``published/floors.csv``, which is of data and of no paper."""
+
+    task: str
+    data_sha256: str
+    examples: int
+    metric: str
+    floor: float
+
+
 class PublishedLatency(_Printed):
     """A row of ``published/latency.csv``."""
 
@@ -77,6 +88,11 @@ def counts_of(method: str) -> list[PublishedCount]:
 def dimensions_on(task: str) -> list[PublishedDimension]:
     """The d90 that papers print for a task, on whatever model."""
     return [row for row in _dimensions() if row.task == task]
+
+
+def floor_of(info: TaskInfo, metric: str) -> float | None:
+    """What the best constant answer scores on a reported split, for data of which it was found out."""
+    return _floors().get((info.data_sha256, info.sizes.report, metric))
 
 
 def latency_of(record: LatencyRecord, entry: LatencyEntry) -> PublishedLatency | None:
@@ -109,6 +125,12 @@ def _counts() -> tuple[PublishedCount, ...]:
 @cache
 def _dimensions() -> tuple[PublishedDimension, ...]:
     return tuple(PublishedDimension.model_validate(row) for row in _rows("intrinsic.csv"))
+
+
+@cache
+def _floors() -> dict[tuple[str | None, int | None, str], float]:
+    rows = [_Floor.model_validate(row) for row in _rows("floors.csv")]
+    return {(row.data_sha256, row.examples, row.metric): row.floor for row in rows}
 
 
 def _rows(name: str) -> list[dict[str, object]]:

@@ -18,6 +18,7 @@ from scipy import stats
 
 from reports.records.answers import unpacked
 from reports.records.metrics import best_constant, influence
+from reports.records.published import floor_of
 from reports.records.schema import MetricInfo, Record, TaskInfo
 from reports.stats.estimate import LEVEL, Interval
 
@@ -72,8 +73,8 @@ def floors(info: TaskInfo | None, records: Sequence[Record]) -> dict[str, float]
     """What the best constant answer scores on the reported split, by each metric for which that is known.
 
     From the answers of a record where there are any. Older records tell what the majority of the training
-    split scores: the best of these is taken, so that it does not depend on a seed. A constant has no
-    correlation, which counts as 0.
+    split scores, which may be fewer of the reported one: for data of the published records it is known, of
+    others the best that some record tells is taken. A constant has no correlation, which counts as 0.
     """
     known: dict[str, float] = {}
     answers = next((record.answers for record in records if record.answers), None)
@@ -81,6 +82,8 @@ def floors(info: TaskInfo | None, records: Sequence[Record]) -> dict[str, float]
         value: float | None = None
         if answers is not None and metric.higher_is_better:
             value = best_constant(metric.name, unpacked(answers)[1], answers.labels)
+        if value is None and info is not None:
+            value = floor_of(info, metric.name)
         if value is None:
             said = [record.scores.majority.get(metric.name) for record in records if record.scores]
             found = [one for one in said if one is not None]

@@ -130,3 +130,20 @@ def test_tasks_are_strata(trials) -> None:
         *trials("lora", [0.7] * 3, task="b"),
     ]
     assert evaluate(rule(), Pool(records)).estimate.value == pytest.approx(0.05)
+
+
+def test_where_a_run_learned_nothing_no_t_interval_stands(trials) -> None:
+    """The floor of 853 examples is 0.5, so 0.5 is no more than a constant answer has."""
+    groups = [{"where": {"method": "lora"}}, {"weight": -1, "where": {"method": "prompt"}}]
+    rule = Rule(kind="contrast", what="The gap", groups=groups, at_least=0.0)
+    steady = [*trials("lora", [0.8, 0.81, 0.82]), *trials("prompt", [0.7, 0.72, 0.71])]
+    assert evaluate(rule, Pool(steady)).verdict == "supported"
+    failing = [*trials("lora", [0.8, 0.81, 0.82]), *trials("prompt", [0.7, 0.72, 0.5])]
+    found = evaluate(rule, Pool(failing))
+    assert (found.verdict, found.estimate.interval) == ("not decided", None)
+    assert "no interval: 1 of 6 runs learned nothing" in found.sentence
+    assert found.plot is not None
+    shown = found.plot.series["mean over seeds"]
+    assert [point.estimate.interval is None for point in shown] == [False, True]
+    bytes_of = rule.model_copy(update={"measure": "checkpoint_bytes"})
+    assert evaluate(bytes_of, Pool(failing)).estimate.interval is not None
