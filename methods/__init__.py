@@ -13,9 +13,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from methods.anatomy import Anatomy, Model
 from methods.bitfit import BitFit
-from methods.core import Adapted, Checkpoint, Method, write_peft
+from methods.core import Adapted, Checkpoint, Method, held_by, write_to
 from methods.did import DID
 from methods.dora import DoRA
 from methods.errors import AnatomyError, MergeError, MethodError, OptionError, nearest
@@ -33,7 +35,7 @@ from methods.said import SAID
 from methods.top_layers import TopLayers
 
 __all__ = ["Adapted", "AnatomyError", "Checkpoint", "MergeError", "Method", "MethodError", "OptionError"]
-__all__ += ["apply", "export_peft", "get", "load", "names"]
+__all__ += ["adapted", "apply", "export_peft", "get", "load", "names"]
 
 REGISTRY: dict[str, Method[Any]] = {}
 _METHODS: tuple[Method[Any], ...] = (
@@ -62,19 +64,30 @@ def get(name: str) -> Method[Any]:
         raise MethodError(f"unknown method {name!r}; {nearest(name, REGISTRY)}.") from None
 
 
-def apply(model: Model, name: str, **options: Any) -> Adapted:
+def apply(model: Model, name: str, *, dtype: torch.dtype | None = None, **options: Any) -> Adapted:
     """Put a method into a model, in place.
 
     Args:
         model: any ``PreTrainedModel``.
         name: one of :func:`names`.
+        dtype: of the method's own tensors; by default that of the layers they serve, and at least float32.
         options: the method's own, e.g. ``rank=8``; the rest keep their defaults.
 
     Raises:
-        MethodError: unknown name or option, or the model has no place for the method.
+        MethodError: unknown name or option, or the model has no place for the method. The model is then as it
+            was.
     """
     method = get(name)
-    return Adapted(model, method, method.options.parse(name, options))
+    return Adapted(model, method, method.options.parse(name, options), dtype)
+
+
+def adapted(model: Model) -> Adapted:
+    """The handle of the method that a model holds: what :func:`apply` returned.
+
+    Raises:
+        MethodError: it holds none.
+    """
+    return held_by(model)
 
 
 def load(model: Model, path: str | Path) -> Adapted:
@@ -94,7 +107,7 @@ def load(model: Model, path: str | Path) -> Adapted:
     adapted = apply(model, saved.method, **saved.options)
     try:
         adapted.take(saved)
-    except MethodError:
+    except BaseException:
         adapted.remove()
         raise
     return adapted
@@ -116,7 +129,7 @@ def export_peft(model: Model, saved: Checkpoint, path: str | Path) -> Path:
     adapted = apply(model, saved.method, **saved.options)
     try:
         adapted.take(saved)  # checks that it fits
-        return write_peft(adapted.method, saved, adapted.anatomy, path)
+        return write_to(adapted.method.card.peft, saved, adapted.anatomy, path)
     finally:
         adapted.remove()
 

@@ -10,6 +10,7 @@ runs here. Searched: 3e-4 to 3e-2, which holds both.
 from __future__ import annotations
 
 from methods.anatomy import Anatomy, Geometry
+from methods.anatomy.anatomy import is_bias
 from methods.core import (
     WEIGHTS,
     Card,
@@ -50,14 +51,14 @@ class BitFit(Method[NoOptions]):
         Raises:
             AnatomyError: the model has no biases (the LLaMA family).
         """
-        trained = anatomy.bias_parameters()
+        trained = anatomy.trainable(anatomy.bias_parameters())
         if not trained:
             raise AnatomyError(f"{anatomy} has no biases, bitfit has nothing to train.")
         pooler = anatomy.pooler_prefix
         extra = {
             f"body.{name}": parameter
             for name, parameter in anatomy.body.named_parameters()
-            if pooler and name.startswith(pooler) and name.endswith(".bias")
+            if pooler and name.startswith(pooler) and is_bias(name)
         }
         return Injection(options, trained, head=TaskHead(extra=extra))
 

@@ -47,23 +47,23 @@ class Direction(LowRank):
 
     def __init__(self, base: Linear, shape: Shape, rows: Rows | None, options: DoraOptions) -> None:
         super().__init__(shape, rows, options, base.weight)
-        self.magnitude = nn.Parameter(self.norm(base))
+        self.magnitude = nn.Parameter(self.norm(base).to(self.lora_A.dtype))
 
     def frozen(self, base: Linear) -> Tensor:
         """The rows of W0 that are updated, (out x in)."""
         return self.features.of(oriented(base, base.weight.detach()))
 
     def norm(self, base: Linear) -> Tensor:
-        """||V|| of each row, without a gradient, in the weight's dtype."""
-        weight = self.frozen(base)
-        return (weight + self.update()).norm(dim=1).to(weight.dtype)
+        """||V|| of each row, without a gradient, in at least float32; never 0, so that 0 / ||V|| is 0."""
+        norm = (self.frozen(base) + self.update()).norm(dim=1)
+        return norm.clamp_min(torch.finfo(norm.dtype).tiny)
 
     def add_to_base(self, h: Tensor, x: Tensor, base: Linear) -> Tensor:
         """h with its rows turned and stretched."""
         x = self.dropped(x)
         scale = self.magnitude / self.norm(base)
         straight = F.linear(x, self.frozen(base))
-        turned = F.linear(F.linear(x, self.lora_A), self.lora_B)
+        turned = F.linear(F.linear(x.to(self.lora_A.dtype), self.lora_A), self.lora_B)
         return self.features.add(h, (scale - 1) * straight + (self.scaling * scale) * turned)
 
 

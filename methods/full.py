@@ -31,9 +31,9 @@ class Full(Method[NoOptions]):
     )
 
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
-        """Own every parameter of the body."""
-        return Injection(options, anatomy.body_parameters())
+        """Own every parameter of the body that the model does not keep frozen itself."""
+        return Injection(options, anatomy.trainable(anatomy.body_parameters()))
 
     def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
-        """The size of the body."""
-        return {"body": geometry.base}
+        """The size of the body, less what the model keeps frozen itself."""
+        return {"body": geometry.base - geometry.frozen}

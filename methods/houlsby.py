@@ -96,14 +96,14 @@ class Houlsby(Method[HoulsbyOptions]):
         """Wrap both sub-layer outputs of every block."""
         norms = anatomy.norm_parameters() if options.layer_norms else {}
         attention, feed_forward = anatomy.sites("attention_output"), anatomy.sites("feed_forward_output")
-        like, width = anatomy.embedding.weight, anatomy.width
+        width = anatomy.width
         std = options.init_std
         initialise = partial(nn.init.trunc_normal_, std=std, a=-2 * std, b=2 * std)
         activation = partial(F.gelu, approximate="tanh")
         injection = Injection(options)
         for pair in zip(attention, feed_forward, strict=True):
             for site in pair:
-                adapter = Bottleneck(width, options.bottleneck, activation, initialise, like)
+                adapter = Bottleneck(width, options.bottleneck, activation, initialise, site.like())
                 injection.changes.append(Swap(site, HoulsbyAdapter(site.module, adapter)))
                 injection.trained |= {f"{site.path}.adapter.{n}": p for n, p in adapter.named_parameters()}
         injection.trained |= norms

@@ -16,7 +16,7 @@ Searched: a decade to either side of the default rate.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +34,7 @@ from methods.core import (
     at,
     by_module,
 )
+from methods.core.precision import beside
 from methods.peft.layers import ia3_form
 
 OUTPUTS = ("key", "value")
@@ -52,7 +53,7 @@ class IA3Linear(WrappedLinear):
     def __init__(self, base: Linear, rows: dict[str, Rows | None], scales_input: bool) -> None:
         super().__init__(base)
         weight = oriented(base, base.weight)
-        place: dict[str, Any] = {"device": weight.device, "dtype": weight.dtype}
+        place = beside(base.weight)
         self.scales = nn.ParameterDict()
         self.features = nn.ModuleDict({role: Features(where, weight.device) for role, where in rows.items()})
         self.input_scale: nn.Parameter | None = None
@@ -73,9 +74,9 @@ class IA3Linear(WrappedLinear):
 
     def forward(self, x: Tensor) -> Tensor:
         """l * (W (l_in * x) + b)."""
-        h = self.base(x if self.input_scale is None else x * self.input_scale)
+        h = self.base(x if self.input_scale is None else (x * self.input_scale).to(x.dtype))
         scale = self.output_scale()
-        return h if scale is None else h * scale
+        return h if scale is None else (h * scale).to(h.dtype)
 
     def folded(self) -> dict[str, Tensor]:
         """The scaled weight, and the scaled bias where there is one; in at least float32."""

@@ -59,7 +59,7 @@ class LinAdapter(Following):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., d) -> (..., d)."""
-        return x + self.adapter(self.norm(x))
+        return x + self.adapter(self.norm(x.to(self.norm.weight.dtype))).to(x.dtype)
 
 
 def work(geometry: Geometry, options: LinOptions) -> Work:
@@ -85,11 +85,12 @@ class Lin(Method[LinOptions]):
 
     def inject(self, anatomy: Anatomy, options: LinOptions) -> Injection:
         """Follow the end of every block."""
-        width, like = anatomy.width, anatomy.embedding.weight
+        width = anatomy.width
         initialise = partial(nn.init.normal_, std=0.02)
         injection = Injection(options)
         for block in anatomy.blocks:
-            adapter = LinAdapter(Bottleneck(width, options.bottleneck, F.relu, initialise, like), width)
+            bottleneck = Bottleneck(width, options.bottleneck, F.relu, initialise, block.like())
+            adapter = LinAdapter(bottleneck, width)
             injection.changes.append(Follow(block, "lin", adapter))
             injection.trained |= {f"{block.path}.lin.{n}": p for n, p in adapter.named_parameters()}
         return injection

@@ -23,7 +23,7 @@ GLUE runs. Alpha stays what it is, as in the paper (section 4.1).
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -47,6 +47,7 @@ from methods.core import (
     by_module,
     part_path,
 )
+from methods.core.precision import beside
 from methods.peft.layers import low_rank_form
 
 
@@ -75,12 +76,12 @@ class LowRank(nn.Module):
         shape: (out, in) of what is updated.
         rows: the output features, None for all.
         options: rank, scaling, dropout.
-        like: a tensor whose device and dtype the factors take.
+        like: the frozen weight, beside which the factors lie, see ``core/precision.py``.
     """
 
     def __init__(self, shape: Shape, rows: Rows | None, options: LoraOptions, like: Tensor) -> None:
         super().__init__()
-        place: dict[str, Any] = {"device": like.device, "dtype": like.dtype}
+        place = beside(like)
         out_features, in_features = shape
         self.scaling = options.scaling
         self.dropout = options.dropout
@@ -95,7 +96,10 @@ class LowRank(nn.Module):
 
     def add_to(self, h: Tensor, x: Tensor) -> Tensor:
         """h + (alpha / r) B A x, on the features."""
-        z = F.linear(self.dropped(x), self.lora_A)  # (..., r)
+        z = F.linear(self.dropped(x).to(self.lora_A.dtype), self.lora_A)  # (..., r)
+        if h.dtype != z.dtype:  # a base in half precision: the update is rounded once, with the sum
+            whole = F.linear(z, self.lora_B)
+            return self.features.add(h, whole, self.scaling)
         if self.features.all:
             # One kernel for scale, product and sum: on short inputs each extra one costs per cent.
             flat = torch.addmm(h.flatten(0, -2), z.flatten(0, -2), self.lora_B.t(), alpha=self.scaling)

@@ -101,12 +101,12 @@ class Pfeiffer(Method[PfeifferOptions]):
 
     def inject(self, anatomy: Anatomy, options: PfeifferOptions) -> Injection:
         """Wrap the LayerNorm that ends every block, or follow the block."""
-        width, like = anatomy.width, anatomy.embedding.weight
+        width = anatomy.width
         initialise = partial(nn.init.normal_, std=0.02)
         ends = [(stack, site) for stack in anatomy.stacks for site in self._ends(anatomy, stack)]
         injection = Injection(options)
         for stack, site in ends:
-            adapter = Bottleneck(width, options.bottleneck, F.relu, initialise, like)
+            adapter = Bottleneck(width, options.bottleneck, F.relu, initialise, site.like())
             if stack.layout.block_norm is None:
                 injection.changes.append(Follow(site, "pfeiffer", PreNormPfeifferAdapter(adapter)))
             else:

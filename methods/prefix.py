@@ -55,7 +55,8 @@ from methods.core import (
     Work,
     at,
 )
-from methods.core.attention import PARTS, SLOT, InFront, KeysValues, implementation_of
+from methods.core.attention import PARTS, SLOT, InFront, KeysValues, reachable
+from methods.core.precision import beside
 from methods.errors import MethodError
 from methods.peft import tokens
 
@@ -81,7 +82,7 @@ class PrefixMLP(nn.Module):
         hidden: k.
         slots: the attentions' holders by the name of their place, first to last.
         shape: (heads, head size) of keys and values.
-        like: a tensor whose device and dtype the parameters take.
+        like: a weight beside which the parameters lie, see ``core/precision.py``.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class PrefixMLP(nn.Module):
         like: Tensor,
     ) -> None:
         super().__init__()
-        place: dict[str, Any] = {"device": like.device, "dtype": like.dtype}
+        place = beside(like)
         heads, size = shape
         self.shape = (len(slots), 2, heads, size)
         self.embedding = nn.Parameter(torch.randn(length, width, **place))
@@ -193,7 +194,7 @@ class Prefix(Method[PrefixOptions]):
             MethodError: the model uses an attention implementation other than sdpa or eager.
         """
         sets = anatomy.attentions()
-        implementation_of(anatomy)
+        reachable(anatomy, [site.module for members in sets.values() for site in members])
         like, shape = anatomy.embedding.weight, anatomy.heads
         injection = Injection(options)
         slots = {path_of(site): KeysValues() for members in sets.values() for site in members}
@@ -201,7 +202,7 @@ class Prefix(Method[PrefixOptions]):
             heads, size = shape
             for path, slot in slots.items():
                 for part in PARTS:
-                    start = torch.randn(heads, options.length, size, device=like.device, dtype=like.dtype)
+                    start = torch.randn(heads, options.length, size, **beside(like))
                     slot.register_parameter(part, nn.Parameter(start))
                     injection.trained[f"{path}.{part}"] = slot.get_parameter(part)
         else:
@@ -238,7 +239,7 @@ class Prefix(Method[PrefixOptions]):
         direct = injection.options.model_copy(update={"hidden": None})
         mlps = [c.child for c in injection.changes if isinstance(c, Attach)]
         if not mlps:
-            return direct, {name: parameter.detach() for name, parameter in injection.trained.items()}
+            return direct, {name: parameter.detach() for name, parameter in injection.live.items()}
         with torch.no_grad():
             made = {
                 path: pair

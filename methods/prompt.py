@@ -12,7 +12,7 @@ decisions change results, and are taken here as follows:
 * P takes the positions at which it stands and shifts the text behind it: n + length must not exceed the
   model's maximum. RoBERTa's numbering, which skips padding, is rebuilt and passed explicitly.
 * P has token type 0, is never masked, and goes in before the embedding LayerNorm, like any token.
-* The body's last hidden state loses the n rows again, so that whatever reads it finds the tokens where
+* The body's hidden states lose the n rows again, so that whatever reads it finds the tokens where
   the user put them. In an encoder-decoder the prompt is part of the encoder's input, and the decoder
   attends to all n + length of its outputs, as T5 does in the paper: there the rows stay.
 * While generating, the prompt is in the key/value cache after the first pass, and only masks and
@@ -32,9 +32,12 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from transformers import Cache
 
 from methods.anatomy import Anatomy, Geometry, cached_length, explicit_positions, max_positions
 from methods.core import Attach, Card, Choice, Injection, LogUniform, Method, Options, SearchSpace, Work, at
+from methods.core.precision import beside
+from methods.core.prompted_cache import hide, reveal
 from methods.errors import MethodError
 from methods.peft import tokens
 
@@ -69,6 +72,7 @@ class SoftPrompt(nn.Module):
         # Of the forward pass that is running: whether it put the prompt in, and where.
         self._inserted = True
         self._inserted_at: Tensor | None = None
+        self._cache: Cache | None = None
         self.forward_names = list(inspect.signature(first.root.forward).parameters)
         # In a tuple the anatomy is not searched for submodules: the body must not contain itself.
         self._anatomy = (anatomy,)
@@ -106,7 +110,14 @@ class SoftPrompt(nn.Module):
                 f"prompt needs an attention mask of (batch x length), received {tuple(mask.shape)}: "
                 "static key/value caches are not supported."
             )
+        self._cache = inputs.get("past_key_values")
+        held = reveal(self._cache) if isinstance(self._cache, Cache) else 0
         if cached_length(inputs):
+            if not held and not self.keeps_rows:
+                raise MethodError(
+                    "the key/value cache was filled without this prompt: begin with an empty one, or with "
+                    "one that this model returned."
+                )
             return (), self._behind_the_prompt(inputs)
         ids, embeds = inputs.pop("input_ids", None), inputs.get("inputs_embeds")
         if embeds is None:
@@ -159,13 +170,27 @@ class SoftPrompt(nn.Module):
         return args, kwargs
 
     def after_forward(self, root: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        """Drop the prompt's rows from the last hidden state; a forward hook."""
-        if self.keeps_rows or not self._inserted:
+        """Drop the prompt's rows from the hidden states; a forward hook, called after an error as well."""
+        held = self._cache if output is None else getattr(output, "past_key_values", self._cache)
+        self._cache = None
+        if isinstance(held, Cache) and not self.keeps_rows and held.get_seq_length():
+            hide(held, self.weight.shape[0])
+        if output is None or self.keeps_rows or not self._inserted:
             return output
-        hidden = self._take_out(output[0], self._inserted_at)  # (batch, length, width)
+        length = output[0].shape[1]
+
+        def without(value: Any) -> Any:
+            """Hidden states, (batch, length, width), one or several."""
+            if isinstance(value, tuple):
+                return tuple(map(without, value))
+            rows = isinstance(value, Tensor) and value.ndim == 3 and value.shape[1] == length
+            return self._take_out(value, self._inserted_at) if rows else value
+
         if isinstance(output, tuple):
-            return (hidden, *output[1:])
-        output.last_hidden_state = hidden
+            return tuple(map(without, output))
+        output.last_hidden_state = without(output[0])
+        if (states := getattr(output, "hidden_states", None)) is not None:
+            output.hidden_states = without(states)
         return output
 
 
@@ -212,15 +237,15 @@ class Prompt(Method[PromptOptions]):
         if options.init == "vocabulary":
             words = torch.randperm(table.shape[0])[: options.length].to(table.device)
             with torch.no_grad():  # by the module, which scales where the model does
-                weight = anatomy.embedding(words).clone()
+                weight = anatomy.embedding(words).to(**beside(table), copy=True)
         else:
-            weight = torch.empty(options.length, table.shape[1], device=table.device, dtype=table.dtype)
+            weight = torch.empty(options.length, table.shape[1], **beside(table))
             nn.init.uniform_(weight, -0.5, 0.5)
         prompt = SoftPrompt(weight, anatomy)
         body, root = anatomy.body, anatomy.stacks[0].root
         handles = [
             root.register_forward_pre_hook(prompt.before_forward, with_kwargs=True),
-            root.register_forward_hook(prompt.after_forward),
+            root.register_forward_hook(prompt.after_forward, always_call=True),
         ]
         if anatomy.is_encoder_decoder:
             decoder = anatomy.stacks[1].root

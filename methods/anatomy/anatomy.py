@@ -7,22 +7,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import MODEL_MAPPING, PreTrainedModel
 
 from methods.anatomy.discovery import described, discover, missing
 from methods.anatomy.features import Rows
 from methods.anatomy.layers import is_norm, sizes
-from methods.anatomy.layouts import ATTENTION_ROLES, LAYOUTS, Attention, Layout, Part
+from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES, LAYOUTS, Attention, Layout, Part
 from methods.anatomy.site import Site
 from methods.errors import AnatomyError, MethodError
 
 Model = PreTrainedModel
+_BIAS = re.compile(r"(^|[._])bias$")
+
+
+def is_bias(name: str) -> bool:
+    """Whether a parameter is a bias by its name: `q_bias` and `down_proj_bias` are."""
+    return _BIAS.search(name) is not None
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,9 @@ class Anatomy:
         self.model = model
         self.body: nn.Module = model.base_model
         self.config = model.config
+        # A model that is frozen whole was frozen by who uses it, and says nothing of any one parameter.
+        frozen = {id(p) for p in model.parameters() if not p.requires_grad}
+        self._kept_frozen = frozen if any(p.requires_grad for p in model.parameters()) else set()
 
     def __str__(self) -> str:
         return described(self.model)
@@ -117,10 +128,7 @@ class Anatomy:
                     if attention is not None:
                         found.append(self._role(block, self._attention_place(attention, role), role))
             else:
-                place = getattr(layout, role)
-                if place is None:
-                    raise AnatomyError(f"{self} has no {role}.")
-                found.append(self._role(block, place, role))
+                found.append(self._role(block, self._block_place(layout, role), role))
         return found
 
     def attentions(self) -> dict[str, list[Site]]:
@@ -130,17 +138,35 @@ class Anatomy:
             name = stack.layout.root if self.is_encoder_decoder else "self"
             layout = stack.layout
             for key, attention in ((name, layout.attention), ("cross", layout.cross_attention)):
-                if attention is not None:
-                    sets[key] = [self._role(block, attention.module, "attention") for block in stack.blocks]
+                if attention is None:
+                    continue
+                if attention.module is None:
+                    raise missing(self.model, "attention")
+                sets[key] = [self._role(block, attention.module, "attention") for block in stack.blocks]
         return sets
 
     def _attention_place(self, attention: Attention, role: str) -> str | Part:
         if role != "qkv":
-            place: str | Part = getattr(attention, role)
+            place: str | Part | None = getattr(attention, role)
+            if place is None:
+                raise missing(self.model, role)
             return place
         if isinstance(attention.query, Part):
             return attention.query.path
         raise AnatomyError(f"{self} has no qkv: its query, key and value are layers of their own.")
+
+    def _block_place(self, layout: Layout, role: str) -> str | Part:
+        place: str | Part | None = getattr(layout, role)
+        if place is not None:
+            return place
+        if layout.experts and role in (*FEED_FORWARD_ROLES, "feed_forward_output"):
+            raise AnatomyError(
+                f"{self} has no one {role}: its feed-forward is a mixture of experts, and which of them is "
+                "meant cannot be told."
+            )
+        if layout is self.layouts[-1] and self.config.model_type in LAYOUTS:
+            raise AnatomyError(f"{self} has no {role}.")
+        raise missing(self.model, role)
 
     def _role(self, block: Site, place: str | Part, role: str) -> Site:
         path = place.path if isinstance(place, Part) else place
@@ -180,7 +206,10 @@ class Anatomy:
     @cached_property
     def embedding(self) -> nn.Embedding:
         """The token embedding of the input; called with ids it scales where the model does (Gemma, BART)."""
-        found = self._find(self.body, self.stacks[0].layout.embedding, "embedding")
+        path = self.stacks[0].layout.embedding
+        if path is None:
+            raise missing(self.model, "embedding")
+        found = self._find(self.body, path, "embedding")
         if not isinstance(found, nn.Embedding):
             raise missing(self.model, "embedding")
         return found
@@ -188,7 +217,8 @@ class Anatomy:
     @property
     def width(self) -> int:
         """Model width d: what a block reads and writes."""
-        return self.sites("down")[0].shape()[0]
+        said: int | None = getattr(self.config, "hidden_size", None)
+        return said or self.sites("output")[0].shape()[0]
 
     @cached_property
     def heads(self) -> tuple[int, int]:
@@ -216,9 +246,33 @@ class Anatomy:
         """Name prefix of the pooler's parameters inside the body, None without a pooler."""
         return "pooler." if getattr(self.body, "pooler", None) is not None else None
 
+    @cached_property
+    def _own_heads(self) -> tuple[str, ...]:
+        """Name prefixes of task heads inside a body that is the whole model (T5 for question answering).
+
+        What the architecture's bare model does not have; it is built without weights to see.
+        """
+        bare = MODEL_MAPPING.get(type(self.config), None)
+        kinds: tuple[Any, ...] = tuple(bare) if isinstance(bare, (tuple, list)) else (bare,)
+        if self.body is not self.model or self.is_language_model or bare is None or type(self.model) in kinds:
+            return ()
+        with torch.device("meta"):
+            known = {name for name, _ in kinds[0](self.config).named_children()}
+        return tuple(f"{name}." for name, _ in self.model.named_children() if name not in known)
+
+    def _of_the_body(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """The body's parameters, less those of a head inside it."""
+        for name, parameter in self.body.named_parameters():
+            if not name.startswith(self._own_heads):
+                yield name, parameter
+
+    def trainable(self, parameters: Mapping[str, nn.Parameter]) -> dict[str, nn.Parameter]:
+        """Those of the base's parameters that the model does not keep frozen itself."""
+        return {name: p for name, p in parameters.items() if id(p) not in self._kept_frozen}
+
     def body_parameters(self) -> dict[str, nn.Parameter]:
         """Every pretrained parameter by name: the body's, and a language model's head with it."""
-        return dict((self.model if self.is_language_model else self.body).named_parameters())
+        return dict(self.model.named_parameters() if self.is_language_model else self._of_the_body())
 
     def head_parameters(self) -> dict[str, nn.Parameter]:
         """The parameters of the task head: those of the model that are not pretrained with the body."""
@@ -235,9 +289,9 @@ class Anatomy:
         }
 
     def bias_parameters(self) -> dict[str, nn.Parameter]:
-        """Every bias of the body except the pooler's."""
+        """Every bias of the body except the pooler's: what is called so, alone or behind another word."""
         return {
             name: parameter
-            for name, parameter in self.body.named_parameters()
-            if name.endswith(".bias") and not (self.pooler_prefix and name.startswith(self.pooler_prefix))
+            for name, parameter in self._of_the_body()
+            if is_bias(name) and not (self.pooler_prefix and name.startswith(self.pooler_prefix))
         }

@@ -39,14 +39,16 @@ class Features(nn.Module):
         return matrix if self.rows is None else matrix[self.rows]
 
     def add(self, h: Tensor, change: Tensor, alpha: float = 1.0) -> Tensor:
-        """h (..., out) + alpha change (..., rows), maybe in place."""
+        """h (..., out) + alpha change (..., rows) in the dtype of h, maybe in place; rounded once."""
         if self.rows is None:
-            return h.add(change, alpha=alpha)
+            return h.add(change, alpha=alpha).to(h.dtype)
         if isinstance(self.rows, slice):
             # A view: on a CPU, adding at indices costs several times what a low-rank update does.
             h[..., self.rows].add_(change, alpha=alpha)
             return h
-        return h.index_add(-1, self.rows, change.to(h.dtype), alpha=alpha)
+        if change.dtype != h.dtype:
+            return h.index_copy(-1, self.rows, h[..., self.rows].add(change, alpha=alpha).to(h.dtype))
+        return h.index_add(-1, self.rows, change, alpha=alpha)
 
     def put(self, vector: Tensor, values: Tensor) -> Tensor:
         """A vector (out) with other values at the features; not in place."""

@@ -38,6 +38,8 @@ class Geometry:
     """Scalars in everything that is pretrained."""
     head: int = 0
     """Scalars in the task head, 0 without one."""
+    frozen: int = 0
+    """Scalars of the base that the model itself keeps frozen."""
 
     @property
     def layers(self) -> int:
@@ -84,12 +86,18 @@ def geometry_of(anatomy: Anatomy) -> Geometry:
         AnatomyError: a role is not there.
     """
     roles = [*ATTENTION_ROLES[:4], *FEED_FORWARD_ROLES]
-    optional = {"gate"} if any(stack.layout.gate is None for stack in anatomy.stacks) else set()
+    # What no method can reach has no size here: experts, say, of which there is no one layer of a role.
+    optional = {
+        role for role in FEED_FORWARD_ROLES if any(getattr(s.layout, role) is None for s in anatomy.stacks)
+    }
+    if not any(stack.layout.experts for stack in anatomy.stacks):
+        optional &= {"gate"}
     linears = {
         role: tuple(site.shape() for site in anatomy.sites(role)) for role in roles if role not in optional
     }
     if isinstance(anatomy.layouts[0].attention.query, Part):
         linears["qkv"] = tuple(site.shape() for site in anatomy.sites("qkv"))
+    body = anatomy.body_parameters()
     return Geometry(
         hidden=anatomy.width,
         embedding=anatomy.embedding.embedding_dim,
@@ -97,9 +105,10 @@ def geometry_of(anatomy: Anatomy) -> Geometry:
         attention_sets=tuple((name, len(sites)) for name, sites in anatomy.attentions().items()),
         blocks=tuple(_total(dict(block.module.named_parameters())) for block in anatomy.blocks),
         norms=_total(anatomy.norm_parameters()),
-        biases=_total(anatomy.bias_parameters()),
-        base=_total(anatomy.body_parameters()),
+        biases=_total(anatomy.trainable(anatomy.bias_parameters())),
+        base=_total(body),
         head=_total(anatomy.head_parameters()),
+        frozen=_total(body) - _total(anatomy.trainable(body)),
     )
 
 

@@ -36,12 +36,12 @@ class Part:
 class Attention:
     """Dotted paths from a block into one of its attentions."""
 
-    module: str
+    module: str | None
     """The module that is handed to transformers' attention function."""
-    query: str | Part
-    key: str | Part
-    value: str | Part
-    output: str
+    query: str | Part | None
+    key: str | Part | None
+    value: str | Part | None
+    output: str | None
 
 
 Positions = Literal["sequence", "tokens", "mask", "none"]
@@ -49,18 +49,21 @@ Positions = Literal["sequence", "tokens", "mask", "none"]
 
 @dataclass(frozen=True)
 class Layout:
-    """One stack of blocks: where its blocks are in the body, and the roles in a block."""
+    """One stack of blocks: where its blocks are in the body, and the roles in a block.
+
+    A role that is None is not there, or could not be told: who asks for it gets an error, and nobody else.
+    """
 
     blocks: str
     """Path of the list of blocks; ``*`` stands for every child."""
-    embedding: str
+    embedding: str | None
     attention: Attention
-    up: str | Part
-    down: str
-    attention_output: str
+    up: str | Part | None
+    down: str | None
+    attention_output: str | None
     """The module whose output is the attention sub-layer's, as late as possible before the residual
     addition: its dropout, where that is a module."""
-    feed_forward_output: str
+    feed_forward_output: str | None
     """The same for the feed-forward sub-layer."""
     block_norm: str | None = None
     """Post-norm blocks: the LayerNorm that ends the block, fed with sub-layer output + residual. None where
@@ -73,6 +76,8 @@ class Layout:
     """Whether both sub-layers read the block's input, not one after the other."""
     attends_to_positions: bool = False
     """Whether the attention multiplies queries and keys with embeddings of positions too."""
+    experts: bool = False
+    """Whether some feed-forward is a mixture of experts, which has no one layer of a role."""
     causal: bool = False
     pools_first_token: bool = False
     """Whether the head reads position 0, which nothing may be put in front of."""

@@ -9,17 +9,14 @@ import torch
 from torch import Tensor
 
 from methods.anatomy.anatomy import Anatomy
-from methods.anatomy.layouts import LAYOUTS
+from methods.anatomy.discovery import position_table
 
 
 def max_positions(anatomy: Anatomy) -> int | None:
     """How many tokens fit into the input; None where nothing limits them."""
     slots: int | None = getattr(anatomy.config, "max_position_embeddings", None)
-    known = LAYOUTS.get(anatomy.config.model_type)
-    layout = known[0] if isinstance(known, tuple) else None
-    if slots is not None and layout is not None and layout.positions == "tokens":
-        return slots - _padding(anatomy) - 1
-    return slots
+    table = position_table(anatomy.body)
+    return slots if slots is None or table is None else slots - int(table.padding_idx or 0) - 1
 
 
 def numbers_positions(anatomy: Anatomy) -> bool:
@@ -63,7 +60,8 @@ def explicit_positions(anatomy: Anatomy, input_ids: Tensor | None, at: int, extr
     """
     if anatomy.stacks[0].layout.positions != "tokens" or input_ids is None:
         return None
-    padding = _padding(anatomy)
+    table = position_table(anatomy.body)
+    padding = int(table.padding_idx or 0) if table is not None else 0
     real = input_ids.ne(padding).int()
     new = real.new_ones(real.shape[0], extra)
     real = torch.cat([real[:, :at], new, real[:, at:]], dim=1)
@@ -74,9 +72,3 @@ def cached_length(inputs: dict[str, Any]) -> int:
     """How many positions a stack's key/value cache holds already, 0 without one."""
     cache = inputs.get("past_key_values")
     return 0 if cache is None else int(cache.get_seq_length())
-
-
-def _padding(anatomy: Anatomy) -> int:
-    """The id that RoBERTa-type models number around: their position table's own."""
-    table = anatomy.body.get_submodule("embeddings.position_embeddings")
-    return int(table.padding_idx)  # type: ignore[arg-type]

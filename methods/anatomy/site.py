@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from methods.anatomy.features import Rows
 from methods.anatomy.layers import Linear, Shape, WrappedLinear, is_linear, sizes
@@ -30,6 +30,17 @@ class Site:
     def put(self, module: nn.Module) -> None:
         """Put another module there."""
         setattr(self.parent, self.name, module)
+
+    def like(self) -> Tensor:
+        """A parameter of the module, or of the one that it is a child of: what is put there lies beside it.
+
+        Raises:
+            AnatomyError: neither has any.
+        """
+        for module in (self.module, self.parent):
+            for parameter in module.parameters():
+                return parameter
+        raise AnatomyError(f"{self.path} has no parameters.")
 
     def linear(self) -> Linear:
         """The module, which must be a linear layer, or the one inside what a method put around it.

@@ -52,6 +52,11 @@ def wiring_of(anatomy: Anatomy, geometry: Geometry) -> Wiring:
             keys and values (DeBERTa), so that the sizes do not say what a pass computes.
     """
     layouts = anatomy.layouts
+    if any(layout.experts for layout in layouts):
+        raise AnatomyError(
+            f"{anatomy} has a mixture of experts: which of them run depends on the input, so its FLOPs "
+            "have no closed form here."
+        )
     if any(layout.attends_to_positions for layout in layouts):
         raise AnatomyError(
             f"{anatomy} attends to positions by products of their own: its FLOPs have no closed form here."

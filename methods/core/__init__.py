@@ -1,11 +1,12 @@
 """What every method is: the interface, the model that holds it, what is kept; may import `anatomy`."""
 
-from methods.core.adapted import Adapted, write_peft
+from methods.core.adapted import Adapted
 from methods.core.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
 from methods.core.card import BLOCK_WEIGHTS, PLACES, WEIGHTS, Card, at
 from methods.core.checkpoint import Checkpoint
-from methods.core.exchange import Form
+from methods.core.exchange import Form, write_to
 from methods.core.flops import Chain, Flops, Work, closed_form
+from methods.core.holding import held_by
 from methods.core.injection import (
     Attach,
     Change,
@@ -26,4 +27,4 @@ __all__ = ["BLOCK_WEIGHTS", "LEARNING_RATE", "PLACES", "WEIGHTS", "Adapted", "At
 __all__ += ["Card", "Chain", "Change", "Checkpoint", "Choice", "Dimension", "Flops", "Foldable", "Follow"]
 __all__ += ["Following", "Form", "Injection", "LogUniform", "Method", "NoOptions", "Options"]
 __all__ += ["SearchSpace", "Swap", "Targets", "TaskHead", "Work", "Wrap", "at", "bottleneck_chain"]
-__all__ += ["bottleneck_size", "by_module", "closed_form", "part_path", "write_peft"]
+__all__ += ["bottleneck_size", "by_module", "closed_form", "held_by", "part_path", "write_to"]

@@ -6,20 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from methods.anatomy.anatomy import Anatomy, Model
 from methods.anatomy.positions import max_positions
 from methods.core.checkpoint import Checkpoint
+from methods.core.exchange import write_to
 from methods.core.flops import Flops, closed_form
-from methods.core.injection import Injection
+from methods.core.injection import Injection, Kept, all_or_nothing
 from methods.core.method import Method
 from methods.core.options import Options
+from methods.core.places import every_place, located
+from methods.core.precision import training_in
 from methods.core.sizes import Sizes
 from methods.core.task_parameters import TaskParameters
 from methods.errors import AnatomyError, MergeError, MethodError
 
-_MARK = "_paretune_method"
+MARK = "_paretune_method"
+"""The attribute of a model that holds its :class:`Adapted`."""
 
 
 class Adapted:
@@ -33,27 +37,32 @@ class Adapted:
         model: any ``PreTrainedModel``; its head, if any, is what lies outside ``model.base_model``.
         method: one of the registered methods.
         options: that method's validated options.
+        dtype: of the method's own tensors; None for that of the layers they serve, and at least float32.
 
     Raises:
         AnatomyError: the model has no such place as the method needs. The model is left as it was.
         MethodError: the model already holds a method.
     """
 
-    def __init__(self, model: Model, method: Method[Any], options: Options) -> None:
+    def __init__(
+        self, model: Model, method: Method[Any], options: Options, dtype: torch.dtype | None = None
+    ) -> None:
         anatomy = Anatomy(model)
-        if held := getattr(model, _MARK, None):
-            raise MethodError(f"the model already holds the method {held!r}: call remove() on it first.")
+        if held := getattr(model, MARK, None):
+            name = held.method.name
+            raise MethodError(f"the model already holds the method {name!r}: call remove() on it first.")
         self.model = model
         self.method = method
         self.anatomy = anatomy
-        self.merged = False
-        self._removed = False
+        self.dtype = dtype
+        self.merged = self._removed = False
         self._base_count = sum(p.numel() for p in anatomy.body_parameters().values())
         self.sizes = Sizes(anatomy)  # read before the method changes the modules
-        self._required_grad = [(p, p.requires_grad) for p in model.parameters()]
+        places = [first for first, *_ in every_place(model.modules()).values()]
+        self._required_grad = [(place, place.parameter.requires_grad) for place in places]
         self._injection: Injection
         self._inject(options)
-        setattr(model, _MARK, method.name)
+        setattr(model, MARK, self)
 
     def _inject(self, options: Options) -> None:
         """Put the method into the model; on an error the model is as it was."""
@@ -62,12 +71,14 @@ class Adapted:
         before = {id(p) for p in model.parameters()}
         model.requires_grad_(False)
         try:
-            self._injection = self.method.inject(self.anatomy, options)
+            with all_or_nothing(), training_in(self.dtype):
+                injection = self.method.inject(self.anatomy, options)
+                injection.places = located(injection.trained, model)
+                task = TaskParameters(self.anatomy, injection, own_head, before)
         except BaseException:
             self._restore_grad_flags()
             raise
-        self.options = options
-        self._task = TaskParameters(self.anatomy, self._injection, own_head, before)
+        self._injection, self._task, self.options = injection, task, options
         for parameter in self._task.trained().values():
             parameter.requires_grad_(True)
 
@@ -98,7 +109,7 @@ class Adapted:
             it), ``head`` (what trains of the task head), ``trainable`` (method + head).
         """
         self._alive()
-        method = sum(p.numel() for p in self._injection.trained.values())
+        method = sum(p.numel() for p in self._injection.live.values())
         head = sum(p.numel() for n, p in self.trained().items() if n.startswith("head."))
         return {"base": self._base_count, "method": method, "head": head, "trainable": method + head}
 
@@ -153,23 +164,22 @@ class Adapted:
         weights are kept, so that :meth:`unmerge` is exact.
 
         Raises:
-            MergeError: the method cannot be merged, or already is.
+            MergeError: the method cannot be merged, or already is. Whatever fails leaves the model unmerged.
         """
         self._alive()
         if not self.method.mergeable:
             raise MergeError(f"{self.method.name} cannot be merged into the base weights.")
         if self.merged:
             raise MergeError("the model is already merged.")
-        for change in self._injection.foldable:
-            change.fold()
+        self._injection.fold()
         self.merged = True
 
     @property
     def kept_bytes(self) -> int:
         """Bytes of the base's own tensors that are kept beside the merged ones; 0 while nothing is merged."""
-        return sum(value.numel() * value.element_size() for _, value in self._kept())
+        return sum(one.own.numel() * one.own.element_size() for one in self._kept())
 
-    def _kept(self) -> list[tuple[nn.Parameter, Tensor]]:
+    def _kept(self) -> list[Kept]:
         return [kept for change in self._injection.foldable for kept in change.kept]
 
     def unmerge(self) -> None:
@@ -181,8 +191,7 @@ class Adapted:
         self._alive()
         if not self.merged:
             raise MergeError("the model is not merged.")
-        for change in self._injection.foldable:
-            change.unfold()
+        self._injection.unfold()
         self.merged = False
 
     def merge_difference(self, **inputs: Any) -> float:
@@ -225,7 +234,7 @@ class Adapted:
         if self.merged:
             self.unmerge()
         self._eject()
-        delattr(self.model, _MARK)
+        delattr(self.model, MARK)
         self._removed = True
         return self.model
 
@@ -234,7 +243,8 @@ class Adapted:
         self._alive()
         options, method = self.method.stored(self._injection)
         tensors = {f"method.{name}": tensor for name, tensor in method.items()}
-        own = {id(parameter): value for parameter, value in self._kept()}  # of a head that was merged as well
+        # Of a head that was merged as well, what it is without.
+        own = {id(one.places[0].parameter): one.own for one in self._kept()}
         tensors |= {f"head.{name}": own.get(id(p), p) for name, p in self.head.items()}
         config = self.anatomy.config
         model = {"name": config._name_or_path or None, "class": type(self.model).__name__}
@@ -256,7 +266,7 @@ class Adapted:
         Raises:
             MethodError: peft has no equal of the method, or computes another function on this model.
         """
-        return write_peft(self.method, self.checkpoint(), self.anatomy, path)
+        return write_to(self.method.card.peft, self.checkpoint(), self.anatomy, path)
 
     def take(self, checkpoint: Checkpoint) -> None:
         """Copy the tensors of a checkpoint into this model.
@@ -289,17 +299,18 @@ class Adapted:
                 "weights of one method; remove() this one and load() that."
             )
         options = self.method.options.parse(new.method, new.options)
-        merged = self.merged
-        if merged:
-            self.unmerge()
+        if not self.merged:
+            self._exchange(options, new)
+            return
+        before = self.checkpoint()
+        self.unmerge()
         try:
-            if options == self.options:
-                self.take(new)
-            else:
-                self._rebuild(options, new)
-        finally:
-            if merged:
-                self.merge()
+            self._exchange(options, new)
+            self.merge()
+        except BaseException:
+            self._exchange(self.method.options.parse(before.method, before.options), before)
+            self.merge()
+            raise
 
     def _read(self, path: str | Path) -> Checkpoint:
         """A folder of ours, or of the PEFT library's where it has an equal of this method."""
@@ -307,6 +318,13 @@ class Adapted:
         if form is not None and form.holds(path) and not Checkpoint.lies_in(path):
             return form.read(self.method.name, path, self.anatomy)
         return Checkpoint.read(path)
+
+    def _exchange(self, options: Options, new: Checkpoint) -> None:
+        """Hold another checkpoint, unmerged; on an error the model is as it was."""
+        if options == self.options:
+            self.take(new)
+        else:
+            self._rebuild(options, new)
 
     def _rebuild(self, options: Options, new: Checkpoint) -> None:
         """Inject again with other options; on an error the model is as it was."""
@@ -316,7 +334,7 @@ class Adapted:
             self._inject(options)
             injected = True
             self.take(new)
-        except MethodError:
+        except BaseException:
             if injected:
                 self._eject()
             self._inject(self.method.options.parse(now.method, now.options))
@@ -324,22 +342,9 @@ class Adapted:
             raise
 
     def _restore_grad_flags(self) -> None:
-        for parameter, required in self._required_grad:
-            parameter.requires_grad_(required)
+        for place, required in self._required_grad:
+            place.parameter.requires_grad_(required)
 
     def _alive(self) -> None:
         if self._removed:
             raise MethodError(f"{self.method.name} has been removed from the model: apply it again.")
-
-
-def write_peft(method: Method[Any], saved: Checkpoint, anatomy: Anatomy, path: str | Path) -> Path:
-    """Write a checkpoint of a method as a folder of the PEFT library's; return the folder.
-
-    Raises:
-        MethodError: peft has no equal of the method, or computes another function on this model.
-    """
-    if method.card.peft is None:
-        raise MethodError(
-            f"peft has no equal of {method.name}: `paretune methods` says of which methods it has one."
-        )
-    return method.card.peft.write(saved, anatomy, path)

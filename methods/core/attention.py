@@ -7,15 +7,16 @@ them. What is put in front has no query and no position of its own.
 
 from __future__ import annotations
 
+import copy
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from methods.anatomy.anatomy import Anatomy
@@ -46,6 +47,37 @@ class KeysValues(nn.Module):
         return {name: value for name, value in self.__dict__.items() if name not in PARTS}
 
 
+class AttentionConfig:
+    """A model's configuration as one attention module reads it: the attention function is ours.
+
+    Everything else is the model's own, read when it is asked for. So ``set_attn_implementation`` on the model
+    changes what ours calls, the masks are made for that, and another model made from the same configuration
+    does not notice.
+
+    Args:
+        config: the model's.
+    """
+
+    def __init__(self, config: Any) -> None:
+        vars(self)["_config"] = config
+
+    @property
+    def _attn_implementation(self) -> str:
+        return REGISTERED[supported(self._config._attn_implementation, self._config.model_type)]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(vars(self)["_config"], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._config, name, value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> AttentionConfig:
+        return AttentionConfig(copy.deepcopy(self._config, memo))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return AttentionConfig, (self._config,)
+
+
 class InFront(Change):
     """Keys and values in front of those of some attentions of a model.
 
@@ -58,51 +90,53 @@ class InFront(Change):
     """
 
     def __init__(self, anatomy: Anatomy, slots: list[tuple[nn.Module, KeysValues]]) -> None:
-        self.model = anatomy.model
+        reachable(anatomy, [attention for attention, _ in slots])
         self.slots = slots
-        self.implementation = implementation_of(anatomy)
+        self.configs = [attention.config for attention, _ in slots]
         for attention, slot in slots:
             attention.add_module(SLOT, slot.train(attention.training))
-        self.model.set_attn_implementation(_registered(self.implementation))
+            attention.config = AttentionConfig(attention.config)  # type: ignore[assignment]
 
     def undo(self) -> None:
         """Leave the attentions to the tokens."""
-        for attention, _ in self.slots:
+        for (attention, _), config in zip(self.slots, self.configs, strict=True):
             delattr(attention, SLOT)
-        self.model.set_attn_implementation(self.implementation)
+            attention.config = config
 
 
-def implementation_of(anatomy: Anatomy) -> str:
-    """The attention implementation of a model, which must be one that can be reached.
+def reachable(anatomy: Anatomy, attentions: list[nn.Module]) -> None:
+    """Check that the attentions of a model are computed by functions that something can be put in front of.
 
     Raises:
-        MethodError: it is none of transformers' attention functions, or one that is not supported.
+        MethodError: they are none of transformers' attention functions, or one that is not supported.
     """
-    implementation: str = anatomy.config._attn_implementation
-    if not anatomy.model._can_set_attn_implementation():
+    asked = all(hasattr(attention, "config") for attention in attentions)
+    if not asked or not anatomy.model._can_set_attn_implementation():
         raise MethodError(
             f"{anatomy} computes its attention without transformers' attention functions, which prefix "
             "needs to reach it."
         )
+    supported(anatomy.config._attn_implementation, str(anatomy))
+
+
+def supported(implementation: str, model: str) -> str:
+    """The attention implementation, if something can be put in front of its keys.
+
+    Raises:
+        MethodError: it cannot.
+    """
     if implementation not in SUPPORTED:
         raise MethodError(
-            f"prefix works with the attention implementations {' and '.join(SUPPORTED)}, {anatomy} uses "
+            f"prefix works with the attention implementations {' and '.join(SUPPORTED)}, {model} uses "
             f"{implementation!r}: call model.set_attn_implementation('sdpa') first."
         )
     return implementation
 
 
-def _registered(implementation: str) -> str:
-    """Register an attention implementation with something in front and return its name."""
-    name = f"paretune_prefix_{implementation}"
-    AttentionInterface.register(name, _in_front_of(implementation))
-    # Without its own entry here the model would build no mask at all and padding would be attended to.
-    AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[implementation])
-    return name
-
-
 def _in_front_of(implementation: str) -> Attend:
     """Wrap one of transformers' attention functions so that it puts the module's slot in front."""
+
+    opened = _Opened()
 
     def attend(
         module: nn.Module,
@@ -115,28 +149,53 @@ def _in_front_of(implementation: str) -> Attend:
         inner = ALL_ATTENTION_FUNCTIONS.get(implementation) or _eager_function(module)
         slot = module._modules.get(SLOT)
         if isinstance(slot, KeysValues):
-            batch, length = key.shape[0], slot.keys.shape[1]
-            queries, keys = query.shape[2], key.shape[2]
+            batch, length, queries = key.shape[0], slot.keys.shape[1], query.shape[2]
+            causal = kwargs.get("is_causal")
+            causal = getattr(module, "is_causal", True) if causal is None else causal
+            if attention_mask is None and causal and queries > 1:
+                # No mask means causal from the first key on; keys behind the queries are the empty places of
+                # a static cache.
+                key, value = key[:, :, :queries], value[:, :, :queries]
+                whole = torch.ones(1, 1, queries, length + queries, dtype=torch.bool, device=key.device)
+                attention_mask = whole.tril(length)
+            elif attention_mask is not None:
+                attention_mask = opened(attention_mask, length)
             # (batch, heads, n + T, size)
             key = torch.cat([slot.keys.expand(batch, -1, -1, -1).to(key.dtype), key], dim=2)
             value = torch.cat([slot.values.expand(batch, -1, -1, -1).to(value.dtype), value], dim=2)
-            causal = kwargs.get("is_causal")
-            causal = getattr(module, "is_causal", True) if causal is None else causal
-            if attention_mask is not None:
-                # Boolean masks mean "may attend", additive ones are zero where one may.
-                is_open = True if attention_mask.dtype == torch.bool else 0.0
-                attention_mask = F.pad(attention_mask, (length, 0), value=is_open)
-            elif causal and queries > 1:
-                # No mask means causal here, and more keys than queries that the first ones are a cache.
-                whole = torch.ones(1, 1, queries, length + keys, dtype=torch.bool, device=key.device)
-                attention_mask = whole.tril(length + keys - queries)
-            if kwargs.get("position_bias") is not None:  # T5's; what is in front has no position
-                kwargs["position_bias"] = F.pad(kwargs["position_bias"], (length, 0))
+            if (bias := kwargs.get("position_bias")) is not None:  # T5's; what is in front has no position
+                kwargs["position_bias"] = F.pad(bias[..., : key.shape[2] - length], (length, 0))
         return inner(module, query, key, value, attention_mask, **kwargs)
 
     return attend
 
 
+class _Opened:
+    """Adds open columns in front of an attention mask; once in a pass, for its blocks share the mask."""
+
+    def __init__(self) -> None:
+        self.mask: weakref.ref[Tensor] | None = None
+        self.length, self.result = 0, torch.empty(0)
+
+    def __call__(self, mask: Tensor, length: int) -> Tensor:
+        if torch.compiler.is_compiling():
+            return self._pad(mask, length)
+        if self.mask is None or self.mask() is not mask or self.length != length:
+            self.mask, self.length, self.result = weakref.ref(mask), length, self._pad(mask, length)
+        return self.result
+
+    @staticmethod
+    def _pad(mask: Tensor, length: int) -> Tensor:
+        # Boolean masks mean "may attend", additive ones are zero where one may.
+        return F.pad(mask, (length, 0), value=True if mask.dtype == torch.bool else 0.0)
+
+
 def _eager_function(module: nn.Module) -> Attend:
     """The eager attention of a model: not registered, each model file has its own."""
     return vars(sys.modules[type(module).__module__])["eager_attention_forward"]
+
+
+REGISTERED = {name: f"paretune_prefix_{name}" for name in SUPPORTED}
+"""What transformers calls each attention function with something in front."""
+for _name, _registered in REGISTERED.items():
+    AttentionInterface.register(_registered, _in_front_of(_name))

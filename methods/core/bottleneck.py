@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from methods.core.flops import Chain
+from methods.core.precision import beside
 
 
 class Bottleneck(nn.Module):
@@ -20,7 +21,7 @@ class Bottleneck(nn.Module):
         bottleneck: m.
         activation: the non-linearity.
         initialise: fills a weight in place; biases start at zero.
-        like: a tensor whose device and dtype the parameters take.
+        like: a weight of the layer it follows, beside which the parameters lie, see ``precision.py``.
 
     Shapes: input (..., d), output (..., d).
     """
@@ -34,7 +35,7 @@ class Bottleneck(nn.Module):
         like: Tensor,
     ) -> None:
         super().__init__()
-        place: dict[str, Any] = {"device": like.device, "dtype": like.dtype}
+        place = beside(like)
         self.activation = activation
         self.down = nn.Parameter(torch.empty(bottleneck, width, **place))
         self.down_bias = nn.Parameter(torch.zeros(bottleneck, **place))
@@ -44,9 +45,9 @@ class Bottleneck(nn.Module):
         initialise(self.up)
 
     def forward(self, u: Tensor) -> Tensor:
-        """W_up f(W_down u + b) + b'."""
-        z = self.activation(F.linear(u, self.down, self.down_bias))  # (..., m)
-        return F.linear(z, self.up, self.up_bias)
+        """W_up f(W_down u + b) + b', in the dtype of u."""
+        z = self.activation(F.linear(u.to(self.down.dtype), self.down, self.down_bias))  # (..., m)
+        return F.linear(z, self.up, self.up_bias).to(u.dtype)
 
 
 def bottleneck_size(width: int, bottleneck: int) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from methods.anatomy.anatomy import Anatomy
 from methods.core.checkpoint import Checkpoint
+from methods.errors import MethodError
 
 
 class Form(ABC):
@@ -42,3 +43,16 @@ class Form(ABC):
         Raises:
             MethodError: it cannot be read, or holds something that the method does not have.
         """
+
+
+def write_to(form: Form | None, saved: Checkpoint, anatomy: Anatomy, path: str | Path) -> Path:
+    """Write a checkpoint as a folder of the library's whose form it is given; return the folder.
+
+    Raises:
+        MethodError: peft has no equal of the method, or computes another function on this model.
+    """
+    if form is None:
+        raise MethodError(
+            f"peft has no equal of {saved.method}: `paretune methods` says of which methods it has one."
+        )
+    return form.write(saved, anatomy, path)

@@ -2,22 +2,62 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from abc import ABCMeta, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from methods.anatomy.layers import WrappedLinear
 from methods.anatomy.site import Site
 from methods.core.options import Options
-
-Kept = list[tuple[nn.Parameter, Tensor]]
-"""Parameters of the base that hold something else now, each with its own value."""
+from methods.core.places import Place, at
 
 
-class Change(ABC):
+@dataclass(frozen=True)
+class Kept:
+    """A parameter of the base that is out of the model while another one stands in for it."""
+
+    places: tuple[Place, ...]
+    """All that held it: several where layers share it and it is replaced in all of them."""
+    own: nn.Parameter
+    was: tuple[torch.device, torch.dtype]
+    """Of the one that was put in its place: the model may be moved or cast meanwhile."""
+
+
+_made: ContextVar[list[Change] | None] = ContextVar("changes being made", default=None)
+
+
+class _Recorded(ABCMeta):
+    """Notes every change when it has been made, for whoever has to take back those of a call that failed."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        change = super().__call__(*args, **kwargs)
+        if (made := _made.get()) is not None:
+            made.append(change)
+        return change
+
+
+@contextmanager
+def all_or_nothing() -> Iterator[None]:
+    """Take back every change that is made inside if anything fails, the last one first."""
+    made: list[Change] = []
+    token = _made.set(made)
+    try:
+        yield
+    except BaseException:
+        for change in reversed(made):
+            change.undo()
+        raise
+    finally:
+        _made.reset(token)
+
+
+class Change(metaclass=_Recorded):
     """One thing that a method changed in a model. It is made when it is constructed."""
 
     reserved_positions: int = 0
@@ -31,8 +71,8 @@ class Change(ABC):
 class Foldable(Change):
     """A change whose effect can be written into parameters of the base, for inference without its cost."""
 
-    kept: Kept
-    """What :meth:`fold` has overwritten; empty while it is not folded."""
+    kept: list[Kept]
+    """What :meth:`fold` has replaced; empty while it is not folded."""
 
     @abstractmethod
     def fold(self) -> None:
@@ -43,18 +83,41 @@ class Foldable(Change):
         """Undo :meth:`fold`, bit by bit."""
 
 
-def overwrite(parameter: nn.Parameter, value: Tensor) -> tuple[nn.Parameter, Tensor]:
-    """Give a parameter another value, in its dtype; return it with its own."""
-    own = parameter.data
-    parameter.data = value.to(own.dtype)
-    return parameter, own
+def stand_in(values: Sequence[tuple[Sequence[Place], Tensor]]) -> list[Kept]:
+    """Put parameters with other values, in the dtype of those they replace, into the model; return the own.
+
+    All values are made before the first is put in, so that running out of memory changes nothing. Another
+    parameter stands there, not another value in the same one: what other layers share with it stays.
+    """
+    made = []
+    for places, value in values:
+        own = places[0].parameter
+        made.append((tuple(places), own, nn.Parameter(value.to(own.dtype), requires_grad=own.requires_grad)))
+    for places, _, other in made:
+        for place in places:
+            place.put(other)
+    return [Kept(places, own, (other.device, other.dtype)) for places, own, other in made]
 
 
-def give_back(kept: Kept) -> None:
-    """Undo :func:`overwrite`, and forget."""
-    for parameter, own in kept:
-        parameter.data = own
+def give_back(kept: list[Kept]) -> tuple[torch.device, torch.dtype] | None:
+    """Undo :func:`stand_in`, and forget; return where the model has been moved to meanwhile, if it was.
+
+    The own parameters follow it there, so they are bit by bit what they would be had they been in it.
+    """
+    moved = None
+    follow = []
+    for one in kept:
+        now = one.places[0].parameter
+        if (now.device, now.dtype) != one.was:
+            moved = now.device, now.dtype
+            follow.append((one.own, one.own.data.to(*moved)))
+    for own, data in follow:
+        own.data = data
+    for one in kept:
+        for place in one.places:
+            place.put(one.own)
     kept.clear()
+    return moved
 
 
 @dataclass
@@ -81,7 +144,7 @@ class Wrap(Foldable):
 
     site: Site
     wrapper: WrappedLinear
-    kept: Kept = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._put_wrapper()
@@ -93,13 +156,15 @@ class Wrap(Foldable):
     def fold(self) -> None:
         """Put the layer back with the wrapper's effect in its parameters."""
         base = self.wrapper.base
-        for name, value in self.wrapper.folded().items():
-            self.kept.append(overwrite(base.get_parameter(name), value))
+        self.kept += stand_in([([Place(base, name)], value) for name, value in self.wrapper.folded().items()])
         self.site.put(base)
 
     def unfold(self) -> None:
         """Give the layer its own parameters, and put the wrapper around it."""
-        give_back(self.kept)
+        moved = give_back(self.kept)
+        if moved:  # the wrapper was out of the model, and follows it
+            device, dtype = moved
+            self.wrapper.to(device=device, dtype=dtype)
         self._put_wrapper()
 
     def _put_wrapper(self) -> None:
@@ -185,15 +250,42 @@ class Injection:
     options: Options
     """Those that rebuild it: the ones it was asked for, with what was settled when it was put in."""
     trained: dict[str, nn.Parameter] = field(default_factory=dict)
-    """The parameters that the method owns, by a name that is stable across runs."""
+    """The parameters that the method owns, by a name that is stable across runs, as it made them.
+
+    Of a live model :attr:`live` tells what stands there now.
+    """
     changes: list[Change] = field(default_factory=list)
     """What it changed, in order."""
     head: TaskHead = field(default_factory=TaskHead)
+    places: dict[str, Place] = field(default_factory=dict)
+    """Where the trained parameters lie, once the method is in the model."""
+
+    @property
+    def live(self) -> dict[str, nn.Parameter]:
+        """The parameters that the method owns as they are in the model now."""
+        return at(self.places)
 
     def undo(self) -> None:
         """Take all changes back, the last one first."""
         for change in reversed(self.changes):
             change.undo()
+
+    def fold(self) -> None:
+        """Fold all that can be; whatever fails leaves nothing folded."""
+        done: list[Foldable] = []
+        try:
+            for change in self.foldable:
+                change.fold()
+                done.append(change)
+        except BaseException:
+            for change in reversed(done):
+                change.unfold()
+            raise
+
+    def unfold(self) -> None:
+        """Undo :meth:`fold`, bit by bit."""
+        for change in reversed(self.foldable):
+            change.unfold()
 
     @property
     def foldable(self) -> list[Foldable]:

@@ -51,4 +51,4 @@ class Method(ABC, Generic[OptionsT]):
 
         The default keeps everything that was trained.
         """
-        return injection.options, {name: parameter.detach() for name, parameter in injection.trained.items()}
+        return injection.options, {name: parameter.detach() for name, parameter in injection.live.items()}

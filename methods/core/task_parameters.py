@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from methods.anatomy.anatomy import Anatomy
 from methods.core.checkpoint import Checkpoint
 from methods.core.injection import Injection
+from methods.core.places import Place, at, located
 from methods.errors import MethodError
 
 
@@ -24,21 +25,26 @@ class TaskParameters:
         self, anatomy: Anatomy, injection: Injection, head: dict[str, nn.Parameter], before: set[int]
     ) -> None:
         self.anatomy = anatomy
-        self.method = injection.trained
-        self.head = head | dict(injection.head.extra)
+        self.places = {f"method.{name}": place for name, place in injection.places.items()}
+        own = located(head | dict(injection.head.extra), anatomy.model)
+        self.places |= {f"head.{name}": place for name, place in own.items()}
         self.head_trains = injection.head.trains
         # remove() owes the base model back bit by bit, so what training may overwrite is copied, in
         # host memory: an accelerator's memory is what the comparison measures.
-        self._originals: list[tuple[nn.Parameter, Tensor]] = [
-            (p, p.detach().to("cpu", copy=True))
-            for p in self.every().values()
-            if id(p) in before and not p.is_meta
+        self._originals: list[tuple[Place, Tensor]] = [
+            (place, place.parameter.detach().to("cpu", copy=True))
+            for place in self.places.values()
+            if id(place.parameter) in before and not place.parameter.is_meta
         ]
+
+    @property
+    def head(self) -> dict[str, nn.Parameter]:
+        """The parameters of the task head by their own names, and those of the base that count with it."""
+        return {n.removeprefix("head."): p for n, p in self.every().items() if n.startswith("head.")}
 
     def every(self) -> dict[str, nn.Parameter]:
         """What trains, and a head that only begins there."""
-        method = {f"method.{name}": p for name, p in self.method.items()}
-        return method | {f"head.{name}": p for name, p in self.head.items()}
+        return at(self.places)
 
     def trained(self) -> dict[str, nn.Parameter]:
         """What trains."""
@@ -53,6 +59,11 @@ class TaskParameters:
         Raises:
             MethodError: one differs.
         """
+        if checkpoint.architecture != self.anatomy.config.model_type:
+            raise MethodError(
+                f"{checkpoint.origin} was trained on {checkpoint.architecture}, and {self.anatomy} is "
+                "another architecture: load it into a model of its own."
+            )
         own = self.every()
         if missing := sorted(own.keys() ^ checkpoint.tensors.keys()):
             raise MethodError(
@@ -77,5 +88,5 @@ class TaskParameters:
 
     def restore(self) -> None:
         """Give the base's own parameters the values that they had before training, bit by bit."""
-        for parameter, original in self._originals:
-            parameter.data.copy_(original)
+        for place, original in self._originals:
+            place.parameter.data.copy_(original)

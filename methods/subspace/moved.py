@@ -12,7 +12,7 @@ backward pass, so there they stay until the next pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -20,10 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from methods.core.injection import Foldable, Kept, give_back, overwrite
-
-Place = tuple[nn.Module, str]
-"""A module and the name of one of its own parameters."""
+from methods.core.injection import Foldable, Kept, give_back, stand_in
+from methods.core.places import Place
 
 
 def _key(name: str) -> str:
@@ -47,9 +45,21 @@ def _reader(kind: type[nn.Module], names: tuple[str, ...]) -> type[nn.Module]:
         """Copies and pickles leave out values that belong to one pass."""
         return {**kind.__getstate__(module), **dict.fromkeys(map(_key, names))}
 
+    def reduce(module: nn.Module, protocol: Any) -> tuple[Any, ...]:
+        """This class has no name of its own under which it could be found: it is made again."""
+        return _revived, (kind, names), getstate(module)
+
     content = {name: read(name) for name in names}
     about = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
-    return type(kind.__name__, (kind,), {**content, **about, "__getstate__": getstate})
+    own = {"__getstate__": getstate, "__reduce_ex__": reduce}
+    return type(kind.__name__, (kind,), {**content, **about, **own})
+
+
+def _revived(kind: type[nn.Module], names: tuple[str, ...]) -> nn.Module:
+    """An empty module of a reader's class, for a copy or a pickle to fill."""
+    key: Any = kind
+    reader = _reader(key, names)
+    return reader.__new__(reader)
 
 
 class Mover(nn.Module):
@@ -67,8 +77,7 @@ class Mover(nn.Module):
     @property
     def bases(self) -> list[nn.Parameter]:
         """theta0, parameter by parameter."""
-        found = [module._parameters[name] for (module, name), *_ in self.places]
-        return [parameter for parameter in found if parameter is not None]
+        return [place.parameter for place, *_ in self.places]
 
     def enter(self, root: nn.Module, args: Any) -> None:
         """Make the values; a forward pre-hook."""
@@ -86,8 +95,8 @@ class Mover(nn.Module):
     def put(self, values: list[Tensor] | None) -> None:
         """Let the places read these values, or theta0."""
         for index, places in enumerate(self.places):
-            for module, name in places:
-                setattr(module, _key(name), None if values is None else values[index])
+            for place in places:
+                setattr(place.module, _key(place.name), None if values is None else values[index])
 
 
 @dataclass
@@ -106,7 +115,7 @@ class Moving(Foldable):
     mover: Mover
     roots: list[nn.Module]
     handles: list[Any] = field(default_factory=list)
-    kept: Kept = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.attach()
@@ -114,8 +123,8 @@ class Moving(Foldable):
     def _modules(self) -> Iterator[tuple[nn.Module, tuple[str, ...]]]:
         names: dict[nn.Module, list[str]] = {}
         for places in self.mover.places:
-            for module, name in places:
-                names.setdefault(module, []).append(name)
+            for place in places:
+                names.setdefault(place.module, []).append(place.name)
         for module, own in names.items():
             yield module, tuple(own)
 
@@ -149,21 +158,13 @@ class Moving(Foldable):
     def fold(self) -> None:
         """Give every parameter its moved value, and take the mover out."""
         with torch.no_grad():
-            moved = list(zip(self.mover.bases, self.mover(), strict=True))
+            self.kept += stand_in(list(zip(self.mover.places, self.mover(), strict=True)))
         self.detach()
-        self.kept += [overwrite(parameter, value) for parameter, value in moved]
 
     def unfold(self) -> None:
         """Give every parameter theta0, and put the mover in."""
-        give_back(self.kept)
+        moved = give_back(self.kept)
+        if moved:  # the mover was out of the model, and follows it
+            device, dtype = moved
+            self.mover.to(device=device, dtype=dtype)
         self.attach()
-
-
-def places_of(model: nn.Module, chosen: Callable[[nn.Parameter], bool]) -> dict[int, list[Place]]:
-    """For each chosen parameter of a model, by its identity, the places that hold it."""
-    found: dict[int, list[Place]] = {}
-    for module in model.modules():
-        for name, parameter in module._parameters.items():
-            if parameter is not None and chosen(parameter):
-                found.setdefault(id(parameter), []).append((module, name))
-    return found

@@ -18,8 +18,10 @@ from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, Geometry
 from methods.core import Injection, Options, TaskHead, Work
+from methods.core.places import Place, every_place
+from methods.core.precision import beside
 from methods.errors import AnatomyError
-from methods.subspace.moved import Mover, Moving, Place, places_of
+from methods.subspace.moved import Mover, Moving
 from methods.subspace.projection import Kind, products, project
 
 SUBSPACE = "subspace"
@@ -49,7 +51,7 @@ class Subspace(Mover):
         projection: P.
         dimension: entries of z.
         layers: for every parameter the layer it belongs to; None without lambda.
-        like: a tensor whose device and dtype z and lambda take.
+        like: a tensor beside which z and lambda lie, see ``precision.py``.
     """
 
     def __init__(
@@ -64,10 +66,11 @@ class Subspace(Mover):
         self.layers = layers
         self.sizes = tuple(parameter.numel() for parameter in self.bases)
         self.projection = projection
-        self.coordinates = nn.Parameter(torch.zeros(dimension, device=like.device, dtype=like.dtype))
+        place = beside(like)
+        self.coordinates = nn.Parameter(torch.zeros(dimension, **place))
         self.scales: nn.Parameter | None = None
         if layers is not None:
-            self.scales = nn.Parameter(torch.ones(max(layers) + 1, device=like.device, dtype=like.dtype))
+            self.scales = nn.Parameter(torch.ones(max(layers) + 1, **place))
 
     def forward(self) -> list[Tensor]:
         """The moved parameters; computed in at least float32 and rounded once."""
@@ -106,8 +109,7 @@ def inject(anatomy: Anatomy, options: SubspaceOptions, *, scaled: bool) -> Injec
     seed = torch.initial_seed() % 2**63 if options.seed is None else options.seed
     size, like = sum(parameter.numel() for parameter in parameters), parameters[0]
     projection = project(options.projection, size, options.dimension - scales, seed, like)
-    chosen = {id(parameter) for parameter in parameters}
-    places = places_of(anatomy.model, lambda parameter: id(parameter) in chosen)
+    places = every_place(anatomy.model.modules())
     order = [places[id(parameter)] for parameter in parameters]
     subspace = Subspace(order, projection, options.dimension - scales, layers, like)
     trained = {"coordinates": subspace.coordinates}

@@ -35,6 +35,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from transformers.models.t5.modeling_t5 import T5LayerNorm
 
 import methods
+from methods.core.places import Place
 from methods.ia3 import IA3Linear
 
 from .parity import Record, agree, deviation
@@ -193,6 +194,9 @@ def scale_before_the_non_linearity(made: methods.Adapted) -> None:
     for up, down in zip(made.anatomy.sites("up"), made.anatomy.sites("down"), strict=True):
         moved = IA3Linear(up.linear(), {"up": None}, scales_input=False)
         moved.scales["up"], down.module.input_scale = down.module.input_scale, None
+        place = Place(moved.scales, "up")
+        made._injection.places[f"{down.path}.ia3_down"] = place
+        made._task.places[f"method.{down.path}.ia3_down"] = place
         up.put(moved)
 
 

@@ -263,10 +263,16 @@ def test_a_copy_is_independent(name: str, architecture: str, head: str) -> None:
 
 
 @EVERYWHERE
-def test_follows_bfloat16(name: str, architecture: str, head: str) -> None:
+def test_a_bfloat16_base_trains_in_float32_and_answers_in_bfloat16(
+    name: str, architecture: str, head: str
+) -> None:
     model = tiny(architecture, head, dtype=torch.bfloat16)
+    base = {id(p) for p in model.parameters()}
     adapted = apply(model, name)
-    assert {p.dtype for p in adapted.trained().values()} == {torch.bfloat16}
+    own = {id(p) for p in adapted.model.parameters()} - base
+    made = {p.dtype for p in adapted.trained().values() if id(p) in own}
+    assert made <= {torch.float32}  # and what the base has keeps its dtype
+    assert {p.dtype for p in adapted.trained().values() if id(p) not in own} <= {torch.bfloat16}
     train(model, steps=1)
     found = logits(model, inputs(model))
     assert found.dtype == torch.bfloat16

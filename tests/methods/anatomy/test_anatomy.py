@@ -90,8 +90,11 @@ def test_discovery_finds_what_the_layouts_say(architecture: str) -> None:
 def test_what_cannot_be_discovered_is_named() -> None:
     config = AutoConfig.for_model("bloom", n_layer=1, hidden_size=8, n_head=2, vocab_size=50)
     model = AutoModelForSequenceClassification.from_config(config)
+    anatomy = Anatomy(model)
+    assert anatomy.layouts[0].attention.query is None
     with pytest.raises(AnatomyError, match=r"BloomForSequenceClassification \(bloom\) has no query that"):
-        _ = Anatomy(model).layouts
+        anatomy.sites("query")
+    assert len(anatomy.blocks) == 1  # who asks for nothing else gets it
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "gpt_neox", "modernbert", "phi3"])

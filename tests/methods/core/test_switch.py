@@ -113,9 +113,9 @@ def test_options_may_differ(merged: bool) -> None:
     ("other", "words"),
     [
         (lambda: trained("ia3", 1), "holds ia3, the model lora"),
-        (lambda: trained("lora", 1, "electra", rank=2), "is on one side only"),
-        (lambda: trained("lora", 1, "electra", rank=7), "is on one side only"),
-        (lambda: trained("lora", 1, "gpt2", rank=2), "is on one side only"),
+        (lambda: trained("lora", 1, "electra", rank=2), "was trained on electra"),
+        (lambda: trained("lora", 1, "electra", rank=7), "was trained on electra"),
+        (lambda: trained("lora", 1, "gpt2", rank=2), "was trained on gpt2"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_nothing_is_lost(merged: bool, other: Any, words: str) -> None:
