@@ -65,6 +65,8 @@ class Judgement:
     findings: tuple[Finding, ...]
     records: tuple[Record, ...]
     latencies: tuple[LatencyRecord, ...]
+    whose: str = ""
+    """Who measured the records, where that is not the maintainers: it is their verdict then, and not ours."""
 
     @property
     def sentence(self) -> str:

@@ -104,9 +104,12 @@ def _loss(rule: Rule, pool: Pool, at: float, row: dict[float, list[Record]], kep
     by_task: dict[str, list[float]] = defaultdict(list)
     for key in sorted(best.keys() & held.keys()):
         by_task[key[0]].append(best[key] - held[key])
-    # A setting loses nothing to itself: that is no sample.
-    found = stratified_mean(list(by_task.values()), exact=own == kept)
-    return Loss(at, own, found if own == kept else pool.steady(found, row[own] + row[kept], rule.measure))
+    if own == kept:
+        # It loses nothing to itself; how sure it is that it is the best there, no sample of losses says.
+        note = "no interval: the same setting was chosen there"
+        return Loss(at, own, Estimate(0.0, None, sum(map(len, by_task.values())), note))
+    found = stratified_mean(list(by_task.values()))
+    return Loss(at, own, pool.steady(found, row[own] + row[kept], rule.measure))
 
 
 def _plot(rule: Rule, pool: Pool, cells: Cells) -> Plot:

@@ -84,3 +84,8 @@ def _unpack(text: str, count: int, labels: int | None) -> Values:
             raise RecordError(f"an answer is the class {values.max():.0f}, of {labels}")
     values.setflags(write=False)
     return values
+
+
+def same_examples(first: Answers, second: Answers) -> bool:
+    """Whether two runs answered the same examples, as far as the right answers tell."""
+    return (first.count, first.labels, first.references) == (second.count, second.labels, second.references)

@@ -23,6 +23,10 @@ SLACK_SECONDS: Final = 0.01
 NEEDED_PACKAGES: Final = ("torch", "transformers")
 
 
+LEAST_RATIO: Final = 1e-6
+"""Of the times of two models: beyond it, or its inverse, no measurement lies."""
+
+
 def arithmetic_faults(record: Record) -> Iterator[str]:
     """What cannot have come from one run of Paretune: contradictions that reading alone does not see.
 
@@ -212,6 +216,11 @@ def _latency_faults(found: Latency) -> Iterator[str]:
             yield (
                 f"$.latency.{name}.ratio is {row.ratio:g}, outside its interval "
                 f"{row.ratio_low:g} to {row.ratio_high:g}"
+            )
+        if not (row.ratio_low >= LEAST_RATIO and row.ratio_high <= 1 / LEAST_RATIO):
+            yield (
+                f"$.latency.{name} has a ratio of {row.ratio_low:g} to {row.ratio_high:g}: no two models "
+                f"differ by more than {1 / LEAST_RATIO:g}"
             )
         if row.latency_ms_p95 < row.latency_ms_p50:
             yield (

@@ -114,12 +114,13 @@ def _origin(path: Path, record: Record | LatencyRecord, root: Path) -> Origin:
         parts = path.resolve().relative_to(root.resolve()).parts
     except ValueError:
         parts = ()
+    by = parts[1] if len(parts) > 2 and parts[0] == SUBMISSIONS else ""
     if isinstance(record, Record) and record.suite is not None:
-        ours = len(parts) > 1 and parts[0] in (*manifest.maintainers, *manifest.imported)
-        return Origin("another suite" if ours else "of another suite", record.suite.name)
+        if len(parts) > 1 and parts[0] in (*manifest.maintainers, *manifest.imported):
+            return Origin("another suite", record.suite.name)
+        return Origin("of another suite", f"{record.suite.name}, {by}" if by else record.suite.name)
     if len(parts) > 1 and parts[0] in manifest.maintainers:
         return Origin("maintainers")
-    by = parts[1] if len(parts) > 2 and parts[0] == SUBMISSIONS else ""
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if manifest.reproduced else ""
     return Origin("reproduced" if digest in manifest.reproduced else "self-reported", by)
 

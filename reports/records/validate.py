@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from reports.errors import RecordError
 from reports.records.bounds import parsed
 from reports.records.checks import record_faults
-from reports.records.consistency import arithmetic_faults
+from reports.records.consistency import LEAST_RATIO, arithmetic_faults
 from reports.records.files import LATENCY_SUFFIX, SEARCH_SUFFIX, Sources, find
 from reports.records.identity import is_search
 from reports.records.latency_files import read_latency
@@ -88,6 +88,8 @@ def _latency(path: Path) -> Checked:
     for index, entry in enumerate(record.entries):
         if not entry.ratio_low <= entry.ratio <= entry.ratio_high:
             one.faults.append(f"$.entries[{index}].ratio is {entry.ratio:g}, outside its interval")
+        if not (entry.ratio_low >= LEAST_RATIO and entry.ratio_high <= 1 / LEAST_RATIO):
+            one.faults.append(f"$.entries[{index}] has a ratio that no two models differ by")
     return one
 
 

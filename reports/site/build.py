@@ -167,7 +167,7 @@ def _data(board: Board) -> Iterator[tuple[str, str | bytes]]:
 
 def _tables(board: Board, where: Paths) -> Iterator[tuple[str, str | bytes]]:
     found = [view.section for view in board.views]
-    table, every = compare_sections(found), trials(board.records)
+    table, every = compare_sections(found), trials(board.records, board.origins)
     yield f"{where.table}.md", markdown_report(board)
     yield f"{where.table}.csv", safe_csv(table)
     yield f"{where.table}.json", json_table(table)

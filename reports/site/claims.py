@@ -76,11 +76,14 @@ def behind(judgements: Sequence[Judgement]) -> list[Record | LatencyRecord]:
 
 def claims_page(judgements: Sequence[Judgement]) -> Page:
     """The page, for a site or by itself."""
+    ours = [judgement for judgement in judgements if not judgement.whose]
     counts = ", ".join(
-        f"{sum(judgement.verdict == verdict for judgement in judgements)} {verdict}" for verdict in MARKS
+        f"{sum(judgement.verdict == verdict for judgement in ours)} {verdict}" for verdict in MARKS
     )
+    others = len(judgements) - len(ours)
+    more = f"; {others} more on records that others report" if others else ""
     context = {
-        "scope": f"{text.plural(len(judgements), 'claim')}: {counts}",
+        "scope": f"{text.plural(len(ours), 'claim')}: {counts}{more}",
         "views": [_view(judgement) for judgement in in_order(judgements)],
         "marks": MARKS,
     }

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from reports import text
+from reports.records.origins import UNKNOWN, trusted
 from reports.records.published import PublishedDimension, dimensions_on
 from reports.site.parts.board import Board
 from reports.site.parts.figures import ACCENT, AXIS, LOOK, NEUTRAL, figure_json, plain
@@ -44,6 +45,8 @@ class View:
     anchor: str
     curve: Curve
     setting: str
+    whose: str
+    """Who measured it, where that is not the maintainers."""
     sentences: list[str]
     figure: Markup
     lines: list[Line]
@@ -57,6 +60,7 @@ def views(curves: Sequence[Curve]) -> list[View]:
             anchor=f"curve-{number}",
             curve=curve,
             setting=", ".join(f"{text.clean(k)} {text.setting(v)}" for k, v in sorted(curve.options.items())),
+            whose="" if curve.origin == UNKNOWN or trusted(curve.origin) else curve.origin.told,
             sentences=sentences(curve),
             figure=Markup(figure_json(score_against_dimension(curve))),
             lines=lines(curve),

@@ -89,7 +89,13 @@ def groups(records: Sequence[LatencyRecord], origins: Origins | None = None) -> 
 
     def together(record: LatencyRecord) -> tuple[str, ...]:
         where = record.environment
-        device = (where.device_name, text.plural(where.threads, "thread"), record.dtype)
+        several = "" if where.processes == 1 else f", {where.processes} processes"
+        device = (
+            where.device,
+            where.device_name + several,
+            text.plural(where.threads, "thread"),
+            record.dtype,
+        )
         return record.model, record.phase, *device, origin_of(record, origins).told
 
     def reported(record: LatencyRecord) -> bool:

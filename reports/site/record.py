@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from reports import text
 from reports.records.identity import identity
+from reports.records.origins import UNKNOWN, Origin, trusted
 from reports.records.schema import Record
 from reports.site.parts.board import Board
 from reports.site.parts.html import Page
@@ -41,7 +42,7 @@ def record_pages(board: Board) -> Iterator[Page]:
     for view in board.views:
         for row in view.section.every_row:
             for record in row.records:
-                yield _page(record, row.label, view.folder)
+                yield _page(record, row.label, view.folder, row.origin)
 
 
 def study_file(record: Record) -> str:
@@ -96,7 +97,7 @@ def curve(record: Record) -> list[tuple[float, float]] | None:
     ]
 
 
-def _page(record: Record, label: str, folder: str) -> Page:
+def _page(record: Record, label: str, folder: str, origin: Origin) -> Page:
     which = identity(record)
     parts: list[tuple[str, Facts]] = [("Settings", list(_settings(record)))]
     for name, title in PARTS.items():
@@ -111,6 +112,7 @@ def _page(record: Record, label: str, folder: str) -> Page:
         "record": record,
         "which": which,
         "label": label,
+        "origin": None if origin == UNKNOWN or trusted(origin) else origin.told,
         "folder": folder,
         "parts": parts,
         "study": study_file(record),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.records.answers import unpacked
+from reports.records.answers import same_examples, unpacked
 from reports.records.identity import Identity, identity
 from reports.records.machine import Machine, machine
 from reports.records.metrics import influence
@@ -218,7 +218,7 @@ def _influences(outcomes: Sequence[Outcome], metric: MetricInfo | None) -> NDArr
         return None
     found = []
     for answers in kept:
-        if answers is None or answers.references != first.references:
+        if answers is None or not same_examples(answers, first):
             return None
         values = influence(metric.name, *unpacked(answers))
         if values is None:

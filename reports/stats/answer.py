@@ -168,13 +168,13 @@ def _floor(section: Section, scored: Sequence[Row]) -> str:
 
 
 def _lost(section: Section) -> str:
-    total = len(section.records)
-    lost = sum(len(row.failures) for row in section.every_row)
+    total = len(section.own_records)
+    lost = sum(len(row.failures) for row in section.own_rows)
     return f"{lost} of {text.plural(total, 'trial')} did not complete; they are listed below." if lost else ""
 
 
 def _apart(section: Section) -> str:
-    found = len(section.apart)
+    found = len([row for row in section.own_rows if row.apart])
     return (
         f"{text.plural(found, 'row')} {'is' if found == 1 else 'are'} shown apart and not ranked."
         if found

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from reports.stats.aggregate import Row
+from reports.stats.estimate import NORMAL
 from reports.stats.grid import make_grid
 from reports.stats.pareto import front_membership, marks, pareto_front
 from reports.stats.section import Section
@@ -23,6 +27,16 @@ TIMES: Final[Mapping[str, Callable[[Row], float | None]]] = {
     "merged": lambda row: ratio.value if (ratio := row.merged or row.unmerged) else None,
 }
 """Compared among the rows that were measured on one machine alone."""
+
+
+def spread_of(name: str, row: Row) -> float:
+    """The standard error of the logarithm of a measured time; 0 where it is unknown."""
+    if name == "seconds":
+        times = [r.training.seconds for r in row.records if r.training and r.training.seconds > 0]
+        logs = np.log(times)
+        return float(logs.std(ddof=1) / math.sqrt(len(logs))) if len(logs) > 1 else 0.0
+    ratio = (row.merged or row.unmerged) if name == "merged" else row.unmerged
+    return 0.0 if ratio is None else math.log(ratio.high / ratio.low) / (2 * NORMAL)
 
 
 def marked(section: Section) -> tuple[Row, ...]:
@@ -42,7 +56,8 @@ def marked(section: Section) -> tuple[Row, ...]:
         on_front = pareto_front(points, higher_is_better=section.higher_is_better)
         shares: list[float | None] = [None] * len(rows)
         if known:
-            shares = front_membership(values, grid.signed[:, 0, :], noise=noise)
+            spread = [spread_of(name, row) for row in rows] if name in TIMES else None
+            shares = front_membership(values, grid.signed[:, 0, :], noise=noise, spread=spread)
         found[name] = on_front, marks(on_front, shares), shares
     flags, _, resampled = found[PARAMETERS]
     return tuple(

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.errors import RecordError
-from reports.records.answers import unpacked
+from reports.records.answers import same_examples, unpacked
 from reports.records.metrics import influence
+from reports.records.schema import Answers
 from reports.stats.aggregate import Row
 from reports.stats.section import Section
 
@@ -123,7 +124,7 @@ def make_grid(sections: Sequence[Section]) -> Grid:
     learned = np.zeros(scores.shape, dtype=bool)
     examples = {}
     for task, section in enumerate(known):
-        asked = next((r.answers.references for row in section.rows for r in row.records if r.answers), None)
+        asked = next((r.answers for row in section.rows for r in row.records if r.answers), None)
         for row in section.rows:
             method = methods.index(row.label)
             for seed, outcome in row.outcomes.items():
@@ -147,7 +148,7 @@ def make_grid(sections: Sequence[Section]) -> Grid:
 
 
 def _examples(
-    section: Section, row: Row, seeds: Sequence[int], asked: str | None
+    section: Section, row: Row, seeds: Sequence[int], asked: Answers | None
 ) -> NDArray[np.float64] | None:
     """The influences of the examples on the main metric, (seeds, examples).
 
@@ -159,7 +160,7 @@ def _examples(
     found: NDArray[np.float64] | None = None
     for seed, outcome in row.outcomes.items():
         answers = outcome.record.answers
-        if answers is None or answers.references != asked:
+        if answers is None or not same_examples(answers, asked):
             continue  # other examples, which cannot be paired with these
         values = influence(section.info.main_metric, *unpacked(answers))
         if values is not None:

@@ -15,15 +15,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from reports import text
 from reports.records.identity import Identity, identity
-from reports.records.origins import Origin, Origins, origin_of, trusted
+from reports.records.origins import UNKNOWN, Origin, Origins, origin_of, trusted
 from reports.records.schema import Record, TaskInfo
 from reports.stats.estimate import Estimate, Interval, mean_interval, seed_score
-from reports.stats.learning import floors
+from reports.stats.learning import floors, learned
 from reports.stats.reach import shortfall, smallest, suffices
 
 SHARE = 0.9
@@ -64,7 +64,8 @@ class Reference:
             for seed, score in point.seeds.items()
             if score is not None and (full := self.seeds.get(seed)) is not None
         ]
-        return shortfall({"": pairs}, SHARE, floor)
+        found = shortfall({"": pairs}, SHARE, floor)
+        return replace(found, interval=None, note=_unsteady(point)) if point.lost else found
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,12 @@ class Point:
     score: Estimate
     seeds: Mapping[int, float | None]
     learning_rate: float | None
+    lost: int = 0
+    """Runs that learned nothing: no t interval stands over their scores."""
+
+
+def _unsteady(point: Point) -> str:
+    return f"no interval: {point.lost} of {text.plural(len(point.seeds), 'run')} learned nothing"
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,8 @@ class Curve:
     reference: Reference
     points: tuple[Point, ...]
     """By dimension."""
+    origin: Origin = UNKNOWN
+    """Who measured it."""
 
     def found(self, of: Of) -> Found | None:
         """d90, or the same of the gain; None where there is no threshold or no point."""
@@ -138,8 +147,8 @@ def reference(records: Sequence[Record]) -> Reference:
 
 def point(dimension: int, records: Sequence[Record], floor: float | None) -> Point:
     """What the trials of one dimension say; a seed that diverged scores as the best constant answer."""
-    rate = identity(records[0]).settings.get(RATE) if records else None
-    return Point(dimension, _mean(records, floor), _by_seed(records, floor), rate)
+    rate = _rate(records[0]) if records else None
+    return Point(dimension, _mean(records, floor), _by_seed(records, floor), rate, _lost(records, floor))
 
 
 def best_rate(records: Sequence[Record]) -> list[Record]:
@@ -150,7 +159,7 @@ def best_rate(records: Sequence[Record]) -> list[Record]:
     """
     rates: dict[float, list[Record]] = {}
     for record in records:
-        rates.setdefault(identity(record).settings.get(RATE) or 0.0, []).append(record)
+        rates.setdefault(_rate(record) or 0.0, []).append(record)
     shared = set.intersection(*({identity(r).seed for r in trials} for trials in rates.values()))
 
     def judged(rate: float) -> float:
@@ -158,6 +167,19 @@ def best_rate(records: Sequence[Record]) -> list[Record]:
         return sum(scores) / len(scores) if scores else -math.inf
 
     return rates[max(sorted(rates), key=judged)] if rates else []
+
+
+def _rate(record: Record) -> float | None:
+    """The learning rate; None where what a record says is no number."""
+    rate = identity(record).settings.get(RATE)
+    return float(rate) if isinstance(rate, (int, float)) and not isinstance(rate, bool) else None
+
+
+def _lost(records: Sequence[Record], floor: float | None) -> int:
+    """How many runs learned nothing."""
+    info = _info(records)
+    metric = next((m for m in info.metrics if m.name == info.main_metric), None) if info else None
+    return sum(metric is not None and learned(record, metric, floor) is False for record in records)
 
 
 def _selection(record: Record) -> float:
@@ -169,15 +191,20 @@ def curves(records: Sequence[Record], origins: Origins | None = None) -> list[Cu
     """Every curve of at least two dimensions with full fine-tuning on the same model and task beside it.
 
     A curve and its reference are one origin's; where the maintainers searched a task, only theirs is there.
+    What others searched comes last.
     """
     by_origin: dict[tuple[tuple[str, ...], Origin], list[Record]] = {}
     for record in records:
         key = identity(record).section, origin_of(record, origins)
         by_origin.setdefault(key, []).append(record)
-    found = [(section, who, curve) for (section, who), group in by_origin.items() for curve in _curves(group)]
+    found = [
+        (section, who, replace(curve, origin=who))
+        for (section, who), group in by_origin.items()
+        for curve in _curves(group)
+    ]
     ours = {section for section, who, _ in found if trusted(who)}
     kept = [curve for section, who, curve in found if trusted(who) or section not in ours]
-    return sorted(kept, key=lambda c: (c.model, c.task, c.method))
+    return sorted(kept, key=lambda c: (bool(ours) and not trusted(c.origin), c.model, c.task, c.method))
 
 
 def _curves(records: Sequence[Record]) -> list[Curve]:
@@ -310,4 +337,8 @@ def _mean(records: Sequence[Record], floor: float | None) -> Estimate:
     known = [score for score in _by_seed(records, floor).values() if score is not None]
     if not known:
         return Estimate(None, None, 0, "no trial has a score")
-    return mean_interval(known)
+    found = mean_interval(known)
+    if lost := _lost(records, floor):
+        note = f"no interval: {lost} of {text.plural(len(records), 'run')} learned nothing"
+        return replace(found, interval=None, note=note)
+    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from reports.records.answers import unpacked
+from reports.records.answers import same_examples, unpacked
 from reports.records.schema import Answers
 from reports.stats.flips import p_value
 
@@ -33,7 +33,7 @@ class McNemar:
 
 def mcnemar(first: Answers | None, second: Answers | None) -> McNemar | None:
     """Compare the answers of two models; None where they are not known, or not of the same examples."""
-    if first is None or second is None or first.references != second.references or first.labels is None:
+    if first is None or second is None or not same_examples(first, second) or first.labels is None:
         return None
     (one, right), (other, _) = unpacked(first), unpacked(second)
     hits = [answers == right for answers in (one, other)]

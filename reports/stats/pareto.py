@@ -65,6 +65,7 @@ def front_membership(
     *,
     higher_is_better: bool = True,
     noise: NDArray[np.float64] | None = None,
+    spread: Sequence[float] | None = None,
     resamples: int = 4000,
     seed: int = 0,
 ) -> list[float | None]:
@@ -72,8 +73,9 @@ def front_membership(
 
     A bootstrap (Efron 1979, Annals of Statistics 7, 1) over seeds, the same draw for all methods because
     they share their seeds; a method's score is its mean over the draw, moved away from its mean over all
-    seeds by √(S / (S − 1)) so that it varies as much as a mean of S new seeds would. Costs stay fixed. A
-    share near 0 or 1 is a front that the seeds agree on; it is not the probability that a method is truly
+    seeds by √(S / (S − 1)) so that it varies as much as a mean of S new seeds would. Costs that are counted
+    stay fixed, those that are measured are drawn as well: times vary log-normally. A share near 0 or 1 is a
+    front that the seeds agree on; it is not the probability that a method is truly
     on the front. Up to eight seeds every resample is counted, so that nothing is random; where the answers
     were kept, each gets what another sample of examples would add.
 
@@ -82,7 +84,8 @@ def front_membership(
         scores: shape [methods, seeds]; NaN is a seed without a score.
         higher_is_better: direction of the scores.
         noise: what other examples would add to each method's score, (draws, methods).
-        resamples: draws with more than eight seeds, or with noise.
+        spread: the standard error of the logarithm of each cost; None where costs are exact.
+        resamples: draws with more than eight seeds, or with noise or spread.
         seed: of these draws.
 
     Returns:
@@ -97,26 +100,28 @@ def front_membership(
     seeds = shared.shape[1]
     if not kept or seeds < MIN_SEEDS:
         return shares
-    counts, weights = _resamples(seeds, resamples, seed, drawn=noise is not None)
+    counts, weights = _resamples(seeds, resamples, seed, drawn=noise is not None or spread is not None)
     centre = shared.mean(axis=1)
     means = centre + math.sqrt(seeds / (seeds - 1)) * (counts @ shared.T / seeds - centre)
     if noise is not None:
         means = means + noise[np.arange(len(means)) % len(noise)][:, kept]
     sign = 1.0 if higher_is_better else -1.0
-    fronts = _fronts(np.array([costs[index] for index in kept], dtype=float), np.round(sign * means, 12))
+    prices = np.array([costs[index] for index in kept], dtype=float)[None]
+    if spread is not None:
+        off = np.random.default_rng(seed + 1).normal(size=(len(means), len(kept)))
+        prices = prices * np.exp(off * np.array([spread[index] for index in kept]))
+    fronts = _fronts(prices, np.round(sign * means, 12))
     for place, share in zip(kept, weights @ fronts, strict=True):
         shares[place] = float(np.clip(share, 0, 1))
     return shares
 
 
 def _fronts(costs: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """For scores of shape [draws, methods], of which more is better: which methods no other beats."""
-    as_cheap = costs[None, :] <= costs[:, None]  # (method, other)
-    cheaper = costs[None, :] < costs[:, None]
+    """For costs and scores of shape [draws or 1, methods]: which methods no other beats."""
     on_front = np.empty(scores.shape, dtype=bool)
-    for method in range(len(costs)):
-        mine = scores[:, [method]]
-        beaten = as_cheap[method] & (scores >= mine) & (cheaper[method] | (scores > mine))
+    for method in range(scores.shape[1]):
+        mine, price = scores[:, [method]], costs[:, [method]]
+        beaten = (costs <= price) & (scores >= mine) & ((costs < price) | (scores > mine))
         on_front[:, method] = ~beaten.any(axis=1)
     return on_front
 

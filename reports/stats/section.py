@@ -9,7 +9,7 @@ from typing import Final
 
 from reports.records.checks import RANGES
 from reports.records.machine import Machine
-from reports.records.origins import UNKNOWN, Origin
+from reports.records.origins import UNKNOWN, Origin, trusted
 from reports.records.schema import MetricInfo, Record, TaskInfo
 from reports.stats.aggregate import Row
 
@@ -53,6 +53,17 @@ class Section:
     def every_row(self) -> tuple[Row, ...]:
         """Ranked rows, then those apart."""
         return self.rows + self.apart
+
+    @property
+    def own_rows(self) -> tuple[Row, ...]:
+        """Every row of those whose section it is: the maintainers' where they measured any of it."""
+        ours = tuple(row for row in self.every_row if trusted(row.origin))
+        return ours or self.every_row
+
+    @property
+    def own_records(self) -> list[Record]:
+        """Their trials."""
+        return [record for row in self.own_rows for record in row.records]
 
     @property
     def records(self) -> list[Record]:

@@ -102,11 +102,13 @@ def _section(
         for name, group, origin in zip(names, trials, origins, strict=True)
     ]
     ranked, apart = _split(rows, info)
-    # What is only shown must not lengthen the names of what is compared; its own tell it from all.
-    which = [identity(row.records[0]) for row in ranked]
-    short = labels(which, [row.origin for row in ranked], told=several)
-    if not {seen_as(name) for name in short} & {seen_as(row.label) for row in apart}:
-        ranked = [replace(row, label=name) for row, name in zip(ranked, short, strict=True)]
+    # What is only shown must not lengthen the names of what is compared, nor what others report those of the
+    # maintainers' own; the names of the rest tell it from all.
+    ours_apart = [row for row in apart if trusted(row.origin)]
+    rest = [row for row in apart if not trusted(row.origin)]
+    ours_apart = _renamed([*ranked, *ours_apart], rest, several)[len(ranked) :]
+    ranked = _renamed(ranked, [*ours_apart, *rest], several)
+    apart = [*ours_apart, *rest]
     section = Section(
         model,
         task,
@@ -131,6 +133,14 @@ def _section(
     )
 
 
+def _renamed(rows: list[Row], beside: Sequence[Row], several: bool) -> list[Row]:
+    """The rows with names that tell them from one another, if these tell them from the others as well."""
+    short = labels([identity(row.records[0]) for row in rows], [row.origin for row in rows], told=several)
+    if {seen_as(name) for name in short} & {seen_as(row.label) for row in beside}:
+        return rows
+    return [replace(row, label=name) for row, name in zip(rows, short, strict=True)]
+
+
 SEARCHED: Final = "of a search for the intrinsic dimension, which has a page of its own"
 ANOTHER_TASK: Final = "another version of the task, or other metrics"
 
@@ -141,7 +151,10 @@ def _split(rows: list[Row], info: TaskInfo | None) -> tuple[list[Row], list[Row]
     Where the maintainers ran enough seeds for an interval, or anyone where they ran none, every row is asked
     for as many. Searches for an intrinsic dimension are ranked with nothing else, and told of where they are.
     """
-    compared = [row for row in rows if not is_for_dimensions(row.records[0])] or rows
+    vouched = [row for row in rows if trusted(row.origin)] or rows
+    # Of whoever is ranked: where that is only a search, it is compared with itself.
+    compares = any(not is_for_dimensions(row.records[0]) for row in vouched)
+    compared = [row for row in rows if not (compares and is_for_dimensions(row.records[0]))]
     ours = [row for row in compared if trusted(row.origin)]
     most = max((len(row.records) for row in ours or compared), default=0)
     asked = MIN_SEEDS if most >= MIN_SEEDS else 1
@@ -184,8 +197,8 @@ def _placed(row: Row, ranked: Sequence[Row], section: Section) -> str:
 def _replication(row: Row, ranked: Sequence[Row]) -> Replication | None:
     """The seeds of a ranked row that somebody else ran as well."""
     same = next((one for one in ranked if _again(one.identity, row.identity)), None)
-    if same is None or same.origin == row.origin or row.apart == ANOTHER_TASK:
-        return None
+    if same is None or same.origin == row.origin or not row.apart.startswith(OTHERS):
+        return None  # other data, other weights or unknown code are no replication
     scores = tuple(
         (seed, there.score, here.score)
         for seed, here in same.outcomes.items()

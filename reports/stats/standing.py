@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ from reports.stats.grid import Grid, make_grid
 from reports.stats.learning import Risk, pooled
 from reports.stats.ranking import Ranking, average_ranks
 from reports.stats.section import OTHERS, Section, by_model
-from reports.stats.verdict import MARGIN, Verdict, by_pair, verdicts
+from reports.stats.verdict import ALPHA, MARGIN, Verdict, by_pair, verdicts
 
 BETTER, WORSE, SAME, OPEN = "▲", "▼", "≈", "?"
 
@@ -98,14 +99,17 @@ def standing(sections: Sequence[Section], margin: float = MARGIN) -> Standing | 
 def placed(section: Section, margin: float = MARGIN) -> list[str]:
     """What every row that others report is against those that the maintainers ranked, a sentence each.
 
-    Each is compared by itself, so that what one of them reports does not change what is said of another.
+    Each is compared by itself, so that what one of them reports does not change what is said of another. The
+    intervals of all the rows that one submitter reports hold at once: more rows buy no verdict.
     """
     found = []
-    for row in section.apart:
-        if row.apart.startswith(OTHERS) and row.score.mean is not None:
-            beside = replace(section, rows=(*section.rows, row), apart=())
-            pairs = [(row.label, other.label) for other in section.rows if other.score.mean is not None]
-            found.append(_placed(row, verdicts(make_grid([beside]), pairs, margin=margin)))
+    shown = [row for row in section.apart if row.apart.startswith(OTHERS) and row.score.mean is not None]
+    families = Counter(row.origin for row in shown)
+    for row in shown:
+        beside = replace(section, rows=(*section.rows, row), apart=())
+        pairs = [(row.label, other.label) for other in section.rows if other.score.mean is not None]
+        alpha = ALPHA / families[row.origin]
+        found.append(_placed(row, verdicts(make_grid([beside]), pairs, alpha=alpha, margin=margin)))
     return [sentence for sentence in found if sentence]
 
 
@@ -121,7 +125,9 @@ def _placed(row: Row, found: Sequence[Verdict]) -> str:
         f"as good as {text.listing([text.clean(v.second) for v in alike])}" if alike else "",
         f"not decided against {text.listing([text.clean(v.second) for v in left])}" if left else "",
     ]
-    return f"{text.clean(row.label)}: {'; '.join(filter(None, said))}." if found else ""
+    bases = text.listing(list(dict.fromkeys(v.basis for v in found if v.difference)))
+    basis = f" ({bases})" if bases else ""
+    return f"{text.clean(row.label)}: {'; '.join(filter(None, said))}{basis}." if found else ""
 
 
 def _places(

@@ -29,6 +29,7 @@ def claims_frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
                     "claim": judgement.claim.number,
                     "name": judgement.name,
                     "verdict": judgement.verdict,
+                    "whose": judgement.whose or None,
                     "part": part.says,
                     "part_verdict": finding.verdict,
                     "value": finding.estimate.value,
@@ -54,6 +55,11 @@ def claims_markdown(judgements: Sequence[Judgement]) -> str:
             for part, finding in zip(claim.parts, judgement.findings, strict=True)
         )
         lines.append(
-            f"| {claim.number} | {escape_markdown(claim.statement)} | {judgement.verdict} | {found} |"
+            f"| {claim.number} | {escape_markdown(claim.statement)} | {judgement.verdict}{_whose(judgement)} "
+            f"| {found} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _whose(judgement: Judgement) -> str:
+    return f" ({escape_markdown(judgement.whose)})" if judgement.whose else ""

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from reports.records.identity import identity
-from reports.records.origins import Origins
+from reports.records.origins import Origin, Origins, origin_of
 from reports.records.schema import Record
 from reports.records.tuning import how_set
 from reports.stats.aggregate import Row, Spread
@@ -30,9 +30,16 @@ _WHOLE = (
 )
 
 
-def trials(records: Sequence[Record]) -> pd.DataFrame:
-    """One row per trial with every single-valued number; metrics are `selection.<name>`, `report.<name>`."""
-    return _frame([_trial(record) for record in records])
+def trials(records: Sequence[Record], origins: Origins | None = None) -> pd.DataFrame:
+    """One row per trial with every single-valued number; metrics are `selection.<name>`, `report.<name>`.
+
+    `origin` and `submitter` tell who measured it; what is not in ``origins`` is self-reported.
+    """
+    return _frame([_trial(record) | _whose(origin_of(record, origins)) for record in records])
+
+
+def _whose(origin: Origin) -> dict[str, str | None]:
+    return {"origin": origin.kind, "submitter": origin.by or None}
 
 
 def compare(records: Sequence[Record], origins: Origins | None = None) -> pd.DataFrame:
@@ -62,7 +69,8 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     for name in _WHOLE:
         if name in frame:
-            frame[name] = frame[name].astype("Int64")
+            # From the numbers themselves: a column with a null is one of floats, which hold 53 bits.
+            frame[name] = pd.array([row.get(name) for row in rows], dtype="Int64")
     return frame
 
 

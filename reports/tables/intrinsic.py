@@ -29,6 +29,9 @@ def intrinsic_frame(found: Sequence[Curve]) -> pd.DataFrame:
                 "score_high": one.score.interval.high if one.score.interval else None,
                 "n_seeds": one.score.n,
                 "learning_rate": one.learning_rate,
+                "n_lost": one.lost,
+                "origin": curve.origin.kind,
+                "submitter": curve.origin.by or None,
             }
             for curve in found
             for one in curve.points

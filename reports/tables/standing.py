@@ -22,6 +22,7 @@ def comparisons_frame(found: Sequence[Standing]) -> pd.DataFrame:
             {
                 "model": item.model,
                 "suite": item.suite,
+                "reported_by_others": item.reported,
                 "tasks": ", ".join(item.tasks),
                 "first": verdict.first,
                 "second": verdict.second,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from methods import MethodError
 from reports.claims import Judgement, judge
 from reports.records.latency_files import read_latencies
 from reports.records.latency_schema import LatencyRecord
-from reports.records.origins import Origins, origin_of, trusted
+from reports.records.origins import UNKNOWN, Origin, Origins, origin_of, trusted
 from reports.records.schema import Record
 from reports.records.store import read_records
 from runners.plan.claims import ClaimStudy, names, read_claim
@@ -52,7 +53,8 @@ def sort_out(
 ) -> tuple[list[Judgement], list[Record], list[LatencyRecord]]:
     """Part the records of the built-in claims' studies from those of a comparison.
 
-    Where the maintainers measured a claim, their records alone decide it: a submission turns no verdict.
+    Where the maintainers measured a claim, their records alone decide it: a submission turns no verdict. One
+    that they have not measured is decided by those of one submitter, who is named with the verdict.
 
     Returns:
         the verdict on every claim that has records, the other trials, the other latency comparisons.
@@ -60,11 +62,14 @@ def sort_out(
     judgements = []
     for name in names():
         item = read_claim(name)
-        trials = _counted([record for record in records if record.study == item.study.name], origins)
-        timed = _counted([record for record in latencies if record.study == item.study.name], origins)
+        there = [r for r in records if r.study == item.study.name]
+        clocked = [r for r in latencies if r.study == item.study.name]
+        who = _decides([*there, *clocked], origins)
+        trials = [record for record in there if origin_of(record, origins) in who]
+        timed = [record for record in clocked if origin_of(record, origins) in who]
         if not trials and not timed:
             continue
-        judgement = _judge(item, trials, timed)
+        judgement = replace(_judge(item, trials, timed), whose=_told(who))
         taken = {id(record) for record in (*judgement.records, *judgement.latencies)}
         records = [record for record in records if id(record) not in taken]
         latencies = [record for record in latencies if id(record) not in taken]
@@ -72,12 +77,16 @@ def sort_out(
     return judgements, list(records), list(latencies)
 
 
-_Record = TypeVar("_Record", Record, LatencyRecord)
+def _decides(found: Sequence[Record | LatencyRecord], origins: Origins) -> set[Origin]:
+    """Whose records decide: the maintainers', or whoever has most, the first of equals."""
+    counts = Counter(origin_of(record, origins) for record in found)
+    ours = {who for who in counts if trusted(who)}
+    return ours or {who for who, _ in counts.most_common(1)}
 
 
-def _counted(found: list[_Record], origins: Origins) -> list[_Record]:
-    """The maintainers' own, or all of them where there are none."""
-    return [record for record in found if trusted(origin_of(record, origins))] or found
+def _told(who: set[Origin]) -> str:
+    """Who that is, where it is neither the maintainers nor, among one's own results, oneself."""
+    return "; ".join(origin.told for origin in who if not trusted(origin) and origin != UNKNOWN)
 
 
 def _judge(item: ClaimStudy, records: Sequence[Record], latencies: Sequence[LatencyRecord]) -> Judgement:

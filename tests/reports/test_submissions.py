@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from reports import build_site, write_record
+from reports import build_site, trials, write_record
+from reports.records.answers import packed
 from reports.records.origins import MANIFEST, Origin, Origins, content_key
 from reports.records.reading import read_all
 from reports.records.schema import Record
 from reports.site.parts.links import record_page
-from reports.stats.answer import summary
+from reports.site.parts.provenance import provenance
+from reports.stats.answer import answer, summary
 from reports.stats.intrinsic import curves, sentences
 from reports.stats.section import Section, by_model
 from reports.stats.sections import sections
-from reports.stats.standing import standings
+from reports.stats.standing import placed, standings
 from reports.text import name
 
-from .conftest import build_record, build_study
+from .conftest import BASE, build_record, build_study
 from .site.test_build import Reader
 from .sound import as_record, sound
 from .suites import suite
@@ -76,8 +81,11 @@ def said(found: Sequence[Section], records: Sequence[Record], origins: Origins) 
     ]
     told = [standing for standing in standings(ours) if not standing.reported]
     answers = [summary(group, standing) for group in by_model(ours) for standing in (*told, None)]
-    dimensions = [(curve, sentences(curve)) for curve in curves(records, origins)]
-    return [ranked, told, answers, dimensions]
+    answers += [answer(section, None) for section in ours]
+    facts = [provenance(section) for section in ours]
+    apart = [row.label for section in ours for row in section.apart if row.origin == OURS]
+    dimensions = [(c, sentences(c)) for c in curves(records, origins) if c.origin == OURS]
+    return [ranked, told, answers, dimensions, facts, apart]
 
 
 SUBMISSIONS: Mapping[str, Make] = {
@@ -130,6 +138,17 @@ SUBMISSIONS: Mapping[str, Make] = {
     "only trials that failed": lambda ours: seeds_of("mine", 0.0, range(9), status="failed"),
     "other data": lambda ours: [of(r, "task", data_sha256="00" * 32) for r in seeds_of("mine", 0.9)],
     "an unclean tree": lambda ours: seeds_of("mine", 0.9, tree_clean=False),
+    "other weights, an unclean tree and one seed": lambda ours: [
+        of(of(record, "model", revision="zzz"), "environment", tree_clean=False, device_name="Theirs")
+        for record in seeds_of("mine", 0.9, (0,), options={"more": 1}, protocol={"epochs": 9})
+    ],
+    "a search of another dimension": lambda ours: [searched(4, 0.9, protocol={"epochs": 9})],
+    "a search on a task of its own": lambda ours: [
+        *(searched(dimension, 0.9, task="aaa") for dimension in (1, 5)),
+        build_record(
+            "full", options={}, score=0.9, study="intrinsic", task="aaa", method_parameters=BASE
+        ),
+    ],
 }  # fmt: skip
 
 
@@ -184,6 +203,93 @@ def test_a_replication_is_shown_with_both_scores(tmp_path: Path) -> None:
     page = Reader((tmp_path / "tasks" / "rotten_tomatoes.html").read_text()).text
     assert "Reproduced" in page
     assert "0.710" in page
+
+
+def test_runs_on_other_data_or_weights_are_no_replication() -> None:
+    ours = build_study(3)
+    for part, change in (("task", {"data_sha256": "00" * 32}), ("model", {"revision": "zzz"})):
+        theirs = [of(r, part, **change).model_copy(update={"started_at": "2026"}) for r in ours[3::9]]
+        (section,) = sections([*ours, *theirs], known((EVE, theirs), (OURS, ours)))
+        assert section.replications == ()
+
+
+def test_a_search_of_ours_alone_is_not_displaced() -> None:
+    """A task on which the maintainers have only a search for d90."""
+    ours = [searched(dimension, score, task="mrpc") for dimension, score in ((16, 0.6), (256, 0.75))]
+    theirs = seeds_of("lora", 0.999, task="mrpc")
+    (alone,) = sections(ours, known((OURS, ours)))
+    (beside,) = sections([*theirs, *ours], known((OURS, ours), (EVE, theirs)))
+    assert [row.label for row in beside.rows] == [row.label for row in alone.rows]
+    assert {row.origin for row in beside.apart} == {EVE}
+
+
+def test_more_rows_of_one_submitter_buy_no_verdict() -> None:
+    rng = np.random.default_rng(0)
+
+    def of_seeds(method: str, **changes: Any) -> list[Record]:
+        return [build_record(method, seed=s, score=float(rng.normal(0.8, 0.01)), **changes) for s in range(3)]
+
+    better = 0
+    for _ in range(25):
+        ours = [record for method in ("a", "b", "c") for record in of_seeds(method)]
+        theirs = [record for number in range(12) for record in of_seeds(f"mine {number}")]
+        (section,) = sections([*ours, *theirs], known((OURS, ours), (EVE, theirs)))
+        better += any(": better" in sentence or "worse" in sentence for sentence in placed(section))
+    assert better <= 5  # of 25, with 5 % allowed: more come up once in 2,000 times
+
+
+def test_who_measured_stands_in_every_export(tmp_path: Path) -> None:
+    ours = board()
+    theirs = [*seeds_of("mine", 0.9), *SUBMISSIONS["a search on a task of its own"](ours)]
+    build_site([*theirs, *ours], tmp_path, origins=known((EVE, theirs), (OURS, ours)))
+    for table in ("table.csv", "trials.csv", "intrinsic.csv"):
+        rows = list(csv.DictReader(io.StringIO((tmp_path / table).read_text())))
+        assert {row["submitter"] for row in rows} == {"", "eve"}, table
+    assert "self-reported (eve)" in (tmp_path / record_page(theirs[0])).read_text()
+    assert "self-reported" not in (tmp_path / record_page(ours[0])).read_text()
+    page = Reader((tmp_path / "intrinsic.html").read_text()).text
+    assert page.index("rotten_tomatoes on embedded") < page.index(
+        "aaa on embedded, said, self-reported (eve)"
+    )
+
+
+def test_two_submitters_of_one_suite_are_two(root: Path) -> None:
+    for who, score in (("alice", 0.1), ("bob", 0.7)):
+        for record in seeds_of("theirs", score):
+            named = record.model_copy(update={"suite": suite("x-bench")})
+            write_record(as_record(sound(named)), root / "submissions" / who)
+    found = read_all(root, root)
+    assert found.left_out == {}
+    assert len({origin for origin in found.origins.values() if "x-bench" in origin.by}) == 2
+
+
+def test_answers_of_other_examples_are_not_put_together(tmp_path: Path) -> None:
+    ours = []
+    for seed in range(3):
+        count = 853 - (seed == 2)
+        right = np.zeros(count, dtype=int)
+        right[:500] = 1
+        said = right.copy()
+        said[:50] = 0
+        score = {"accuracy": float((said == right).mean())}
+        record = of(build_record("lora", seed=seed), "scores", report=score)
+        ours.append(record.model_copy(update={"answers": packed(said, right, 2)}))
+    build_site(ours, tmp_path)
+    (section,) = sections(ours)
+    assert not section.rows[0].score.over_examples
+
+
+def test_large_whole_numbers_beside_unknown_ones_are_exact(tmp_path: Path) -> None:
+    largest = build_record("lora").model_copy(update={"checkpoint_bytes": 2**63 - 1})
+    frame = trials([largest, build_record("head", status="failed")])
+    assert frame["checkpoint_bytes"][0] == 2**63 - 1
+    build_site([largest, build_record("head", status="failed")], tmp_path)
+
+
+@pytest.mark.parametrize("rate", [[1], {"a": 1}, "x", "1e-3", None, True])
+def test_a_learning_rate_that_is_no_number_stops_nothing(rate: Any, tmp_path: Path) -> None:
+    found = [searched(dimension, 0.7, protocol={"learning_rate": rate}) for dimension in (1, 5)]
+    build_site([*found, build_record("full", options={}, study="intrinsic")], tmp_path)
 
 
 def test_look_alikes_are_shown_as_different() -> None:

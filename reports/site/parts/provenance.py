@@ -35,8 +35,8 @@ class Provenance:
 
 def provenance(section: Section) -> Provenance:
     """Collect it from the records; where they differ, every value is shown."""
-    records = section.records
-    varying, common = _split_settings(section.every_row)
+    records = section.own_records
+    varying, common = _split_settings(section.own_rows)
     tuned = any(record.tuning for record in records)
     return Provenance(
         chosen=how_set(records),
@@ -54,7 +54,7 @@ def provenance(section: Section) -> Provenance:
             *(["Searched"] if tuned else []),
             *("Seeds", "A/A control"),
         ],
-        settings=[_settings_row(row, varying, tuned) for row in section.every_row],
+        settings=[_settings_row(row, varying, tuned) for row in section.own_rows],
         warnings=_warnings(section, records),
         commands=[_command(study) for study in _unique(text.clean(r.study) for r in records if not r.suite)],
     )
@@ -238,7 +238,7 @@ def _warnings(section: Section, records: Sequence[Record]) -> list[str]:
         )
     drifted = [
         text.clean(row.label)
-        for row in section.every_row
+        for row in section.own_rows
         if any(record.latency and not trusted(record.latency.control) for record in row.records)
     ]
     if drifted:

@@ -64,7 +64,7 @@ def test_a_suite_is_vouched_for_by_its_folder(tmp_path, make_record):
     record = make_record().model_copy(update={"suite": suite("x-bench")})
     for folder, origin in (
         ("imported/x-bench", Origin("another suite", "x-bench")),
-        ("submissions/eve", Origin("of another suite", "x-bench")),
+        ("submissions/eve", Origin("of another suite", "x-bench, eve")),
         ("results", Origin("of another suite", "x-bench")),
     ):
         file = tmp_path / folder / "one.json"

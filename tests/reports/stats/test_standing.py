@@ -202,5 +202,5 @@ def test_what_others_report_is_placed_against_the_ranked_rows(make_record):
     known = {content_key(record): Origin("maintainers") for record in ours}
     known |= {content_key(record): Origin("self-reported", "ada") for record in ada}
     (section,) = sections([*ours, *ada], known)
-    assert placed(section) == ["prefix, ada: better than head; worse than lora."]
+    assert placed(section) == ["prefix, ada: better than head; worse than lora (over seeds only)."]
     assert section.apart[0].apart == "not measured by the maintainers; by its mean it would be place 2 of 3"
