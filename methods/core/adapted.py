@@ -13,7 +13,7 @@ from methods.anatomy.positions import max_positions
 from methods.core.checkpoint import Checkpoint
 from methods.core.exchange import write_to
 from methods.core.flops import Flops, closed_form
-from methods.core.injection import Injection, Kept, all_or_nothing
+from methods.core.injection import Kept, all_or_nothing
 from methods.core.method import Method
 from methods.core.options import Options
 from methods.core.places import every_place, located
@@ -49,8 +49,7 @@ class Adapted:
     ) -> None:
         anatomy = Anatomy(model)
         if held := getattr(model, MARK, None):
-            name = held.method.name
-            raise MethodError(f"the model already holds the method {name!r}: call remove() on it first.")
+            raise MethodError(f"the model already holds {held.method.name!r}: call remove() on it first.")
         self.model = model
         self.method = method
         self.anatomy = anatomy
@@ -60,14 +59,12 @@ class Adapted:
         self.sizes = Sizes(anatomy)  # read before the method changes the modules
         places = [first for first, *_ in every_place(model.modules()).values()]
         self._required_grad = [(place, place.parameter.requires_grad) for place in places]
-        self._injection: Injection
         self._inject(options)
         setattr(model, MARK, self)
 
     def _inject(self, options: Options) -> None:
         """Put the method into the model; on an error the model is as it was."""
-        model = self.model
-        own_head = self.anatomy.head_parameters()
+        model, own_head = self.model, self.anatomy.head_parameters()
         before = {id(p) for p in model.parameters()}
         model.requires_grad_(False)
         try:
@@ -98,7 +95,7 @@ class Adapted:
         return self._task.trained()
 
     def of_the_task(self) -> dict[str, nn.Parameter]:
-        """What a checkpoint overwrites in the live model: what trains, and a head that only begins there."""
+        """What a checkpoint overwrites in the model: what trains, and a head that only begins there."""
         return self._task.every()
 
     def parameter_counts(self) -> dict[str, int]:
@@ -114,11 +111,7 @@ class Adapted:
         return {"base": self._base_count, "method": method, "head": head, "trainable": method + head}
 
     def parts(self) -> dict[str, int]:
-        """The method's parameters by part, from the closed form.
-
-        Methods that need no place inside the blocks also work on architectures whose geometry is not
-        known: there it is the counted total.
-        """
+        """The method's parameters by part, in closed form; where no geometry is known, the counted total."""
         try:
             return self.method.count(self.sizes.geometry, self.options)
         except AnatomyError:
@@ -126,9 +119,16 @@ class Adapted:
 
     def stored_count(self) -> int:
         """Scalars that a checkpoint of the method keeps; a head that trains as itself apart."""
+        return sum(tensor.numel() for tensor in self._stored())
+
+    def stored_bytes(self) -> int:
+        """Bytes of a checkpoint: of the same, and of a head that trains."""
+        head = self.head.values() if self._task.head_trains else ()
+        return sum(tensor.nbytes for tensor in (*self._stored(), *head))
+
+    def _stored(self) -> list[torch.Tensor]:
         _, tensors = self.method.stored(self._injection)
-        start = [] if self._task.head_trains else list(self.head.values())
-        return sum(tensor.numel() for tensor in (*tensors.values(), *start))
+        return [*tensors.values(), *([] if self._task.head_trains else self.head.values())]
 
     def flops(self, batch: int, length: int) -> Flops:
         """FLOPs of a forward pass and a training step of ``batch`` x ``length`` tokens, in closed form.

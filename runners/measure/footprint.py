@@ -140,7 +140,7 @@ class Workbench:
                     batch = self._batch(adapted)
                     peak = self._train(adapted, batch)
                     deployed = adapted.stored_options
-                    scalars = adapted.stored_count() + adapted.parameter_counts()["head"]
+                    kept = adapted.stored_bytes()
                 with self._applied(method, deployed.model_dump()) as adapted:
                     inference = self._infer(adapted.model, batch)
         except (DataDependentOutputException, DynamicOutputShapeException) as error:
@@ -159,7 +159,7 @@ class Workbench:
             **vars(peak.split),
             peak_training_bytes=peak.peak_bytes,
             peak_inference_bytes=inference.peak_bytes,
-            checkpoint_bytes=scalars * self.setting.itemsize,
+            checkpoint_bytes=kept,
             how="fake_tensors" if self.source == "predicted" else peak.method,
         )
 

@@ -123,7 +123,7 @@ def test_bad_options_are_one_sentence(name: str, options: dict[str, Any], words:
 def test_one_method_at_a_time(name: str) -> None:
     model = tiny("bert")
     methods.apply(model, name)
-    with pytest.raises(methods.MethodError, match=f"already holds the method '{name}'"):
+    with pytest.raises(methods.MethodError, match=f"already holds '{name}'"):
         methods.apply(model, "lora")
 
 

@@ -41,7 +41,8 @@ def test_tables_go_to_wandb_offline(
     assert not (tmp_path / "wandb").exists()
     assert paretune("publish", str(site), "--wandb", "--send") == 0
     tables = list((tmp_path / "wandb").rglob("*.table.json"))
-    assert json.loads(tables[0].read_text())["columns"][:3] == ["model", "task", "method"]
+    begin = [json.loads(table.read_text())["columns"][:3] for table in tables]
+    assert ["model", "task", "method"] in begin
 
 
 def test_mistakes_are_one_sentence(site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
