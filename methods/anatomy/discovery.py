@@ -142,6 +142,8 @@ def is_causal(model: PreTrainedModel, block: nn.Module) -> bool:
     try:
         with torch.no_grad():
             first, second = (model.base_model(input_ids=each)[0] for each in (ids, other))
+    except torch.OutOfMemoryError:  # what else is on the machine must not decide it
+        raise
     except Exception:  # whatever a model asks for beside ids, it is not known here
         return said
     finally:

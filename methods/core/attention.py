@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import sys
-import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -136,8 +135,6 @@ def supported(implementation: str, model: str) -> str:
 def _in_front_of(implementation: str) -> Attend:
     """Wrap one of transformers' attention functions so that it puts the module's slot in front."""
 
-    opened = _Opened()
-
     def attend(
         module: nn.Module,
         query: Tensor,
@@ -159,7 +156,9 @@ def _in_front_of(implementation: str) -> Attend:
                 whole = torch.ones(1, 1, queries, length + queries, dtype=torch.bool, device=key.device)
                 attention_mask = whole.tril(length)
             elif attention_mask is not None:
-                attention_mask = opened(attention_mask, length)
+                # Boolean masks mean "may attend", additive ones are zero where one may.
+                is_open = True if attention_mask.dtype == torch.bool else 0.0
+                attention_mask = F.pad(attention_mask, (length, 0), value=is_open)
             # (batch, heads, n + T, size)
             key = torch.cat([slot.keys.expand(batch, -1, -1, -1).to(key.dtype), key], dim=2)
             value = torch.cat([slot.values.expand(batch, -1, -1, -1).to(value.dtype), value], dim=2)
@@ -168,26 +167,6 @@ def _in_front_of(implementation: str) -> Attend:
         return inner(module, query, key, value, attention_mask, **kwargs)
 
     return attend
-
-
-class _Opened:
-    """Adds open columns in front of an attention mask; once in a pass, for its blocks share the mask."""
-
-    def __init__(self) -> None:
-        self.mask: weakref.ref[Tensor] | None = None
-        self.length, self.result = 0, torch.empty(0)
-
-    def __call__(self, mask: Tensor, length: int) -> Tensor:
-        if torch.compiler.is_compiling():
-            return self._pad(mask, length)
-        if self.mask is None or self.mask() is not mask or self.length != length:
-            self.mask, self.length, self.result = weakref.ref(mask), length, self._pad(mask, length)
-        return self.result
-
-    @staticmethod
-    def _pad(mask: Tensor, length: int) -> Tensor:
-        # Boolean masks mean "may attend", additive ones are zero where one may.
-        return F.pad(mask, (length, 0), value=True if mask.dtype == torch.bool else 0.0)
 
 
 def _eager_function(module: nn.Module) -> Attend:

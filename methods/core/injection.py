@@ -99,18 +99,26 @@ def stand_in(values: Sequence[tuple[Sequence[Place], Tensor]]) -> list[Kept]:
     return [Kept(places, own, (other.device, other.dtype)) for places, own, other in made]
 
 
-def give_back(kept: list[Kept]) -> tuple[torch.device, torch.dtype] | None:
-    """Undo :func:`stand_in`, and forget; return where the model has been moved to meanwhile, if it was.
+def moves(kept: Sequence[Kept]) -> dict[str, Any]:
+    """What ``to`` has to be told for what is out of the model to follow it; empty where it did not move.
 
-    The own parameters follow it there, so they are bit by bit what they would be had they been in it.
+    A move alone is no cast: what trains in float32 on a base in half precision stays so.
     """
-    moved = None
-    follow = []
+    found: dict[str, Any] = {}
     for one in kept:
         now = one.places[0].parameter
-        if (now.device, now.dtype) != one.was:
-            moved = now.device, now.dtype
-            follow.append((one.own, one.own.data.to(*moved)))
+        found |= {"device": now.device} if now.device != one.was[0] else {}
+        found |= {"dtype": now.dtype} if now.dtype != one.was[1] else {}
+    return found
+
+
+def give_back(kept: list[Kept]) -> dict[str, Any]:
+    """Undo :func:`stand_in`, and forget; return the model's :func:`moves` meanwhile.
+
+    The own parameters follow it, so they are bit by bit what they would be had they been in it.
+    """
+    moved = moves(kept)
+    follow = [(one.own, one.own.data.to(**moved)) for one in kept] if moved else []
     for own, data in follow:
         own.data = data
     for one in kept:
@@ -163,8 +171,7 @@ class Wrap(Foldable):
         """Give the layer its own parameters, and put the wrapper around it."""
         moved = give_back(self.kept)
         if moved:  # the wrapper was out of the model, and follows it
-            device, dtype = moved
-            self.wrapper.to(device=device, dtype=dtype)
+            self.wrapper.to(**moved)
         self._put_wrapper()
 
     def _put_wrapper(self) -> None:

@@ -165,6 +165,5 @@ class Moving(Foldable):
         """Give every parameter theta0, and put the mover in."""
         moved = give_back(self.kept)
         if moved:  # the mover was out of the model, and follows it
-            device, dtype = moved
-            self.mover.to(device=device, dtype=dtype)
+            self.mover.to(**moved)
         self.attach()

@@ -25,6 +25,7 @@ import methods
 from methods import MergeError, MethodError
 from methods.anatomy import Anatomy
 from methods.core import injection
+from methods.core.places import Place
 
 from .cells import OPTIONS, apply, equal, perturb, state
 from .conftest import GROUPED, SIZES, inputs, logits, text, tiny
@@ -163,6 +164,15 @@ def test_a_model_may_be_cast_while_it_is_merged(name: str, dtype: torch.dtype) -
     adapted.merge()
     adapted.remove()
     assert {p.dtype for p in model.parameters()} == {dtype}
+
+
+def test_a_move_alone_is_no_cast() -> None:
+    """What trains in float32 on a half-precision base stays so: the meta device stands for another one."""
+    for move in ({"device": torch.device("meta")}, {"dtype": torch.float16}, {}):
+        layer = nn.Linear(3, 2).to(torch.bfloat16)
+        kept = injection.stand_in([([Place(layer, "weight")], torch.ones(2, 3))])
+        layer.to(**move)
+        assert injection.moves(kept) == move
 
 
 @pytest.mark.parametrize("name", ["lora", "dora", "ia3"])
