@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from reports import text
 from reports.records.checks import RANGES
 from reports.records.machine import Machine
 from reports.records.origins import UNKNOWN, Origin, trusted
@@ -53,6 +54,11 @@ class Section:
     def every_row(self) -> tuple[Row, ...]:
         """Ranked rows, then those apart."""
         return self.rows + self.apart
+
+    @property
+    def where(self) -> str:
+        """The model, and that others report it where the maintainers measured none of it."""
+        return f"{text.name(self.model)}{', reported by others' if self.reported else ''}"
 
     @property
     def own_rows(self) -> tuple[Row, ...]:

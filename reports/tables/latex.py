@@ -78,7 +78,7 @@ def _latex(section: Section) -> str:
         [
             r"\begin{table}",
             rf"\caption{{{escape_latex(text.name(section.task))} on "
-            rf"{escape_latex(text.name(section.model))}. "
+            rf"{escape_latex(section.where)}. "
             r"$\bullet$: on the Pareto front of score against trainable parameters in at least 95\,\% of "
             r"resamples of the seeds, $\circ$: perhaps.}",
             r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}",

@@ -53,7 +53,7 @@ def markdown_sections(found: Sequence[Section]) -> str:
         raise RecordError("there are no records to make a table from.")
     blocks = []
     for section in found:
-        task, model = (escape_markdown(text.name(name)) for name in (section.task, section.model))
+        task, model = escape_markdown(text.name(section.task)), escape_markdown(section.where)
         title = f"**{task} on {model}**\n\n"
         first, *apart = section_tables(section)
         blocks += [(title if len(found) > 1 else "") + first, *apart]

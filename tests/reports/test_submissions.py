@@ -261,6 +261,17 @@ def test_who_measured_stands_in_every_export(tmp_path: Path) -> None:
     )
 
 
+def test_a_section_that_others_report_says_so_on_every_page(tmp_path: Path) -> None:
+    ours, theirs = board(), seeds_of("mine", 0.9, task="zzz")
+    build_site([*theirs, *ours], tmp_path, origins=known((EVE, theirs), (OURS, ours)))
+    for page in ("memory.html", "protocol.html"):
+        said = Reader((tmp_path / page).read_text()).text
+        assert "zzz on embedded, reported by others" in said, page
+        assert "cola on embedded, reported" not in said, page
+    for table in ("table.tex", "table.md"):
+        assert "embedded, reported by others" in (tmp_path / table).read_text(), table
+
+
 def test_two_submitters_of_one_suite_are_two(root: Path) -> None:
     for who, score in (("alice", 0.1), ("bob", 0.7)):
         for record in seeds_of("theirs", score):
