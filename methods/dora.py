@@ -19,7 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry, Linear, Rows, Shape, WrappedLinear, oriented
+from methods.anatomy import Anatomy, Geometry, Linear, Rows, Shape, WrappedLinear, frozen, oriented, to_fold
+from methods.anatomy.quantised import is_packed
 from methods.core import (
     Card,
     Chain,
@@ -47,24 +48,39 @@ class Direction(LowRank):
 
     def __init__(self, base: Linear, shape: Shape, rows: Rows | None, options: DoraOptions) -> None:
         super().__init__(shape, rows, options, base.weight)
-        self.magnitude = nn.Parameter(self.norm(base).to(self.lora_A.dtype))
+        self.magnitude = nn.Parameter(self.lengths(self.turned(base)).to(self.lora_A.dtype))
 
-    def frozen(self, base: Linear) -> Tensor:
-        """The rows of W0 that are updated, (out x in)."""
-        return self.features.of(oriented(base, base.weight.detach()))
+    def turned(self, base: Linear) -> Tensor:
+        """V = W0 + (alpha / r) B A, (out x in), without a gradient, in at least float32."""
+        rows, A, B = self.features.of(frozen(base)), self.lora_A.detach(), self.lora_B.detach()
+        dtype = torch.promote_types(torch.promote_types(rows.dtype, A.dtype), torch.float32)
+        return torch.addmm(rows.to(dtype), B.to(dtype), A.to(dtype), alpha=self.scaling)
 
-    def norm(self, base: Linear) -> Tensor:
-        """||V|| of each row, without a gradient, in at least float32; never 0, so that 0 / ||V|| is 0."""
-        norm = (self.frozen(base) + self.update()).norm(dim=1)
-        return norm.clamp_min(torch.finfo(norm.dtype).tiny)
+    @staticmethod
+    def lengths(turned: Tensor) -> Tensor:
+        """||V|| of each row; never 0, so that 0 / ||V|| is 0."""
+        return torch.linalg.vector_norm(turned, dim=1).clamp_min_(torch.finfo(turned.dtype).tiny)
+
+    def whole(self, base: Linear) -> Tensor:
+        """W' = m V / ||V||, (out x in), without a gradient, in at least float32."""
+        turned = self.turned(base)
+        return turned.mul_((self.magnitude.detach() / self.lengths(turned))[:, None])
 
     def add_to_base(self, h: Tensor, x: Tensor, base: Linear) -> Tensor:
-        """h with its rows turned and stretched."""
-        x = self.dropped(x)
-        scale = self.magnitude / self.norm(base)
-        straight = F.linear(x, self.frozen(base))
-        turned = F.linear(F.linear(x.to(self.lora_A.dtype), self.lora_A), self.lora_B)
-        return self.features.add(h, (scale - 1) * straight + (self.scaling * scale) * turned)
+        """h + U + (s - 1) (W0 x + U), with U = (alpha / r) B A x and s = m / ||V||, on the rows.
+
+        W0 is not multiplied by again, and where s is 1 and B is 0 the base's own h comes through bit by bit.
+        """
+        straight = h
+        if self.dropout and self.training:
+            x = self.dropped(x)
+            straight = base(x)
+        straight = self.features.of_last(straight).to(torch.promote_types(h.dtype, self.lora_A.dtype))
+        if base.bias is not None:
+            straight = straight - self.features.of(base.bias)
+        update = F.linear(F.linear(x.to(self.lora_A.dtype), self.lora_A), self.scaling * self.lora_B)
+        stretch = self.magnitude / self.lengths(self.turned(base)) - 1
+        return self.features.add(h, torch.addcmul(update, stretch, straight + update))
 
 
 class DoRALinear(WrappedLinear):
@@ -81,32 +97,44 @@ class DoRALinear(WrappedLinear):
 
     def forward(self, x: Tensor) -> Tensor:
         """W' x + b."""
-        h = self.base(x)
-        for part in self.parts.values():
-            h = cast(Direction, part).add_to_base(h, x, self.base)
+        parts = [cast(Direction, part) for part in self.parts.values()]
+        if not torch.is_grad_enabled() and self._is_one_matrix(parts):
+            # W' takes four kernels, and then it is the base's own product.
+            return F.linear(x, parts[0].whole(self.base), self.base.bias)
+        h = self.own_output(x)
+        for part in parts:
+            h = part.add_to_base(h, x, self.base)
         return h
+
+    def _is_one_matrix(self, parts: list[Direction]) -> bool:
+        """Whether ``base`` is one product in the dtype of the factors, in which W' may stand for W0."""
+        base, (part, *others) = self.base, parts
+        weight, factors = base.weight, part.lora_A
+        if weight.dtype != factors.dtype or weight.itemsize < 4 or is_packed(base):
+            return False
+        is_product = type(base) is nn.Linear and not (base._forward_hooks or base._forward_pre_hooks)
+        dropped = part.dropout and part.training
+        return is_product and part.features.all and not others and not dropped
 
     def folded(self) -> dict[str, Tensor]:
         """W', in at least float32."""
-        stored = self.base.weight.detach()
-        weight = stored.to(torch.promote_types(stored.dtype, torch.float32), copy=True)
+        weight = to_fold(self.base)
         matrix = oriented(self.base, weight)  # a view: (out x in)
         for module in self.parts.values():
             part = cast(Direction, module)
-            scale = (part.magnitude.detach() / part.norm(self.base)).to(weight.dtype)
-            turned = scale[:, None] * (part.frozen(self.base).to(weight.dtype) + part.update())
-            part.features.write(matrix, turned)
+            part.features.write(matrix, part.whole(self.base).to(weight.dtype))
         return {"weight": weight}
 
 
 def work(geometry: Geometry, options: DoraOptions) -> Work:
-    """2r (in + out) + 2 in out per token beside every targeted matrix, and 2r in out once for B A."""
+    """2r (in + out) per token beside every targeted matrix, and 2r in out once for B A.
+
+    Without gradients the first is saved: one multiplies by W' itself.
+    """
     r = options.rank
 
     def beside(rows: int, columns: int) -> tuple[Chain, ...]:
-        straight = Chain(((rows, columns),), trained=False)
-        update = Chain(((columns, r),), trained=False, rows=rows)
-        return straight, Chain(((r, columns), (rows, r))), update
+        return Chain(((r, columns), (rows, r))), Chain(((columns, r),), trained=False, rows=rows)
 
     return Work(
         beside={role: [beside(*shape) for shape in geometry.linears[role]] for role in options.target}

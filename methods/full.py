@@ -32,7 +32,9 @@ class Full(Method[NoOptions]):
 
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
         """Own every parameter of the body that the model does not keep frozen itself."""
-        return Injection(options, anatomy.trainable(anatomy.body_parameters()))
+        return Injection(
+            options, anatomy.trainable(anatomy.in_floating_point(self.name, anatomy.body_parameters()))
+        )
 
     def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
         """The size of the body, less what the model keeps frozen itself."""

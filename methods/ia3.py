@@ -21,7 +21,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Features, Geometry, Linear, Rows, WrappedLinear, oriented
+from methods.anatomy import Anatomy, Features, Geometry, Linear, Rows, WrappedLinear, oriented, sizes, to_fold
 from methods.core import (
     Card,
     Injection,
@@ -52,23 +52,25 @@ class IA3Linear(WrappedLinear):
 
     def __init__(self, base: Linear, rows: dict[str, Rows | None], scales_input: bool) -> None:
         super().__init__(base)
-        weight = oriented(base, base.weight)
+        out_features, in_features = sizes(base)
         place = beside(base.weight)
         self.scales = nn.ParameterDict()
-        self.features = nn.ModuleDict({role: Features(where, weight.device) for role, where in rows.items()})
+        self.features = nn.ModuleDict(
+            {role: Features(where, base.weight.device) for role, where in rows.items()}
+        )
         self.input_scale: nn.Parameter | None = None
         if scales_input:
-            self.input_scale = nn.Parameter(torch.ones(weight.shape[1], **place))
+            self.input_scale = nn.Parameter(torch.ones(in_features, **place))
         for role, features in self.features.items():
-            size = len(cast(Features, features).of(weight))
-            self.scales[role] = nn.Parameter(torch.ones(size, **place))
+            own = cast(Features, features).among(out_features)
+            self.scales[role] = nn.Parameter(torch.ones(own, **place))
 
     def output_scale(self) -> Tensor | None:
         """One factor per output feature, 1 where nothing is scaled; None if nothing is."""
         whole = None
         for role, scale in self.scales.items():
             if whole is None:
-                whole = scale.new_ones(oriented(self.base, self.base.weight).shape[0])
+                whole = scale.new_ones(sizes(self.base)[0])
             whole = cast(Features, self.features[role]).put(whole, scale)
         return whole
 
@@ -80,8 +82,8 @@ class IA3Linear(WrappedLinear):
 
     def folded(self) -> dict[str, Tensor]:
         """The scaled weight, and the scaled bias where there is one; in at least float32."""
-        dtype = torch.promote_types(self.base.weight.dtype, torch.float32)
-        weight = self.base.weight.detach().to(dtype, copy=True)
+        weight = to_fold(self.base)
+        dtype = weight.dtype
         matrix = oriented(self.base, weight)
         if self.input_scale is not None:
             matrix *= self.input_scale.detach().to(dtype)

@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Features, Geometry, Linear, Rows, Shape, WrappedLinear, oriented
+from methods.anatomy import Anatomy, Features, Geometry, Linear, Rows, Shape, WrappedLinear, oriented, to_fold
 from methods.core import (
     Card,
     Chain,
@@ -97,13 +97,9 @@ class LowRank(nn.Module):
     def add_to(self, h: Tensor, x: Tensor) -> Tensor:
         """h + (alpha / r) B A x, on the features."""
         z = F.linear(self.dropped(x).to(self.lora_A.dtype), self.lora_A)  # (..., r)
-        if h.dtype != z.dtype:  # a base in half precision: the update is rounded once, with the sum
-            whole = F.linear(z, self.lora_B)
-            return self.features.add(h, whole, self.scaling)
-        if self.features.all:
-            # One kernel for scale, product and sum: on short inputs each extra one costs per cent.
-            flat = torch.addmm(h.flatten(0, -2), z.flatten(0, -2), self.lora_B.t(), alpha=self.scaling)
-            return flat.view_as(h)
+        if h.dtype == z.dtype == self.lora_B.dtype:
+            return self.features.add_product(h, z, self.lora_B.t(), self.scaling)
+        # A base in half precision, or autocast: the update is rounded once, with the sum.
         return self.features.add(h, F.linear(z, self.lora_B), self.scaling)
 
     def update(self) -> Tensor:
@@ -130,15 +126,14 @@ class LoRALinear(WrappedLinear):
 
     def forward(self, x: Tensor) -> Tensor:
         """W0 x + b + (alpha / r) B A x."""
-        h = self.base(x)
+        h = self.own_output(x)
         for part in self.parts.values():
             h = cast(LowRank, part).add_to(h, x)
         return h
 
     def folded(self) -> dict[str, Tensor]:
         """W0 + (alpha / r) B A, in at least float32."""
-        stored = self.base.weight.detach()
-        weight = stored.to(torch.promote_types(stored.dtype, torch.float32), copy=True)
+        weight = to_fold(self.base)
         matrix = oriented(self.base, weight)  # a view: (out x in)
         for module in self.parts.values():
             part = cast(LowRank, module)

@@ -52,7 +52,7 @@ class TopLayers(Method[TopLayersOptions]):
             )
         top = blocks[-options.layers :]
         trained = {f"{b.path}.{n}": p for b in top for n, p in b.module.named_parameters()}
-        return Injection(options, anatomy.trainable(trained))
+        return Injection(options, anatomy.trainable(anatomy.in_floating_point(self.name, trained)))
 
     def count(self, geometry: Geometry, options: TopLayersOptions) -> dict[str, int]:
         """The size of the last blocks."""

@@ -3,7 +3,7 @@
 from methods.anatomy.anatomy import Anatomy, Model, Stack
 from methods.anatomy.features import Features, Rows
 from methods.anatomy.geometry import Geometry, geometry_of
-from methods.anatomy.layers import Linear, Shape, WrappedLinear, oriented, sizes
+from methods.anatomy.layers import Linear, Shape, WrappedLinear, frozen, oriented, sizes, to_fold
 from methods.anatomy.positions import (
     cached_length,
     causal_positions,
@@ -15,5 +15,6 @@ from methods.anatomy.site import Site
 from methods.anatomy.wiring import Wiring, wiring_of
 
 __all__ = ["Anatomy", "Features", "Geometry", "Linear", "Model", "Rows", "Shape", "Site", "Stack", "Wiring"]
-__all__ += ["WrappedLinear", "cached_length", "causal_positions", "explicit_positions", "geometry_of"]
-__all__ += ["max_positions", "numbers_positions", "oriented", "sizes", "wiring_of"]
+__all__ += ["WrappedLinear", "cached_length", "causal_positions", "explicit_positions", "frozen"]
+__all__ += ["geometry_of"]
+__all__ += ["max_positions", "numbers_positions", "oriented", "sizes", "to_fold", "wiring_of"]

@@ -21,6 +21,7 @@ from methods.anatomy.discovery import described, discover, missing
 from methods.anatomy.features import Rows
 from methods.anatomy.layers import is_norm, sizes
 from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES, LAYOUTS, Attention, Layout, Part
+from methods.anatomy.quantised import library, scalars
 from methods.anatomy.site import Site
 from methods.errors import AnatomyError, MethodError
 
@@ -270,9 +271,30 @@ class Anatomy:
         """Those of the base's parameters that the model does not keep frozen itself."""
         return {name: p for name, p in parameters.items() if id(p) not in self._kept_frozen}
 
+    def in_floating_point(
+        self, method: str, parameters: Mapping[str, nn.Parameter]
+    ) -> dict[str, nn.Parameter]:
+        """Parameters that a method changes as they are stored, checked.
+
+        Raises:
+            AnatomyError: a library stores one in few bits, which no step of an optimiser can change.
+        """
+        for name, parameter in parameters.items():
+            if packed := library(parameter):
+                raise AnatomyError(
+                    f"{method} trains {name}, which {packed} stores in few bits in {self}: load the model "
+                    "without quantisation, or take a method that adds tensors of its own, such as lora."
+                )
+        return dict(parameters)
+
     def body_parameters(self) -> dict[str, nn.Parameter]:
         """Every pretrained parameter by name: the body's, and a language model's head with it."""
         return dict(self.model.named_parameters() if self.is_language_model else self._of_the_body())
+
+    @property
+    def base_count(self) -> int:
+        """Scalars in everything that is pretrained, however they are stored."""
+        return sum(scalars(parameter) for parameter in self.body_parameters().values())
 
     def head_parameters(self) -> dict[str, nn.Parameter]:
         """The parameters of the task head: those of the model that are not pretrained with the body."""

@@ -34,9 +34,19 @@ class Features(nn.Module):
         """Whether these are all features of the layer."""
         return self.rows is None
 
+    def among(self, out: int) -> int:
+        """How many they are in a layer of ``out`` features."""
+        if isinstance(self.rows, slice):
+            return self.rows.stop - self.rows.start
+        return out if self.rows is None else len(self.rows)
+
     def of(self, matrix: Tensor) -> Tensor:
         """Their rows of a matrix (out x in), or entries of a vector (out): a view where they are a slice."""
         return matrix if self.rows is None else matrix[self.rows]
+
+    def of_last(self, h: Tensor) -> Tensor:
+        """Their entries of h (..., out): a view where they are a slice."""
+        return h if self.rows is None else h[..., self.rows]
 
     def add(self, h: Tensor, change: Tensor, alpha: float = 1.0) -> Tensor:
         """h (..., out) + alpha change (..., rows) in the dtype of h, maybe in place; rounded once."""
@@ -49,6 +59,19 @@ class Features(nn.Module):
         if change.dtype != h.dtype:
             return h.index_copy(-1, self.rows, h[..., self.rows].add(change, alpha=alpha).to(h.dtype))
         return h.index_add(-1, self.rows, change, alpha=alpha)
+
+    def add_product(self, h: Tensor, z: Tensor, matrix: Tensor, alpha: float) -> Tensor:
+        """h (..., out) + alpha z (..., r) matrix (r x rows), of one dtype, maybe in place.
+
+        In one kernel where the features lie side by side: on short inputs each extra one costs per cent.
+        """
+        if isinstance(self.rows, Tensor) or not h.is_contiguous():
+            return self.add(h, z @ matrix, alpha)
+        flat, z = h.view(-1, h.shape[-1]), z.reshape(-1, z.shape[-1])
+        if self.rows is None:
+            return torch.addmm(flat, z, matrix, alpha=alpha).view_as(h)
+        flat[:, self.rows].addmm_(z, matrix, alpha=alpha)
+        return h
 
     def put(self, vector: Tensor, values: Tensor) -> Tensor:
         """A vector (out) with other values at the features; not in place."""

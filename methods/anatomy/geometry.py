@@ -11,6 +11,7 @@ from torch import nn
 from methods.anatomy.anatomy import Anatomy
 from methods.anatomy.layers import Shape
 from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES, Part
+from methods.anatomy.quantised import scalars
 
 
 @dataclass(frozen=True)
@@ -113,4 +114,4 @@ def geometry_of(anatomy: Anatomy) -> Geometry:
 
 
 def _total(parameters: Mapping[str, nn.Parameter]) -> int:
-    return sum(parameter.numel() for parameter in parameters.values())
+    return sum(scalars(parameter) for parameter in parameters.values())

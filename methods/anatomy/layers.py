@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
+
+from methods.anatomy.quantised import is_known, is_packed, library, values
 
 Linear = nn.Linear | Conv1D
 """GPT-2's ``Conv1D`` is a linear layer that stores its weight as (in x out)."""
@@ -26,6 +29,13 @@ class WrappedLinear(nn.Module, ABC):
     def __init__(self, base: Linear) -> None:
         super().__init__()
         self.base = base
+        self._is_packed = is_packed(base)
+
+    def own_output(self, x: Tensor) -> Tensor:
+        """The frozen layer's output, which may be written to."""
+        h: Tensor = self.base(x)
+        # What a function of a library's own returns may be a view.
+        return h.clone() if self._is_packed else h
 
     @property
     def weight(self) -> Tensor:
@@ -41,8 +51,8 @@ class WrappedLinear(nn.Module, ABC):
 
 
 def is_linear(module: nn.Module) -> bool:
-    """Whether a module is a linear layer whose weight is a plain matrix."""
-    return isinstance(module, Linear)
+    """Whether a module is a linear layer whose weight can be read as a matrix, however it is stored."""
+    return isinstance(module, Linear) and is_known(module.weight)
 
 
 def is_norm(module: nn.Module) -> bool:
@@ -52,8 +62,24 @@ def is_norm(module: nn.Module) -> bool:
 
 def sizes(layer: nn.Module) -> Shape:
     """(out, in) of a linear layer."""
+    if library(layer.weight) is not None:  # type: ignore[arg-type]
+        return layer.out_features, layer.in_features  # type: ignore[return-value]
     weight = oriented(layer, layer.weight)  # type: ignore[arg-type]
     return weight.shape[0], weight.shape[1]
+
+
+def frozen(layer: nn.Module) -> Tensor:
+    """The weight of a linear layer as a matrix (out x in) in floating point, without a gradient.
+
+    A view where it is stored as numbers, unpacked where it is quantised.
+    """
+    return oriented(layer, values(layer))
+
+
+def to_fold(layer: nn.Module) -> Tensor:
+    """Copy the weight, in at least float32 and in the layer's own orientation, for :meth:`folded`."""
+    stored = values(layer)
+    return stored.to(torch.promote_types(stored.dtype, torch.float32), copy=True)
 
 
 def oriented(layer: nn.Module, matrix: Tensor) -> Tensor:

@@ -46,12 +46,18 @@ class Site:
         """The module, which must be a linear layer, or the one inside what a method put around it.
 
         Raises:
-            AnatomyError: it is something else, a quantised layer for example.
+            AnatomyError: it is something else, or stores its weight in a way that is not known here.
         """
         module = self.module
         module = module.base if isinstance(module, WrappedLinear) else module
         if not is_linear(module):
-            raise AnatomyError(f"{self.path} is a {type(module).__name__}, expected a torch.nn.Linear.")
+            kind, weight = type(module).__name__, getattr(module, "weight", None)
+            if isinstance(module, nn.Linear) and isinstance(weight, Tensor):
+                raise AnatomyError(
+                    f"{self.path} is a {kind} whose weight is stored as {str(weight.dtype).split('.')[-1]}, "
+                    "expected floating point of 16 bits or more, or a layer of bitsandbytes or torchao."
+                )
+            raise AnatomyError(f"{self.path} is a {kind}, expected a torch.nn.Linear.")
         return module  # type: ignore[return-value]
 
     def shape(self) -> Shape:

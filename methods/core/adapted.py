@@ -18,6 +18,7 @@ from methods.core.method import Method
 from methods.core.options import Options
 from methods.core.places import every_place, located
 from methods.core.precision import training_in
+from methods.core.repacking import as_loaded
 from methods.core.sizes import Sizes
 from methods.core.task_parameters import TaskParameters
 from methods.errors import AnatomyError, MergeError, MethodError
@@ -55,7 +56,7 @@ class Adapted:
         self.anatomy = anatomy
         self.dtype = dtype
         self.merged = self._removed = False
-        self._base_count = sum(p.numel() for p in anatomy.body_parameters().values())
+        self._base_count = anatomy.base_count
         self.sizes = Sizes(anatomy)  # read before the method changes the modules
         places = [first for first, *_ in every_place(model.modules()).values()]
         self._required_grad = [(place, place.parameter.requires_grad) for place in places]
@@ -70,6 +71,7 @@ class Adapted:
         try:
             with all_or_nothing(), training_in(self.dtype):
                 injection = self.method.inject(self.anatomy, options)
+                injection.changes += as_loaded(model)
                 injection.places = located(injection.trained, model)
                 task = TaskParameters(self.anatomy, injection, own_head, before)
         except BaseException:
@@ -80,7 +82,6 @@ class Adapted:
             parameter.requires_grad_(True)
 
     def _eject(self) -> None:
-        """Take the method out again, bit by bit."""
         self._injection.undo()
         self._task.restore()
         self._restore_grad_flags()
@@ -142,7 +143,7 @@ class Adapted:
     @property
     def changes_the_forward_pass(self) -> bool:
         """Whether the model computes anything that the base does not."""
-        return bool(self._injection.changes)
+        return any(change.computes for change in self._injection.changes)
 
     @property
     def stored_options(self) -> Options:
@@ -160,8 +161,8 @@ class Adapted:
     def merge(self) -> None:
         """Write the method into the base weights; the merged model has the base's own modules.
 
-        The product is computed in at least float32 and rounded once to the weight's dtype. The original
-        weights are kept, so that :meth:`unmerge` is exact.
+        The product is computed in at least float32 and rounded once to what the weight is stored as, in few
+        bits where it is quantised. The original weights are kept, so that :meth:`unmerge` is exact.
 
         Raises:
             MergeError: the method cannot be merged, or already is. Whatever fails leaves the model unmerged.
@@ -198,9 +199,8 @@ class Adapted:
         """Largest absolute difference between a logit of the unmerged model and of the merged one.
 
         Merging rounds W0 + B A once to the weights' dtype: to 8 significant bits in bfloat16, where an
-        update may be smaller than half a step of the weight it is added to. What that does to the logits
-        depends on the weights and on the inputs, so it is measured. Both are computed in evaluation mode;
-        afterwards the model is merged, or not, as it was.
+        update may be smaller than half a step of the weight it is added to, and to fewer where they are
+        quantised. So it is measured, in evaluation mode; afterwards the model is merged, or not, as it was.
 
         Args:
             inputs: one batch, as the model is called with.

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.anatomy.layers import WrappedLinear
+from methods.anatomy.quantised import followed, is_packed, stored_like
 from methods.anatomy.site import Site
 from methods.core.options import Options
 from methods.core.places import Place, at
@@ -62,6 +63,8 @@ class Change(metaclass=_Recorded):
 
     reserved_positions: int = 0
     """Input positions that it takes from the user's sequence length."""
+    computes: bool = True
+    """Whether a forward pass computes anything on account of it."""
 
     @abstractmethod
     def undo(self) -> None:
@@ -84,15 +87,15 @@ class Foldable(Change):
 
 
 def stand_in(values: Sequence[tuple[Sequence[Place], Tensor]]) -> list[Kept]:
-    """Put parameters with other values, in the dtype of those they replace, into the model; return the own.
+    """Put parameters with other values, stored as the own are, into the model; return the own.
 
     All values are made before the first is put in, so that running out of memory changes nothing. Another
     parameter stands there, not another value in the same one: what other layers share with it stays.
     """
     made = []
     for places, value in values:
-        own = places[0].parameter
-        made.append((tuple(places), own, nn.Parameter(value.to(own.dtype), requires_grad=own.requires_grad)))
+        first = places[0]
+        made.append((tuple(places), first.parameter, stored_like(first.module, first.name, value)))
     for places, _, other in made:
         for place in places:
             place.put(other)
@@ -108,7 +111,9 @@ def moves(kept: Sequence[Kept]) -> dict[str, Any]:
     for one in kept:
         now = one.places[0].parameter
         found |= {"device": now.device} if now.device != one.was[0] else {}
-        found |= {"dtype": now.dtype} if now.dtype != one.was[1] else {}
+        # A layer of bitsandbytes' casts its own bias to what it is called with.
+        cast = now.dtype != one.was[1] and not is_packed(one.places[0].module)
+        found |= {"dtype": now.dtype} if cast else {}
     return found
 
 
@@ -118,12 +123,12 @@ def give_back(kept: list[Kept]) -> dict[str, Any]:
     The own parameters follow it, so they are bit by bit what they would be had they been in it.
     """
     moved = moves(kept)
-    follow = [(one.own, one.own.data.to(**moved)) for one in kept] if moved else []
-    for own, data in follow:
-        own.data = data
-    for one in kept:
+    follow = [followed(one.own, moved) for one in kept] if moved else [one.own for one in kept]
+    for one, there in zip(kept, follow, strict=True):
+        if not isinstance(there, nn.Parameter):
+            one.own.data = there
         for place in one.places:
-            place.put(one.own)
+            place.put(there if isinstance(there, nn.Parameter) else one.own)
     kept.clear()
     return moved
 

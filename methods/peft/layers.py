@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
-from methods.anatomy import Anatomy, Rows, Site, oriented
+from methods.anatomy import Anatomy, Rows, Site, frozen, sizes
 from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES
 from methods.core import Options, by_module, part_path
 from methods.errors import AnatomyError, MethodError
@@ -84,9 +84,8 @@ def write_low_rank(options: LowRankOptions, own: Tensors, anatomy: Anatomy, *, d
     layers = by_module(anatomy, options.target)
     for site, roles in layers:
         parts = {part_path(part, role): part.rows for role, part in roles.items()}
-        weight = oriented(site.linear(), site.linear().weight.detach())
         factors = [own[f"{path}.lora_B"] for path in parts]
-        blocks = factors[0].new_zeros(len(weight), rank * len(parts))
+        blocks = factors[0].new_zeros(sizes(site.linear())[0], rank * len(parts))
         for number, (factor, rows) in enumerate(zip(factors, parts.values(), strict=True)):
             columns = slice(number * rank, (number + 1) * rank)
             blocks[slice(None) if rows is None else rows, columns] = factor
@@ -94,7 +93,7 @@ def write_low_rank(options: LowRankOptions, own: Tensors, anatomy: Anatomy, *, d
         tensors[f"{site.path}.lora_B.weight"] = blocks
         if dora:
             trained = [(rows, own[f"{path}.magnitude"]) for path, rows in parts.items()]
-            tensors[f"{site.path}.lora_magnitude_vector"] = _lengths(site, weight, trained)
+            tensors[f"{site.path}.lora_magnitude_vector"] = _lengths(site, trained)
     counts = {site.path: len(roles) for site, roles in layers}
     least = min(counts.values())
 
@@ -123,17 +122,17 @@ def write_low_rank(options: LowRankOptions, own: Tensors, anatomy: Anatomy, *, d
     }, tensors
 
 
-def _lengths(site: Site, weight: Tensor, trained: list[tuple[Rows | None, Tensor]]) -> Tensor:
+def _lengths(site: Site, trained: list[tuple[Rows | None, Tensor]]) -> Tensor:
     """The length of each row of a layer: what was trained, and elsewhere the frozen weight's own."""
     rows, lengths = trained[0]
     if rows is None:
         return lengths
-    if weight.is_meta:
+    if site.linear().weight.is_meta:
         raise MethodError(
             f"dora on some features of {site.path}: peft also stores the lengths of the others, which are in "
             "the model's weights; load the model with them and call export_peft()."
         )
-    whole = weight.norm(dim=1)
+    whole = frozen(site.linear()).norm(dim=1)
     for rows, lengths in trained:
         whole[rows] = lengths.to(whole)
     return whole
@@ -296,8 +295,7 @@ def write_ia3(options: Options, own: Tensors, anatomy: Anatomy, *, outputs: tupl
         if "down" in roles:
             tensors[f"{site.path}.ia3_l"] = own[f"{site.path}.ia3_down"][None]  # (1, in)
             continue
-        weight = oriented(site.linear(), site.linear().weight)
-        whole = own[f"{site.path}.ia3_{next(iter(roles))}"].new_ones(len(weight), 1)  # (out, 1)
+        whole = own[f"{site.path}.ia3_{next(iter(roles))}"].new_ones(sizes(site.linear())[0], 1)  # (out, 1)
         for role, part in roles.items():
             whole[slice(None) if part.rows is None else part.rows, 0] = own[f"{site.path}.ia3_{role}"]
         tensors[f"{site.path}.ia3_l"] = whole

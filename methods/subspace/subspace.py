@@ -96,7 +96,8 @@ def inject(anatomy: Anatomy, options: SubspaceOptions, *, scaled: bool) -> Injec
         AnatomyError: the blocks are not known, and it takes them to be scaled.
         OptionError: the dimension is too large.
     """
-    body, head = anatomy.body_parameters(), anatomy.head_parameters()
+    body = anatomy.in_floating_point("said" if scaled else "did", anatomy.body_parameters())
+    head = anatomy.head_parameters()
     inside = options.head == "inside"
     parameters = [body[name] for name in sorted(body)]
     parameters += [head[name] for name in sorted(head)] if inside else []

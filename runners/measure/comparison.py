@@ -86,7 +86,7 @@ class Comparison:
         base = models.served(name, dtype).to(self.device)
         anatomy = Anatomy(base)
         self.is_causal, self.vocabulary = anatomy.is_causal, base.config.vocab_size
-        self.base_parameters = sum(p.numel() for p in anatomy.body_parameters().values())
+        self.base_parameters = anatomy.base_count
         limit = max_positions(anatomy)
         self.contestants = {
             # Copies like the others, so that nothing but the method sets them apart.

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, mm_flop
 from transformers import PreTrainedModel
 
 import methods
@@ -26,6 +26,14 @@ from methods.anatomy import Anatomy, Geometry, Wiring, geometry_of, wiring_of
 from methods.core import Flops, Work, closed_form
 from runners import models
 from runners.plan.spec import SpecError
+
+
+def _addmm_in_place(into: Any, one: Any, other: Any, *args: Any, **kwargs: Any) -> int:
+    return mm_flop(one, other)
+
+
+_IN_PLACE = {torch.ops.aten.addmm_: _addmm_in_place}
+"""A product that torch's counter passes over: it knows ``addmm`` alone."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +120,7 @@ def counted(model: PreTrainedModel, batch: int, length: int) -> Flops | None:
             torch.enable_grad(),
             sdpa_kernel(SDPBackend.MATH),
             _NoPadding(),
-            FlopCounterMode(display=False) as counter,
+            FlopCounterMode(display=False, custom_mapping=_IN_PLACE) as counter,
         ):
             total = model(**inputs)[0].sum()
             forward = counter.get_total_flops()

@@ -226,7 +226,9 @@ def train(model: PreTrainedModel, steps: int = 3) -> None:
 @pytest.fixture
 def in_matrix(request: pytest.FixtureRequest, record_property: Any) -> None:
     """Write into the test results which cell of the matrix a test belongs to, see tests/matrix_page.py."""
-    cell = request.node.callspec.params
+    cell = {"head": "classify", **request.node.callspec.params}
+    if storage := cell.get("storage"):
+        cell["architecture"] += f" in {storage}"
     for key, value in cell.items():
         if key in ("name", "architecture", "head", "reason"):
             record_property({"name": "method"}.get(key, key), value)

@@ -206,8 +206,8 @@ def test_what_merging_rounds_away(name: str, architecture: str, head: str) -> No
         assert made.merge_difference(**batch) == found[dtype]
         assert made.merged
         assert torch.equal(logits(model, batch), merged)
-    assert 0 < found[torch.float32] < 1e-4
-    assert found[torch.bfloat16] > 100 * found[torch.float32]
+    assert found[torch.float32] < 1e-4
+    assert found[torch.bfloat16] > max(1e-3, 100 * found[torch.float32])
 
 
 def test_the_difference_is_measured_in_evaluation_mode_and_leaves_modes_alone() -> None:

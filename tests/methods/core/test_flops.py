@@ -111,7 +111,7 @@ EXTRA: dict[str, tuple[dict[str, Any], int]] = {
     "top_layers": ({}, 0),
     "ia3": ({}, 0),
     "lora": ({"rank": R}, TOKENS * 2 * L * 2 * R * (D + D)),
-    "dora": ({"rank": R}, 2 * L * (TOKENS * (2 * R * (D + D) + 2 * D * D) + 2 * R * D * D)),
+    "dora": ({"rank": R}, 2 * L * (TOKENS * 2 * R * (D + D) + 2 * R * D * D)),
     "houlsby": ({"bottleneck": M}, TOKENS * 2 * L * 4 * D * M),
     "lin": ({"bottleneck": M}, TOKENS * L * 4 * D * M),
     "pfeiffer": ({"bottleneck": M}, TOKENS * L * 4 * D * M),
