@@ -108,7 +108,7 @@ class ParallelAdapter(nn.Module):
         reader, x = _running.read
         _running.read = NOTHING
         if reader is not self or x is None or x.shape != h.shape:
-            read = "nothing" if x is None else f"a tensor of {tuple(x.shape)}"
+            read = f"a tensor of {tuple(x.shape)}" if reader is self and x is not None else "nothing"
             raise MethodError(
                 f"parallel has read {read} where a feed-forward returned {tuple(h.shape)}, expected the same "
                 "shape of its input: the feed-forward of this model runs in another way."

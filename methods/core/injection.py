@@ -199,6 +199,8 @@ class Shared(Foldable):
     child: nn.Module
     beside: Place
     kept: list[Kept] = field(default_factory=list)
+    left: Kept = field(init=False)
+    """Where the model was when it left."""
 
     def __post_init__(self) -> None:
         self._put()
