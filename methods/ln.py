@@ -12,8 +12,9 @@ the task head trains with the head. Nothing is added, so there is nothing to mer
 they train in its dtype, as all does that is the base's own: in bfloat16 an Adam step of less than 2e-3 moves
 no weight near 1.
 
-Learning rate: bitfit's, whose trained entries are of the same kind and scale. Searched: 3e-4 to 3e-2, as
-there.
+Learning rate: 5e-3 as for bitfit, whose trained entries are of the same kind and number, is from our own
+measurement (80 steps of 16 sentences of rotten_tomatoes, one seed: accuracy 0.62, 0.73, 0.75 and 0.49 on the
+selection split at 1e-3, 5e-3, 1e-2 and 3e-2). Searched: 3e-4 to 3e-2, as there.
 """
 
 from __future__ import annotations

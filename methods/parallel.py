@@ -22,8 +22,9 @@ itself, and dropped at the end of the block whatever happens. A mixture of exper
 is refused.
 
 Learning rate: theirs is 1e-4 on GLUE and 5e-5 elsewhere, over 10 epochs and more; 1e-3, as of the other
-adapters, is for the short runs here. Searched: a decade to either side, their two sizes beside 64, and their
-two scales.
+adapters, is for the short runs here (80 steps of 16 sentences of rotten_tomatoes, one seed: accuracy 0.70,
+0.72 and 0.51 on the selection split at 3e-4, 1e-3 and 3e-3). Searched: a decade to either side, their two
+sizes beside 64, and their two scales.
 """
 
 from __future__ import annotations

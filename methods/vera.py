@@ -17,8 +17,10 @@ costs few parameters, but 2 (in + out) FLOPs per token, layer and rank. On a fus
 each targeted role has vectors of its own, as if it were a layer; the target ``qkv`` takes the fused matrix as
 one. Merging writes W0 + L_b B L_d A.
 
-Learning rate: 1e-2, with which the paper trains most GLUE tasks (4e-3 to 1e-2). Searched: a decade to either
-side, and the paper's ranks beside a smaller one.
+Learning rate: runs on GLUE that follow the paper have 4e-3 to 1e-2, over 25 epochs and more; 3e-2 is for the
+shorter runs here, between them and the best of our own measurement (80 steps of 16 sentences of
+rotten_tomatoes, one seed: accuracy 0.56, 0.67, 0.72 and 0.75 on the selection split at 3e-3, 1e-2, 3e-2 and
+1e-1). Searched: a decade to either side, which holds both, and the paper's ranks beside a smaller one.
 """
 
 from __future__ import annotations
@@ -203,8 +205,8 @@ class VeRA(Method[VeraOptions]):
         summary="Trained vectors scale random low-rank updates that all layers share; merges away.",
         source="arXiv 2310.11454; huggingface/peft@5d602fd",
         places=at("random update, scaled", "query", "value"),
-        learning_rate=1e-2,
-        search_space=SearchSpace(LogUniform(1e-3, 1e-1), {"rank": Choice((64, 256, 1024))}),
+        learning_rate=3e-2,
+        search_space=SearchSpace(LogUniform(3e-3, 3e-1), {"rank": Choice((64, 256, 1024))}),
         work=work,
         peft=vera_form(VeraOptions, drawn),
     )
