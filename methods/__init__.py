@@ -26,22 +26,25 @@ from methods.head import Head
 from methods.houlsby import Houlsby
 from methods.ia3 import IA3
 from methods.lin import Lin
+from methods.ln import LN
 from methods.lora import LoRA
+from methods.parallel import Parallel
 from methods.peft import format as peft_format
 from methods.pfeiffer import Pfeiffer
 from methods.prefix import Prefix
 from methods.prompt import Prompt
 from methods.said import SAID
 from methods.top_layers import TopLayers
+from methods.vera import VeRA
 
 __all__ = ["Adapted", "AnatomyError", "Checkpoint", "MergeError", "Method", "MethodError", "OptionError"]
 __all__ += ["adapted", "apply", "export_peft", "get", "load", "names"]
 
 REGISTRY: dict[str, Method[Any]] = {}
 _METHODS: tuple[Method[Any], ...] = (
-    *(Full(), Head(), BitFit(), TopLayers()),
-    *(LoRA(), DoRA(), IA3()),
-    *(Houlsby(), Lin(), Pfeiffer()),
+    *(Full(), Head(), BitFit(), LN(), TopLayers()),
+    *(LoRA(), DoRA(), VeRA(), IA3()),
+    *(Houlsby(), Lin(), Pfeiffer(), Parallel()),
     *(Prefix(), Prompt()),
     *(DID(), SAID()),
 )
@@ -95,9 +98,9 @@ def load(model: Model, path: str | Path) -> Adapted:
 
     Args:
         model: any ``PreTrainedModel``.
-        path: a folder that :meth:`Adapted.save` made, or one that the PEFT library saved (LoRA, DoRA, (IA)^3,
-            prefix and prompt tuning). Of the task head peft may have stored a part or nothing: what is left
-            out stays as it is in the model, fresh if that was just made.
+        path: a folder that :meth:`Adapted.save` made, or one that the PEFT library saved (LoRA, DoRA, VeRA,
+            (IA)^3, LayerNorm, prefix and prompt tuning). Of the task head peft may have stored a part or
+            nothing: what is left out stays as it is in the model, fresh if that was just made.
 
     Raises:
         MethodError: the folder is not a saved method, or does not fit the model. The model is then

@@ -94,7 +94,7 @@ class Houlsby(Method[HoulsbyOptions]):
 
     def inject(self, anatomy: Anatomy, options: HoulsbyOptions) -> Injection:
         """Wrap both sub-layer outputs of every block."""
-        norms = anatomy.norm_parameters() if options.layer_norms else {}
+        norms = anatomy.trainable(anatomy.norm_parameters()) if options.layer_norms else {}
         attention, feed_forward = anatomy.sites("attention_output"), anatomy.sites("feed_forward_output")
         width = anatomy.width
         std = options.init_std

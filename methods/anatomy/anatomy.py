@@ -112,7 +112,8 @@ class Anatomy:
 
         Args:
             role: one of :data:`ATTENTION_ROLES`, :data:`FEED_FORWARD_ROLES`, or ``attention_output``,
-                ``feed_forward_output``. Attention roles name every attention, cross-attention included.
+                ``feed_forward_input`` (the module that reads it), ``feed_forward_output``. Attention roles
+                name every attention, cross-attention included.
 
         Raises:
             AnatomyError: a block has no such place.
@@ -160,7 +161,7 @@ class Anatomy:
         place: str | Part | None = getattr(layout, role)
         if place is not None:
             return place
-        if layout.experts and role in (*FEED_FORWARD_ROLES, "feed_forward_output"):
+        if layout.experts and role in (*FEED_FORWARD_ROLES, "feed_forward_input", "feed_forward_output"):
             raise AnatomyError(
                 f"{self} has no one {role}: its feed-forward is a mixture of experts, and which of them is "
                 "meant cannot be told."

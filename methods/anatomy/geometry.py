@@ -32,7 +32,7 @@ class Geometry:
     blocks: tuple[int, ...]
     """Scalars in each block, first to last."""
     norms: int
-    """Scalars in all normalisation layers."""
+    """Scalars in all normalisation layers, without what the model itself keeps frozen."""
     biases: int
     """Scalars in all biases, the pooler's left out."""
     base: int
@@ -105,7 +105,7 @@ def geometry_of(anatomy: Anatomy) -> Geometry:
         linears=linears,
         attention_sets=tuple((name, len(sites)) for name, sites in anatomy.attentions().items()),
         blocks=tuple(_total(dict(block.module.named_parameters())) for block in anatomy.blocks),
-        norms=_total(anatomy.norm_parameters()),
+        norms=_total(anatomy.trainable(anatomy.norm_parameters())),
         biases=_total(anatomy.trainable(anatomy.bias_parameters())),
         base=_total(body),
         head=_total(anatomy.head_parameters()),

@@ -86,6 +86,11 @@ class Layout:
     ``padding_idx + 1`` over the tokens that are not padding, which it tells by their ids; over the
     attention mask (OPT); or not at all."""
 
+    @property
+    def feed_forward_input(self) -> str | None:
+        """The module whose input is the feed-forward sub-layer's, normalised where a block begins it so."""
+        return self.up.path if isinstance(self.up, Part) else self.up
+
 
 _SELF = Attention(
     module="attention.self",

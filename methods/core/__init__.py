@@ -14,6 +14,7 @@ from methods.core.injection import (
     Follow,
     Following,
     Injection,
+    Shared,
     Swap,
     TaskHead,
     Wrap,
@@ -26,5 +27,5 @@ from methods.core.targets import by_module, part_path
 __all__ = ["BLOCK_WEIGHTS", "LEARNING_RATE", "PLACES", "WEIGHTS", "Adapted", "Attach", "Bottleneck"]
 __all__ += ["Card", "Chain", "Change", "Checkpoint", "Choice", "Dimension", "Flops", "Foldable", "Follow"]
 __all__ += ["Following", "Form", "Injection", "LogUniform", "Method", "NoOptions", "Options"]
-__all__ += ["SearchSpace", "Swap", "Targets", "TaskHead", "Work", "Wrap", "at", "bottleneck_chain"]
+__all__ += ["SearchSpace", "Shared", "Swap", "Targets", "TaskHead", "Work", "Wrap", "at", "bottleneck_chain"]
 __all__ += ["bottleneck_size", "by_module", "closed_form", "held_by", "part_path", "write_to"]

@@ -46,8 +46,12 @@ class Bottleneck(nn.Module):
 
     def forward(self, u: Tensor) -> Tensor:
         """W_up f(W_down u + b) + b', in the dtype of u."""
+        return self.unrounded(u).to(u.dtype)
+
+    def unrounded(self, u: Tensor) -> Tensor:
+        """The same in the dtype of the parameters, for who adds it to something before it is rounded."""
         z = self.activation(F.linear(u.to(self.down.dtype), self.down, self.down_bias))  # (..., m)
-        return F.linear(z, self.up, self.up_bias).to(u.dtype)
+        return F.linear(z, self.up, self.up_bias)
 
 
 def bottleneck_size(width: int, bottleneck: int) -> int:

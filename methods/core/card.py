@@ -18,7 +18,8 @@ BLOCK_WEIGHTS = (
 WEIGHTS = ("embeddings", *BLOCK_WEIGHTS)
 PLACES = (
     *WEIGHTS,
-    *("input", "keys_values", "attention_output", "down_input", "feed_forward_output", "block_end"),
+    *("input", "keys_values", "attention_output", "feed_forward_input", "down_input"),
+    *("feed_forward_output", "block_end"),
 )
 """Places of a transformer: what has weights, then where something can be put between."""
 

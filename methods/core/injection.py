@@ -185,6 +185,50 @@ class Wrap(Foldable):
         self.site.put(self.wrapper)
 
 
+@dataclass
+class Shared(Foldable):
+    """A submodule that wrappers compute with and are no parents of: there once, and moved and copied once.
+
+    It replaces nothing; while its readers are folded it is out of the model. It stands before them in an
+    injection, so that it leaves first and comes back last.
+
+    Args:
+        module: what it becomes a child of.
+        name: as which.
+        child: it.
+        beside: a parameter of the base, which it follows when the model is moved or cast meanwhile.
+    """
+
+    module: nn.Module
+    name: str
+    child: nn.Module
+    beside: Place
+    kept: list[Kept] = field(default_factory=list)
+    left: Kept = field(init=False)
+    """Where the model was when it left."""
+
+    def __post_init__(self) -> None:
+        self._put()
+
+    def undo(self) -> None:
+        """Take it out, for good."""
+        delattr(self.module, self.name)
+
+    def fold(self) -> None:
+        """Take it out of the model."""
+        own = self.beside.parameter
+        self.left = Kept((self.beside,), own, (own.device, own.dtype))
+        delattr(self.module, self.name)
+
+    def unfold(self) -> None:
+        """Put it back, where the model is now."""
+        self.child.to(**moves([self.left]))
+        self._put()
+
+    def _put(self) -> None:
+        self.module.add_module(self.name, self.child.train(self.module.training))
+
+
 class Following(nn.Module):
     """A module that follows another: it rewrites that one's (first) output."""
 

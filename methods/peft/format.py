@@ -88,7 +88,8 @@ class PeftForm(Form):
             "modules_to_save": _head_modules(head, anatomy),
             **config,
         }
-        tensors = {method_prefix + name: tensor for name, tensor in tensors.items()}
+        # What belongs to no layer has its whole name.
+        tensors = {n if n.startswith("base_model.") else method_prefix + n: t for n, t in tensors.items()}
         tensors |= {head_prefix + name: tensor for name, tensor in head.items()}
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)

@@ -118,7 +118,7 @@ def write_low_rank(options: LowRankOptions, own: Tensors, anatomy: Anatomy, *, d
         "target_modules": names.ends(list(counts)),
         "rank_pattern": {end: its[0] for end, its in larger.items()},
         "alpha_pattern": {end: its[1] for end, its in larger.items()},
-        "fan_in_fan_out": _are_conv1d(layers),
+        "fan_in_fan_out": are_conv1d(layers),
     }, tensors
 
 
@@ -138,7 +138,7 @@ def _lengths(site: Site, trained: list[tuple[Rows | None, Tensor]]) -> Tensor:
     return whole
 
 
-def _are_conv1d(layers: list[tuple[Site, dict[str, Site]]]) -> bool:
+def are_conv1d(layers: list[tuple[Site, dict[str, Site]]]) -> bool:
     """What peft calls ``fan_in_fan_out``."""
     return any(isinstance(site.linear(), Conv1D) for site, _ in layers)
 
@@ -169,7 +169,7 @@ def read_low_rank(config: dict[str, Any], tensors: Tensors, anatomy: Anatomy) ->
         "alpha": alpha,
         "dropout": config.get("lora_dropout", 0.0),
         "rank_stabilized": config.get("use_rslora", False),
-        "target": [*sliced, *_roles(paths, anatomy)],
+        "target": [*sliced, *whole_roles(paths, anatomy)],
     }
     return options, {f"{path}.{name}": tensor for (path, name), tensor in found.items()}
 
@@ -261,8 +261,8 @@ def _sliced_roles(split: dict[str, list[str]], anatomy: Anatomy) -> list[str]:
     return roles
 
 
-def _roles(paths: set[str], anatomy: Anatomy) -> list[str]:
-    """The roles that these layers play, each in every block.
+def whole_roles(paths: set[str], anatomy: Anatomy) -> list[str]:
+    """The roles that these layers play as a whole, each in every block.
 
     Raises:
         MethodError: they play a role in some blocks only, or none.
@@ -304,7 +304,7 @@ def write_ia3(options: Options, own: Tensors, anatomy: Anatomy, *, outputs: tupl
     return {
         "target_modules": others + inputs,
         "feedforward_modules": inputs,  # peft wants a subset
-        "fan_in_fan_out": _are_conv1d(layers),
+        "fan_in_fan_out": are_conv1d(layers),
     }, tensors
 
 

@@ -59,7 +59,8 @@ def bert_logits(made: methods.Adapted, batch: dict[str, Tensor], hooks: Hooks) -
 def gpt2_layer(layer: Any, x: Tensor, mask: Tensor, hooks: dict[str, Any] | None = None) -> Tensor:
     """A GPT-2 block by hand: x (batch x T x d), mask (batch x T) with 1 for real tokens.
 
-    ``hooks`` names what is done to the block's output, after its last residual addition.
+    ``hooks`` names what is done to the block's output, after its last residual addition, and what is added to
+    the feed-forward's output, made of its input.
     """
     u = layer.ln_1(x)
     parts = (u @ layer.attn.c_attn.weight + layer.attn.c_attn.bias).chunk(3, dim=-1)
@@ -69,9 +70,10 @@ def gpt2_layer(layer: Any, x: Tensor, mask: Tensor, hooks: dict[str, Any] | None
     weights = scores.masked_fill(allowed == 0, -math.inf).softmax(-1)
     o = (weights @ v).transpose(1, 2).flatten(2)
     x = x + o @ layer.attn.c_proj.weight + layer.attn.c_proj.bias
-    u = layer.ln_2(x) @ layer.mlp.c_fc.weight + layer.mlp.c_fc.bias
-    x = x + F.gelu(u, approximate="tanh") @ layer.mlp.c_proj.weight + layer.mlp.c_proj.bias
-    return (hooks or {}).get("end", lambda x: x)(x)
+    hooks, read = hooks or {}, layer.ln_2(x)
+    u = F.gelu(read @ layer.mlp.c_fc.weight + layer.mlp.c_fc.bias, approximate="tanh")
+    x = x + u @ layer.mlp.c_proj.weight + layer.mlp.c_proj.bias + hooks.get("beside", lambda read: 0)(read)
+    return hooks.get("end", lambda x: x)(x)
 
 
 def gpt2_logits(made: methods.Adapted, batch: dict[str, Tensor], hooks: Hooks) -> Tensor:

@@ -15,9 +15,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "top_layers": {"layers": 1},
     "lora": {"rank": 3},
     "dora": {"rank": 3},
+    "vera": {"rank": 6},
     "houlsby": {"bottleneck": 5},
     "lin": {"bottleneck": 5},
     "pfeiffer": {"bottleneck": 5},
+    "parallel": {"bottleneck": 5},
     "prefix": {"length": 4, "hidden": 6},
     "prompt": {"length": 4},
     "did": {"dimension": 40},  # dense on models as small as these

@@ -30,7 +30,8 @@ from methods.core.places import Place
 from .cells import OPTIONS, apply, equal, perturb, state
 from .conftest import GROUPED, SIZES, inputs, logits, text, tiny
 
-OWN_TENSORS = ("lora", "dora", "ia3", "houlsby", "lin", "pfeiffer", "prefix", "prompt", "did", "said")
+OWN_TENSORS = ("lora", "dora", "vera", "ia3", "houlsby", "lin", "pfeiffer", "parallel", "prefix", "prompt")
+OWN_TENSORS += ("did", "said")
 MERGEABLE = [name for name in methods.names() if methods.get(name).mergeable]
 
 
@@ -94,7 +95,7 @@ def test_a_float32_adapter_stays_float32_on_a_half_base(name: str, tmp_path: Pat
             assert torch.equal(parameter, saved[key])
 
 
-@pytest.mark.parametrize("name", ["lora", "dora", "ia3"])
+@pytest.mark.parametrize("name", ["lora", "dora", "vera", "ia3"])
 @pytest.mark.parametrize("architecture", ["bert", "gpt2", "gpt_neox"])
 def test_a_layer_returns_what_its_base_returns_under_autocast(name: str, architecture: str) -> None:
     model, x = tiny(architecture), torch.randn(2, 5, 32)
@@ -105,7 +106,9 @@ def test_a_layer_returns_what_its_base_returns_under_autocast(name: str, archite
         assert site.module(x).dtype == expected
 
 
-@pytest.mark.parametrize("name", ["houlsby", "lin", "pfeiffer", "lora", "ia3", "prefix", "prompt"])
+@pytest.mark.parametrize(
+    "name", ["houlsby", "lin", "pfeiffer", "parallel", "lora", "vera", "ia3", "prefix", "prompt"]
+)
 def test_a_base_of_mixed_dtype_runs(name: str, tmp_path: Path) -> None:
     model = tiny("t5", "seq2seq")
     model.save_pretrained(tmp_path)
@@ -175,7 +178,7 @@ def test_a_move_alone_is_no_cast() -> None:
         assert injection.moves(kept) == move
 
 
-@pytest.mark.parametrize("name", ["lora", "dora", "ia3"])
+@pytest.mark.parametrize("name", ["lora", "dora", "vera", "ia3"])
 def test_layers_that_share_a_weight_merge_apart_and_come_back(name: str) -> None:
     model = tiny("llama", "causal")
     first, second = (layer.self_attn for layer in model.model.layers)
@@ -433,7 +436,7 @@ EXPERTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", EXPERTS)
 def test_mixtures_of_experts_take_what_does_not_touch_the_experts(kind: str) -> None:
     ids = torch.randint(4, 120, (2, 7), generator=torch.Generator().manual_seed(1))
-    for name in ("lora", "dora", "lin", "pfeiffer", "prefix", "prompt", "top_layers", "full"):
+    for name in ("lora", "dora", "vera", "ln", "lin", "pfeiffer", "prefix", "prompt", "top_layers", "full"):
         model = other(kind, **EXPERTS[kind])
         base = logits(model, {"input_ids": ids})
         adapted = methods.apply(model, name, **OPTIONS.get(name, {}))
@@ -443,7 +446,7 @@ def test_mixtures_of_experts_take_what_does_not_touch_the_experts(kind: str) -> 
             adapted.merge()
         adapted.remove()
         assert torch.equal(logits(model, {"input_ids": ids}), base)
-    for name in ("ia3", "houlsby"):
+    for name in ("ia3", "houlsby", "parallel"):
         with pytest.raises(MethodError, match="mixture of experts"):
             methods.apply(other(kind, **EXPERTS[kind]), name)
     with pytest.raises(MethodError, match="mixture of experts"):
@@ -497,7 +500,7 @@ def test_a_model_of_several_models_is_answered(name: str) -> None:
         mm_tokens_per_image=4,
     )
     model = transformers.Gemma3ForConditionalGeneration(config)
-    if name in ("full", "bitfit", "did"):  # they need to know no part of it
+    if name in ("full", "bitfit", "ln", "did"):  # they need to know no part of it
         assert methods.apply(model, name).trained()
         return
     with pytest.raises(MethodError, match=r"pass its text part \(gemma3_text\) alone|has no "):

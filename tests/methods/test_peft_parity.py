@@ -11,11 +11,21 @@ from typing import Any
 
 import pytest
 import torch
-from peft import IA3Config, LoraConfig, PrefixTuningConfig, PromptTuningConfig, TaskType, get_peft_model
+from peft import (
+    IA3Config,
+    LNTuningConfig,
+    LoraConfig,
+    PrefixTuningConfig,
+    PromptTuningConfig,
+    TaskType,
+    VeraConfig,
+    get_peft_model,
+)
 from torch import Tensor
 from torch.func import functional_call
 
 import methods
+from methods.core import Wrap
 
 from .conftest import text, tiny
 from .parity import Record, agree, deviation
@@ -116,7 +126,9 @@ def body(model: Any) -> str:
 
 
 def changed(made: methods.Adapted) -> list[str]:
-    return [f"{body(made.model)}{change.site.path}" for change in made._injection.changes]
+    """The layers that a method has put something around."""
+    wraps = [change for change in made._injection.changes if isinstance(change, Wrap)]
+    return [f"{body(made.model)}{wrap.site.path}" for wrap in wraps]
 
 
 # lora, dora, ia3 --------------------------------------------------------------------------------------
@@ -236,6 +248,60 @@ def test_ia3(architecture: str, head: str, record_property: Record) -> None:
     for number, (ours, whole, rows) in enumerate(scales):
         found[f"gradient of scale {number}"] = (ours.grad, whole.grad.view(-1)[rows])
     hold(record_property, "peft", "ia3", architecture, found | gradients(pairs))
+
+
+VECTORS = {"vera_d": "vera_lambda_d.default", "vera_b": "vera_lambda_b.default"}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "head", "case", "target"),
+    [(a, h, c, o["target"]) for a, h, c, o in LAYERS if "t5" not in a],
+)
+def test_vera(architecture: str, head: str, case: str, target: str, record_property: Record) -> None:
+    """From one seed both draw the same matrices, bit by bit; layers of several sizes use parts of them."""
+    made = trained("vera", architecture, head, rank=4, target=target, seed=3)
+    config = VeraConfig(
+        task_type=TASKS[head],
+        r=4,
+        target_modules=changed(made),
+        projection_prng_key=3,
+        fan_in_fan_out=architecture == "gpt2",
+    )
+    there, pairs = with_peft(made, head, architecture, config)
+    there.double()
+    shared = made.anatomy.body.vera
+    assert torch.equal(shared.A, there.base_model.vera_A["default"])
+    assert torch.equal(shared.B, there.base_model.vera_B["default"])
+    pairs |= layer_pairs(made, there, VECTORS)
+    share(pairs)
+    batch = batch_for(made.model, head)
+    found = {"outputs": (outputs(made.model, batch, head), outputs(there, batch, head))}
+    case = case.replace("rank-stabilised", "query, key, value")
+    hold(record_property, "peft", "vera", f"{architecture}: {case}", found | gradients(pairs))
+
+
+@pytest.mark.filterwarnings("ignore:Unsupported layer type")  # it says so of every layer that it is for
+@pytest.mark.parametrize(
+    ("architecture", "head"),
+    [("bert", "classify"), ("gpt2", "causal"), ("llama", "causal"), ("t5", "seq2seq")],
+)
+def test_ln(architecture: str, head: str, record_property: Record) -> None:
+    """What peft trains is the same as well, once it is told which layers: all that normalise."""
+    made = trained("ln", architecture, head)
+    layers = dict.fromkeys(name.rpartition(".")[0] for name in made._injection.trained)
+    config = LNTuningConfig(
+        task_type=TASKS[head], target_modules=[f"{body(made.model)}{layer}" for layer in layers]
+    )
+    there, pairs = with_peft(made, head, architecture, config)
+    kinds = {kind: f"ln_tuning_layers.default.{kind}" for kind in ("weight", "bias")}
+    pairs |= layer_pairs(made, there, kinds)
+    share(pairs)
+    assert sum(p.numel() for p in there.parameters() if p.requires_grad) == sum(
+        p.numel() for p in made.trained().values()
+    )
+    batch = batch_for(made.model, head)
+    found = {"outputs": (outputs(made.model, batch, head), outputs(there, batch, head))}
+    hold(record_property, "peft", "ln", architecture, found | gradients(pairs))
 
 
 def test_twenty_steps_give_the_same_losses(record_property: Record) -> None:

@@ -33,6 +33,10 @@ GOLDEN = [
     ("houlsby", {"bottleneck": 64}, 605_184, 2_417_664),
     ("lin", {"bottleneck": 64}, 302_208, 1_208_064),
     ("pfeiffer", {"bottleneck": 64}, 297_600, 1_189_632),
+    ("parallel", {"bottleneck": 64}, 297_600, 1_189_632),
+    ("vera", {"rank": 256}, 7_680, 24_576),
+    ("vera", {"rank": 1024}, 16_896, 43_008),
+    ("ln", {}, 9_984, 38_400),
     ("prefix", {"length": 30, "hidden": None}, 138_240, 552_960),
     ("prefix", {"length": 30, "hidden": 512}, 2_572_544, 9_872_384),
     ("prompt", {"length": 20}, 7_680, 15_360),
@@ -71,7 +75,7 @@ def unknown() -> BloomForSequenceClassification:
     return BloomForSequenceClassification(BloomConfig(n_layer=1, hidden_size=8, n_head=2, vocab_size=50))
 
 
-@pytest.mark.parametrize("name", ["lora", "ia3", "houlsby", "prefix"])
+@pytest.mark.parametrize("name", ["lora", "vera", "ia3", "houlsby", "parallel", "prefix"])
 def test_an_unknown_architecture_is_named_and_left_alone(name: str) -> None:
     model = unknown()
     shape, flags = str(model), [p.requires_grad for p in model.parameters()]
@@ -81,7 +85,7 @@ def test_an_unknown_architecture_is_named_and_left_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["full", "head", "bitfit", "did", "said", "lin", "pfeiffer", "prompt", "top_layers"]
+    "name", ["full", "head", "bitfit", "ln", "did", "said", "lin", "pfeiffer", "prompt", "top_layers"]
 )
 def test_methods_ask_for_no_role_that_they_do_not_need(name: str) -> None:
     made = methods.apply(unknown(), name, **({"layers": 1} if name == "top_layers" else {}))
@@ -91,8 +95,8 @@ def test_methods_ask_for_no_role_that_they_do_not_need(name: str) -> None:
 
 def test_names_and_lookup() -> None:
     contract = {
-        "full", "head", "bitfit", "top_layers", "lora", "dora", "ia3",
-        "houlsby", "lin", "pfeiffer", "prefix", "prompt", "did", "said",
+        "full", "head", "bitfit", "ln", "top_layers", "lora", "dora", "vera", "ia3",
+        "houlsby", "lin", "pfeiffer", "parallel", "prefix", "prompt", "did", "said",
     }  # fmt: skip
     assert contract <= set(methods.names())
     with pytest.raises(methods.MethodError, match=r"unknown method 'lroa'; did you mean lora"):

@@ -8,20 +8,33 @@ from typing import Any
 
 import pytest
 import torch
-from peft import IA3Config, LoraConfig, PeftModel, PrefixTuningConfig, PromptTuningConfig, get_peft_model
+from peft import (
+    IA3Config,
+    LNTuningConfig,
+    LoraConfig,
+    PeftModel,
+    PrefixTuningConfig,
+    PromptTuningConfig,
+    VeraConfig,
+    get_peft_model,
+)
 from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import BertModel
 
 import methods
 from methods.anatomy import Anatomy
+from methods.core import Wrap
 from methods.peft.format import CONFIG, TENSORS
 from methods.peft.names import Names
 
 from ..conftest import ARCHITECTURES, logits, text, tiny
 
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # peft asks for what transformers renamed
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::FutureWarning"),  # peft asks for what transformers renamed
+    pytest.mark.filterwarnings("ignore:Unsupported layer type"),  # it says so of every norm that it tunes
+]
 
 EXACT = {"rtol": 0.0, "atol": 1e-10}
 
@@ -34,6 +47,14 @@ SAME: list[tuple[str, str, str, dict[str, Any]]] = [
     *(("lora", a, "causal", {"target": "qkv,up"}) for a in ("gpt2", "gpt_neox")),
     *(("dora", a, "classify", {"rank": 2}) for a in ("bert", "gpt2", "gpt_neox", "modernbert", "llama")),
     *(("ia3", architecture, "classify", {}) for architecture in ARCHITECTURES),
+    *(("vera", a, "classify", {"rank": 2}) for a in ("bert", "albert", "llama", "deberta-v3")),
+    *(("vera", a, "causal", {"rank": 2, "target": "qkv,output,down"}) for a in ("gpt2", "gpt_neox")),
+    ("vera", "t5", "seq2seq", {"rank": 2, "target": "query,up"}),
+    *(
+        ("ln", a, "classify", {})
+        for a in ("bert", "albert", "deberta-v2", "modernbert", "gpt2", "qwen3", "bart")
+    ),
+    ("ln", "t5", "seq2seq", {}),
     *(("prefix", architecture, "classify", {"length": 3, "hidden": None}) for architecture in DECODERS),
     *(("prefix", architecture, "causal", {"length": 3, "hidden": None}) for architecture in DECODERS),
     *(("prompt", architecture, "causal", {"length": 3}) for architecture in (*DECODERS, "mistral")),
@@ -44,6 +65,7 @@ SAME: list[tuple[str, str, str, dict[str, Any]]] = [
 FIRST = "in front of the first token, which the head reads"
 REFUSED: list[tuple[str, str, str, str]] = [
     *((name, "bert", "classify", f"peft has no equal of {name}") for name in ("full", "houlsby", "bitfit")),
+    ("vera", "gpt2", "classify", "adapts query and value of h.0.attn.c_attn apart"),
     ("prefix", "bert", "classify", "numbered from n, not from 0"),
     ("prefix", "modernbert", "classify", "numbered from n, not from 0"),
     ("prefix", "t5", "seq2seq", "in the decoder's own attention alone"),
@@ -93,9 +115,11 @@ def test_peft_computes_the_same(
     ours = logits(made.model, batch)
     assert made.export_peft(tmp_path) == tmp_path
     assert {file.name for file in tmp_path.iterdir()} == {CONFIG, TENSORS}  # nothing pickled
-    there = PeftModel.from_pretrained(base(architecture, head), tmp_path).eval()
-    changed = {Names(made.anatomy).body + change.site.path for change in made._injection.foldable}
-    assert layers(there) == changed
+    there = PeftModel.from_pretrained(base(architecture, head), tmp_path).double().eval()
+    wraps = [change for change in made._injection.changes if isinstance(change, Wrap)]
+    norms = made._injection.trained if name == "ln" else ()
+    changed = {wrap.site.path for wrap in wraps} | {name.rpartition(".")[0] for name in norms}
+    assert layers(there) == {Names(made.anatomy).body + path for path in changed}
     theirs = logits(there, batch)[:, -ours.shape[1] :]  # without the rows over a prompt
     kept = batch["attention_mask"].bool() if head == "causal" else ...
     torch.testing.assert_close(theirs[kept], ours[kept], **EXACT)
@@ -117,6 +141,13 @@ ROUND_TRIP: list[tuple[str, str, str, dict[str, Any]]] = [
     ("lora", "gpt2", "causal", {"rank": 2, "rank_stabilized": True, "target": "qkv"}),
     ("dora", "llama", "classify", {"rank": 2}),
     ("ia3", "gpt2", "classify", {}),
+    (
+        "vera",
+        "bert",
+        "classify",
+        {"rank": 2, "d_initial": 0.5, "dropout": 0.1, "target": "key,down", "seed": 3},
+    ),
+    ("ln", "llama", "causal", {}),
     ("prefix", "llama", "causal", {"length": 3, "hidden": None}),
     ("prompt", "t5", "seq2seq", {"length": 3}),
 ]
@@ -261,6 +292,11 @@ SAVED: list[tuple[str, str, Any, str, dict[str, Any]]] = [
     ("t5", "seq2seq", LoraConfig(task_type="SEQ_2_SEQ_LM"), "lora", {"target": ("query", "value")}),
     ("bert", "classify", IA3Config(task_type="SEQ_CLS", target_modules=["key", "value", *DOWN],
                                    feedforward_modules=DOWN), "ia3", {}),
+    ("bert", "classify", VeraConfig(task_type="SEQ_CLS", r=4, projection_prng_key=7, d_initial=0.3), "vera",
+     {"rank": 4, "seed": 7, "d_initial": 0.3, "target": ("query", "value"), "dropout": 0.0}),
+    ("gpt2", "causal", VeraConfig(fan_in_fan_out=True, target_modules=["c_attn", "c_fc"], vera_dropout=0.1),
+     "vera", {"rank": 256, "seed": 0, "target": ("qkv", "up"), "dropout": 0.1}),
+    ("llama", "causal", LNTuningConfig(task_type="CAUSAL_LM"), "ln", {}),
     ("gpt2", "classify", PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=3), "prefix",
      {"length": 3, "hidden": None}),
     ("gpt2", "causal", PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3,
@@ -358,6 +394,9 @@ STRANGE: list[tuple[str, Any, str]] = [
         IA3Config(target_modules=["key", "value", *DOWN], feedforward_modules=["key"]),
         "inputs|outputs",
     ),
+    ("bert", VeraConfig(r=3, bias="all"), "sets bias to 'all', which vera is without"),
+    ("bert", VeraConfig(r=3, target_modules=["query", "pooler.dense"]), "pooler.dense, which has no role"),
+    ("bert", LNTuningConfig(target_modules=["output.LayerNorm"]), "leaves embeddings.LayerNorm.weight alone"),
     ("bert", PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=3), "numbered from n"),
     ("bert", PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=3), FIRST),
 ]
@@ -378,6 +417,25 @@ def test_what_paretune_does_not_have_is_refused(
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
 
 
+def test_matrices_that_are_not_the_seeds_are_refused(tmp_path: Path) -> None:
+    """A checkpoint of vera keeps the seed alone; of a folder without matrices the seed says all there is."""
+    made = trained("vera", "bert", rank=2, seed=3)
+    made.export_peft(tmp_path)
+    tensors, config = load_file(tmp_path / TENSORS), json.loads((tmp_path / CONFIG).read_text())
+    matrices = {name: tensors.pop(name) for name in ("base_model.vera_A", "base_model.vera_B")}
+    save_file(tensors, tmp_path / TENSORS)
+    batch = text(made.model)
+    assert torch.equal(logits(methods.load(base("bert"), tmp_path).model, batch), logits(made.model, batch))
+    matrices["base_model.vera_B"][0, 0] += 1
+    save_file(tensors | matrices, tmp_path / TENSORS)
+    with pytest.raises(methods.MethodError, match="vera_B is not what its projection_prng_key 3 gives here"):
+        methods.load(base("bert"), tmp_path)
+    for option, value in (("projection_prng_key", "x"), ("r", -1)):
+        (tmp_path / CONFIG).write_text(json.dumps(config | {option: value}))
+        with pytest.raises(methods.MethodError, match=f"={value!r} is not valid"):
+            methods.load(base("bert"), tmp_path)
+
+
 def test_broken_folders_are_one_sentence(tmp_path: Path) -> None:
     def load() -> None:
         methods.load(tiny("bert"), tmp_path)
@@ -396,8 +454,8 @@ def test_broken_folders_are_one_sentence(tmp_path: Path) -> None:
         load()
     made = trained("lora", "bert")
     made.export_peft(tmp_path)
-    (tmp_path / CONFIG).write_text('{"peft_type": "VERA"}')
-    with pytest.raises(methods.MethodError, match="its peft_type is 'VERA', expected one of LORA, IA3"):
+    (tmp_path / CONFIG).write_text('{"peft_type": "BOFT"}')
+    with pytest.raises(methods.MethodError, match="its peft_type is 'BOFT', expected one of LN_TUNING, LORA"):
         load()
     (tmp_path / CONFIG).write_text('{"peft_type": "LORA", "r": 3}')
     with pytest.raises(methods.MethodError, match=r"expected \(3, 32\)"):
