@@ -101,7 +101,7 @@ class DoRALinear(WrappedLinear):
 
 def work(geometry: Geometry, options: DoraOptions) -> Work:
     """2r (in + out) + 2 in out per token beside every targeted matrix, and 2r in out once for B A."""
-    r = options.rank
+    r, linears = options.rank, geometry.within(options.layers).linears
 
     def beside(rows: int, columns: int) -> tuple[Chain, ...]:
         straight = Chain(((rows, columns),), trained=False)
@@ -109,7 +109,8 @@ def work(geometry: Geometry, options: DoraOptions) -> Work:
         return straight, Chain(((r, columns), (rows, r))), update
 
     return Work(
-        beside={role: [beside(*shape) for shape in geometry.linears[role]] for role in options.target}
+        beside={role: [beside(*shape) for shape in linears[role]] for role in options.target},
+        layers=options.layers,
     )
 
 
@@ -132,7 +133,7 @@ class DoRA(Method[DoraOptions]):
     def inject(self, anatomy: Anatomy, options: DoraOptions) -> Injection:
         """Put a direction and a length beside every targeted layer."""
         injection = Injection(options)
-        for site, roles in by_module(anatomy, options.target):
+        for site, roles in by_module(anatomy.within(options.layers), options.target):
             base = site.linear()
             parts = {role: Direction(base, s.shape(), s.rows, options) for role, s in roles.items()}
             injection.changes.append(Wrap(site, DoRALinear(base, parts)))
@@ -143,7 +144,8 @@ class DoRA(Method[DoraOptions]):
 
     def count(self, geometry: Geometry, options: DoraOptions) -> dict[str, int]:
         """r (in + out) for the factors and out for the lengths of every targeted matrix."""
-        shapes = [shape for role in options.target for shape in geometry.linears[role]]
+        linears = geometry.within(options.layers).linears
+        shapes = [shape for role in options.target for shape in linears[role]]
         return {
             "updates": sum(options.rank * (rows + columns) for rows, columns in shapes),
             "magnitudes": sum(rows for rows, _ in shapes),

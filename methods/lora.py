@@ -36,6 +36,7 @@ from methods.core import (
     Chain,
     Choice,
     Injection,
+    Layers,
     LogUniform,
     Method,
     Options,
@@ -62,6 +63,7 @@ class LoraOptions(Options):
         description="linear layers to adapt: query key value output up down gate, or a fused qkv as one",
     )
     rank_stabilized: bool = Field(False, description="scale by alpha / sqrt(rank): rsLoRA")
+    layers: Layers = None
 
     @property
     def scaling(self) -> float:
@@ -148,12 +150,13 @@ class LoRALinear(WrappedLinear):
 
 def work(geometry: Geometry, options: LoraOptions) -> Work:
     """2r (in + out) per token beside every targeted matrix."""
-    r = options.rank
+    r, linears = options.rank, geometry.within(options.layers).linears
     return Work(
         beside={
-            role: [(Chain(((r, columns), (rows, r))),) for rows, columns in geometry.linears[role]]
+            role: [(Chain(((r, columns), (rows, r))),) for rows, columns in linears[role]]
             for role in options.target
-        }
+        },
+        layers=options.layers,
     )
 
 
@@ -176,7 +179,7 @@ class LoRA(Method[LoraOptions]):
     def inject(self, anatomy: Anatomy, options: LoraOptions) -> Injection:
         """Put low-rank paths beside every targeted layer."""
         injection = Injection(options)
-        for site, roles in by_module(anatomy, options.target):
+        for site, roles in by_module(anatomy.within(options.layers), options.target):
             base = site.linear()
             parts = {r: LowRank(s.shape(), s.rows, options, base.weight) for r, s in roles.items()}
             injection.changes.append(Wrap(site, LoRALinear(base, parts)))
@@ -187,5 +190,6 @@ class LoRA(Method[LoraOptions]):
 
     def count(self, geometry: Geometry, options: LoraOptions) -> dict[str, int]:
         """The sum over targeted matrices of r (in + out): 4 L d r for query and value of width d."""
-        shapes = [shape for role in options.target for shape in geometry.linears[role]]
+        linears = geometry.within(options.layers).linears
+        shapes = [shape for role in options.target for shape in linears[role]]
         return {"updates": sum(options.rank * (rows + columns) for rows, columns in shapes)}

@@ -250,7 +250,7 @@ class Adapted:
         model = {"name": config._name_or_path or None, "class": type(self.model).__name__}
         return Checkpoint(
             self.method.name,
-            options.model_dump(mode="json"),
+            options.told(),
             config.model_type,
             {name: tensor.detach().clone() for name, tensor in tensors.items()},
             model=model | {"num_labels": config.num_labels},

@@ -42,7 +42,7 @@ def shown(value: Any) -> str:
     """A default as it would be typed."""
     if value is None:
         return "none"
-    return " ".join(value) if isinstance(value, list) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _method(method: methods.Method[Any], papers: dict[str, str]) -> MethodCard:

@@ -34,6 +34,11 @@ SAME: list[tuple[str, str, str, dict[str, Any]]] = [
     *(("lora", a, "causal", {"target": "qkv,up"}) for a in ("gpt2", "gpt_neox")),
     *(("dora", a, "classify", {"rank": 2}) for a in ("bert", "gpt2", "gpt_neox", "modernbert", "llama")),
     *(("ia3", architecture, "classify", {}) for architecture in ARCHITECTURES),
+    *(
+        ("lora", a, "classify", ALL_ROLES | {"layers": "last:1"})
+        for a in ("bert", "gpt2", "modernbert", "t5")
+    ),
+    *(("ia3", a, "classify", {"layers": 0}) for a in ("bert", "gpt2", "bart")),
     *(("prefix", architecture, "classify", {"length": 3, "hidden": None}) for architecture in DECODERS),
     *(("prefix", architecture, "causal", {"length": 3, "hidden": None}) for architecture in DECODERS),
     *(("prompt", architecture, "causal", {"length": 3}) for architecture in (*DECODERS, "mistral")),
@@ -119,6 +124,10 @@ ROUND_TRIP: list[tuple[str, str, str, dict[str, Any]]] = [
     ("ia3", "gpt2", "classify", {}),
     ("prefix", "llama", "causal", {"length": 3, "hidden": None}),
     ("prompt", "t5", "seq2seq", {"length": 3}),
+    ("lora", "bert", "classify", {"rank": 2, "layers": [1]}),
+    ("lora", "gpt2", "causal", {"rank": 2, "target": "qkv,down", "layers": [0]}),
+    ("dora", "t5", "seq2seq", {"rank": 2, "layers": [2, 3]}),
+    ("ia3", "gpt2", "classify", {"layers": [1]}),
 ]
 
 
@@ -259,6 +268,12 @@ SAVED: list[tuple[str, str, Any, str, dict[str, Any]]] = [
     ("gpt2", "causal", LoraConfig(use_dora=True, fan_in_fan_out=True, target_modules=["c_fc"]), "dora",
      {"target": ("up",)}),
     ("t5", "seq2seq", LoraConfig(task_type="SEQ_2_SEQ_LM"), "lora", {"target": ("query", "value")}),
+    ("bert", "classify", LoraConfig(layers_to_transform=[1]), "lora", {"layers": (1,)}),
+    ("t5", "seq2seq", LoraConfig(target_modules=r"encoder.*(SelfAttention\.k|wo)"), "lora",
+     {"target": ("key", "down"), "layers": (0, 1)}),
+    ("bert", "classify", IA3Config(task_type="SEQ_CLS", target_modules=["0.attention.self.key",
+                                   "0.attention.self.value", DOWN[0]], feedforward_modules=DOWN[:1]), "ia3",
+     {"layers": (0,)}),
     ("bert", "classify", IA3Config(task_type="SEQ_CLS", target_modules=["key", "value", *DOWN],
                                    feedforward_modules=DOWN), "ia3", {}),
     ("gpt2", "classify", PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=3), "prefix",
@@ -341,7 +356,16 @@ STRANGE: list[tuple[str, Any, str]] = [
         r"gives .*query rank 2 and alpha 8",
     ),
     ("bert", LoraConfig(lora_bias=True), "sets lora_bias"),
-    ("bert", LoraConfig(layers_to_transform=[1]), r"adapts .*layer\.1.*query but not .*layer\.0"),
+    (
+        "bert",
+        LoraConfig(target_modules=["0.attention.self.query", "value"]),
+        r"adapts .*layer\.1.*value but not .*layer\.1.*query, and a target is a role in all blocks",
+    ),
+    (
+        "t5",
+        LoraConfig(target_modules=["SelfAttention.q"]),
+        r"adapts .*SelfAttention\.q but not .*EncDecAttention",
+    ),
     ("bert", LoraConfig(target_modules=["query", "pooler.dense"]), r"pooler\.dense, which has no role"),
     (
         "bert",
