@@ -7,20 +7,23 @@ tuners/lora/dora.py.
 
 (The paper writes weights as (in x out) and calls the rows columns.) m starts as ||W0||, so that with B = 0
 the function is unchanged at step 0, bit by bit. The norm is a constant for the gradient (section 4.3).
-Factors, scaling, targets and fused projections are those of ``lora``. Merging writes W'. Searched: what
+Factors, scaling, targets, fused projections and the rate of B are those of ``lora``; lengths have the rate of
+A. Merging writes W'. Searched: what
 ``lora`` searches.
 """
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, Geometry, Linear, Rows, Shape, WrappedLinear, oriented
 from methods.core import (
+    LATER,
     Card,
     Chain,
     Choice,
@@ -39,7 +42,13 @@ from methods.peft.layers import low_rank_form
 
 
 class DoraOptions(LoraOptions):
-    """Options of ``dora``: those of ``lora``."""
+    """Options of ``dora``: those of ``lora``, which starts at the base here."""
+
+    init: Literal["kaiming", "gaussian"] = Field(
+        "kaiming",
+        description="how A starts, with B at zero",
+        json_schema_extra=LATER,
+    )
 
 
 class Direction(LowRank):
@@ -140,6 +149,7 @@ class DoRA(Method[DoraOptions]):
             for role, part in parts.items():
                 path = part_path(roles[role], role)
                 injection.trained |= {f"{path}.{n}": p for n, p in part.named_parameters()}
+                injection.rates[f"{path}.lora_B"] = options.b_rate
         return injection
 
     def count(self, geometry: Geometry, options: DoraOptions) -> dict[str, int]:

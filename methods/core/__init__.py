@@ -14,6 +14,7 @@ from methods.core.injection import (
     Follow,
     Following,
     Injection,
+    Instead,
     Swap,
     TaskHead,
     Wrap,
@@ -24,7 +25,7 @@ from methods.core.search_space import LEARNING_RATE, Choice, Dimension, LogUnifo
 from methods.core.targets import by_module, part_path
 
 __all__ = ["BLOCK_WEIGHTS", "LATER", "LEARNING_RATE", "PLACES", "WEIGHTS", "Adapted", "Attach"]
-__all__ += ["BlockOptions", "Bottleneck", "Layers"]
+__all__ += ["BlockOptions", "Bottleneck", "Instead", "Layers"]
 __all__ += ["Card", "Chain", "Change", "Checkpoint", "Choice", "Dimension", "Flops", "Foldable", "Follow"]
 __all__ += ["Following", "Form", "Injection", "LogUniform", "Method", "NoOptions", "Options"]
 __all__ += ["SearchSpace", "Swap", "Targets", "TaskHead", "Work", "Wrap", "at", "bottleneck_chain"]

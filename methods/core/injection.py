@@ -6,7 +6,7 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import torch
@@ -180,6 +180,27 @@ class Wrap(Foldable):
         self.site.put(self.wrapper)
 
 
+@dataclass
+class Instead(Change):
+    """Another value in a parameter of the base, which is kept beside the model meanwhile.
+
+    Args:
+        place: where the parameter lies.
+        value: what stands there instead, in the parameter's own dtype.
+    """
+
+    place: Place
+    value: InitVar[Tensor]
+    kept: list[Kept] = field(default_factory=list)
+
+    def __post_init__(self, value: Tensor) -> None:
+        self.kept += stand_in([([self.place], value)])
+
+    def undo(self) -> None:
+        """Give the base its own parameter."""
+        give_back(self.kept)
+
+
 class Following(nn.Module):
     """A module that follows another: it rewrites that one's (first) output."""
 
@@ -264,6 +285,8 @@ class Injection:
     changes: list[Change] = field(default_factory=list)
     """What it changed, in order."""
     head: TaskHead = field(default_factory=TaskHead)
+    rates: dict[str, float] = field(default_factory=dict)
+    """By the same names, learning rates relative to the run's; a name that is not here has the run's own."""
     places: dict[str, Place] = field(default_factory=dict)
     """Where the trained parameters lie, once the method is in the model."""
 

@@ -32,6 +32,8 @@ SAME: list[tuple[str, str, str, dict[str, Any]]] = [
     *(("lora", a, "classify", ALL_ROLES) for a in ("bert", "gpt2", "gpt_neox", "modernbert", "albert")),
     *(("lora", architecture, "seq2seq", ALL_ROLES) for architecture in ("t5", "bart")),
     *(("lora", a, "causal", {"target": "qkv,up"}) for a in ("gpt2", "gpt_neox")),
+    *(("lora", a, "classify", {"rank": 2, "init": "pissa"}) for a in ("bert", "gpt2", "gpt_neox")),
+    ("lora", "llama", "classify", {"rank": 2, "init": "pissa", "rank_stabilized": True, "layers": "last:1"}),
     *(("dora", a, "classify", {"rank": 2}) for a in ("bert", "gpt2", "gpt_neox", "modernbert", "llama")),
     *(("ia3", architecture, "classify", {}) for architecture in ARCHITECTURES),
     *(
@@ -337,6 +339,28 @@ def test_a_model_without_a_head(tmp_path: Path) -> None:
     with torch.no_grad():
         ours, theirs = made.model(**batch).last_hidden_state, there(**batch).last_hidden_state
     torch.testing.assert_close(theirs, ours, **EXACT)
+
+
+@pytest.mark.parametrize("stable", [True, False])
+def test_pissa_that_peft_made_an_update_of_the_base_is_read(stable: bool, tmp_path: Path) -> None:
+    """Its way to a checkpoint is ours, the difference to where it started; the head it then leaves out."""
+    config = LoraConfig(task_type="SEQ_CLS", r=2, lora_alpha=8, init_lora_weights="pissa", use_rslora=stable)
+    there = get_peft_model(tiny("bert"), config).eval()
+    there.peft_config["default"].init_lora_weights = True
+    there.save_pretrained(tmp_path / "start")
+    randomise(p for _, p in there.named_parameters() if p.requires_grad)
+    there.float().save_pretrained(
+        tmp_path / "update", path_initial_model_for_weight_conversion=str(tmp_path / "start")
+    )
+    assert not any("classifier" in name for name in load_file(tmp_path / "update" / TENSORS))
+    loaded = methods.load(tiny("bert"), tmp_path / "update")
+    assert loaded.options.rank == 4  # type: ignore[attr-defined]
+    theirs = dict(there.named_parameters())
+    for name, parameter in loaded.head.items():
+        module, _, rest = name.partition(".")
+        parameter.data.copy_(theirs[f"base_model.model.{module}.modules_to_save.default.{rest}"])
+    batch = text(loaded.model)
+    torch.testing.assert_close(logits(loaded.model, batch), logits(there, batch), rtol=0.0, atol=1e-4)
 
 
 def test_a_folder_of_peft_can_be_switched_to(tmp_path: Path) -> None:
