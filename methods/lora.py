@@ -215,7 +215,12 @@ def principal_part(site: Site, parts: dict[str, LowRank]) -> Instead:
                 f"init=pissa: rank={rank} is more than {role} of {site.path} has, which is "
                 f"{rows.shape[0]} x {rows.shape[1]}."
             )
-        u, s, v = torch.linalg.svd(rows, full_matrices=False)
+        try:
+            u, s, v = torch.linalg.svd(rows, full_matrices=False)
+        except torch.linalg.LinAlgError:
+            raise MethodError(
+                f"init=pissa: no singular values of {role} of {site.path} were found: are its weights finite?"
+            ) from None
         root = (s[:rank] / part.scaling).sqrt()
         part.lora_A.data.copy_(root[:, None] * v[:rank])
         part.lora_B.data.copy_(u[:, :rank] * root)
