@@ -25,10 +25,10 @@ With s = alpha / r:
 
 The function at step 0 is that of the base but for rounding. The decomposition is in at least float32, and of
 the targeted slice where a projection is fused; the residual is rounded once to the weight's dtype. W0 is kept
-beside it, so that removing gives it back bit by bit: the targeted matrices take their memory twice.
-A checkpoint keeps the update of W0 itself, s (B A - B0 A0) as factors of rank 2r, which loads onto the
-untouched base without a decomposition, and trains on from there as a plain LoRA of that rank. On a base in
-half precision the two differ by the rounding of the residual.
+in host memory, so that removing gives it back bit by bit. A checkpoint keeps the update of W0 itself,
+s (B A - B0 A0) as factors of rank 2r, which loads onto the untouched base without a decomposition, and trains
+on from there as a plain LoRA of that rank. On a base in half precision the two differ by the rounding of the
+residual.
 
 ``b_rate`` is LoRA+ (arXiv 2402.12354): B trains at a multiple of A's learning rate, about 16 in the paper.
 The task head has the rate of A; peft's helper (optimizers/loraplus.py) gives B's rate to every vector that
@@ -69,7 +69,7 @@ from methods.core import (
     by_module,
     part_path,
 )
-from methods.core.places import Place
+from methods.core.places import Place, every_place
 from methods.core.precision import beside
 from methods.errors import MethodError
 from methods.peft.layers import low_rank_form
@@ -91,7 +91,7 @@ class LoraOptions(Options):
     rank_stabilized: bool = Field(False, description="scale by alpha / sqrt(rank): rsLoRA")
     init: Literal["kaiming", "gaussian", "pissa"] = Field(
         "kaiming",
-        description="how A starts, with B at zero; or both from the weight's singular vectors: PiSSA",
+        description="how A starts, with B at zero; pissa: both, from the weight's singular vectors",
         json_schema_extra=LATER,
     )
     layers: Layers = None
@@ -188,12 +188,17 @@ class LoRALinear(WrappedLinear):
         return {"weight": weight}
 
 
-def principal_part(site: Site, parts: dict[str, LowRank]) -> Instead:
+def principal_part(site: Site, parts: dict[str, LowRank], shared: bool) -> Instead:
     """Start the updates of a layer as the principal part of what they update, and leave the base the rest.
 
     The residual is what is left of W0 by the factors as they are stored, so that only its own rounding to the
     weight's dtype stands between the two and W0. Where the factors start is kept in buffers, for
     :meth:`LoRA.stored`.
+
+    Args:
+        site: the layer.
+        parts: its updates by role.
+        shared: whether other layers hold its weight too.
 
     Raises:
         MethodError: there is no such part of the layer's weight.
@@ -227,7 +232,7 @@ def principal_part(site: Site, parts: dict[str, LowRank]) -> Instead:
         for name in FACTORS:
             part.register_buffer(f"start_{name}", part.get_parameter(name).detach().clone(), persistent=False)
         part.features.write(matrix, rows - part.update())
-    return Instead(Place(base, "weight"), rest)
+    return Instead(Place(base, "weight"), rest, shared)
 
 
 def work(geometry: Geometry, options: LoraOptions) -> Work:
@@ -260,12 +265,14 @@ class LoRA(Method[LoraOptions]):
 
     def inject(self, anatomy: Anatomy, options: LoraOptions) -> Injection:
         """Put low-rank paths beside every targeted layer."""
-        injection = Injection(options)
+        injection, splits = Injection(options), options.init == "pissa"
+        held = every_place(anatomy.model.modules()) if splits else {}
         for site, roles in by_module(anatomy.within(options.layers), options.target):
             base = site.linear()
             parts = {r: LowRank(s.shape(), s.rows, options, base.weight) for r, s in roles.items()}
-            if options.init == "pissa":
-                injection.changes.append(principal_part(site, parts))
+            if splits:
+                shared = len(held.get(id(base.weight), ())) > 1
+                injection.changes.append(principal_part(site, parts, shared))
             injection.changes.append(Wrap(site, LoRALinear(base, parts)))
             for role, part in parts.items():
                 path = part_path(roles[role], role)

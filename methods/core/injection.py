@@ -182,22 +182,29 @@ class Wrap(Foldable):
 
 @dataclass
 class Instead(Change):
-    """Another value in a parameter of the base, which is kept beside the model meanwhile.
+    """Another value in a parameter of the base, which is kept in host memory meanwhile.
 
     Args:
         place: where the parameter lies.
-        value: what stands there instead, in the parameter's own dtype.
+        value: what stands there instead; it gets the parameter's own dtype.
+        shared: whether other places hold the parameter too; it then stays where they need it.
     """
 
     place: Place
     value: InitVar[Tensor]
+    shared: InitVar[bool] = False
     kept: list[Kept] = field(default_factory=list)
 
-    def __post_init__(self, value: Tensor) -> None:
+    def __post_init__(self, value: Tensor, shared: bool) -> None:
+        own = self.place.parameter
+        away = own.data if shared or own.is_meta else own.data.to("cpu")
         self.kept += stand_in([([self.place], value)])
+        own.data = away
 
     def undo(self) -> None:
         """Give the base its own parameter."""
+        for one in self.kept:
+            one.own.data = one.own.data.to(self.place.parameter.device)
         give_back(self.kept)
 
 
