@@ -2,8 +2,8 @@
 # Expected: save_pretrained(..., path_initial_model_for_weight_conversion=START) writes what save_pretrained() writes, with
 # a PiSSA adapter as an update of the untouched base.
 # True: it writes the factors A and B alone. The trained head of a classifier (modules_to_save) is not in the file, no
-# word is said, and the folder still names it in its configuration. Seen with peft 0.21.0: the same holds for OLoRA
-# and CorDA, which take the same way. Who deletes the training's own folder has lost the head.
+# word is said, and the folder still names it in its configuration. Seen with peft 0.21.0; OLoRA and CorDA go through
+# the same lines. Who keeps the converted folder alone has lost the head.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -8,8 +8,8 @@ from typing import Self
 
 from torch import nn
 
-from methods.anatomy.anatomy import Anatomy
-from methods.anatomy.layers import Shape
+from methods.anatomy.anatomy import Anatomy, is_bias
+from methods.anatomy.layers import Shape, is_norm
 from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES, Part
 from methods.anatomy.selection import chosen
 
@@ -141,21 +141,30 @@ def geometry_of(anatomy: Anatomy) -> Geometry:
     }
     if isinstance(anatomy.layouts[0].attention.query, Part):
         linears["qkv"] = tuple(site.shape() for site in anatomy.sites("qkv"))
-    body, blocks = anatomy.body_parameters(), [anatomy.within([n]) for n in range(len(anatomy.blocks))]
+    body, blocks = anatomy.body_parameters(), [block.module for block in anatomy.blocks]
     return Geometry(
         hidden=anatomy.width,
         embedding=anatomy.embedding.embedding_dim,
         linears=linears,
         attention_sets=tuple((name, len(sites)) for name, sites in anatomy.attentions().items()),
-        blocks=tuple(_total(dict(block.module.named_parameters())) for block in anatomy.blocks),
+        blocks=tuple(_total(dict(block.named_parameters())) for block in blocks),
         norms=_total(anatomy.norm_parameters()),
         biases=_total(anatomy.trainable(anatomy.bias_parameters())),
         base=_total(body),
         head=_total(anatomy.head_parameters()),
         frozen=_total(body) - _total(anatomy.trainable(body)),
-        block_norms=tuple(_total(block.norm_parameters()) for block in blocks),
-        block_biases=tuple(_total(block.trainable(block.bias_parameters())) for block in blocks),
+        block_norms=tuple(_total(_norms(block)) for block in blocks),
+        block_biases=tuple(_total(anatomy.trainable(_biases(block))) for block in blocks),
     )
+
+
+def _norms(block: nn.Module) -> dict[str, nn.Parameter]:
+    norms = {path: module for path, module in block.named_modules() if is_norm(module)}
+    return {f"{path}.{n}": p for path, norm in norms.items() for n, p in norm.named_parameters(recurse=False)}
+
+
+def _biases(block: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: parameter for name, parameter in block.named_parameters() if is_bias(name)}
 
 
 def _total(parameters: Mapping[str, nn.Parameter]) -> int:
