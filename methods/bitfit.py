@@ -13,11 +13,11 @@ from methods.anatomy import Anatomy, Geometry
 from methods.anatomy.anatomy import is_bias
 from methods.core import (
     WEIGHTS,
+    BlockOptions,
     Card,
     Injection,
     LogUniform,
     Method,
-    NoOptions,
     SearchSpace,
     TaskHead,
     Work,
@@ -26,16 +26,16 @@ from methods.core import (
 from methods.errors import AnatomyError
 
 
-def work(geometry: Geometry, options: NoOptions) -> Work:
+def work(geometry: Geometry, options: BlockOptions) -> Work:
     """No product of its own; every bias trains."""
-    return Work(vectors=frozenset({"bias"}))
+    return Work(vectors=frozenset({"bias"}), layers=options.layers)
 
 
-class BitFit(Method[NoOptions]):
+class BitFit(Method[BlockOptions]):
     """Train every bias."""
 
     name = "bitfit"
-    options = NoOptions
+    options = BlockOptions
     card = Card(
         summary="Only biases train, the weights stay frozen.",
         source="arXiv 2106.10199; benzakenelad/BitFit@7ead19a",
@@ -45,13 +45,13 @@ class BitFit(Method[NoOptions]):
         work=work,
     )
 
-    def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
+    def inject(self, anatomy: Anatomy, options: BlockOptions) -> Injection:
         """Own the body's biases.
 
         Raises:
             AnatomyError: the model has no biases (the LLaMA family).
         """
-        trained = anatomy.trainable(anatomy.bias_parameters())
+        trained = anatomy.trainable(anatomy.within(options.layers).bias_parameters())
         if not trained:
             raise AnatomyError(f"{anatomy} has no biases, bitfit has nothing to train.")
         pooler = anatomy.pooler_prefix
@@ -62,6 +62,6 @@ class BitFit(Method[NoOptions]):
         }
         return Injection(options, trained, head=TaskHead(extra=extra))
 
-    def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
+    def count(self, geometry: Geometry, options: BlockOptions) -> dict[str, int]:
         """All biases: L(4d + f + d + 2d) + d on a BERT-type encoder."""
-        return {"biases": geometry.biases}
+        return {"biases": geometry.within(options.layers).biases}

@@ -7,21 +7,24 @@ tuners/lora/dora.py.
 
 (The paper writes weights as (in x out) and calls the rows columns.) m starts as ||W0||, so that with B = 0
 the function is unchanged at step 0, bit by bit. The norm is a constant for the gradient (section 4.3).
-Factors, scaling, targets and fused projections are those of ``lora``. Merging writes W'. Searched: what
+Factors, scaling, targets, fused projections and the rate of B are those of ``lora``; lengths have the rate of
+A. Merging writes W'. Searched: what
 ``lora`` searches.
 """
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, Geometry, Linear, Rows, Shape, WrappedLinear, frozen, oriented, to_fold
 from methods.anatomy.quantised import is_packed
 from methods.core import (
+    LATER,
     Card,
     Chain,
     Choice,
@@ -40,7 +43,13 @@ from methods.peft.layers import low_rank_form
 
 
 class DoraOptions(LoraOptions):
-    """Options of ``dora``: those of ``lora``."""
+    """Options of ``dora``: those of ``lora``, which starts at the base here."""
+
+    init: Literal["kaiming", "gaussian"] = Field(
+        "kaiming",
+        description="how A starts, with B at zero",
+        json_schema_extra=LATER,
+    )
 
 
 class Direction(LowRank):
@@ -131,13 +140,14 @@ def work(geometry: Geometry, options: DoraOptions) -> Work:
 
     Without gradients the first is saved: one multiplies by W' itself.
     """
-    r = options.rank
+    r, linears = options.rank, geometry.within(options.layers).linears
 
     def beside(rows: int, columns: int) -> tuple[Chain, ...]:
         return Chain(((r, columns), (rows, r))), Chain(((columns, r),), trained=False, rows=rows)
 
     return Work(
-        beside={role: [beside(*shape) for shape in geometry.linears[role]] for role in options.target}
+        beside={role: [beside(*shape) for shape in linears[role]] for role in options.target},
+        layers=options.layers,
     )
 
 
@@ -160,18 +170,20 @@ class DoRA(Method[DoraOptions]):
     def inject(self, anatomy: Anatomy, options: DoraOptions) -> Injection:
         """Put a direction and a length beside every targeted layer."""
         injection = Injection(options)
-        for site, roles in by_module(anatomy, options.target):
+        for site, roles in by_module(anatomy.within(options.layers), options.target):
             base = site.linear()
             parts = {role: Direction(base, s.shape(), s.rows, options) for role, s in roles.items()}
             injection.changes.append(Wrap(site, DoRALinear(base, parts)))
             for role, part in parts.items():
                 path = part_path(roles[role], role)
                 injection.trained |= {f"{path}.{n}": p for n, p in part.named_parameters()}
+                injection.rates[f"{path}.lora_B"] = options.b_rate
         return injection
 
     def count(self, geometry: Geometry, options: DoraOptions) -> dict[str, int]:
         """r (in + out) for the factors and out for the lengths of every targeted matrix."""
-        shapes = [shape for role in options.target for shape in geometry.linears[role]]
+        linears = geometry.within(options.layers).linears
+        shapes = [shape for role in options.target for shape in linears[role]]
         return {
             "updates": sum(options.rank * (rows + columns) for rows, columns in shapes),
             "magnitudes": sum(rows for rows, _ in shapes),

@@ -8,6 +8,7 @@ both sides.
 from __future__ import annotations
 
 from methods.anatomy import Anatomy, Geometry
+from methods.anatomy.quantised import as_numbers
 from methods.core import WEIGHTS, Card, Injection, LogUniform, Method, NoOptions, SearchSpace, Work, at
 
 
@@ -33,7 +34,7 @@ class Full(Method[NoOptions]):
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
         """Own every parameter of the body that the model does not keep frozen itself."""
         return Injection(
-            options, anatomy.trainable(anatomy.in_floating_point(self.name, anatomy.body_parameters()))
+            options, anatomy.trainable(as_numbers(self.name, anatomy, anatomy.body_parameters()))
         )
 
     def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:

@@ -33,6 +33,7 @@ from methods.core import (
     Card,
     Choice,
     Injection,
+    Layers,
     LogUniform,
     Method,
     Options,
@@ -51,6 +52,7 @@ class HoulsbyOptions(Options):
     bottleneck: int = Field(64, ge=1, description="inner dimension m of each adapter")
     layer_norms: bool = Field(True, description="train every LayerNorm too, as the paper does")
     init_std: float = Field(1e-3, ge=0, description="standard deviation of the initial weights")
+    layers: Layers = None
 
 
 class HoulsbyAdapter(nn.Module):
@@ -69,10 +71,12 @@ class HoulsbyAdapter(nn.Module):
 
 def work(geometry: Geometry, options: HoulsbyOptions) -> Work:
     """4dm per token for each of the two adapters of a block; the LayerNorms train."""
-    adapters = [(bottleneck_chain(geometry.hidden, options.bottleneck),)] * geometry.layers
+    layers = geometry.within(options.layers).layers
+    adapters = [(bottleneck_chain(geometry.hidden, options.bottleneck),)] * layers
     return Work(
         beside={"attention_output": adapters, "feed_forward_output": adapters},
         vectors=frozenset({"norm"} if options.layer_norms else ()),
+        layers=options.layers,
     )
 
 
@@ -94,9 +98,9 @@ class Houlsby(Method[HoulsbyOptions]):
 
     def inject(self, anatomy: Anatomy, options: HoulsbyOptions) -> Injection:
         """Wrap both sub-layer outputs of every block."""
+        width, anatomy = anatomy.width, anatomy.within(options.layers)
         norms = anatomy.trainable(anatomy.norm_parameters()) if options.layer_norms else {}
         attention, feed_forward = anatomy.sites("attention_output"), anatomy.sites("feed_forward_output")
-        width = anatomy.width
         std = options.init_std
         initialise = partial(nn.init.trunc_normal_, std=std, a=-2 * std, b=2 * std)
         activation = partial(F.gelu, approximate="tanh")
@@ -111,5 +115,6 @@ class Houlsby(Method[HoulsbyOptions]):
 
     def count(self, geometry: Geometry, options: HoulsbyOptions) -> dict[str, int]:
         """2L(2dm + m + d), and all LayerNorms."""
+        geometry = geometry.within(options.layers)
         parts = {"adapters": 2 * geometry.layers * bottleneck_size(geometry.hidden, options.bottleneck)}
         return parts | ({"layer_norms": geometry.norms} if options.layer_norms else {})

@@ -23,11 +23,11 @@ from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, Features, Geometry, Linear, Rows, WrappedLinear, oriented, sizes, to_fold
 from methods.core import (
+    BlockOptions,
     Card,
     Injection,
     LogUniform,
     Method,
-    NoOptions,
     SearchSpace,
     Work,
     Wrap,
@@ -97,16 +97,16 @@ class IA3Linear(WrappedLinear):
         return {"weight": weight, "bias": self.base.bias.detach().to(dtype) * scale}
 
 
-def work(geometry: Geometry, options: NoOptions) -> Work:
+def work(geometry: Geometry, options: BlockOptions) -> Work:
     """No product of its own; scales train on keys, values and the inner activation."""
-    return Work(vectors=frozenset({*OUTPUTS, "inner"}))
+    return Work(vectors=frozenset({*OUTPUTS, "inner"}), layers=options.layers)
 
 
-class IA3(Method[NoOptions]):
+class IA3(Method[BlockOptions]):
     """Trained scales of keys, values and inner feed-forward activations."""
 
     name = "ia3"
-    options = NoOptions
+    options = BlockOptions
     mergeable = True
     card = Card(
         summary="Trained vectors scale keys, values and the inner feed-forward activation; merges away.",
@@ -115,13 +115,13 @@ class IA3(Method[NoOptions]):
         learning_rate=1e-2,
         search_space=SearchSpace(LogUniform(1e-3, 1e-1)),
         work=work,
-        peft=ia3_form(NoOptions, OUTPUTS),
+        peft=ia3_form(BlockOptions, OUTPUTS),
     )
 
-    def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
+    def inject(self, anatomy: Anatomy, options: BlockOptions) -> Injection:
         """Scale the outputs of the key and value projections and the input of the last feed-forward layer."""
         injection = Injection(options)
-        for site, roles in by_module(anatomy, (*OUTPUTS, "down")):
+        for site, roles in by_module(anatomy.within(options.layers), (*OUTPUTS, "down")):
             rows = {role: s.rows for role, s in roles.items() if role in OUTPUTS}
             wrapper = IA3Linear(site.linear(), rows, scales_input="down" in roles)
             injection.changes.append(Wrap(site, wrapper))
@@ -130,9 +130,10 @@ class IA3(Method[NoOptions]):
                 injection.trained[f"{site.path}.ia3_down"] = wrapper.input_scale
         return injection
 
-    def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
+    def count(self, geometry: Geometry, options: BlockOptions) -> dict[str, int]:
         """L (2d + f) on a BERT-type encoder: the widths of keys and values, and the inner one."""
+        linears = geometry.within(options.layers).linears
         return {
-            "keys_values": sum(rows for role in OUTPUTS for rows, _ in geometry.linears[role]),
-            "feed_forward": sum(columns for _, columns in geometry.linears["down"]),
+            "keys_values": sum(rows for role in OUTPUTS for rows, _ in linears[role]),
+            "feed_forward": sum(columns for _, columns in linears["down"]),
         }

@@ -32,6 +32,7 @@ from methods.core import (
     Follow,
     Following,
     Injection,
+    Layers,
     LogUniform,
     Method,
     Options,
@@ -47,6 +48,7 @@ class LinOptions(Options):
     """Options of ``lin``."""
 
     bottleneck: int = Field(64, ge=1, description="inner dimension m of each adapter")
+    layers: Layers = None
 
 
 class LinAdapter(Following):
@@ -65,7 +67,8 @@ class LinAdapter(Following):
 def work(geometry: Geometry, options: LinOptions) -> Work:
     """4dm per token for the adapter of each block."""
     adapter = bottleneck_chain(geometry.hidden, options.bottleneck, reads_trained=True)  # its LayerNorm
-    return Work(beside={"block_output": [(adapter,)] * geometry.layers})
+    layers = geometry.within(options.layers).layers
+    return Work(beside={"block_output": [(adapter,)] * layers}, layers=options.layers)
 
 
 class Lin(Method[LinOptions]):
@@ -88,7 +91,7 @@ class Lin(Method[LinOptions]):
         width = anatomy.width
         initialise = partial(nn.init.normal_, std=0.02)
         injection = Injection(options)
-        for block in anatomy.blocks:
+        for block in anatomy.within(options.layers).blocks:
             bottleneck = Bottleneck(width, options.bottleneck, F.relu, initialise, block.like())
             adapter = LinAdapter(bottleneck, width)
             injection.changes.append(Follow(block, "lin", adapter))
@@ -97,7 +100,8 @@ class Lin(Method[LinOptions]):
 
     def count(self, geometry: Geometry, options: LinOptions) -> dict[str, int]:
         """L(2dm + m + d) for the adapters, 2Ld for their LayerNorms."""
+        layers = geometry.within(options.layers).layers
         return {
-            "adapters": geometry.layers * bottleneck_size(geometry.hidden, options.bottleneck),
-            "own_layer_norms": 2 * geometry.layers * geometry.hidden,
+            "adapters": layers * bottleneck_size(geometry.hidden, options.bottleneck),
+            "own_layer_norms": 2 * layers * geometry.hidden,
         }

@@ -20,21 +20,21 @@ selection split at 1e-3, 5e-3, 1e-2 and 3e-2). Searched: 3e-4 to 3e-2, as there.
 from __future__ import annotations
 
 from methods.anatomy import Anatomy, Geometry
-from methods.core import Card, Injection, LogUniform, Method, NoOptions, SearchSpace, Work, at
+from methods.core import BlockOptions, Card, Injection, LogUniform, Method, SearchSpace, Work, at
 from methods.errors import AnatomyError
 from methods.peft.norms import norm_form
 
 
-def work(geometry: Geometry, options: NoOptions) -> Work:
+def work(geometry: Geometry, options: BlockOptions) -> Work:
     """No product of its own; every normalisation layer trains."""
-    return Work(vectors=frozenset({"norm"}))
+    return Work(vectors=frozenset({"norm"}), layers=options.layers)
 
 
-class LN(Method[NoOptions]):
+class LN(Method[BlockOptions]):
     """Train every normalisation layer."""
 
     name = "ln"
-    options = NoOptions
+    options = BlockOptions
     card = Card(
         summary="Only the normalisation layers train, LayerNorm or RMSNorm.",
         source="arXiv 2312.11420; huggingface/peft@5d602fd",
@@ -42,22 +42,22 @@ class LN(Method[NoOptions]):
         learning_rate=5e-3,
         search_space=SearchSpace(LogUniform(3e-4, 3e-2)),
         work=work,
-        peft=norm_form(NoOptions),
+        peft=norm_form(BlockOptions),
     )
 
-    def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
+    def inject(self, anatomy: Anatomy, options: BlockOptions) -> Injection:
         """Own the body's normalisation layers.
 
         Raises:
             AnatomyError: the model has none with parameters.
         """
-        trained = anatomy.trainable(anatomy.norm_parameters())
+        trained = anatomy.trainable(anatomy.within(options.layers).norm_parameters())
         if not trained:
             raise AnatomyError(
                 f"{anatomy} has no normalisation layers with parameters, ln has nothing to train."
             )
         return Injection(options, trained)
 
-    def count(self, geometry: Geometry, options: NoOptions) -> dict[str, int]:
+    def count(self, geometry: Geometry, options: BlockOptions) -> dict[str, int]:
         """All normalisation layers: (2L + 1) 2d on a BERT-type encoder or GPT-2."""
-        return {"norms": geometry.norms}
+        return {"norms": geometry.within(options.layers).norms}

@@ -45,6 +45,7 @@ from methods.core import (
     Card,
     Choice,
     Injection,
+    Layers,
     LogUniform,
     Method,
     Options,
@@ -65,6 +66,7 @@ class ParallelOptions(Options):
 
     bottleneck: int = Field(64, ge=1, description="inner dimension m of each adapter")
     scale: float = Field(4.0, gt=0, description="factor s of what an adapter adds")
+    layers: Layers = None
 
 
 NOTHING: tuple[None, None] = (None, None)
@@ -131,8 +133,8 @@ def work(geometry: Geometry, options: ParallelOptions) -> Work:
     Nothing trains inside the feed-forward, so a gradient that is needed at its input is needed at its output,
     where this is counted.
     """
-    adapter = bottleneck_chain(geometry.hidden, options.bottleneck)
-    return Work(beside={"feed_forward_output": [(adapter,)] * geometry.layers})
+    adapter, blocks = bottleneck_chain(geometry.hidden, options.bottleneck), geometry.within(options.layers)
+    return Work(beside={"feed_forward_output": [(adapter,)] * blocks.layers}, layers=options.layers)
 
 
 class Parallel(Method[ParallelOptions]):
@@ -153,8 +155,9 @@ class Parallel(Method[ParallelOptions]):
 
     def inject(self, anatomy: Anatomy, options: ParallelOptions) -> Injection:
         """Put an adapter into every block, and its hooks around the feed-forward."""
+        width, anatomy = anatomy.width, anatomy.within(options.layers)
         firsts, lasts = (anatomy.sites(f"feed_forward_{end}") for end in ("input", "output"))
-        width, blocks = anatomy.width, anatomy.blocks
+        blocks = anatomy.blocks
         initialise = partial(nn.init.kaiming_uniform_, a=math.sqrt(5))
         injection = Injection(options)
         for block, first, last in zip(blocks, firsts, lasts, strict=True):
@@ -173,4 +176,5 @@ class Parallel(Method[ParallelOptions]):
 
     def count(self, geometry: Geometry, options: ParallelOptions) -> dict[str, int]:
         """L(2dm + m + d)."""
-        return {"adapters": geometry.layers * bottleneck_size(geometry.hidden, options.bottleneck)}
+        blocks = geometry.within(options.layers)
+        return {"adapters": blocks.layers * bottleneck_size(blocks.hidden, options.bottleneck)}

@@ -35,6 +35,7 @@ from methods.core import (
     Follow,
     Following,
     Injection,
+    Layers,
     LogUniform,
     Method,
     Options,
@@ -51,6 +52,7 @@ class PfeifferOptions(Options):
     """Options of ``pfeiffer``."""
 
     bottleneck: int = Field(64, ge=1, description="inner dimension m of each adapter")
+    layers: Layers = None
 
 
 class PfeifferAdapter(nn.Module):
@@ -81,7 +83,8 @@ class PreNormPfeifferAdapter(Following):
 def work(geometry: Geometry, options: PfeifferOptions) -> Work:
     """4dm per token for the adapter of each block."""
     adapter = bottleneck_chain(geometry.hidden, options.bottleneck)
-    return Work(beside={"block_output": [(adapter,)] * geometry.layers})
+    layers = geometry.within(options.layers).layers
+    return Work(beside={"block_output": [(adapter,)] * layers}, layers=options.layers)
 
 
 class Pfeiffer(Method[PfeifferOptions]):
@@ -101,7 +104,7 @@ class Pfeiffer(Method[PfeifferOptions]):
 
     def inject(self, anatomy: Anatomy, options: PfeifferOptions) -> Injection:
         """Wrap the LayerNorm that ends every block, or follow the block."""
-        width = anatomy.width
+        width, anatomy = anatomy.width, anatomy.within(options.layers)
         initialise = partial(nn.init.normal_, std=0.02)
         ends = [(stack, site) for stack in anatomy.stacks for site in self._ends(anatomy, stack)]
         injection = Injection(options)
@@ -122,4 +125,5 @@ class Pfeiffer(Method[PfeifferOptions]):
 
     def count(self, geometry: Geometry, options: PfeifferOptions) -> dict[str, int]:
         """L(2dm + m + d)."""
-        return {"adapters": geometry.layers * bottleneck_size(geometry.hidden, options.bottleneck)}
+        layers = geometry.within(options.layers).layers
+        return {"adapters": layers * bottleneck_size(geometry.hidden, options.bottleneck)}

@@ -17,8 +17,9 @@ encoders and decoders alike and leaves the key/value cache to the tokens. The at
 builds covers the tokens; here it gains n open columns, and stays causal behind them.
 
 Positions: the original enters P as past keys and values of GPT-2, so that the tokens are numbered from n.
-That shift is made here on decoders that stand alone and take positions. Encoders keep their numbering, and
-so do encoder-decoders, whose numbering cannot be passed. Where layers share weights (ALBERT) they share
+That shift is made here on decoders that stand alone and take positions, also where ``layers`` puts a prefix
+into some blocks only. Encoders keep their numbering, and so do encoder-decoders, whose numbering cannot be
+passed. Where layers share weights (ALBERT) they share
 the prefix. Learning rate: the paper's 5e-5 is for GPT-2 over tens of thousands of steps; 1e-3 is for the
 short runs here. Searched: a decade to either side of that rate, and lengths of 5 to 50 (the paper: 5 to 200).
 """
@@ -48,6 +49,7 @@ from methods.core import (
     Change,
     Choice,
     Injection,
+    Layers,
     LogUniform,
     Method,
     Options,
@@ -71,6 +73,7 @@ class PrefixOptions(Options):
     hidden: int | None = Field(
         512, ge=1, description="hidden size k of the MLP that makes the prefix while training; none = direct"
     )
+    layers: Layers = None
 
 
 class PrefixMLP(nn.Module):
@@ -158,8 +161,8 @@ class PositionShift(Change):
 def work(geometry: Geometry, options: PrefixOptions) -> Work:
     """4nd per token for n more keys in an attention; 2n (dk + 2kLd) once for each MLP that trains."""
     if options.hidden is None:
-        return Work(keys=options.length)
-    k = options.hidden
+        return Work(keys=options.length, layers=options.layers)
+    k, geometry = options.hidden, geometry.within(options.layers)
     mlps = tuple(
         Chain(
             ((k, geometry.hidden), (2 * number * geometry.key_value, k)),
@@ -168,7 +171,7 @@ def work(geometry: Geometry, options: PrefixOptions) -> Work:
         )
         for _, number in geometry.attention_sets
     )
-    return Work(beside={"start": [mlps]}, keys=options.length)
+    return Work(beside={"start": [mlps]}, keys=options.length, layers=options.layers)
 
 
 class Prefix(Method[PrefixOptions]):
@@ -193,18 +196,19 @@ class Prefix(Method[PrefixOptions]):
         Raises:
             MethodError: the model uses an attention implementation other than sdpa or eager.
         """
-        sets = anatomy.attentions()
+        part = anatomy.within(options.layers)
+        sets = part.attentions()
         reachable(anatomy, [site.module for members in sets.values() for site in members])
-        like, shape = anatomy.embedding.weight, anatomy.heads
+        like, shape = anatomy.embedding.weight, part.heads
         injection = Injection(options)
         slots = {path_of(site): KeysValues() for members in sets.values() for site in members}
         if options.hidden is None:
             heads, size = shape
             for path, slot in slots.items():
-                for part in PARTS:
+                for name in PARTS:
                     start = torch.randn(heads, options.length, size, **beside(like))
-                    slot.register_parameter(part, nn.Parameter(start))
-                    injection.trained[f"{path}.{part}"] = slot.get_parameter(part)
+                    slot.register_parameter(name, nn.Parameter(start))
+                    injection.trained[f"{path}.{name}"] = slot.get_parameter(name)
         else:
             mlps: dict[str, PrefixMLP] = {}
             handles = []
@@ -225,6 +229,7 @@ class Prefix(Method[PrefixOptions]):
 
     def count(self, geometry: Geometry, options: PrefixOptions) -> dict[str, int]:
         """2Ldn in the direct form, with one L for each set; n d + (d k + k) + (k 2Ld + 2Ld) for an MLP."""
+        geometry = geometry.within(options.layers)
         if options.hidden is None:
             return {"prefix": 2 * geometry.attentions * geometry.key_value * options.length}
         d, k, sets = geometry.hidden, options.hidden, geometry.attention_sets

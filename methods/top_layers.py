@@ -10,6 +10,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from methods.anatomy import Anatomy, Geometry
+from methods.anatomy.quantised import as_numbers
 from methods.core import BLOCK_WEIGHTS, Card, Injection, LogUniform, Method, Options, SearchSpace, Work, at
 from methods.errors import OptionError
 
@@ -52,7 +53,7 @@ class TopLayers(Method[TopLayersOptions]):
             )
         top = blocks[-options.layers :]
         trained = {f"{b.path}.{n}": p for b in top for n, p in b.module.named_parameters()}
-        return Injection(options, anatomy.trainable(anatomy.in_floating_point(self.name, trained)))
+        return Injection(options, anatomy.trainable(as_numbers(self.name, anatomy, trained)))
 
     def count(self, geometry: Geometry, options: TopLayersOptions) -> dict[str, int]:
         """The size of the last blocks."""

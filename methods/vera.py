@@ -39,6 +39,7 @@ from methods.core import (
     Chain,
     Choice,
     Injection,
+    Layers,
     LogUniform,
     Method,
     Options,
@@ -72,6 +73,7 @@ class VeraOptions(Options):
     seed: int | None = Field(
         None, ge=0, lt=2**63, description="of A and B; none = torch's own seed, in a trial the trial's"
     )
+    layers: Layers = None
 
 
 def drawn(seed: int, rank: int, shapes: Sequence[Shape]) -> tuple[Tensor, Tensor]:
@@ -184,14 +186,16 @@ class VeraLinear(WrappedLinear):
 
 def work(geometry: Geometry, options: VeraOptions) -> Work:
     """2r (in + out) per token beside every targeted matrix; the matrices are frozen, the vectors are not."""
-    r = options.rank
+    r, linears = options.rank, geometry.within(options.layers).linears
 
     def chains(shape: Shape) -> tuple[Chain, ...]:
         rows, columns = shape
         into = Chain(((r, columns),), trained=False)
         return into, Chain(((rows, r),), trained=False, reads_trained=True)  # d, and b behind it
 
-    return Work(beside={role: [chains(s) for s in geometry.linears[role]] for role in options.target})
+    return Work(
+        beside={role: [chains(s) for s in linears[role]] for role in options.target}, layers=options.layers
+    )
 
 
 class VeRA(Method[VeraOptions]):
@@ -212,7 +216,7 @@ class VeRA(Method[VeraOptions]):
 
     def inject(self, anatomy: Anatomy, options: VeraOptions) -> Injection:
         """Put A and B into the body, and vectors beside every targeted layer."""
-        layers = by_module(anatomy, options.target)
+        layers = by_module(anatomy.within(options.layers), options.target)
         seed = torch.initial_seed() % 2**63 if options.seed is None else options.seed
         first = layers[0][0].linear()
         shapes = [part.shape() for _, roles in layers for part in roles.values()]
@@ -231,5 +235,6 @@ class VeRA(Method[VeraOptions]):
 
     def count(self, geometry: Geometry, options: VeraOptions) -> dict[str, int]:
         """The sum over targeted matrices of r + out: 2 L (r + d) for query and value of width d."""
-        shapes = [shape for role in options.target for shape in geometry.linears[role]]
+        linears = geometry.within(options.layers).linears
+        shapes = [shape for role in options.target for shape in linears[role]]
         return {"d": options.rank * len(shapes), "b": sum(rows for rows, _ in shapes)}

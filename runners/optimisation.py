@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,15 +11,27 @@ from torch import Tensor, nn
 
 
 def optimizer(
-    trained: dict[str, nn.Parameter], learning_rate: float, weight_decay: float
+    trained: Mapping[str, nn.Parameter],
+    learning_rate: float,
+    weight_decay: float,
+    rates: Mapping[str, float] | None = None,
 ) -> torch.optim.AdamW:
-    """AdamW; matrices decay, biases and normalisation weights (one dimension) do not."""
-    decays = [p for p in trained.values() if p.ndim > 1]
-    fixed = [p for p in trained.values() if p.ndim <= 1]
-    groups = [
-        {"params": decays, "weight_decay": weight_decay},
-        {"params": fixed, "weight_decay": 0.0},
-    ]
+    """AdamW; matrices decay, biases and normalisation weights (one dimension) do not.
+
+    Args:
+        trained: the parameters by name.
+        learning_rate: of the run.
+        weight_decay: of matrices.
+        rates: multiples of the run's rate for those that have one of their own, by name.
+    """
+    rates, groups = rates or {}, []
+    for rate in dict.fromkeys([1.0, *rates.values()]):
+        own = [p for name, p in trained.items() if rates.get(name, 1.0) == rate]
+        shared = {"lr": rate * learning_rate}
+        groups += [
+            {"params": [p for p in own if p.ndim > 1], "weight_decay": weight_decay, **shared},
+            {"params": [p for p in own if p.ndim <= 1], "weight_decay": 0.0, **shared},
+        ]
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=learning_rate)
 
 

@@ -8,7 +8,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -21,7 +22,8 @@ from methods.anatomy.discovery import described, discover, missing
 from methods.anatomy.features import Rows
 from methods.anatomy.layers import is_norm, sizes
 from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES, LAYOUTS, Attention, Layout, Part
-from methods.anatomy.quantised import library, scalars
+from methods.anatomy.quantised import scalars
+from methods.anatomy.selection import chosen
 from methods.anatomy.site import Site
 from methods.errors import AnatomyError, MethodError
 
@@ -59,6 +61,7 @@ class Anatomy:
         # A model that is frozen whole was frozen by who uses it, and says nothing of any one parameter.
         frozen = {id(p) for p in model.parameters() if not p.requires_grad}
         self._kept_frozen = frozen if any(p.requires_grad for p in model.parameters()) else set()
+        self._inside: tuple[str, ...] = ("",)  # how the paths of what is in it begin
 
     def __str__(self) -> str:
         return described(self.model)
@@ -107,6 +110,31 @@ class Anatomy:
         """
         return [block for stack in self.stacks for block in stack.blocks]
 
+    def within(self, layers: Sequence[int] | None) -> Anatomy:
+        """The same model with some of its blocks alone: what lies in no block is not in it.
+
+        ``stacks`` keep their number, and may be empty.
+
+        Args:
+            layers: see :func:`methods.anatomy.selection.chosen`; None for the whole model.
+
+        Raises:
+            OptionError: the model has no such block.
+        """
+        if layers is None:
+            return self
+        numbers, part, first = set(chosen(layers, len(self.blocks), str(self))), copy(self), 0
+        stacks = []
+        for stack in self.stacks:
+            kept = tuple(block for n, block in enumerate(stack.blocks, first) if n in numbers)
+            stacks.append(replace(stack, blocks=kept))
+            first += len(stack.blocks)
+        for of_all in ("blocks", "heads"):
+            vars(part).pop(of_all, None)
+        vars(part)["stacks"] = tuple(stacks)
+        part._inside = tuple(f"{block.path}." for block in part.blocks)
+        return part
+
     def sites(self, role: str) -> list[Site]:
         """The places of a role, block by block.
 
@@ -140,7 +168,7 @@ class Anatomy:
             name = stack.layout.root if self.is_encoder_decoder else "self"
             layout = stack.layout
             for key, attention in ((name, layout.attention), ("cross", layout.cross_attention)):
-                if attention is None:
+                if attention is None or not stack.blocks:
                     continue
                 if attention.module is None:
                     raise missing(self.model, "attention")
@@ -263,30 +291,17 @@ class Anatomy:
         return tuple(f"{name}." for name, _ in self.model.named_children() if name not in known)
 
     def _of_the_body(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """The body's parameters, less those of a head inside it."""
-        for name, parameter in self.body.named_parameters():
-            if not name.startswith(self._own_heads):
-                yield name, parameter
+        """The body's parameters, less those of a head inside it; of a part its blocks'."""
+        seen: set[int] = set()
+        for name, parameter in self.body.named_parameters(remove_duplicate=False):
+            if id(parameter) in seen or name.startswith(self._own_heads) or not name.startswith(self._inside):
+                continue
+            seen.add(id(parameter))
+            yield name, parameter
 
     def trainable(self, parameters: Mapping[str, nn.Parameter]) -> dict[str, nn.Parameter]:
         """Those of the base's parameters that the model does not keep frozen itself."""
         return {name: p for name, p in parameters.items() if id(p) not in self._kept_frozen}
-
-    def in_floating_point(
-        self, method: str, parameters: Mapping[str, nn.Parameter]
-    ) -> dict[str, nn.Parameter]:
-        """Parameters that a method changes as they are stored, checked.
-
-        Raises:
-            AnatomyError: a library stores one in few bits, which no step of an optimiser can change.
-        """
-        for name, parameter in parameters.items():
-            if packed := library(parameter):
-                raise AnatomyError(
-                    f"{method} trains {name}, which {packed} stores in few bits in {self}: load the model "
-                    "without quantisation, or take a method that adds tensors of its own, such as lora."
-                )
-        return dict(parameters)
 
     def body_parameters(self) -> dict[str, nn.Parameter]:
         """Every pretrained parameter by name: the body's, and a language model's head with it."""
@@ -303,11 +318,11 @@ class Anatomy:
         return {name: p for name, p in self.model.named_parameters() if id(p) not in inside}
 
     def norm_parameters(self) -> dict[str, nn.Parameter]:
-        """Weights and biases of every normalisation layer (LayerNorm or RMSNorm) of the body."""
+        """Weights and biases of every normalisation layer (LayerNorm or RMSNorm)."""
         return {
             f"{path}.{name}": parameter
             for path, module in self.body.named_modules()
-            if is_norm(module)
+            if is_norm(module) and path.startswith(self._inside)
             for name, parameter in module.named_parameters(recurse=False)
         }
 

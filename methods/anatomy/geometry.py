@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 from torch import nn
 
-from methods.anatomy.anatomy import Anatomy
-from methods.anatomy.layers import Shape
+from methods.anatomy.anatomy import Anatomy, is_bias
+from methods.anatomy.layers import Shape, is_norm
 from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES, Part
 from methods.anatomy.quantised import scalars
+from methods.anatomy.selection import chosen
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,10 @@ class Geometry:
     """Scalars in the task head, 0 without one."""
     frozen: int = 0
     """Scalars of the base that the model itself keeps frozen."""
+    block_norms: tuple[int, ...] = ()
+    """Scalars in the normalisation layers of each block."""
+    block_biases: tuple[int, ...] = ()
+    """Scalars in the biases of each block."""
 
     @property
     def layers(self) -> int:
@@ -56,6 +61,43 @@ class Geometry:
     def key_value(self) -> int:
         """Width of the keys (and of the values) of all heads together."""
         return self.linears["key"][0][0]
+
+    def within(self, layers: Sequence[int] | None) -> Geometry:
+        """The sizes of some blocks alone; ``base``, ``head`` and ``frozen`` stay those of the model.
+
+        Args:
+            layers: see :func:`methods.anatomy.selection.chosen`; None for the whole model.
+
+        Raises:
+            OptionError: there is no such block.
+        """
+        if layers is None:
+            return self
+        numbers = chosen(layers, self.layers, "the model")
+        cross = dict(self.attention_sets).get("cross", 0)
+        two = range(self.layers - cross, self.layers)  # blocks with two attentions are the last ones
+        sets, first = [], 0
+        for name, size in self.attention_sets:
+            inside = two if name == "cross" else range(first, first + size)
+            first += size
+            if left := sum(number in inside for number in numbers):
+                sets.append((name, left))
+
+        def of(role: str, shapes: tuple[Shape, ...]) -> tuple[Shape, ...]:
+            owners = [n for n in range(self.layers) for _ in range(2 if n in two else 1)]
+            owners = owners if role in ATTENTION_ROLES else list(range(self.layers))
+            return tuple(shape for shape, owner in zip(shapes, owners, strict=True) if owner in numbers)
+
+        return replace(
+            self,
+            linears={role: of(role, shapes) for role, shapes in self.linears.items()},
+            attention_sets=tuple(sets),
+            blocks=tuple(self.blocks[n] for n in numbers),
+            norms=sum(self.block_norms[n] for n in numbers),
+            biases=sum(self.block_biases[n] for n in numbers),
+            block_norms=tuple(self.block_norms[n] for n in numbers),
+            block_biases=tuple(self.block_biases[n] for n in numbers),
+        )
 
     @classmethod
     def gpt(cls, layers: int, hidden: int, vocabulary: int = 50_257, positions: int = 1_024) -> Self:
@@ -77,6 +119,8 @@ class Geometry:
             norms=norms,
             biases=layers * (4 * d + f + d + 2 * d) + d,
             base=(vocabulary + positions) * d + layers * block + 2 * d,
+            block_norms=(4 * d,) * layers,
+            block_biases=(4 * d + f + d + 2 * d,) * layers,
         )
 
 
@@ -98,19 +142,30 @@ def geometry_of(anatomy: Anatomy) -> Geometry:
     }
     if isinstance(anatomy.layouts[0].attention.query, Part):
         linears["qkv"] = tuple(site.shape() for site in anatomy.sites("qkv"))
-    body = anatomy.body_parameters()
+    body, blocks = anatomy.body_parameters(), [block.module for block in anatomy.blocks]
     return Geometry(
         hidden=anatomy.width,
         embedding=anatomy.embedding.embedding_dim,
         linears=linears,
         attention_sets=tuple((name, len(sites)) for name, sites in anatomy.attentions().items()),
-        blocks=tuple(_total(dict(block.module.named_parameters())) for block in anatomy.blocks),
+        blocks=tuple(_total(dict(block.named_parameters())) for block in blocks),
         norms=_total(anatomy.trainable(anatomy.norm_parameters())),
         biases=_total(anatomy.trainable(anatomy.bias_parameters())),
         base=_total(body),
         head=_total(anatomy.head_parameters()),
         frozen=_total(body) - _total(anatomy.trainable(body)),
+        block_norms=tuple(_total(_norms(block)) for block in blocks),
+        block_biases=tuple(_total(anatomy.trainable(_biases(block))) for block in blocks),
     )
+
+
+def _norms(block: nn.Module) -> dict[str, nn.Parameter]:
+    norms = {path: module for path, module in block.named_modules() if is_norm(module)}
+    return {f"{path}.{n}": p for path, norm in norms.items() for n, p in norm.named_parameters(recurse=False)}
+
+
+def _biases(block: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: parameter for name, parameter in block.named_parameters() if is_bias(name)}
 
 
 def _total(parameters: Mapping[str, nn.Parameter]) -> int:

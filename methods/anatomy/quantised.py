@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from methods.errors import MergeError
+from methods.errors import AnatomyError, MergeError
 
 BITSANDBYTES, TORCHAO = "bitsandbytes", "torchao"
 
@@ -38,6 +38,23 @@ def scalars(parameter: Tensor) -> int:
     """The number of scalars that a parameter stands for, however it is stored."""
     state = getattr(parameter, "quant_state", None)
     return parameter.numel() if state is None else prod(state.shape)
+
+
+def as_numbers(
+    method: str, model: object, parameters: Mapping[str, nn.Parameter]
+) -> Mapping[str, nn.Parameter]:
+    """Parameters that a method changes as they are stored, checked.
+
+    Raises:
+        AnatomyError: a library stores one in few bits, which no step of an optimiser can change.
+    """
+    for name, parameter in parameters.items():
+        if packed := library(parameter):
+            raise AnatomyError(
+                f"{method} trains {name}, which {packed} stores in few bits in {model}: load the model "
+                "without quantisation, or take a method that adds tensors of its own, such as lora."
+            )
+    return parameters
 
 
 def values(layer: nn.Module) -> Tensor:

@@ -11,12 +11,13 @@ from torch import nn
 from methods.anatomy.anatomy import Anatomy, Model
 from methods.anatomy.positions import max_positions
 from methods.core.checkpoint import Checkpoint
-from methods.core.exchange import write_to
+from methods.core.exchange import read_from, write_to
 from methods.core.flops import Flops, closed_form
 from methods.core.injection import Kept, all_or_nothing
 from methods.core.method import Method
+from methods.core.modes import evaluating
 from methods.core.options import Options
-from methods.core.places import every_place, located
+from methods.core.places import GradFlags, located
 from methods.core.precision import training_in
 from methods.core.repacking import as_loaded
 from methods.core.sizes import Sizes
@@ -58,8 +59,7 @@ class Adapted:
         self.merged = self._removed = False
         self._base_count = anatomy.base_count
         self.sizes = Sizes(anatomy)  # read before the method changes the modules
-        places = [first for first, *_ in every_place(model.modules()).values()]
-        self._required_grad = [(place, place.parameter.requires_grad) for place in places]
+        self._flags = GradFlags(model)
         self._inject(options)
         setattr(model, MARK, self)
 
@@ -75,7 +75,7 @@ class Adapted:
                 injection.places = located(injection.trained, model)
                 task = TaskParameters(self.anatomy, injection, own_head, before)
         except BaseException:
-            self._restore_grad_flags()
+            self._flags.give_back()
             raise
         self._injection, self._task, self.options = injection, task, options
         for parameter in self._task.trained().values():
@@ -84,7 +84,7 @@ class Adapted:
     def _eject(self) -> None:
         self._injection.undo()
         self._task.restore()
-        self._restore_grad_flags()
+        self._flags.give_back()
 
     @property
     def head(self) -> dict[str, nn.Parameter]:
@@ -94,6 +94,10 @@ class Adapted:
     def trained(self) -> dict[str, nn.Parameter]:
         """Every parameter that trains, by its name in a checkpoint: ``method.*``, then ``head.*``."""
         return self._task.trained()
+
+    def rates(self) -> dict[str, float]:
+        """Learning rates relative to the run's, by the names of :meth:`trained`; the rest has that."""
+        return dict(self._task.rates)
 
     def of_the_task(self) -> dict[str, nn.Parameter]:
         """What a checkpoint overwrites in the model: what trains, and a head that only begins there."""
@@ -214,18 +218,14 @@ class Adapted:
         merged = self.merged
         if merged:
             self.unmerge()
-        modes = [(module, module.training) for module in self.model.modules()]
-        self.model.eval()
         try:
-            with torch.no_grad():
+            with evaluating(self.model):
                 before = self.model(**inputs).logits
                 self.merge()
                 after = self.model(**inputs).logits
         finally:
             if self.merged != merged:
                 self.merge() if merged else self.unmerge()
-            for module, training in modes:
-                module.training = training
         return float((after.double() - before.double()).abs().max())
 
     def remove(self) -> Model:
@@ -250,7 +250,7 @@ class Adapted:
         model = {"name": config._name_or_path or None, "class": type(self.model).__name__}
         return Checkpoint(
             self.method.name,
-            options.model_dump(mode="json"),
+            options.told(),
             config.model_type,
             {name: tensor.detach().clone() for name, tensor in tensors.items()},
             model=model | {"num_labels": config.num_labels},
@@ -292,7 +292,9 @@ class Adapted:
             MethodError: it is of another method, or does not fit. The model is then as it was.
         """
         self._alive()
-        new = other if isinstance(other, Checkpoint) else self._read(other)
+        new = other
+        if not isinstance(new, Checkpoint):
+            new = read_from(self.method.card.peft, self.method.name, new, self.anatomy)
         if new.method != self.method.name:
             raise MethodError(
                 f"{new.origin} holds {new.method}, the model {self.method.name}: switch() exchanges trained "
@@ -302,22 +304,15 @@ class Adapted:
         if not self.merged:
             self._exchange(options, new)
             return
-        before = self.checkpoint()
         self.unmerge()
+        before = self._injection.options, self._task.values()
         try:
             self._exchange(options, new)
             self.merge()
         except BaseException:
-            self._exchange(self.method.options.parse(before.method, before.options), before)
+            self._hold_again(*before)
             self.merge()
             raise
-
-    def _read(self, path: str | Path) -> Checkpoint:
-        """A folder of ours, or of the PEFT library's where it has an equal of this method."""
-        form = self.method.card.peft
-        if form is not None and form.holds(path) and not Checkpoint.lies_in(path):
-            return form.read(self.method.name, path, self.anatomy)
-        return Checkpoint.read(path)
 
     def _exchange(self, options: Options, new: Checkpoint) -> None:
         """Hold another checkpoint, unmerged; on an error the model is as it was."""
@@ -328,22 +323,24 @@ class Adapted:
 
     def _rebuild(self, options: Options, new: Checkpoint) -> None:
         """Inject again with other options; on an error the model is as it was."""
-        now, injected = self.checkpoint(), False
+        before, injected = (self._injection.options, self._task.values()), False
         self._eject()
         try:
             self._inject(options)
             injected = True
             self.take(new)
         except BaseException:
-            if injected:
-                self._eject()
-            self._inject(self.method.options.parse(now.method, now.options))
-            self.take(now)
+            self._hold_again(*before, injected)
             raise
 
-    def _restore_grad_flags(self) -> None:
-        for place, required in self._required_grad:
-            place.parameter.requires_grad_(required)
+    def _hold_again(self, options: Options, values: dict[str, torch.Tensor], injected: bool = True) -> None:
+        """Hold what was held before, bit by bit; of a checkpoint that may be another form."""
+        if injected and options != self._injection.options:
+            self._eject()
+            injected = False
+        if not injected:
+            self._inject(options)
+        self._task.put(values)
 
     def _alive(self) -> None:
         if self._removed:

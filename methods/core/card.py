@@ -46,7 +46,7 @@ class Card:
     search_space: SearchSpace
     """What a search of its settings may try: the learning rate, and the options that its paper tuned."""
     starts_at_base: bool = True
-    """Whether the model computes at step 0 what the base does, bit by bit."""
+    """Whether the model computes at step 0 what the base does, bit by bit, with the default options."""
     work: Callable[[Geometry, Any], Work]
     """From sizes and options to what it adds to a forward pass, and where something trains: its FLOPs."""
     peft: Form | None = None

@@ -56,3 +56,14 @@ def write_to(form: Form | None, saved: Checkpoint, anatomy: Anatomy, path: str |
             f"peft has no equal of {saved.method}: `paretune methods` says of which methods it has one."
         )
     return form.write(saved, anatomy, path)
+
+
+def read_from(form: Form | None, method: str, path: str | Path, anatomy: Anatomy) -> Checkpoint:
+    """Read a folder of ours, or of the library's whose form it is given.
+
+    Raises:
+        MethodError: it is neither, or holds something that the method does not have.
+    """
+    if form is not None and form.holds(path) and not Checkpoint.lies_in(path):
+        return form.read(method, path, anatomy)
+    return Checkpoint.read(path)

@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 
 from methods.anatomy.geometry import Geometry
 from methods.anatomy.layers import Shape
+from methods.anatomy.selection import chosen
 from methods.anatomy.wiring import Wiring
 
 PROJECTIONS = ("query", "key", "value")
@@ -76,6 +77,9 @@ class Work:
     """How many blocks train whole, counted from the last one."""
     body: bool = False
     """Whether the rest of the base trains whole: embeddings, poolers, a language model's head."""
+    layers: tuple[int, ...] | None = None
+    """The blocks that ``keys`` and ``vectors`` speak of, and ``beside``, which then holds the places of these
+    alone; as :func:`methods.anatomy.selection.chosen` takes them. None for all, and what lies in no block."""
 
 
 def closed_form(geometry: Geometry, wiring: Wiring, work: Work, batch: int, length: int) -> Flops:
@@ -112,6 +116,10 @@ class _Pass:
         self.forward = self.backward = 0
         self.sites = {role: iter(shapes) for role, shapes in geometry.linears.items()}
         self.added = {place: iter(chains) for place, chains in work.beside.items()}
+        self.chosen = set(chosen(work.layers, geometry.layers, "the model"))
+        self.number = 0
+        self.acts = work.layers is None
+        """Whether the method acts where the walk is."""
 
     def run(self) -> Flops:
         wiring, work, batch = self.wiring, self.work, self.batch
@@ -143,7 +151,10 @@ class _Pass:
         behind = 0 if memory or len(self.geometry.attention_sets) == 1 else self.geometry.layers - blocks
         for index in range(blocks):
             own = blocks - index + behind <= self.work.blocks
+            self.acts = self.number in self.chosen
             carries = self.block(own, length, carries, memory)
+            self.number += 1
+        self.acts = self.work.layers is None
         return carries
 
     def block(self, own: bool, length: int, carries: bool, memory: _Stream | None) -> bool:
@@ -171,7 +182,8 @@ class _Pass:
         self, layers: _Layers, own: bool, length: int, carries: bool, memory: _Stream | None
     ) -> bool:
         """Projections, scores, weighted sum, output."""
-        width, keys = layers["query"][0][0], (memory.length if memory else length) + self.work.keys
+        extra = self.work.keys if self.acts else 0
+        width, keys = layers["query"][0][0], (memory.length if memory else length) + extra
         needs: dict[str, bool] = {}
         for role in PROJECTIONS:
             read = memory if memory and role != "query" else _Stream(carries, length)
@@ -179,7 +191,7 @@ class _Pass:
         if "qkv" in self.geometry.linears:  # one layer, so one tensor, which needs a gradient whole or not
             whole = self.chains(layers["qkv"][1], self.batch * length, carries) or any(needs.values())
             needs = dict.fromkeys(PROJECTIONS, whole)
-        query, key, value = (needs[role] or (role != "query" and self.work.keys > 0) for role in PROJECTIONS)
+        query, key, value = (needs[role] or (role != "query" and extra > 0) for role in PROJECTIONS)
         scores = 2 * self.batch * length * keys * width
         self.product(scores, query + key)  # Q K^T
         self.product(scores, (query or key) + value)  # softmax(.) V
@@ -192,16 +204,15 @@ class _Pass:
             for role in ("gate", "up")
             if role in self.geometry.linears
         ]
-        inner = any(read) or "inner" in self.work.vectors
+        inner = any(read) or "inner" in self.vectors
         return self.role(layers, "down", own, tokens, inner)
 
     def role(self, layers: _Layers, role: str, own: bool, rows: int, carries: bool) -> bool:
         """A linear layer and what is beside it."""
         shape, chains = layers[role]
         out = self.linear(shape, rows, carries, own)
-        vectors = self.work.vectors
-        biased = "bias" in vectors and role in self.wiring.biases
-        return self.chains(chains, rows, carries) or out or biased or role in vectors
+        biased = "bias" in self.vectors and role in self.wiring.biases
+        return self.chains(chains, rows, carries) or out or biased or role in self.vectors
 
     def chains(self, chains: tuple[Chain, ...], rows: int, carries: bool) -> bool:
         """What a method adds; the stream behind it carries if it did before or the method trains there."""
@@ -225,13 +236,19 @@ class _Pass:
     def take(self, places: tuple[str, ...]) -> _Layers:
         """The next site of each place: its own shape, and what is beside it."""
         none: Shape = (0, 0)
+        added = self.added if self.acts else {}
         return {
-            place: (next(self.sites.get(place, iter(())), none), next(self.added.get(place, iter(())), ()))
+            place: (next(self.sites.get(place, iter(())), none), next(added.get(place, iter(())), ()))
             for place in places
         }
 
     @property
+    def vectors(self) -> frozenset[str]:
+        """Where trained vectors add to or scale the stream here."""
+        return self.work.vectors if self.acts else frozenset()
+
+    @property
     def trains_norms(self) -> bool:
-        """Whether something in every normalisation layer trains."""
-        vectors = self.work.vectors
-        return self.work.body or "norm" in vectors or ("bias" in vectors and "norm" in self.wiring.biases)
+        """Whether something in every normalisation layer here trains."""
+        biased = "bias" in self.vectors and "norm" in self.wiring.biases
+        return self.work.body or "norm" in self.vectors or biased

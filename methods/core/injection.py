@@ -6,7 +6,7 @@ from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import torch
@@ -229,6 +229,34 @@ class Shared(Foldable):
         self.module.add_module(self.name, self.child.train(self.module.training))
 
 
+@dataclass
+class Instead(Change):
+    """Another value in a parameter of the base, which is kept in host memory meanwhile.
+
+    Args:
+        place: where the parameter lies.
+        value: what stands there instead; it gets the parameter's own dtype.
+        shared: whether other places hold the parameter too; it then stays where they need it.
+    """
+
+    place: Place
+    value: InitVar[Tensor]
+    shared: InitVar[bool] = False
+    kept: list[Kept] = field(default_factory=list)
+
+    def __post_init__(self, value: Tensor, shared: bool) -> None:
+        own = self.place.parameter
+        away = own.data if shared or own.is_meta else own.data.to("cpu")
+        self.kept += stand_in([([self.place], value)])
+        own.data = away
+
+    def undo(self) -> None:
+        """Give the base its own parameter."""
+        for one in self.kept:
+            one.own.data = one.own.data.to(self.place.parameter.device)
+        give_back(self.kept)
+
+
 class Following(nn.Module):
     """A module that follows another: it rewrites that one's (first) output."""
 
@@ -313,6 +341,8 @@ class Injection:
     changes: list[Change] = field(default_factory=list)
     """What it changed, in order."""
     head: TaskHead = field(default_factory=TaskHead)
+    rates: dict[str, float] = field(default_factory=dict)
+    """By the same names, learning rates relative to the run's; a name that is not here has the run's own."""
     places: dict[str, Place] = field(default_factory=dict)
     """Where the trained parameters lie, once the method is in the model."""
 

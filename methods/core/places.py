@@ -42,6 +42,23 @@ def every_place(modules: Iterable[nn.Module]) -> dict[int, list[Place]]:
     return found
 
 
+class GradFlags:
+    """Whether each parameter of a model takes gradients now, to be given back.
+
+    Args:
+        root: the model.
+    """
+
+    def __init__(self, root: nn.Module) -> None:
+        places = [first for first, *_ in every_place(root.modules()).values()]
+        self._required = [(place, place.parameter.requires_grad) for place in places]
+
+    def give_back(self) -> None:
+        """Let the parameters that are there now take gradients as they did."""
+        for place, required in self._required:
+            place.parameter.requires_grad_(required)
+
+
 def located(parameters: Mapping[str, nn.Parameter], root: nn.Module) -> dict[str, Place]:
     """Where named parameters lie below a module."""
     known = every_place(root.modules())

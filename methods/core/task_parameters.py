@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from methods.anatomy.anatomy import Anatomy
@@ -29,6 +31,7 @@ class TaskParameters:
         own = located(head | dict(injection.head.extra), anatomy.model)
         self.places |= {f"head.{name}": place for name, place in own.items()}
         self.head_trains = injection.head.trains
+        self.rates = {f"method.{name}": rate for name, rate in injection.rates.items() if rate != 1}
         # remove() owes the base model back bit by bit, so what training may overwrite is copied, in
         # host memory: an accelerator's memory is what the comparison measures.
         self._originals: list[tuple[Place, Tensor]] = [
@@ -83,8 +86,16 @@ class TaskParameters:
             MethodError: they do not fit. Nothing is changed then.
         """
         self.fits(checkpoint)
+        self.put(checkpoint.tensors)
+
+    def values(self) -> dict[str, Tensor]:
+        """Copies of all of them, as they are now."""
+        return {name: parameter.detach().clone() for name, parameter in self.every().items()}
+
+    def put(self, values: Mapping[str, Tensor]) -> None:
+        """Copy values of these names and shapes."""
         for name, parameter in self.every().items():
-            parameter.data.copy_(checkpoint.tensors[name])
+            parameter.data.copy_(values[name])
 
     def restore(self) -> None:
         """Give the base's own parameters the values that they had before training, bit by bit."""

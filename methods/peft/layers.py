@@ -25,10 +25,11 @@ from transformers.pytorch_utils import Conv1D
 
 from methods.anatomy import Anatomy, Rows, Site, frozen, sizes
 from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES
-from methods.core import Options, by_module, part_path
+from methods.core import BlockOptions, Options, by_module, part_path
 from methods.errors import AnatomyError, MethodError
 from methods.peft.format import PeftForm
 from methods.peft.names import Names, Tensors, Words
+from methods.peft.targets import targets_of
 
 
 class LowRankOptions(Protocol):
@@ -39,6 +40,7 @@ class LowRankOptions(Protocol):
     dropout: float
     target: tuple[Any, ...]
     rank_stabilized: bool
+    layers: tuple[int, ...] | None
 
 
 def low_rank_form(options: type[Options], *, dora: bool = False) -> PeftForm:
@@ -81,7 +83,7 @@ def write_low_rank(options: LowRankOptions, own: Tensors, anatomy: Anatomy, *, d
     """
     rank, names = options.rank, Names(anatomy)
     tensors: Tensors = {}
-    layers = by_module(anatomy, options.target)
+    layers = by_module(anatomy.within(options.layers), options.target)
     for site, roles in layers:
         parts = {part_path(part, role): part.rows for role, part in roles.items()}
         factors = [own[f"{path}.lora_B"] for path in parts]
@@ -154,13 +156,12 @@ def read_low_rank(config: dict[str, Any], tensors: Tensors, anatomy: Anatomy) ->
         for end, ours in _FACTORS.items():
             if name.endswith(end):
                 found[name.removesuffix(end), ours] = tensors.pop(name)
-    paths = {path for path, _ in found}
+    split: dict[str, list[str]] = {}
     rank, alpha = config.get("r", 8), config.get("lora_alpha", 8)
-    sliced: list[str] = []
+    whole = {path for path, _ in found}
     if config.get("rank_pattern") or config.get("alpha_pattern"):
         rank, alpha, found, split = _taken_apart(config, found, anatomy)
-        sliced = _sliced_roles(split, anatomy)
-        paths -= split.keys()
+        whole -= split.keys()
     start = config.get("init_lora_weights", True)
     if isinstance(start, str) and start.lower().startswith(("pissa", "olora", "corda", "loftq", "lora_ga")):
         raise MethodError(f"its initialisation {start!r} has changed the base's weights too")
@@ -169,7 +170,7 @@ def read_low_rank(config: dict[str, Any], tensors: Tensors, anatomy: Anatomy) ->
         "alpha": alpha,
         "dropout": config.get("lora_dropout", 0.0),
         "rank_stabilized": config.get("use_rslora", False),
-        "target": [*sliced, *whole_roles(paths, anatomy)],
+        **targets_of(whole, split, anatomy),
     }
     return options, {f"{path}.{name}": tensor for (path, name), tensor in found.items()}
 
@@ -245,52 +246,10 @@ def _lies_in(factor: Tensor, rows: Rows) -> bool:
     return not factor[left].any()
 
 
-def _sliced_roles(split: dict[str, list[str]], anatomy: Anatomy) -> list[str]:
-    """The roles that were taken out of fused layers, each in every block.
-
-    Raises:
-        MethodError: in some blocks only.
-    """
-    roles = list(dict.fromkeys(role for its in split.values() for role in its))
-    for role in roles:
-        for site in anatomy.sites(role):
-            if role not in split.get(site.path, ()):
-                raise MethodError(
-                    f"it does not adapt {role} in {site.path}, and a target is a role in every block"
-                )
-    return roles
-
-
-def whole_roles(paths: set[str], anatomy: Anatomy) -> list[str]:
-    """The roles that these layers play as a whole, each in every block.
-
-    Raises:
-        MethodError: they play a role in some blocks only, or none.
-    """
-    roles, left = [], set(paths)
-    for role in (*ATTENTION_ROLES, *FEED_FORWARD_ROLES):
-        try:
-            members = {site.path for site in anatomy.sites(role) if site.rows is None}
-        except AnatomyError:  # this architecture is without it
-            continue
-        if not members & paths:
-            continue
-        if missing := sorted(members - paths):
-            there = min(members & paths)
-            raise MethodError(
-                f"it adapts {there} but not {missing[0]}, and a target is a role in every block"
-            )
-        roles.append(role)
-        left -= members
-    if left:
-        raise MethodError(f"it adapts {min(left)}, which has no role that a target can name")
-    return roles
-
-
-def write_ia3(options: Options, own: Tensors, anatomy: Anatomy, *, outputs: tuple[str, ...]) -> Words:
+def write_ia3(options: BlockOptions, own: Tensors, anatomy: Anatomy, *, outputs: tuple[str, ...]) -> Words:
     """peft's ``IA3``."""
     tensors: Tensors = {}
-    layers, names = by_module(anatomy, (*outputs, "down")), Names(anatomy)
+    layers, names = by_module(anatomy.within(options.layers), (*outputs, "down")), Names(anatomy)
     for site, roles in layers:
         if "down" in roles:
             tensors[f"{site.path}.ia3_l"] = own[f"{site.path}.ia3_down"][None]  # (1, in)
@@ -317,11 +276,19 @@ def read_ia3(
         MethodError: it scales something else than ``ia3`` here.
     """
     own: Tensors = {}
-    for site, roles in by_module(anatomy, (*outputs, "down")):
+    numbers = [
+        number
+        for number in range(len(anatomy.blocks))
+        if any(
+            f"{site.path}.ia3_l" in tensors
+            for site, _ in by_module(anatomy.within([number]), (*outputs, "down"))
+        )
+    ]
+    for site, roles in by_module(anatomy.within(numbers or None), (*outputs, "down")):
         scales = tensors.pop(f"{site.path}.ia3_l", None)
         if scales is None:
             raise MethodError(
-                f"it leaves {site.path} alone, and ia3 scales key, value and down in every block"
+                f"it leaves {site.path} alone, and ia3 scales key, value and down in all of a block"
             )
         if scales.shape[0 if "down" in roles else -1] != 1:
             side = "inputs" if "down" in roles else "outputs"
@@ -334,4 +301,4 @@ def read_ia3(
             left[rows] = False
         if not torch.all(scales[left] == 1):
             raise MethodError(f"it scales all features of {site.path}, and ia3 those of key and value alone")
-    return {}, own
+    return {"layers": None if len(numbers) == len(anatomy.blocks) else numbers}, own

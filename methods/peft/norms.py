@@ -41,13 +41,19 @@ def read_norms(config: dict[str, Any], tensors: Tensors, anatomy: Anatomy) -> Wo
     """An ``LN_TUNING`` of peft's; takes the tensors that it understands out of them.
 
     Raises:
-        MethodError: it leaves a normalisation layer alone.
+        MethodError: it trains some normalisation layers of a block and leaves others of it alone.
     """
     own: Tensors = {}
-    for name in anatomy.trainable(anatomy.norm_parameters()):
+    every = anatomy.trainable(anatomy.norm_parameters())
+    for name in every:
         path, _, parameter = name.rpartition(".")
-        tensor = tensors.pop(f"{path}.{_COPY}.{parameter}", None)
-        if tensor is None:
-            raise MethodError(f"it leaves {name} alone, and ln trains every normalisation layer")
-        own[name] = tensor
-    return {}, own
+        if (tensor := tensors.pop(f"{path}.{_COPY}.{parameter}", None)) is not None:
+            own[name] = tensor
+    if own.keys() == every.keys():
+        return {}, own
+    blocks = [b for b, block in enumerate(anatomy.blocks) if any(n.startswith(f"{block.path}.") for n in own)]
+    norms = anatomy.trainable(anatomy.within(blocks).norm_parameters()) if blocks else every
+    if strange := sorted(norms.keys() ^ own.keys()):
+        does = f"leaves {strange[0]} alone" if strange[0] in norms else f"trains {strange[0]}"
+        raise MethodError(f"it {does}, and ln trains every normalisation layer, or those of some blocks")
+    return {"layers": blocks}, own

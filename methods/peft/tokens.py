@@ -13,7 +13,7 @@ Source: huggingface/peft@5d602fd (0.21), ``peft_model.py``, ``tuners/prefix_tuni
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -23,6 +23,13 @@ from methods.core.attention import PARTS, SLOT
 from methods.errors import MethodError
 from methods.peft.format import PeftForm
 from methods.peft.names import Tensors, Words
+
+
+class PrefixOptions(Protocol):
+    """What is asked of the options of ``prefix``."""
+
+    layers: tuple[int, ...] | None
+
 
 TENSOR = "prompt_embeddings"
 """What peft calls the one tensor of either."""
@@ -84,8 +91,17 @@ def prefix_differs(anatomy: Anatomy, task: str | None) -> str | None:
     return None if task else "peft has no task for such a head, and its plain wrapper leaves the prefix out"
 
 
-def write_prefix(options: Options, own: Tensors, anatomy: Anatomy) -> Words:
-    """peft's ``PREFIX_TUNING``: (n x L * 2 * heads * head size)."""
+def write_prefix(options: PrefixOptions, own: Tensors, anatomy: Anatomy) -> Words:
+    """peft's ``PREFIX_TUNING``: (n x L * 2 * heads * head size).
+
+    Raises:
+        MethodError: it is in some blocks only.
+    """
+    if len(anatomy.within(options.layers).blocks) < len(anatomy.blocks):
+        raise MethodError(
+            f"the prefix is in blocks {', '.join(map(str, options.layers or ()))} alone, and peft has one in "
+            "every block."
+        )
     pairs = torch.stack(
         [own[f"{site.path}.{SLOT}.{part}"] for site in anatomy.attentions()["self"] for part in PARTS]
     )  # (2L, heads, n, head size)

@@ -20,8 +20,9 @@ from methods.anatomy import Anatomy, Shape
 from methods.core import Options, by_module
 from methods.errors import MethodError
 from methods.peft.format import PeftForm
-from methods.peft.layers import are_conv1d, whole_roles
+from methods.peft.layers import are_conv1d
 from methods.peft.names import Names, Tensors, Words
+from methods.peft.targets import targets_of
 
 Draw = Callable[[int, int, Sequence[Shape]], tuple[Tensor, Tensor]]
 """From a seed, a rank and the sizes of all targets to A and B."""
@@ -38,6 +39,7 @@ class VectorOptions(Protocol):
     dropout: float
     target: tuple[Any, ...]
     seed: int
+    layers: tuple[int, ...] | None
 
 
 def vera_form(options: type[Options], draw: Draw) -> PeftForm:
@@ -53,8 +55,8 @@ def vera_form(options: type[Options], draw: Draw) -> PeftForm:
     )
 
 
-def _shapes(anatomy: Anatomy, target: Sequence[str]) -> list[Shape]:
-    layers = by_module(anatomy, tuple(target))
+def _shapes(anatomy: Anatomy, options: VectorOptions) -> list[Shape]:
+    layers = by_module(anatomy.within(options.layers), options.target)
     return [part.shape() for _, roles in layers for part in roles.values()]
 
 
@@ -65,7 +67,7 @@ def write_vera(options: VectorOptions, own: Tensors, anatomy: Anatomy, *, draw: 
         MethodError: a fused layer is adapted in parts.
     """
     tensors: Tensors = {}
-    layers = by_module(anatomy, options.target)
+    layers = by_module(anatomy.within(options.layers), options.target)
     for site, roles in layers:
         if any(part.rows is not None for part in roles.values()):
             raise MethodError(
@@ -74,7 +76,7 @@ def write_vera(options: VectorOptions, own: Tensors, anatomy: Anatomy, *, draw: 
             )
         for theirs, ours in _VECTORS.items():
             tensors[f"{site.path}{theirs}"] = own[f"{site.path}.{ours}"]
-    matrices = draw(options.seed, options.rank, _shapes(anatomy, options.target))
+    matrices = draw(options.seed, options.rank, _shapes(anatomy, options))
     tensors |= dict(zip(_MATRICES, matrices, strict=True))
     return {
         "r": options.rank,
@@ -106,11 +108,11 @@ def read_vera(
         "rank": config.get("r", 256),
         "d_initial": config.get("d_initial", 0.1),
         "dropout": config.get("vera_dropout", 0.0),
-        "target": whole_roles({name.rpartition(".")[0] for name in found}, anatomy),
+        **targets_of({name.rpartition(".")[0] for name in found}, {}, anatomy),
         "seed": config.get("projection_prng_key", 0),
     }
     valid: Any = kind.parse("vera", options)
-    drawn = draw(valid.seed, valid.rank, _shapes(anatomy, valid.target))
+    drawn = draw(valid.seed, valid.rank, _shapes(anatomy, valid))
     for name, matrix in zip(_MATRICES, drawn, strict=True):
         if not torch.equal(tensors.pop(name, matrix).to(matrix), matrix):
             raise MethodError(

@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, Geometry
+from methods.anatomy.quantised import as_numbers
 from methods.core import Injection, Options, TaskHead, Work
 from methods.core.places import Place, every_place
 from methods.core.precision import beside
@@ -96,7 +97,7 @@ def inject(anatomy: Anatomy, options: SubspaceOptions, *, scaled: bool) -> Injec
         AnatomyError: the blocks are not known, and it takes them to be scaled.
         OptionError: the dimension is too large.
     """
-    body = anatomy.in_floating_point("said" if scaled else "did", anatomy.body_parameters())
+    body = as_numbers("said" if scaled else "did", anatomy, anatomy.body_parameters())
     head = anatomy.head_parameters()
     inside = options.head == "inside"
     parameters = [body[name] for name in sorted(body)]

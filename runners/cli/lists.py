@@ -32,7 +32,7 @@ def methods(json_: Json = False) -> None:
         out.print(f"  searched: {'; '.join(searched)}", style="dim", highlight=False)
         for option in _describe_method(method)["options"]:
             default = "none" if option["default"] is None else option["default"]
-            default = " ".join(default) if isinstance(default, list) else default
+            default = " ".join(map(str, default)) if isinstance(default, list) else default
             line = f"  {option['name']}={default}  {option['description']}"
             out.print(line, markup=False, highlight=False)
 

@@ -115,7 +115,7 @@ class Comparison:
             self.contestants[label] = Contestant(
                 adapted.model.eval(),
                 choice.method,
-                adapted.options.model_dump(mode="json"),
+                adapted.options.told(),
                 merged,
                 counts["method"],
                 limit,

@@ -201,7 +201,8 @@ class Workbench:
         )
         protocol = Protocol()  # names no rate: the update is whole, and changes nothing
         optimiser = self._accelerator.prepare_optimizer(
-            optimisation.optimizer(trained, 0.0, protocol.weight_decay), device_placement=False
+            optimisation.optimizer(trained, 0.0, protocol.weight_decay, adapted.rates()),
+            device_placement=False,
         )
         adapted.model.train()
         step = functools.partial(

@@ -34,7 +34,7 @@ def measure(
     batch = {name: value.to(accelerator.device) for name, value in longest.items()}
     trained = adapted.trained()
     with _unchanged(trained):
-        made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay)
+        made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, adapted.rates())
         optimiser = accelerator.prepare(made)
         adapted.model.train()
         step = functools.partial(

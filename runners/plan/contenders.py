@@ -82,5 +82,7 @@ def contenders(model: str, texts: Sequence[str] | None, *, also_free: bool = Fal
 
 def label(name: str, options: Mapping[str, Any]) -> str:
     """A short name for people: the method and the options that were given."""
-    told = [f"{key}={'+'.join(v) if isinstance(v, list | tuple) else v}" for key, v in options.items()]
+    told = [
+        f"{key}={'+'.join(map(str, v)) if isinstance(v, list | tuple) else v}" for key, v in options.items()
+    ]
     return " ".join([name, *told])

@@ -86,7 +86,7 @@ class TrialSpec(BaseModel):
             protocol = Protocol.parse(protocol)
         if protocol.learning_rate is None:
             protocol = protocol.model_copy(update={"learning_rate": method.card.learning_rate})
-        resolved = {"task": task.name, "options": options.model_dump(mode="json"), "protocol": protocol}
+        resolved = {"task": task.name, "options": options.told(), "protocol": protocol}
         try:
             super().__init__(**(values | resolved))
         except ValidationError as error:

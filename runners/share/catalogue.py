@@ -42,16 +42,17 @@ def shown(value: Any) -> str:
     """A default as it would be typed."""
     if value is None:
         return "none"
-    return " ".join(value) if isinstance(value, list) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _method(method: methods.Method[Any], papers: dict[str, str]) -> MethodCard:
-    found = re.search(r"arXiv (\d{4}\.\d{4,5})", method.card.source)
-    citation = next((entry for entry in papers.values() if found and f"{{{found[1]}}}" in entry), None)
+    notes = inspect.getdoc(sys.modules[type(method).__module__]) or ""
+    named = dict.fromkeys(re.findall(r"arXiv (\d{4}\.\d{4,5})", f"{method.card.source}\n{notes}"))
+    cited = [entry for number in named for entry in papers.values() if f"{{{number}}}" in entry]
     return MethodCard(
         name=method.name,
         summary=method.card.summary,
-        notes=inspect.getdoc(sys.modules[type(method).__module__]) or "",
+        notes=notes,
         source=method.card.source,
         places=dict(method.card.places),
         mergeable=method.mergeable,
@@ -62,7 +63,7 @@ def _method(method: methods.Method[Any], papers: dict[str, str]) -> MethodCard:
             )
             for option in describe_options(method)
         ),
-        citation=citation,
+        citation="\n\n".join(cited) or None,
     )
 
 

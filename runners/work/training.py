@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,6 +114,7 @@ def train(
         evaluate=lambda: score(accelerator, model, selection, task),
         main_metric=main_metric,
         watch=watch,
+        rates=adapted.rates(),
     )
 
 
@@ -127,6 +128,7 @@ def fit(
     evaluate: Callable[[], Score],
     main_metric: Callable[[Score], float],
     watch: Callable[[Progress], None],
+    rates: Mapping[str, float] | None = None,
 ) -> Trained:
     """Train for ``steps`` steps, evaluate at the set interval, restore the best weights.
 
@@ -140,11 +142,12 @@ def fit(
         evaluate: scores the selection split.
         main_metric: turns a score into a number where more is better; -inf where it is undefined.
         watch: is told of progress.
+        rates: multiples of the protocol's rate for parameters that have one of their own, by name.
 
     Raises:
         DivergenceError: the loss became infinite or not a number.
     """
-    optimiser = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay)
+    optimiser = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, rates)
     schedule = get_linear_schedule_with_warmup(optimiser, round(protocol.warmup_share * steps), steps)
     model, optimiser, train_loader, schedule = accelerator.prepare(model, optimiser, train_loader, schedule)
 

@@ -21,11 +21,13 @@ from peft import (
     VeraConfig,
     get_peft_model,
 )
+from peft.optimizers import create_loraplus_optimizer
 from torch import Tensor
 from torch.func import functional_call
 
 import methods
 from methods.core import Wrap
+from runners.optimisation import optimizer
 
 from .conftest import text, tiny
 from .parity import Record, agree, deviation
@@ -336,6 +338,110 @@ def test_twenty_steps_give_the_same_losses(record_property: Record) -> None:
     for key, value in {"reference": "peft", "method": "lora", "case": case, "deviation": apart}.items():
         record_property(key, value)
     assert apart <= 1e-6
+
+
+def products(pairs: Pairs) -> Pairs:
+    """Factors beside peft's as what does not depend on singular vectors' signs: B A, and how it moves."""
+    found = {}
+    for name, factors in pairs.items():
+        if name.endswith("lora_A"):
+            both = zip(factors, pairs[f"{name.removesuffix('lora_A')}lora_B"], strict=True)
+            for (a, b), side in zip(both, ("ours", "theirs"), strict=True):
+                found[name, "B A", side] = b @ a
+                if a.grad is not None and b.grad is not None:
+                    found[name, "B dA", side], found[name, "dB A", side] = b @ a.grad, b.grad @ a
+    keys = {(name, what) for name, what, _ in found}
+    return {
+        f"{what} of {name}": (found[name, what, "ours"], found[name, what, "theirs"]) for name, what in keys
+    }
+
+
+@pytest.mark.parametrize(("architecture", "target"), [("bert", "query,up"), ("gpt2", "qkv,down")])
+def test_pissa(architecture: str, target: str, record_property: Record) -> None:
+    """Where it starts, and three AdamW steps. peft splits in float32 at most: then both go on in float64."""
+    made = methods.apply(tiny(architecture), "lora", rank=4, alpha=8, target=target, init="pissa")
+    paths = [f"{body(made.model)}{change.site.path}" for change in made._injection.foldable]
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=4,
+        lora_alpha=8,
+        target_modules=paths,
+        init_lora_weights="pissa",
+        fan_in_fan_out=architecture == "gpt2",
+    )
+    there = get_peft_model(tiny(architecture), config).eval().double()
+    made.model.double()
+    theirs = dict(there.named_parameters())
+    head = {
+        name: (ours, theirs[f"base_model.model.{name.replace('.', '.modules_to_save.default.', 1)}"])
+        for name, ours in made.head.items()
+    }
+    share(head)
+    factors = layer_pairs(made, there, LOW_RANK)
+    batch, found = text(made.model), {}
+    residuals = dict(made.model.named_parameters())
+    for path in paths:
+        ours = next(p for n, p in residuals.items() if n == f"{path}.base.weight")
+        found[f"residual of {path}"] = (ours, theirs[f"base_model.model.{path}.base_layer.weight"])
+    both = [
+        (made.model, made.trained().values()),
+        (there, [p for p in there.parameters() if p.requires_grad]),
+    ]
+    optimisers = [torch.optim.AdamW(list(own), lr=1e-2) for _, own in both]
+    for step in range(4):
+        sides = [outputs(model, batch, "classify") for model, _ in both]
+        found |= {f"{key}, step {step}": pair for key, pair in products(factors).items()}
+        found[f"outputs at step {step}"] = (sides[0], sides[1])
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
+    case = f"{architecture}: PiSSA, its start and three AdamW steps, as products"
+    hold(record_property, "peft", "lora", case, found)
+
+
+@pytest.mark.parametrize("method", ["lora", "dora"])
+def test_lora_plus(method: str, record_property: Record) -> None:
+    """The same parameters at the same rates, and so the same steps.
+
+    peft gives B's rate to every vector that trains as well, and lets it decay: DoRA's lengths are put right.
+    """
+    decay = 0.1 if method == "lora" else 0.0
+    made = trained(method, "llama", "causal", rank=4, alpha=6, b_rate=16)
+    config = LoraConfig(
+        task_type=TaskType.CAUSAL_LM,
+        r=4,
+        lora_alpha=6,
+        target_modules=changed(made),
+        use_dora=method == "dora",
+    )
+    there, _ = with_peft(made, "causal", "llama", config)
+    pairs = layer_pairs(made, there, LOW_RANK)
+    share(pairs)
+    made_for = optimizer(made.trained(), 1e-3, decay, made.rates())
+    peers = create_loraplus_optimizer(
+        there, torch.optim.AdamW, lr=1e-3, loraplus_lr_ratio=16, loraplus_weight_decay=decay
+    )
+    for group in list(peers.param_groups):
+        lengths = [p for p in group["params"] if p.ndim == 1]
+        group["params"] = [p for p in group["params"] if p.ndim > 1]
+        if lengths:
+            peers.add_param_group({"params": lengths, "lr": 1e-3, "weight_decay": 0.0})
+
+    def settings(optimiser: Any) -> dict[int, tuple[float, float]]:
+        return {id(p): (g["lr"], g["weight_decay"]) for g in optimiser.param_groups for p in g["params"]}
+
+    ours, theirs = settings(made_for), settings(peers)
+    assert len(ours) == len(theirs) == len(pairs)
+    assert all(ours[id(own)] == pytest.approx(theirs[id(other)]) for own, other in pairs.values())
+    batch, found = text(made.model), {}
+    for step in range(3):
+        sides = [outputs(model, batch, "causal") for model in (made.model, there)]
+        found[f"outputs at step {step}"] = (sides[0], sides[1])
+        for optimiser in (made_for, peers):
+            optimiser.step()
+            optimiser.zero_grad()
+    case = "llama: three AdamW steps of LoRA+, 16 times the rate for B"
+    hold(record_property, "peft", method, case, found | pairs)
 
 
 # prefix, prompt ---------------------------------------------------------------------------------------

@@ -45,6 +45,8 @@ SAME: list[tuple[str, str, str, dict[str, Any]]] = [
     *(("lora", a, "classify", ALL_ROLES) for a in ("bert", "gpt2", "gpt_neox", "modernbert", "albert")),
     *(("lora", architecture, "seq2seq", ALL_ROLES) for architecture in ("t5", "bart")),
     *(("lora", a, "causal", {"target": "qkv,up"}) for a in ("gpt2", "gpt_neox")),
+    *(("lora", a, "classify", {"rank": 2, "init": "pissa"}) for a in ("bert", "gpt2", "gpt_neox")),
+    ("lora", "llama", "classify", {"rank": 2, "init": "pissa", "rank_stabilized": True, "layers": "last:1"}),
     *(("dora", a, "classify", {"rank": 2}) for a in ("bert", "gpt2", "gpt_neox", "modernbert", "llama")),
     *(("ia3", architecture, "classify", {}) for architecture in ARCHITECTURES),
     *(("vera", a, "classify", {"rank": 2}) for a in ("bert", "albert", "llama", "deberta-v3")),
@@ -55,6 +57,11 @@ SAME: list[tuple[str, str, str, dict[str, Any]]] = [
         for a in ("bert", "albert", "deberta-v2", "modernbert", "gpt2", "qwen3", "bart")
     ),
     ("ln", "t5", "seq2seq", {}),
+    *(
+        ("lora", a, "classify", ALL_ROLES | {"layers": "last:1"})
+        for a in ("bert", "gpt2", "modernbert", "t5")
+    ),
+    *(("ia3", a, "classify", {"layers": 0}) for a in ("bert", "gpt2", "bart")),
     *(("prefix", architecture, "classify", {"length": 3, "hidden": None}) for architecture in DECODERS),
     *(("prefix", architecture, "causal", {"length": 3, "hidden": None}) for architecture in DECODERS),
     *(("prompt", architecture, "causal", {"length": 3}) for architecture in (*DECODERS, "mistral")),
@@ -150,6 +157,10 @@ ROUND_TRIP: list[tuple[str, str, str, dict[str, Any]]] = [
     ("ln", "llama", "causal", {}),
     ("prefix", "llama", "causal", {"length": 3, "hidden": None}),
     ("prompt", "t5", "seq2seq", {"length": 3}),
+    ("lora", "bert", "classify", {"rank": 2, "layers": [1]}),
+    ("lora", "gpt2", "causal", {"rank": 2, "target": "qkv,down", "layers": [0]}),
+    ("dora", "t5", "seq2seq", {"rank": 2, "layers": [2, 3]}),
+    ("ia3", "gpt2", "classify", {"layers": [1]}),
 ]
 
 
@@ -290,6 +301,12 @@ SAVED: list[tuple[str, str, Any, str, dict[str, Any]]] = [
     ("gpt2", "causal", LoraConfig(use_dora=True, fan_in_fan_out=True, target_modules=["c_fc"]), "dora",
      {"target": ("up",)}),
     ("t5", "seq2seq", LoraConfig(task_type="SEQ_2_SEQ_LM"), "lora", {"target": ("query", "value")}),
+    ("bert", "classify", LoraConfig(layers_to_transform=[1]), "lora", {"layers": (1,)}),
+    ("t5", "seq2seq", LoraConfig(target_modules=r"encoder.*(SelfAttention\.k|wo)"), "lora",
+     {"target": ("key", "down"), "layers": (0, 1)}),
+    ("bert", "classify", IA3Config(task_type="SEQ_CLS", target_modules=["0.attention.self.key",
+                                   "0.attention.self.value", DOWN[0]], feedforward_modules=DOWN[:1]), "ia3",
+     {"layers": (0,)}),
     ("bert", "classify", IA3Config(task_type="SEQ_CLS", target_modules=["key", "value", *DOWN],
                                    feedforward_modules=DOWN), "ia3", {}),
     ("bert", "classify", VeraConfig(task_type="SEQ_CLS", r=4, projection_prng_key=7, d_initial=0.3), "vera",
@@ -360,6 +377,28 @@ def test_a_model_without_a_head(tmp_path: Path) -> None:
     torch.testing.assert_close(theirs, ours, **EXACT)
 
 
+@pytest.mark.parametrize("stable", [True, False])
+def test_pissa_that_peft_made_an_update_of_the_base_is_read(stable: bool, tmp_path: Path) -> None:
+    """Its way to a checkpoint is ours, the difference to where it started; the head it then leaves out."""
+    config = LoraConfig(task_type="SEQ_CLS", r=2, lora_alpha=8, init_lora_weights="pissa", use_rslora=stable)
+    there = get_peft_model(tiny("bert"), config).eval()
+    there.peft_config["default"].init_lora_weights = True
+    there.save_pretrained(tmp_path / "start")
+    randomise(p for _, p in there.named_parameters() if p.requires_grad)
+    there.float().save_pretrained(
+        tmp_path / "update", path_initial_model_for_weight_conversion=str(tmp_path / "start")
+    )
+    assert not any("classifier" in name for name in load_file(tmp_path / "update" / TENSORS))
+    loaded = methods.load(tiny("bert"), tmp_path / "update")
+    assert loaded.options.rank == 4  # type: ignore[attr-defined]
+    theirs = dict(there.named_parameters())
+    for name, parameter in loaded.head.items():
+        module, _, rest = name.partition(".")
+        parameter.data.copy_(theirs[f"base_model.model.{module}.modules_to_save.default.{rest}"])
+    batch = text(loaded.model)
+    torch.testing.assert_close(logits(loaded.model, batch), logits(there, batch), rtol=0.0, atol=1e-4)
+
+
 def test_a_folder_of_peft_can_be_switched_to(tmp_path: Path) -> None:
     there = save(base("bert"), LoraConfig(task_type="SEQ_CLS", r=4), tmp_path)
     made = trained("lora", "bert", rank=2)
@@ -377,7 +416,16 @@ STRANGE: list[tuple[str, Any, str]] = [
         r"gives .*query rank 2 and alpha 8",
     ),
     ("bert", LoraConfig(lora_bias=True), "sets lora_bias"),
-    ("bert", LoraConfig(layers_to_transform=[1]), r"adapts .*layer\.1.*query but not .*layer\.0"),
+    (
+        "bert",
+        LoraConfig(target_modules=["0.attention.self.query", "value"]),
+        r"adapts .*layer\.1.*value but not .*layer\.1.*query, and a target is a role in all blocks",
+    ),
+    (
+        "t5",
+        LoraConfig(target_modules=["SelfAttention.q"]),
+        r"adapts .*SelfAttention\.q but not .*EncDecAttention",
+    ),
     ("bert", LoraConfig(target_modules=["query", "pooler.dense"]), r"pooler\.dense, which has no role"),
     (
         "bert",
@@ -396,7 +444,7 @@ STRANGE: list[tuple[str, Any, str]] = [
     ),
     ("bert", VeraConfig(r=3, bias="all"), "sets bias to 'all', which vera is without"),
     ("bert", VeraConfig(r=3, target_modules=["query", "pooler.dense"]), "pooler.dense, which has no role"),
-    ("bert", LNTuningConfig(target_modules=["output.LayerNorm"]), "leaves embeddings.LayerNorm.weight alone"),
+    ("bert", LNTuningConfig(target_modules=["attention.output.LayerNorm"]), "leaves .* alone, and ln trains"),
     ("bert", PrefixTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=3), "numbered from n"),
     ("bert", PromptTuningConfig(task_type="SEQ_CLS", num_virtual_tokens=3), FIRST),
 ]

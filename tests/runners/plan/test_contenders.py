@@ -16,6 +16,11 @@ from runners.plan.spec import SpecError
             "lora:rank=4,target=query+value",
             Choice("lora rank=4 target=query+value", "lora", {"rank": 4, "target": ("query", "value")}),
         ),
+        ("ia3:layers=last:2", Choice("ia3 layers=last:2", "ia3", {"layers": "last:2"})),
+        (
+            "lora:layers=0-1+4,rank=2",
+            Choice("lora layers=0-1+4 rank=2", "lora", {"layers": ("0-1", "4"), "rank": 2}),
+        ),
         (
             "prefix:length=5,hidden=none",
             Choice("prefix length=5 hidden=None", "prefix", {"length": 5, "hidden": None}),
@@ -52,3 +57,4 @@ def test_by_default_all_that_changes_the_forward_pass(tiny_model: str) -> None:
 def test_labels_tell_what_was_given() -> None:
     assert label("lora", {}) == "lora"
     assert label("lora", {"target": ["query", "key"], "rank": 2}) == "lora target=query+key rank=2"
+    assert label("lin", {"layers": [0, 1]}) == "lin layers=0+1"

@@ -25,6 +25,28 @@ def test_same_content_same_id_however_it_is_written() -> None:
     )
     assert spec().trial_id == TrialSpec.model_validate_json(spec().model_dump_json()).trial_id
     assert len({spec(), spec(options={"rank": 8})}) == 1
+    blocks = ([-1, 0, 2], "0,2,-1", ("0", "last:1", 2))
+    assert (
+        len({spec(options={"layers": written}) for written in blocks} | {spec(options={"layers": None})}) == 2
+    )
+
+
+def test_options_that_came_later_change_no_id() -> None:
+    with_all = {"layers": None, "init": "kaiming", "b_rate": 1}
+    assert spec(options=with_all).trial_id == spec().trial_id
+    assert spec().options.keys() == {"rank", "alpha", "dropout", "target", "rank_stabilized"}
+    assert (
+        len(
+            {
+                spec(),
+                *(
+                    spec(options={key: value})
+                    for key, value in (("layers", [0]), ("init", "pissa"), ("b_rate", 16))
+                ),
+            }
+        )
+        == 4
+    )
 
 
 def test_a_trial_is_the_same_wherever_its_data_lie() -> None:

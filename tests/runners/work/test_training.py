@@ -114,6 +114,25 @@ def test_a_loss_that_is_not_finite_ends_training() -> None:
         )
 
 
+def test_a_parameter_may_have_a_rate_of_its_own() -> None:
+    """An AdamW step from zero is the rate long, whatever the gradient; the schedule is for all."""
+    model = Line()
+    training.fit(
+        device.accelerator(),
+        model,
+        dict(model.named_parameters()),
+        loader(2),
+        2,
+        Protocol(steps=2, learning_rate=0.01, weight_decay=0.0, warmup_share=0.0, evaluate_every=1),
+        evaluate=lambda: {"m": float(model.w.detach())},
+        main_metric=lambda score: -float(score["m"] or 0),  # the first step is the best
+        watch=lambda progress: None,
+        rates={"bias": 3.0},
+    )
+    assert float(model.w.detach()) == pytest.approx(0.01, rel=1e-4)
+    assert float(model.bias.detach()) == pytest.approx(0.03, rel=1e-4)
+
+
 def test_biases_and_norms_do_not_decay() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))
     groups = optimisation.optimizer(dict(model.named_parameters()), 1.0, 0.01).param_groups
