@@ -6,6 +6,10 @@ equal of says on its card how it looks there, by a :class:`PeftForm`; what the f
 
 The task head is kept in peft's ``modules_to_save``. Where a folder holds none, or a part of it, what it
 leaves out stays as it is in the model. Options of peft that Paretune is without must be off.
+
+Folders that are written load in peft 0.6 and everything after (rsLoRA from 0.8, DoRA from 0.9), which
+``tests/peft_versions.py`` shows. Up to 0.13 an option that a version does not know is refused, whatever its
+value, so what is off or empty is left out: that is every version's default.
 """
 
 from __future__ import annotations
@@ -36,6 +40,10 @@ _LOADERS = {
     "FEATURE_EXTRACTION": "AutoModel",
 }
 """peft's task types, and transformers' class that makes a model for each."""
+
+_SAVED_UNASKED = dict.fromkeys(("SEQ_CLS", "TOKEN_CLS"), frozenset({"classifier", "score"}))
+_SAVED_UNASKED["QUESTION_ANS"] = frozenset({"qa_outputs"})
+"""The modules of a head that peft keeps for a task without being told."""
 
 _SILENT = {
     *("auto_mapping", "base_model_name_or_path", "exclude_modules", "fan_in_fan_out", "inference_mode"),
@@ -80,14 +88,18 @@ class PeftForm(Form):
         own, head = (_part(saved.tensors, f"{part}.") for part in ("method", "head"))
         config, tensors = self.to_peft(self.options.parse(saved.method, saved.options), own, anatomy)
         method_prefix, head_prefix = self._prefixes(anatomy)
+        modules = _head_modules(head, anatomy)
+        if not self.by_layer and modules <= _SAVED_UNASKED.get(task or "", frozenset()):
+            modules = frozenset()  # until 0.13 methods of tokens had no option for more than that
         config = {
             "peft_type": self.peft_type,
             "task_type": task,
             "base_model_name_or_path": getattr(anatomy.config, "_name_or_path", None) or None,
             "inference_mode": True,
-            "modules_to_save": _head_modules(head, anatomy),
+            "modules_to_save": sorted(modules),
             **config,
         }
+        config = {option: value for option, value in config.items() if not _is_off(value)}
         tensors = {method_prefix + name: tensor for name, tensor in tensors.items()}
         tensors |= {head_prefix + name: tensor for name, tensor in head.items()}
         folder = Path(path)
@@ -199,20 +211,25 @@ def _files(folder: Path) -> tuple[dict[str, Any], Tensors]:
         raise MethodError(f"{TENSORS} is not readable ({error})") from None
 
 
-def _head_modules(head: Tensors, anatomy: Anatomy) -> list[str] | None:
-    """The modules of the task head; None without a head.
+def _is_off(value: object) -> bool:
+    """Whether an option says that something is not used."""
+    return value is None or value is False or value in ({}, [])
+
+
+def _head_modules(head: Tensors, anatomy: Anatomy) -> frozenset[str]:
+    """The modules of the task head; none without a head.
 
     Raises:
         MethodError: peft, which goes by the ends of names, would take others for it too, or not find it.
     """
-    modules = sorted({name.split(".")[0] for name in head})
+    modules = frozenset(name.split(".")[0] for name in head)
     ends = (*modules, "classifier", "score") if modules else ()  # two that peft always adds
     found = {name for name in Names(anatomy).all if name.endswith(ends)}
-    if strange := sorted(found ^ set(modules)):
+    if strange := sorted(found ^ modules):
         raise MethodError(
             f"peft finds a task head by the ends of names, and {strange[0]!r} does not allow that."
         )
-    return modules or None
+    return modules
 
 
 def _part(tensors: Tensors, prefix: str) -> Tensors:

@@ -157,6 +157,44 @@ def test_the_configuration_is_pefts_own(tmp_path: Path) -> None:
     assert {option for option in written if not hasattr(there, option)} == set()
 
 
+# What peft 0.6.2 knows, read off its source; tests/peft_versions.py tries it and later versions.
+FIRST_OPTIONS = {"peft_type", "task_type", "base_model_name_or_path", "inference_mode"}
+FIRST_OPTIONS_OF = {
+    "LORA": {"r", "lora_alpha", "lora_dropout", "bias", "target_modules", "modules_to_save"}
+    | {"fan_in_fan_out", "rank_pattern", "alpha_pattern"},
+    "IA3": {"target_modules", "feedforward_modules", "fan_in_fan_out", "modules_to_save"},
+    "PREFIX_TUNING": {"num_virtual_tokens", "token_dim", "num_layers", "num_attention_heads"}
+    | {"num_transformer_submodules", "encoder_hidden_size", "prefix_projection"},
+    "PROMPT_TUNING": {"num_virtual_tokens", "token_dim", "num_layers", "num_attention_heads"}
+    | {"num_transformer_submodules", "prompt_tuning_init"},
+}
+LATER = {"rank_stabilized": "use_rslora", "dora": "use_dora"}
+"""Where the first version is without what was trained, its option is written, and refused there."""
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "head", "options"),
+    [
+        ("lora", "gpt2", "classify", {"target": "query,value,output"}),
+        ("lora", "bert", "classify", {"rank_stabilized": True}),
+        ("dora", "bert", "classify", {}),
+        ("ia3", "bert", "classify", {}),
+        ("prefix", "gpt2", "classify", {"hidden": 6}),
+        ("prefix", "llama", "causal", {"hidden": 6}),
+        ("prompt", "t5", "seq2seq", {}),
+    ],
+)
+def test_every_option_is_known_to_the_first_version(
+    name: str, architecture: str, head: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    trained(name, architecture, head, **options).export_peft(tmp_path)
+    written = json.loads((tmp_path / CONFIG).read_text())
+    later = {option for used, option in LATER.items() if used in (name, *options)}
+    assert written.keys() - later <= FIRST_OPTIONS | FIRST_OPTIONS_OF[written["peft_type"]]
+    assert all(written[option] is True for option in later)
+    assert None not in written.values()
+
+
 def test_ranks_differ_where_a_fused_layer_is_among_others(tmp_path: Path) -> None:
     trained("lora", "gpt2", rank=2, alpha=3, target="query,key,value,output").export_peft(tmp_path)
     config = json.loads((tmp_path / CONFIG).read_text())
