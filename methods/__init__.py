@@ -103,14 +103,7 @@ def load(model: Model, path: str | Path) -> Adapted:
         MethodError: the folder is not a saved method, or does not fit the model. The model is then
             left as it was.
     """
-    saved = _read(path, Anatomy(model))
-    adapted = apply(model, saved.method, **saved.options)
-    try:
-        adapted.take(saved)
-    except BaseException:
-        adapted.remove()
-        raise
-    return adapted
+    return _revived(model, _read(path, Anatomy(model)))
 
 
 def export_peft(model: Model, saved: Checkpoint, path: str | Path) -> Path:
@@ -126,12 +119,27 @@ def export_peft(model: Model, saved: Checkpoint, path: str | Path) -> Path:
     Raises:
         MethodError: the checkpoint does not fit the model, or as :meth:`Adapted.export_peft`.
     """
-    adapted = apply(model, saved.method, **saved.options)
+    adapted = _revived(model, saved)  # checks that it fits
     try:
-        adapted.take(saved)  # checks that it fits
         return write_to(adapted.method.card.peft, saved, adapted.anatomy, path)
     finally:
         adapted.remove()
+
+
+def _revived(model: Model, saved: Checkpoint) -> Adapted:
+    """A checkpoint in a model; on an error that is as it was."""
+    try:
+        method = get(saved.method)
+        options = method.options.parse(method.name, saved.options)
+    except MethodError as error:  # another version's method or option
+        raise MethodError(f"{saved.origin} cannot be loaded: {error}") from None
+    adapted = Adapted(model, method, options)
+    try:
+        adapted.take(saved)
+    except BaseException:
+        adapted.remove()
+        raise
+    return adapted
 
 
 def _read(path: str | Path, anatomy: Anatomy) -> Checkpoint:

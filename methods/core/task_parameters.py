@@ -54,7 +54,7 @@ class TaskParameters:
         return {name: parameter for name, parameter in every.items() if name.startswith("method.")}
 
     def fits(self, checkpoint: Checkpoint) -> None:
-        """Check that a checkpoint's tensors have the names and shapes of these.
+        """Check that a checkpoint's tensors have the names and shapes of these, and are real numbers.
 
         Raises:
             MethodError: one differs.
@@ -64,17 +64,24 @@ class TaskParameters:
                 f"{checkpoint.origin} was trained on {checkpoint.architecture}, and {self.anatomy} is "
                 "another architecture: load it into a model of its own."
             )
-        own = self.every()
-        if missing := sorted(own.keys() ^ checkpoint.tensors.keys()):
-            raise MethodError(
-                f"{checkpoint.origin} does not fit {self.anatomy}: {missing[0]} is on one side only."
-            )
+        own, there = self.every(), checkpoint.tensors
+        wrong = next((f"{name} is on one side only" for name in sorted(own.keys() ^ there.keys())), None)
         for name, parameter in own.items():
-            if parameter.shape != checkpoint.tensors[name].shape:
-                raise MethodError(
-                    f"{checkpoint.origin} does not fit {self.anatomy}: {name} is "
-                    f"{tuple(checkpoint.tensors[name].shape)}, expected {tuple(parameter.shape)}."
-                )
+            if wrong is None and parameter.shape != there[name].shape:
+                wrong = f"{name} is {tuple(there[name].shape)}, expected {tuple(parameter.shape)}"
+            if wrong is None and not there[name].is_floating_point():
+                wrong = f"{name} is {there[name].dtype}, expected {parameter.dtype}"
+        if wrong is not None:
+            about = self._trained_on_another(checkpoint)
+            raise MethodError(f"{checkpoint.origin} does not fit {self.anatomy}: {wrong}{about}.")
+
+    def _trained_on_another(self, checkpoint: Checkpoint) -> str:
+        """What a checkpoint says of its model, where this one is of another class or has other labels."""
+        said = checkpoint.model
+        kind, labels = type(self.anatomy.model).__name__, self.anatomy.config.num_labels
+        if said.get("class", kind) == kind and said.get("num_labels", labels) == labels:
+            return ""
+        return f" (it was trained on {said.get('class', kind)} with {said.get('num_labels', labels)} labels)"
 
     def take(self, checkpoint: Checkpoint) -> None:
         """Copy the tensors of a checkpoint.
