@@ -20,7 +20,14 @@ from methods.bitfit import BitFit
 from methods.core import Adapted, Checkpoint, Method, held_by, write_to
 from methods.did import DID
 from methods.dora import DoRA
-from methods.errors import AnatomyError, MergeError, MethodError, OptionError, nearest
+from methods.errors import (
+    AnatomyError,
+    IncompleteHeadWarning,
+    MergeError,
+    MethodError,
+    OptionError,
+    nearest,
+)
 from methods.full import Full
 from methods.head import Head
 from methods.houlsby import Houlsby
@@ -34,8 +41,8 @@ from methods.prompt import Prompt
 from methods.said import SAID
 from methods.top_layers import TopLayers
 
-__all__ = ["Adapted", "AnatomyError", "Checkpoint", "MergeError", "Method", "MethodError", "OptionError"]
-__all__ += ["adapted", "apply", "export_peft", "get", "load", "names"]
+__all__ = ["Adapted", "AnatomyError", "Checkpoint", "IncompleteHeadWarning", "MergeError", "Method"]
+__all__ += ["MethodError", "OptionError", "adapted", "apply", "export_peft", "get", "load", "names"]
 
 REGISTRY: dict[str, Method[Any]] = {}
 _METHODS: tuple[Method[Any], ...] = (
@@ -97,11 +104,14 @@ def load(model: Model, path: str | Path) -> Adapted:
         model: any ``PreTrainedModel``.
         path: a folder that :meth:`Adapted.save` made, or one that the PEFT library saved (LoRA, DoRA, (IA)^3,
             prefix and prompt tuning). Of the task head peft may have stored a part or nothing: what is left
-            out stays as it is in the model, fresh if that was just made.
+            out stays as it is in the model, fresh if that was just made, and a warning names it.
 
     Raises:
         MethodError: the folder is not a saved method, or does not fit the model. The model is then
             left as it was.
+
+    Warns:
+        IncompleteHeadWarning: a folder of the PEFT library leaves out some of the model's task head.
     """
     return _revived(model, _read(path, Anatomy(model)))
 

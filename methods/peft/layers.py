@@ -23,12 +23,13 @@ import torch
 from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
-from methods.anatomy import Anatomy, Rows, Site, oriented
+from methods.anatomy import Anatomy, Rows, Site, oriented, sizes
 from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES
 from methods.core import Options, by_module, part_path
 from methods.errors import AnatomyError, MethodError
 from methods.peft.format import PeftForm
 from methods.peft.names import Names, Tensors, Words
+from methods.peft.slices import Found, fused, sliced_roles, taken_apart
 
 
 class LowRankOptions(Protocol):
@@ -157,11 +158,14 @@ def read_low_rank(config: dict[str, Any], tensors: Tensors, anatomy: Anatomy) ->
                 found[name.removesuffix(end), ours] = tensors.pop(name)
     paths = {path for path, _ in found}
     rank, alpha = config.get("r", 8), config.get("lora_alpha", 8)
-    sliced: list[str] = []
-    if config.get("rank_pattern") or config.get("alpha_pattern"):
-        rank, alpha, found, split = _taken_apart(config, found, anatomy)
-        sliced = _sliced_roles(split, anatomy)
-        paths -= split.keys()
+    named, sliced = _named(anatomy), []
+    whole = set().union(*named.values())
+    only_sliced = paths & fused(anatomy).keys() - whole
+    if config.get("rank_pattern") or config.get("alpha_pattern") or only_sliced:
+        apart = taken_apart(config, found, whole, anatomy)
+        rank, alpha, found = apart.rank, apart.alpha, apart.tensors
+        sliced = sliced_roles(apart.split, anatomy)
+        paths -= apart.split.keys()
     start = config.get("init_lora_weights", True)
     if isinstance(start, str) and start.lower().startswith(("pissa", "olora", "corda", "loftq", "lora_ga")):
         raise MethodError(f"its initialisation {start!r} has changed the base's weights too")
@@ -170,110 +174,28 @@ def read_low_rank(config: dict[str, Any], tensors: Tensors, anatomy: Anatomy) ->
         "alpha": alpha,
         "dropout": config.get("lora_dropout", 0.0),
         "rank_stabilized": config.get("use_rslora", False),
-        "target": [*sliced, *_roles(paths, anatomy)],
+        "target": [*sliced, *_roles(paths, named)],
     }
     return options, {f"{path}.{name}": tensor for (path, name), tensor in found.items()}
 
 
-Found = dict[tuple[str, str], Tensor]
-"""The tensors of a layer by its path and our name."""
-
-
-def _taken_apart(
-    config: dict[str, Any], found: Found, anatomy: Anatomy
-) -> tuple[int, float, Found, dict[str, list[str]]]:
-    """What :func:`write_low_rank` put side by side in fused layers, taken apart again.
-
-    Returns:
-        rank and alpha of one update, the tensors, and the roles that were taken out of each fused layer.
-
-    Raises:
-        MethodError: a layer has a rank or an alpha of its own for another reason.
-    """
-    ranks = {path: factor.shape[0] for (path, name), factor in found.items() if name == "lora_A"}
-    rank = math.gcd(*ranks.values(), config.get("r", 8))
-    stable = config.get("use_rslora", False)
-
-    def grown(count: int) -> float:
-        return math.sqrt(count) if stable else count
-
-    alpha = config.get("lora_alpha", 8) / grown(config.get("r", 8) // rank)
-    patterns = config.get("alpha_pattern") or {}
-    apart: Found = {}
-    roles: dict[str, list[str]] = {}
-    for path, whole in ranks.items():
-        count = whole // rank
-        its = next((v for key, v in patterns.items() if re.search(rf"(^|\.){key}$", path)), None)
-        its = config.get("lora_alpha", 8) if its is None else its
-        slices = _slices(path, anatomy)
-        own = {name: tensor for (where, name), tensor in found.items() if where == path}
-        if not math.isclose(its, alpha * grown(count)) or (count > 1 and count > len(slices)):
-            raise MethodError(f"it gives {path} rank {whole} and alpha {its:g}, other than to the rest")
-        if count == 1:
-            apart |= {(path, name): tensor for name, tensor in own.items()}
-            continue
-        roles[path] = []
-        for number in range(count):
-            columns = slice(number * rank, (number + 1) * rank)
-            factor = own["lora_B"][:, columns]
-            role = next((r for r, rows in slices.items() if _lies_in(factor, rows)), None)
-            if role is None:
-                raise MethodError(f"it adapts {path} with rank {whole} as one, and the rest with another")
-            rows = slices.pop(role)
-            roles[path].append(role)
-            where = f"{path}.{role}"
-            apart |= {(where, "lora_A"): own["lora_A"][columns], (where, "lora_B"): factor[rows]}
-            if "magnitude" in own:
-                apart[where, "magnitude"] = own["magnitude"][rows]
-    return rank, alpha, apart, roles
-
-
-def _slices(path: str, anatomy: Anatomy) -> dict[str, Rows]:
-    """The roles that are slices of a fused layer, with their features."""
-    found: dict[str, Rows] = {}
-    for role in (*ATTENTION_ROLES[:4], *FEED_FORWARD_ROLES):
+def _named(anatomy: Anatomy) -> dict[str, set[str]]:
+    """The roles that are whole layers, with their layers."""
+    members: dict[str, set[str]] = {}
+    for role in (*ATTENTION_ROLES, *FEED_FORWARD_ROLES):
         with contextlib.suppress(AnatomyError):  # this architecture is without it
-            for site in anatomy.sites(role):
-                if site.path == path and site.rows is not None:
-                    found[role] = site.rows
-    return found
+            members[role] = {site.path for site in anatomy.sites(role) if site.rows is None}
+    return members
 
 
-def _lies_in(factor: Tensor, rows: Rows) -> bool:
-    """Whether a factor B (out x r) is zero outside of some features."""
-    left = torch.ones(len(factor), dtype=torch.bool)
-    left[rows] = False
-    return not factor[left].any()
-
-
-def _sliced_roles(split: dict[str, list[str]], anatomy: Anatomy) -> list[str]:
-    """The roles that were taken out of fused layers, each in every block.
-
-    Raises:
-        MethodError: in some blocks only.
-    """
-    roles = list(dict.fromkeys(role for its in split.values() for role in its))
-    for role in roles:
-        for site in anatomy.sites(role):
-            if role not in split.get(site.path, ()):
-                raise MethodError(
-                    f"it does not adapt {role} in {site.path}, and a target is a role in every block"
-                )
-    return roles
-
-
-def _roles(paths: set[str], anatomy: Anatomy) -> list[str]:
+def _roles(paths: set[str], named: dict[str, set[str]]) -> list[str]:
     """The roles that these layers play, each in every block.
 
     Raises:
         MethodError: they play a role in some blocks only, or none.
     """
     roles, left = [], set(paths)
-    for role in (*ATTENTION_ROLES, *FEED_FORWARD_ROLES):
-        try:
-            members = {site.path for site in anatomy.sites(role) if site.rows is None}
-        except AnatomyError:  # this architecture is without it
-            continue
+    for role, members in named.items():
         if not members & paths:
             continue
         if missing := sorted(members - paths):
@@ -325,9 +247,11 @@ def read_ia3(
             raise MethodError(
                 f"it leaves {site.path} alone, and ia3 scales key, value and down in every block"
             )
-        if scales.shape[0 if "down" in roles else -1] != 1:
-            side = "inputs" if "down" in roles else "outputs"
-            raise MethodError(f"it does not scale the {side} of {site.path}")
+        out, into = sizes(site.linear())
+        side, expected = ("inputs", (1, into)) if "down" in roles else ("outputs", (out, 1))
+        if scales.shape != expected:
+            shape = tuple(scales.shape)
+            raise MethodError(f"its scales of the {side} of {site.path} are {shape}, expected {expected}")
         scales = scales.flatten()
         left = torch.ones_like(scales, dtype=torch.bool)
         for role, part in roles.items():

@@ -141,7 +141,10 @@ QUERY = "method.encoder.layer.0.attention.self.query.lora_A"
         (lambda t: t.update({QUERY: torch.ones(32, 2)}), r"is \(32, 2\), expected \(2, 32\)"),
         (lambda t: t.update({QUERY: torch.ones(())}), r"is \(\), expected \(2, 32\)"),
         (lambda t: t.update({QUERY: torch.ones(2, 32, dtype=torch.int64)}), "is torch.int64, expected"),
-        (lambda t: t.update({QUERY: torch.ones(2, 32, dtype=torch.complex64)}), "is torch.complex64, expected"),
+        (
+            lambda t: t.update({QUERY: torch.ones(2, 32, dtype=torch.complex64)}),
+            "is torch.complex64, expected",
+        ),
         (lambda t: t.clear(), "is on one side only"),
     ],
 )

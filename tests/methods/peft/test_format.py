@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,12 @@ from torch import Tensor
 from transformers import BertModel
 
 import methods
+from methods import IncompleteHeadWarning
 from methods.anatomy import Anatomy
 from methods.peft.format import CONFIG, TENSORS
 from methods.peft.names import Names
 
+from ..cells import equal, perturb, state
 from ..conftest import ARCHITECTURES, logits, text, tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # peft asks for what transformers renamed
@@ -131,6 +135,46 @@ def test_what_was_written_is_read_bit_by_bit(
     assert loaded.options == made.options
     for key, parameter in made.trained().items():
         assert torch.equal(loaded.trained()[key], parameter), key
+
+
+def whole_and_sliced(model: Any) -> list[str]:
+    """The roles that a model has; a fused projection taken as one is last."""
+    found = []
+    for role in ("query", "key", "value", "output", "gate", "up", "down", "qkv"):
+        with contextlib.suppress(methods.AnatomyError):
+            found += [role] if Anatomy(model).sites(role) else []
+    return found
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_export_is_read_back(architecture: str, tmp_path: Path) -> None:
+    """Whatever is adapted: all roles, some, slices of fused layers alone or beside others, trained or not."""
+    draw = random.Random(architecture)
+    roles = whole_and_sliced(tiny(architecture))
+    parts = [role for role in roles if role != "qkv"]
+    targets = [parts, draw.sample(parts, 2)]
+    if "qkv" in roles:
+        targets += [draw.sample(parts, number) for number in (1, 3, 4)] + [["qkv", draw.choice(parts[3:])]]
+    cases = [("ia3", {}), *((draw.choice(("lora", "dora")), {"target": target}) for target in targets)]
+    for number, (name, options) in enumerate(cases):
+        sizes = {"rank": 3, "alpha": 5, "rank_stabilized": draw.random() < 0.5} if options else {}
+        made = methods.apply(tiny(architecture), name, **sizes, **options)
+        perturb(made) if number else None
+        loaded = methods.load(tiny(architecture), made.export_peft(tmp_path / str(number)))
+        batch = text(made.model)
+        one, other = logits(loaded.model, batch), logits(made.model, batch)
+        assert torch.allclose(one, other, atol=1e-4), (name, options)
+
+
+def test_a_slice_that_has_not_trained_is_that_of_the_other_blocks(tmp_path: Path) -> None:
+    made = methods.apply(tiny("phi3"), "lora", rank=2, target="value,up")
+    perturb(made)
+    for site in made.anatomy.sites("up")[:1] + made.anatomy.sites("value")[1:]:
+        made.trained()[f"method.{site.path}.{'up' if 'mlp' in site.path else 'value'}.lora_B"].data.zero_()
+    loaded = methods.load(tiny("phi3"), made.export_peft(tmp_path))
+    assert loaded.options.target == ("up", "qkv")  # type: ignore[attr-defined]
+    batch = text(made.model)
+    assert torch.allclose(logits(loaded.model, batch), logits(made.model, batch), atol=1e-5)
 
 
 def test_slices_are_read_as_the_whole_matrix(tmp_path: Path) -> None:
@@ -292,7 +336,8 @@ SAVED: list[tuple[str, str, Any, str, dict[str, Any]]] = [
     ("bert", "classify", LoraConfig(task_type="SEQ_CLS", use_rslora=True, lora_dropout=0.1, r=2,
                                     target_modules=r".*\.(key|query|intermediate\.dense)"), "lora",
      {"rank": 2, "alpha": 8.0, "target": ("query", "key", "up"), "dropout": 0.1, "rank_stabilized": True}),
-    ("bert", "classify", LoraConfig(target_modules=["output.dense"]), "lora", {"target": ("output", "down")}),
+    ("bert", "classify", LoraConfig(task_type="SEQ_CLS", target_modules=["output.dense"]), "lora",
+     {"target": ("output", "down")}),
     ("gpt2", "causal", LoraConfig(task_type="CAUSAL_LM", fan_in_fan_out=True), "lora", {"target": ("qkv",)}),
     ("gpt2", "causal", LoraConfig(use_dora=True, fan_in_fan_out=True, target_modules=["c_fc"]), "dora",
      {"target": ("up",)}),
@@ -341,10 +386,58 @@ def test_a_head_that_peft_did_not_store_stays(tmp_path: Path) -> None:
     assert not any("classifier" in name for name in load_file(tmp_path / TENSORS))
     model = base("bert")
     model.classifier.weight.data.fill_(0.25)
-    loaded = methods.load(model, tmp_path)
+    with pytest.warns(
+        IncompleteHeadWarning, match=r"holds no classifier\.weight, classifier\.bias: "
+    ) as caught:
+        loaded = methods.load(model, tmp_path)
+    assert caught[0].filename == __file__  # it points at who loads
     assert torch.all(model.classifier.weight == 0.25)
     assert model.classifier.weight.requires_grad
     assert loaded.parameter_counts()["head"] == 3 * 32 + 3
+
+
+@pytest.mark.parametrize(
+    ("architecture", "words"),
+    [
+        ("deberta-v2", r"holds no pooler\.dense\.weight, pooler\.dense\.bias: of the task head, that stays"),
+        ("modernbert", r"holds no head\.dense\.weight, head\.norm\.weight: of the task head, that stays"),
+    ],
+)
+def test_the_parts_of_a_head_that_peft_does_not_keep_are_named(
+    architecture: str, words: str, tmp_path: Path
+) -> None:
+    targets = ["query_proj"] if architecture == "deberta-v2" else ["Wqkv"]
+    there = save(base(architecture), LoraConfig(task_type="SEQ_CLS", target_modules=targets), tmp_path)
+    with pytest.warns(IncompleteHeadWarning, match=words):
+        loaded = methods.load(base(architecture), tmp_path)
+    batch = text(loaded.model)
+    torch.testing.assert_close(logits(loaded.model, batch), logits(there, batch), **EXACT)
+    with pytest.warns(IncompleteHeadWarning, match=words) as caught:
+        loaded.switch(tmp_path)
+    assert caught[0].filename == __file__
+
+
+def test_a_folder_of_another_architecture_is_refused(tmp_path: Path) -> None:
+    save(tiny("llama", "causal"), LoraConfig(r=2), tmp_path)
+    model = tiny("mistral", "causal")
+    with pytest.raises(methods.MethodError, match=r"saved from a LlamaForCausalLM, and MistralFor.* another"):
+        methods.load(model, tmp_path)
+    assert equal(state(model), state(tiny("mistral", "causal")))
+    loaded = methods.load(tiny("llama", "causal"), tmp_path)
+    assert loaded.options.rank == 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("architecture", "labels"), [("bert", 2), ("gpt2", 5)])
+def test_a_folder_for_other_labels_is_refused(architecture: str, labels: int, tmp_path: Path) -> None:
+    trained("lora", architecture).export_peft(tmp_path)
+    model = tiny(architecture, num_labels=labels)
+    before = state(model)
+    with pytest.raises(methods.MethodError, match=rf"is \(3, 32\), expected \({labels}, 32\)"):
+        methods.load(model, tmp_path)
+    assert equal(state(model), before)
+    if architecture == "gpt2":
+        with pytest.raises(methods.MethodError, match=r"holds base_model\.model\.score\.weight"):
+            methods.load(tiny(architecture, "causal"), tmp_path)
 
 
 def test_a_model_without_a_head(tmp_path: Path) -> None:
