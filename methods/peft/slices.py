@@ -151,7 +151,7 @@ def _roles_of(
 ) -> list[str]:
     """The role of each update in a fused layer: the first one outside of whose rows its factor B is zero.
 
-    It is so in all the layers of the kind: a factor that has not trained is zero everywhere and tells nothing.
+    It is so in all layers of the kind: a factor that has not trained is zero everywhere, which tells nothing.
 
     Raises:
         MethodError: one has none.

@@ -1,4 +1,4 @@
-"""Folders that hold a trained method: what is wrong with one is said in a sentence, and the model stays as it was."""
+"""Folders of ours: what is wrong with one is said in a sentence, and the model stays as it was."""
 
 from __future__ import annotations
 
@@ -116,7 +116,11 @@ def test_any_manifest_loads_or_is_refused(path: tuple[str, ...], value: Any, fol
     try:
         methods.load(bert, folder).remove()
     except MethodError as error:
-        assert "\n" not in str(error)
+        message = str(error)
+    else:
+        message = str(folder)
+    assert str(folder) in message
+    assert "\n" not in message
     assert equal(state(bert), state(tiny("bert")))
 
 

@@ -64,8 +64,11 @@ def check(folder: Path, model: Any) -> None:
     try:
         methods.load(model, folder).remove()
     except MethodError as error:
-        assert "\n" not in str(error)
-        assert str(folder) in str(error)
+        message = str(error)
+    else:
+        message = str(folder)
+    assert str(folder) in message
+    assert "\n" not in message
     assert equal(state(model), before)
     assert str(model) == shape
 
