@@ -11,6 +11,7 @@ from torch import nn
 from methods.anatomy.anatomy import Anatomy, Model
 from methods.anatomy.positions import max_positions
 from methods.core.checkpoint import Checkpoint
+from methods.core.difference import merge_difference
 from methods.core.exchange import write_to
 from methods.core.flops import Flops, closed_form
 from methods.core.injection import Kept, all_or_nothing
@@ -18,8 +19,9 @@ from methods.core.method import Method
 from methods.core.options import Options
 from methods.core.places import every_place, located
 from methods.core.precision import training_in
+from methods.core.saving import guard, unguard
 from methods.core.sizes import Sizes
-from methods.core.task_parameters import TaskParameters
+from methods.core.task_parameters import Before, TaskParameters
 from methods.errors import AnatomyError, MergeError, MethodError
 
 MARK = "_paretune_method"
@@ -54,13 +56,15 @@ class Adapted:
         self.method = method
         self.anatomy = anatomy
         self.dtype = dtype
-        self.merged = self._removed = False
+        self.merged = self._removed = self._inserted = False
         self._base_count = sum(p.numel() for p in anatomy.body_parameters().values())
         self.sizes = Sizes(anatomy)  # read before the method changes the modules
         places = [first for first, *_ in every_place(model.modules()).values()]
         self._required_grad = [(place, place.parameter.requires_grad) for place in places]
         self._inject(options)
         setattr(model, MARK, self)
+        if self.changes_the_forward_pass:
+            guard(self)
 
     def _inject(self, options: Options) -> None:
         """Put the method into the model; on an error the model is as it was."""
@@ -75,12 +79,13 @@ class Adapted:
         except BaseException:
             self._restore_grad_flags()
             raise
-        self._injection, self._task, self.options = injection, task, options
+        self._injection, self._task, self.options, self._inserted = injection, task, options, True
         for parameter in self._task.trained().values():
             parameter.requires_grad_(True)
 
     def _eject(self) -> None:
         """Take the method out again, bit by bit."""
+        self._inserted = False
         self._injection.undo()
         self._task.restore()
         self._restore_grad_flags()
@@ -211,22 +216,7 @@ class Adapted:
         """
         if not (self.anatomy.is_language_model or self.head):
             raise MethodError(f"{self.anatomy} has no head, and so no logits to compare.")
-        merged = self.merged
-        if merged:
-            self.unmerge()
-        modes = [(module, module.training) for module in self.model.modules()]
-        self.model.eval()
-        try:
-            with torch.no_grad():
-                before = self.model(**inputs).logits
-                self.merge()
-                after = self.model(**inputs).logits
-        finally:
-            if self.merged != merged:
-                self.merge() if merged else self.unmerge()
-            for module, training in modes:
-                module.training = training
-        return float((after.double() - before.double()).abs().max())
+        return merge_difference(self, inputs)
 
     def remove(self) -> Model:
         """Take the method out and return the model as it was before, bit by bit, head included."""
@@ -234,6 +224,7 @@ class Adapted:
         if self.merged:
             self.unmerge()
         self._eject()
+        unguard(self.model)
         delattr(self.model, MARK)
         self._removed = True
         return self.model
@@ -299,17 +290,20 @@ class Adapted:
                 "weights of one method; remove() this one and load() that."
             )
         options = self.method.options.parse(new.method, new.options)
-        if not self.merged:
-            self._exchange(options, new)
+        if options == self.options and not self.merged:
+            self.take(new)
             return
-        before = self.checkpoint()
-        self.unmerge()
+        if merged := self.merged:
+            self.unmerge()
+        before = Before(self._injection, self.options, self._task)
         try:
             self._exchange(options, new)
-            self.merge()
+            if merged:
+                self.merge()
         except BaseException:
-            self._exchange(self.method.options.parse(before.method, before.options), before)
-            self.merge()
+            self._go_back(before)
+            if merged:
+                self.merge()
             raise
 
     def _read(self, path: str | Path) -> Checkpoint:
@@ -320,26 +314,20 @@ class Adapted:
         return Checkpoint.read(path)
 
     def _exchange(self, options: Options, new: Checkpoint) -> None:
-        """Hold another checkpoint, unmerged; on an error the model is as it was."""
-        if options == self.options:
-            self.take(new)
-        else:
-            self._rebuild(options, new)
-
-    def _rebuild(self, options: Options, new: Checkpoint) -> None:
-        """Inject again with other options; on an error the model is as it was."""
-        now, injected = self.checkpoint(), False
-        self._eject()
-        try:
+        """Hold another checkpoint, unmerged."""
+        if options != self.options:
+            self._eject()
             self._inject(options)
-            injected = True
-            self.take(new)
-        except BaseException:
-            if injected:
+        self.take(new)
+
+    def _go_back(self, before: Before) -> None:
+        """Hold what was there before an exchange that failed: the same parameters with the same values."""
+        if self._injection is not before.injection or not self._inserted:
+            if self._inserted:
                 self._eject()
-            self._inject(self.method.options.parse(now.method, now.options))
-            self.take(now)
-            raise
+            self._inject(before.injection.options)
+            self.options = before.options
+        before.restore(self._task)
 
     def _restore_grad_flags(self) -> None:
         for place, required in self._required_grad:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from methods.anatomy.anatomy import Anatomy
 from methods.core.checkpoint import Checkpoint
 from methods.core.injection import Injection
+from methods.core.options import Options
 from methods.core.places import Place, at, located
 from methods.errors import MethodError
 
@@ -97,3 +98,28 @@ class TaskParameters:
         """Give the base's own parameters the values that they had before training, bit by bit."""
         for place, original in self._originals:
             place.parameter.data.copy_(original)
+
+
+class Before:
+    """What a model holds before an exchange that may fail: also what a checkpoint does not keep.
+
+    Args:
+        injection: the method in it.
+        options: those that it was asked for.
+        task: its parameters.
+    """
+
+    def __init__(self, injection: Injection, options: Options, task: TaskParameters) -> None:
+        self.injection, self.options = injection, options
+        self._parameters = task.every()
+        self._values = {name: p.detach().clone() for name, p in self._parameters.items()}
+
+    def restore(self, task: TaskParameters) -> None:
+        """Put the very same parameters, with their values, where a method of the same options is now.
+
+        An optimiser goes on training them.
+        """
+        for name, place in task.places.items():
+            parameter = self._parameters[name]
+            place.put(parameter)
+            parameter.data.copy_(self._values[name])
