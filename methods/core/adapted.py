@@ -14,12 +14,13 @@ from methods.core.checkpoint import Checkpoint
 from methods.core.difference import merge_difference
 from methods.core.exchange import write_to
 from methods.core.flops import Flops, closed_form
-from methods.core.injection import Kept, all_or_nothing
+from methods.core.injection import all_or_nothing
 from methods.core.method import Method
 from methods.core.options import Options
 from methods.core.places import every_place, located
 from methods.core.precision import training_in
 from methods.core.saving import guard, unguard
+from methods.core.sharding import refuse_sharded, written
 from methods.core.sizes import Sizes
 from methods.core.task_parameters import Before, TaskParameters
 from methods.errors import AnatomyError, MergeError, MethodError
@@ -43,7 +44,7 @@ class Adapted:
 
     Raises:
         AnatomyError: the model has no such place as the method needs. The model is left as it was.
-        MethodError: the model already holds a method.
+        MethodError: the model already holds a method, or is sharded over processes.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Adapted:
         self.sizes = Sizes(anatomy)  # read before the method changes the modules
         places = [first for first, *_ in every_place(model.modules()).values()]
         self._required_grad = [(place, place.parameter.requires_grad) for place in places]
+        refuse_sharded(model, "apply() or load() a method first, then fully_shard() the model")
         self._inject(options)
         setattr(model, MARK, self)
         if self.changes_the_forward_pass:
@@ -124,16 +126,12 @@ class Adapted:
 
     def stored_count(self) -> int:
         """Scalars that a checkpoint of the method keeps; a head that trains as itself apart."""
-        return sum(tensor.numel() for tensor in self._stored())
+        return sum(tensor.numel() for tensor in self._task.stored(self.method))
 
     def stored_bytes(self) -> int:
         """Bytes of a checkpoint: of the same, and of a head that trains."""
         head = self.head.values() if self._task.head_trains else ()
-        return sum(tensor.nbytes for tensor in (*self._stored(), *head))
-
-    def _stored(self) -> list[torch.Tensor]:
-        _, tensors = self.method.stored(self._injection)
-        return [*tensors.values(), *([] if self._task.head_trains else self.head.values())]
+        return sum(tensor.nbytes for tensor in (*self._task.stored(self.method), *head))
 
     def flops(self, batch: int, length: int) -> Flops:
         """FLOPs of a forward pass and a training step of ``batch`` x ``length`` tokens, in closed form.
@@ -170,8 +168,9 @@ class Adapted:
 
         Raises:
             MergeError: the method cannot be merged, or already is. Whatever fails leaves the model unmerged.
+            MethodError: the model is sharded over processes.
         """
-        self._alive()
+        self._whole()
         if not self.method.mergeable:
             raise MergeError(f"{self.method.name} cannot be merged into the base weights.")
         if self.merged:
@@ -182,18 +181,16 @@ class Adapted:
     @property
     def kept_bytes(self) -> int:
         """Bytes of the base's own tensors that are kept beside the merged ones; 0 while nothing is merged."""
-        return sum(one.own.numel() * one.own.element_size() for one in self._kept())
-
-    def _kept(self) -> list[Kept]:
-        return [kept for change in self._injection.foldable for kept in change.kept]
+        return sum(one.own.nbytes for one in self._injection.kept)
 
     def unmerge(self) -> None:
         """Undo :meth:`merge`, bit by bit.
 
         Raises:
             MergeError: the model is not merged.
+            MethodError: the model is sharded over processes.
         """
-        self._alive()
+        self._whole()
         if not self.merged:
             raise MergeError("the model is not merged.")
         self._injection.unfold()
@@ -219,8 +216,12 @@ class Adapted:
         return merge_difference(self, inputs)
 
     def remove(self) -> Model:
-        """Take the method out and return the model as it was before, bit by bit, head included."""
-        self._alive()
+        """Take the method out and return the model as it was before, bit by bit, head included.
+
+        Raises:
+            MethodError: the model is sharded over processes.
+        """
+        self._whole()
         if self.merged:
             self.unmerge()
         self._eject()
@@ -230,33 +231,29 @@ class Adapted:
         return self.model
 
     def checkpoint(self) -> Checkpoint:
-        """Copy the method and the head, not the base, as they are now; the same merged or not."""
+        """Copy the method and the head, not the base, as they are now; the same merged or not.
+
+        Of a model that is sharded over processes every one calls this, and each gets the whole tensors.
+        """
         self._alive()
-        options, method = self.method.stored(self._injection)
-        tensors = {f"method.{name}": tensor for name, tensor in method.items()}
-        # Of a head that was merged as well, what it is without.
-        own = {id(one.places[0].parameter): one.own for one in self._kept()}
-        tensors |= {f"head.{name}": own.get(id(p), p) for name, p in self.head.items()}
-        config = self.anatomy.config
-        model = {"name": config._name_or_path or None, "class": type(self.model).__name__}
-        return Checkpoint(
-            self.method.name,
-            options.model_dump(mode="json"),
-            config.model_type,
-            {name: tensor.detach().clone() for name, tensor in tensors.items()},
-            model=model | {"num_labels": config.num_labels},
-        )
+        return self._task.checkpoint(self.method)
 
     def save(self, path: str | Path) -> Path:
-        """Write the method and the head, not the base, to a folder; return it."""
-        return self.checkpoint().write(path)
+        """Write the method and the head, not the base, to a folder; return it.
+
+        Of a model that is sharded over processes every one calls this, and the first of them writes.
+        """
+        checkpoint = self.checkpoint()
+        return written(self.model, path, lambda: checkpoint.write(path))
 
     def export_peft(self, path: str | Path) -> Path:
         """Write a folder that the PEFT library loads, for the same logits, merged or not; return it.
 
         Raises:
-            MethodError: peft has no equal of the method, or computes another function on this model.
+            MethodError: peft has no equal of the method, or computes another function on this model, or the
+                model is sharded over processes.
         """
+        self._whole()
         return write_to(self.method.card.peft, self.checkpoint(), self.anatomy, path)
 
     def take(self, checkpoint: Checkpoint) -> None:
@@ -293,6 +290,7 @@ class Adapted:
         if options == self.options and not self.merged:
             self.take(new)
             return
+        self._whole()
         if merged := self.merged:
             self.unmerge()
         before = Before(self._injection, self.options, self._task)
@@ -332,6 +330,10 @@ class Adapted:
     def _restore_grad_flags(self) -> None:
         for place, required in self._required_grad:
             place.parameter.requires_grad_(required)
+
+    def _whole(self) -> None:
+        self._alive()
+        refuse_sharded(self.model, "save() the method, and load() it into one that is whole for that")
 
     def _alive(self) -> None:
         if self._removed:

@@ -298,3 +298,8 @@ class Injection:
     def foldable(self) -> list[Foldable]:
         """The changes that can be folded, in order."""
         return [change for change in self.changes if isinstance(change, Foldable)]
+
+    @property
+    def kept(self) -> list[Kept]:
+        """What folding has put out of the model."""
+        return [one for change in self.foldable for one in change.kept]

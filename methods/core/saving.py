@@ -1,8 +1,9 @@
-"""``save_pretrained`` of a model that holds a method: ``from_pretrained`` can read what it writes, or it refuses.
+"""``save_pretrained`` of a model that holds a method: ``from_pretrained`` reads what it writes, or it fails.
 
 The layers of an adapted model have other names, with the method's tensors between them, and what
 ``from_pretrained`` does not find it fills with fresh numbers. Merged, or where a method only trains what the
-base has, the names are the base's own. ``push_to_hub`` and the Trainer of transformers save by the same function.
+base has, the names are the base's own. ``push_to_hub`` and the Trainer of transformers save by the same
+function.
 """
 
 from __future__ import annotations

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from methods.anatomy.anatomy import Anatomy
 from methods.core.checkpoint import Checkpoint
 from methods.core.injection import Injection
+from methods.core.method import Method
 from methods.core.options import Options
 from methods.core.places import Place, at, located
+from methods.core.sharding import gathered, overwrite, shaped
 from methods.errors import MethodError
 
 
@@ -26,6 +30,8 @@ class TaskParameters:
         self, anatomy: Anatomy, injection: Injection, head: dict[str, nn.Parameter], before: set[int]
     ) -> None:
         self.anatomy = anatomy
+        self._injection = injection
+        self._model_class = type(anatomy.model).__name__  # sharding makes another one
         self.places = {f"method.{name}": place for name, place in injection.places.items()}
         own = located(head | dict(injection.head.extra), anatomy.model)
         self.places |= {f"head.{name}": place for name, place in own.items()}
@@ -54,6 +60,31 @@ class TaskParameters:
             return every
         return {name: parameter for name, parameter in every.items() if name.startswith("method.")}
 
+    def stored(self, method: Method[Any]) -> list[Tensor]:
+        """What a checkpoint keeps beside a head that trains as itself; to be counted."""
+        with shaped(self.anatomy.model, self._injection.places.values()):
+            _, tensors = method.stored(self._injection)
+        return [*tensors.values(), *([] if self.head_trains else self.head.values())]
+
+    def checkpoint(self, method: Method[Any]) -> Checkpoint:
+        """Copy what is there; see :meth:`Adapted.checkpoint`."""
+        with gathered(self.anatomy.model, self.places.values()):
+            options, stored = method.stored(self._injection)
+            head = self.head
+        # Of a head that was merged as well, what it is without.
+        own = {id(one.places[0].parameter): one.own for one in self._injection.kept}
+        tensors = {f"method.{name}": tensor for name, tensor in stored.items()}
+        tensors |= {f"head.{name}": own.get(id(p), p) for name, p in head.items()}
+        config = self.anatomy.config
+        model = {"name": config._name_or_path or None, "class": self._model_class}
+        return Checkpoint(
+            method.name,
+            options.model_dump(mode="json"),
+            config.model_type,
+            {name: tensor.detach().clone() for name, tensor in tensors.items()},
+            model=model | {"num_labels": config.num_labels},
+        )
+
     def fits(self, checkpoint: Checkpoint) -> None:
         """Check that a checkpoint's tensors have the names and shapes of these, and are real numbers.
 
@@ -79,7 +110,7 @@ class TaskParameters:
     def _trained_on_another(self, checkpoint: Checkpoint) -> str:
         """What a checkpoint says of its model, where this one is of another class or has other labels."""
         said = checkpoint.model
-        kind, labels = type(self.anatomy.model).__name__, self.anatomy.config.num_labels
+        kind, labels = self._model_class, self.anatomy.config.num_labels
         if said.get("class", kind) == kind and said.get("num_labels", labels) == labels:
             return ""
         return f" (it was trained on {said.get('class', kind)} with {said.get('num_labels', labels)} labels)"
@@ -91,8 +122,7 @@ class TaskParameters:
             MethodError: they do not fit. Nothing is changed then.
         """
         self.fits(checkpoint)
-        for name, parameter in self.every().items():
-            parameter.data.copy_(checkpoint.tensors[name])
+        overwrite(self.anatomy.model, [(place, checkpoint.tensors[n]) for n, place in self.places.items()])
 
     def restore(self) -> None:
         """Give the base's own parameters the values that they had before training, bit by bit."""
