@@ -19,6 +19,7 @@ from methods.core.method import Method
 from methods.core.options import Options
 from methods.core.places import every_place, located
 from methods.core.precision import training_in
+from methods.core.recomputed import let_gradients_in
 from methods.core.saving import guard, unguard
 from methods.core.sharding import refuse_sharded, written
 from methods.core.sizes import Sizes
@@ -84,10 +85,13 @@ class Adapted:
         self._injection, self._task, self.options, self._inserted = injection, task, options, True
         for parameter in self._task.trained().values():
             parameter.requires_grad_(True)
+        self._handles = let_gradients_in(model, injection.live.values())
 
     def _eject(self) -> None:
         """Take the method out again, bit by bit."""
         self._inserted = False
+        for handle in self._handles:
+            handle.remove()
         self._injection.undo()
         self._task.restore()
         self._restore_grad_flags()

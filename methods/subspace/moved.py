@@ -23,6 +23,7 @@ from torch.distributed.tensor import DTensor
 
 from methods.core.injection import Foldable, Kept, give_back, stand_in
 from methods.core.places import Place
+from methods.core.recomputed import refuse_reentrant
 from methods.errors import MethodError
 
 
@@ -90,11 +91,12 @@ class Mover(nn.Module):
         """Make the values; a forward pre-hook.
 
         Raises:
-            MethodError: the parameters are sharded over processes.
+            MethodError: the parameters are sharded over processes, or blocks are checkpointed reentrantly.
         """
         self._entered.append(root)
         if self.depth > 1:
             return
+        refuse_reentrant(root, "a subspace of all parameters makes their values")
         if any(isinstance(parameter, DTensor) for parameter in self.bases):
             raise MethodError(
                 "a subspace of all parameters takes them whole, and the model's blocks are sharded over "

@@ -105,6 +105,19 @@ def test_a_layer_returns_what_its_base_returns_under_autocast(name: str, archite
         assert site.module(x).dtype == expected
 
 
+@pytest.mark.parametrize("name", ["dora", "ia3"])
+@pytest.mark.parametrize("architecture", ["bert", "gpt2", "gpt_neox", "phi3"])
+def test_a_layer_takes_one_vector_as_a_linear_layer_does(name: str, architecture: str) -> None:
+    model = tiny(architecture)
+    adapted = apply(model, name)
+    perturb(adapted)
+    for site in adapted.anatomy.sites("value"):
+        x = torch.randn(3, 32)
+        alone, among = site.module(x[1]), site.module(x)
+        assert alone.shape == among.shape[1:]
+        assert torch.allclose(alone, among[1], atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["houlsby", "lin", "pfeiffer", "lora", "ia3", "prefix", "prompt"])
 def test_a_base_of_mixed_dtype_runs(name: str, tmp_path: Path) -> None:
     model = tiny("t5", "seq2seq")

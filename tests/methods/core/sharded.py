@@ -1,4 +1,4 @@
-"""One of two processes that train a sharded model: ``python sharded.py RANK FOLDER``, for ``test_sharding.py``."""
+"""One of two processes that train a sharded model, for ``test_sharding.py``: ``sharded.py RANK FOLDER``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def check(name: str, mesh: Any, folder: Path) -> dict[str, Any]:
     assert adapted.save(folder / name) == folder / name
     assert all(isinstance(p, DTensor) and id(p) in live for p in adapted.trained().values())
     for refused in (adapted.remove, adapted.merge, lambda: adapted.export_peft(folder / "peft")):
-        with pytest.raises(methods.MethodError, match="sharded over processes|cannot be merged"):
+        with pytest.raises(methods.MethodError, match=r"sharded over processes|cannot be merged"):
             refused()
     if name != "prefix":  # it trains in another form than it is kept in
         other = apply(tiny("bert"), name)
