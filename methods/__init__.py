@@ -20,7 +20,14 @@ from methods.bitfit import BitFit
 from methods.core import Adapted, Checkpoint, Method, held_by, write_to
 from methods.did import DID
 from methods.dora import DoRA
-from methods.errors import AnatomyError, MergeError, MethodError, OptionError, nearest
+from methods.errors import (
+    AnatomyError,
+    IncompleteHeadWarning,
+    MergeError,
+    MethodError,
+    OptionError,
+    nearest,
+)
 from methods.full import Full
 from methods.head import Head
 from methods.houlsby import Houlsby
@@ -37,8 +44,8 @@ from methods.said import SAID
 from methods.top_layers import TopLayers
 from methods.vera import VeRA
 
-__all__ = ["Adapted", "AnatomyError", "Checkpoint", "MergeError", "Method", "MethodError", "OptionError"]
-__all__ += ["adapted", "apply", "export_peft", "get", "load", "names"]
+__all__ = ["Adapted", "AnatomyError", "Checkpoint", "IncompleteHeadWarning", "MergeError", "Method"]
+__all__ += ["MethodError", "OptionError", "adapted", "apply", "export_peft", "get", "load", "names"]
 
 REGISTRY: dict[str, Method[Any]] = {}
 _METHODS: tuple[Method[Any], ...] = (
@@ -100,20 +107,17 @@ def load(model: Model, path: str | Path) -> Adapted:
         model: any ``PreTrainedModel``.
         path: a folder that :meth:`Adapted.save` made, or one that the PEFT library saved (LoRA, DoRA, VeRA,
             (IA)^3, LayerNorm, prefix and prompt tuning). Of the task head peft may have stored a part or
-            nothing: what is left out stays as it is in the model, fresh if that was just made.
+            nothing: what is left out stays as it is in the model, fresh if that was just made, and a warning
+            names it.
 
     Raises:
         MethodError: the folder is not a saved method, or does not fit the model. The model is then
             left as it was.
+
+    Warns:
+        IncompleteHeadWarning: a folder of the PEFT library leaves out some of the model's task head.
     """
-    saved = _read(path, Anatomy(model))
-    adapted = apply(model, saved.method, **saved.options)
-    try:
-        adapted.take(saved)
-    except BaseException:
-        adapted.remove()
-        raise
-    return adapted
+    return _revived(model, _read(path, Anatomy(model)))
 
 
 def export_peft(model: Model, saved: Checkpoint, path: str | Path) -> Path:
@@ -129,12 +133,27 @@ def export_peft(model: Model, saved: Checkpoint, path: str | Path) -> Path:
     Raises:
         MethodError: the checkpoint does not fit the model, or as :meth:`Adapted.export_peft`.
     """
-    adapted = apply(model, saved.method, **saved.options)
+    adapted = _revived(model, saved)  # checks that it fits
     try:
-        adapted.take(saved)  # checks that it fits
         return write_to(adapted.method.card.peft, saved, adapted.anatomy, path)
     finally:
         adapted.remove()
+
+
+def _revived(model: Model, saved: Checkpoint) -> Adapted:
+    """A checkpoint in a model; on an error that is as it was."""
+    try:
+        method = get(saved.method)
+        options = method.options.parse(method.name, saved.options)
+    except MethodError as error:  # another version's method or option
+        raise MethodError(f"{saved.origin} cannot be loaded: {error}") from None
+    adapted = Adapted(model, method, options)
+    try:
+        adapted.take(saved)
+    except BaseException:
+        adapted.remove()
+        raise
+    return adapted
 
 
 def _read(path: str | Path, anatomy: Anatomy) -> Checkpoint:

@@ -24,6 +24,10 @@ class MergeError(MethodError):
     """The method cannot be merged, or is not in the state that the call needs."""
 
 
+class IncompleteHeadWarning(UserWarning):
+    """What was loaded leaves out some of the model's task head, which stays as it was there."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Return "did you mean ...?" with the closest valid names, then all of them."""
     valid = list(valid)

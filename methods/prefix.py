@@ -59,6 +59,7 @@ from methods.core import (
 )
 from methods.core.attention import PARTS, SLOT, InFront, KeysValues, reachable
 from methods.core.precision import beside
+from methods.core.recomputed import refuse_reentrant
 from methods.errors import MethodError
 from methods.peft import tokens
 
@@ -113,7 +114,12 @@ class PrefixMLP(nn.Module):
         return flat.view(-1, *self.shape).permute(1, 2, 3, 0, 4)
 
     def before_forward(self, stack: nn.Module, args: tuple[Any, ...]) -> None:
-        """Hand every attention its keys and values; a forward pre-hook of the stack."""
+        """Hand every attention its keys and values; a forward pre-hook of the stack.
+
+        Raises:
+            MethodError: blocks are checkpointed reentrantly.
+        """
+        refuse_reentrant(stack, "the MLP of a prefix (hidden=none is without) makes keys and values")
         for slot, (keys, values) in zip(self.slots.values(), self.prefixes(), strict=True):
             slot.keys, slot.values = keys, values
 

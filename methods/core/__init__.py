@@ -3,23 +3,12 @@
 from methods.core.adapted import Adapted
 from methods.core.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
 from methods.core.card import BLOCK_WEIGHTS, PLACES, WEIGHTS, Card, at
+from methods.core.change import Attach, Change, Foldable, Follow, Following, Instead, Shared, Swap, Wrap
 from methods.core.checkpoint import Checkpoint
 from methods.core.exchange import Form, write_to
 from methods.core.flops import Chain, Flops, Work, closed_form
 from methods.core.holding import held_by
-from methods.core.injection import (
-    Attach,
-    Change,
-    Foldable,
-    Follow,
-    Following,
-    Injection,
-    Instead,
-    Shared,
-    Swap,
-    TaskHead,
-    Wrap,
-)
+from methods.core.injection import Injection, TaskHead
 from methods.core.method import Method
 from methods.core.options import LATER, BlockOptions, Layers, NoOptions, Options, Targets
 from methods.core.search_space import LEARNING_RATE, Choice, Dimension, LogUniform, SearchSpace

@@ -10,18 +10,21 @@ from torch import nn
 
 from methods.anatomy.anatomy import Anatomy, Model
 from methods.anatomy.positions import max_positions
+from methods.core.change import all_or_nothing
 from methods.core.checkpoint import Checkpoint
+from methods.core.difference import merge_difference
 from methods.core.exchange import read_from, write_to
 from methods.core.flops import Flops, closed_form
-from methods.core.injection import Kept, all_or_nothing
 from methods.core.method import Method
-from methods.core.modes import evaluating
 from methods.core.options import Options
 from methods.core.places import GradFlags, located
 from methods.core.precision import training_in
+from methods.core.recomputed import let_gradients_in
 from methods.core.repacking import as_loaded
+from methods.core.saving import guard, unguard
+from methods.core.sharding import refuse_sharded, written
 from methods.core.sizes import Sizes
-from methods.core.task_parameters import TaskParameters
+from methods.core.task_parameters import Before, TaskParameters
 from methods.errors import AnatomyError, MergeError, MethodError
 
 MARK = "_paretune_method"
@@ -43,7 +46,7 @@ class Adapted:
 
     Raises:
         AnatomyError: the model has no such place as the method needs. The model is left as it was.
-        MethodError: the model already holds a method.
+        MethodError: the model already holds a method, or is sharded over processes.
     """
 
     def __init__(
@@ -56,12 +59,15 @@ class Adapted:
         self.method = method
         self.anatomy = anatomy
         self.dtype = dtype
-        self.merged = self._removed = False
+        self.merged = self._removed = self._inserted = False
         self._base_count = anatomy.base_count
         self.sizes = Sizes(anatomy)  # read before the method changes the modules
         self._flags = GradFlags(model)
+        refuse_sharded(model, "apply() or load() a method first, then fully_shard() the model")
         self._inject(options)
         setattr(model, MARK, self)
+        if self.changes_the_forward_pass:
+            guard(self)
 
     def _inject(self, options: Options) -> None:
         """Put the method into the model; on an error the model is as it was."""
@@ -77,11 +83,16 @@ class Adapted:
         except BaseException:
             self._flags.give_back()
             raise
-        self._injection, self._task, self.options = injection, task, options
+        self._injection, self._task, self.options, self._inserted = injection, task, options, True
         for parameter in self._task.trained().values():
             parameter.requires_grad_(True)
+        self._handles = let_gradients_in(model, injection.live.values())
 
     def _eject(self) -> None:
+        """Take the method out again, bit by bit."""
+        self._inserted = False
+        for handle in self._handles:
+            handle.remove()
         self._injection.undo()
         self._task.restore()
         self._flags.give_back()
@@ -124,16 +135,12 @@ class Adapted:
 
     def stored_count(self) -> int:
         """Scalars that a checkpoint of the method keeps; a head that trains as itself apart."""
-        return sum(tensor.numel() for tensor in self._stored())
+        return sum(tensor.numel() for tensor in self._task.stored(self.method))
 
     def stored_bytes(self) -> int:
         """Bytes of a checkpoint: of the same, and of a head that trains."""
         head = self.head.values() if self._task.head_trains else ()
-        return sum(tensor.nbytes for tensor in (*self._stored(), *head))
-
-    def _stored(self) -> list[torch.Tensor]:
-        _, tensors = self.method.stored(self._injection)
-        return [*tensors.values(), *([] if self._task.head_trains else self.head.values())]
+        return sum(tensor.nbytes for tensor in (*self._task.stored(self.method), *head))
 
     def flops(self, batch: int, length: int) -> Flops:
         """FLOPs of a forward pass and a training step of ``batch`` x ``length`` tokens, in closed form.
@@ -170,8 +177,9 @@ class Adapted:
 
         Raises:
             MergeError: the method cannot be merged, or already is. Whatever fails leaves the model unmerged.
+            MethodError: the model is sharded over processes.
         """
-        self._alive()
+        self._whole()
         if not self.method.mergeable:
             raise MergeError(f"{self.method.name} cannot be merged into the base weights.")
         if self.merged:
@@ -182,18 +190,16 @@ class Adapted:
     @property
     def kept_bytes(self) -> int:
         """Bytes of the base's own tensors that are kept beside the merged ones; 0 while nothing is merged."""
-        return sum(one.own.numel() * one.own.element_size() for one in self._kept())
-
-    def _kept(self) -> list[Kept]:
-        return [kept for change in self._injection.foldable for kept in change.kept]
+        return sum(one.own.nbytes for one in self._injection.kept)
 
     def unmerge(self) -> None:
         """Undo :meth:`merge`, bit by bit.
 
         Raises:
             MergeError: the model is not merged.
+            MethodError: the model is sharded over processes.
         """
-        self._alive()
+        self._whole()
         if not self.merged:
             raise MergeError("the model is not merged.")
         self._injection.unfold()
@@ -215,57 +221,47 @@ class Adapted:
         """
         if not (self.anatomy.is_language_model or self.head):
             raise MethodError(f"{self.anatomy} has no head, and so no logits to compare.")
-        merged = self.merged
-        if merged:
-            self.unmerge()
-        try:
-            with evaluating(self.model):
-                before = self.model(**inputs).logits
-                self.merge()
-                after = self.model(**inputs).logits
-        finally:
-            if self.merged != merged:
-                self.merge() if merged else self.unmerge()
-        return float((after.double() - before.double()).abs().max())
+        return merge_difference(self, inputs)
 
     def remove(self) -> Model:
-        """Take the method out and return the model as it was before, bit by bit, head included."""
-        self._alive()
+        """Take the method out and return the model as it was before, bit by bit, head included.
+
+        Raises:
+            MethodError: the model is sharded over processes.
+        """
+        self._whole()
         if self.merged:
             self.unmerge()
         self._eject()
+        unguard(self.model)
         delattr(self.model, MARK)
         self._removed = True
         return self.model
 
     def checkpoint(self) -> Checkpoint:
-        """Copy the method and the head, not the base, as they are now; the same merged or not."""
+        """Copy the method and the head, not the base, as they are now; the same merged or not.
+
+        Of a model that is sharded over processes every one calls this, and each gets the whole tensors.
+        """
         self._alive()
-        options, method = self.method.stored(self._injection)
-        tensors = {f"method.{name}": tensor for name, tensor in method.items()}
-        # Of a head that was merged as well, what it is without.
-        own = {id(one.places[0].parameter): one.own for one in self._kept()}
-        tensors |= {f"head.{name}": own.get(id(p), p) for name, p in self.head.items()}
-        config = self.anatomy.config
-        model = {"name": config._name_or_path or None, "class": type(self.model).__name__}
-        return Checkpoint(
-            self.method.name,
-            options.told(),
-            config.model_type,
-            {name: tensor.detach().clone() for name, tensor in tensors.items()},
-            model=model | {"num_labels": config.num_labels},
-        )
+        return self._task.checkpoint(self.method)
 
     def save(self, path: str | Path) -> Path:
-        """Write the method and the head, not the base, to a folder; return it."""
-        return self.checkpoint().write(path)
+        """Write the method and the head, not the base, to a folder; return it.
+
+        Of a model that is sharded over processes every one calls this, and the first of them writes.
+        """
+        checkpoint = self.checkpoint()
+        return written(self.model, path, lambda: checkpoint.write(path))
 
     def export_peft(self, path: str | Path) -> Path:
         """Write a folder that the PEFT library loads, for the same logits, merged or not; return it.
 
         Raises:
-            MethodError: peft has no equal of the method, or computes another function on this model.
+            MethodError: peft has no equal of the method, or computes another function on this model, or the
+                model is sharded over processes.
         """
+        self._whole()
         return write_to(self.method.card.peft, self.checkpoint(), self.anatomy, path)
 
     def take(self, checkpoint: Checkpoint) -> None:
@@ -301,46 +297,42 @@ class Adapted:
                 "weights of one method; remove() this one and load() that."
             )
         options = self.method.options.parse(new.method, new.options)
-        if not self.merged:
-            self._exchange(options, new)
+        if options == self.options and not self.merged:
+            self.take(new)
             return
-        self.unmerge()
-        before = self._injection.options, self._task.values()
+        self._whole()
+        if merged := self.merged:
+            self.unmerge()
+        before = Before(self._injection, self.options, self._task)
         try:
             self._exchange(options, new)
-            self.merge()
+            if merged:
+                self.merge()
         except BaseException:
-            self._hold_again(*before)
-            self.merge()
+            self._go_back(before)
+            if merged:
+                self.merge()
             raise
 
     def _exchange(self, options: Options, new: Checkpoint) -> None:
-        """Hold another checkpoint, unmerged; on an error the model is as it was."""
-        if options == self.options:
-            self.take(new)
-        else:
-            self._rebuild(options, new)
-
-    def _rebuild(self, options: Options, new: Checkpoint) -> None:
-        """Inject again with other options; on an error the model is as it was."""
-        before, injected = (self._injection.options, self._task.values()), False
-        self._eject()
-        try:
-            self._inject(options)
-            injected = True
-            self.take(new)
-        except BaseException:
-            self._hold_again(*before, injected)
-            raise
-
-    def _hold_again(self, options: Options, values: dict[str, torch.Tensor], injected: bool = True) -> None:
-        """Hold what was held before, bit by bit; of a checkpoint that may be another form."""
-        if injected and options != self._injection.options:
+        """Hold another checkpoint, unmerged."""
+        if options != self.options:
             self._eject()
-            injected = False
-        if not injected:
             self._inject(options)
-        self._task.put(values)
+        self.take(new)
+
+    def _go_back(self, before: Before) -> None:
+        """Hold what was there before an exchange that failed: the same parameters with the same values."""
+        if self._injection is not before.injection or not self._inserted:
+            if self._inserted:
+                self._eject()
+            self._inject(before.injection.options)
+            self.options = before.options
+        before.restore(self._task)
+
+    def _whole(self) -> None:
+        self._alive()
+        refuse_sharded(self.model, "save() the method, and load() it into one that is whole for that")
 
     def _alive(self) -> None:
         if self._removed:

@@ -19,7 +19,7 @@ from transformers import AttentionInterface
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from methods.anatomy.anatomy import Anatomy
-from methods.core.injection import Change
+from methods.core.change import Change
 from methods.errors import MethodError
 
 SLOT = "prefix"

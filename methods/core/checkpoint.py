@@ -50,7 +50,7 @@ class Checkpoint:
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
         save_file({name: tensor.contiguous() for name, tensor in self.tensors.items()}, folder / TENSORS)
-        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         return folder
 
     @staticmethod
@@ -63,22 +63,48 @@ class Checkpoint:
         """Read a folder that :meth:`write` made.
 
         Raises:
-            MethodError: it is not one, its manifest is not JSON, or its format is unknown.
+            MethodError: it is not one, its manifest is malformed, or its format is unknown.
         """
         folder = Path(path)
-        file = folder / MANIFEST
-        try:
-            manifest = json.loads(file.read_text())
-        except OSError:
-            raise MethodError(f"{folder} is not a saved method: it has no {MANIFEST}.") from None
-        except json.JSONDecodeError as error:
-            raise MethodError(f"{file} is not valid JSON: {error}.") from None
-        version = manifest.get("format_version") if isinstance(manifest, dict) else None
-        if version != FORMAT_VERSION:
-            raise MethodError(f"{file} has format_version {version!r}, expected {FORMAT_VERSION}.")
+        manifest = _manifest(folder)
         try:
             tensors = load_file(folder / TENSORS)
         except (OSError, SafetensorError) as error:
             raise MethodError(f"cannot read {folder / TENSORS}: {error}.") from None
         fields = (manifest["method"], manifest["options"], manifest["architecture"])
         return cls(*fields, tensors, f"the checkpoint {folder}", manifest.get("model", {}))
+
+
+_FIELDS: dict[str, tuple[type, str]] = {
+    "method": (str, "a name"),
+    "options": (dict, "an object"),
+    "architecture": (str, "a name"),
+    "model": (dict, "an object"),
+}
+"""What a manifest holds beside its version, each with its type; ``model`` came later and may be missing."""
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder, whose fields have the right types.
+
+    Raises:
+        MethodError: it is not there, or not one of this format.
+    """
+    file = folder / MANIFEST
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise MethodError(f"{folder} is not a saved method: it has no {MANIFEST}.") from None
+    except (ValueError, RecursionError) as error:
+        raise MethodError(f"{file} is not valid JSON: {error}.") from None
+    if not isinstance(manifest, dict):
+        raise MethodError(f"{file} holds a {type(manifest).__name__}, expected an object.")
+    version = manifest.get("format_version")
+    if version != FORMAT_VERSION:
+        raise MethodError(f"{file} has format_version {version!r}, expected {FORMAT_VERSION}.")
+    for name, (kind, expected) in _FIELDS.items():
+        if name in manifest and not isinstance(manifest[name], kind):
+            raise MethodError(f"{file} says {name} is {manifest[name]!r}, expected {expected}.")
+        if name not in manifest and name != "model":
+            raise MethodError(f"{file} says no {name}, expected {expected}.")
+    return manifest

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from methods.core.injection import Change
+from methods.core.change import Change
 from methods.errors import MethodError
 
 _SWITCH = "support_avx512bf16_for_cpu"

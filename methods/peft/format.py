@@ -5,12 +5,18 @@ equal of says on its card how it looks there, by a :class:`PeftForm`; what the f
 ``layers.py`` and ``tokens.py``. A method that computes something else there is refused, with the reason.
 
 The task head is kept in peft's ``modules_to_save``. Where a folder holds none, or a part of it, what it
-leaves out stays as it is in the model. Options of peft that Paretune is without must be off.
+leaves out stays as it is in the model, and a warning names it. Options of peft that Paretune is without must
+be off.
+
+Folders that are written load in peft 0.6 and everything after (rsLoRA from 0.8, DoRA from 0.9), which
+``tests/peft_versions.py`` shows. Up to 0.13 an option that a version does not know is refused, whatever its
+value, so what is off or empty is left out: that is every version's default.
 """
 
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +28,7 @@ from safetensors.torch import load_file, save_file
 
 from methods.anatomy import Anatomy
 from methods.core import Checkpoint, Form, Options
-from methods.errors import MethodError
+from methods.errors import IncompleteHeadWarning, MethodError
 from methods.peft.names import Names, Tensors, Words
 
 CONFIG, TENSORS, PICKLE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
@@ -37,12 +43,27 @@ _LOADERS = {
 }
 """peft's task types, and transformers' class that makes a model for each."""
 
+_MODELS = "transformers.models."
+
+_SAVED_UNASKED = dict.fromkeys(("SEQ_CLS", "TOKEN_CLS"), frozenset({"classifier", "score"}))
+_SAVED_UNASKED["QUESTION_ANS"] = frozenset({"qa_outputs"})
+"""The modules of a head that peft keeps for a task without being told."""
+
 _SILENT = {
     *("auto_mapping", "base_model_name_or_path", "exclude_modules", "fan_in_fan_out", "inference_mode"),
     *("layers_pattern", "layers_to_transform", "megatron_core", "modules_to_save", "peft_type"),
     *("peft_version", "qalora_group_size", "revision", "target_modules", "task_type"),
 }
 """Options that say nothing about the function, or nothing that the names of the tensors do not say better."""
+
+
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("r", "num_virtual_tokens"), ((int,), "a whole number")),
+    **dict.fromkeys(("lora_alpha", "lora_dropout"), ((int, float), "a number")),
+    **dict.fromkeys(("use_rslora", "use_dora"), ((bool,), "true or false")),
+    **dict.fromkeys(("rank_pattern", "alpha_pattern"), ((dict,), "an object")),
+}
+"""The options that are read, with the types that their values may have if they have any."""
 
 
 def _same(anatomy: Anatomy, task: str | None) -> str | None:
@@ -80,20 +101,24 @@ class PeftForm(Form):
         own, head = (_part(saved.tensors, f"{part}.") for part in ("method", "head"))
         config, tensors = self.to_peft(self.options.parse(saved.method, saved.options), own, anatomy)
         method_prefix, head_prefix = self._prefixes(anatomy)
+        modules = _head_modules(head, anatomy)
+        if not self.by_layer and modules <= _SAVED_UNASKED.get(task or "", frozenset()):
+            modules = frozenset()  # until 0.13 methods of tokens had no option for more than that
         config = {
             "peft_type": self.peft_type,
             "task_type": task,
             "base_model_name_or_path": getattr(anatomy.config, "_name_or_path", None) or None,
             "inference_mode": True,
-            "modules_to_save": _head_modules(head, anatomy),
+            "modules_to_save": sorted(modules),
             **config,
         }
+        config = {option: value for option, value in config.items() if not _is_off(value)}
         # What belongs to no layer has its whole name.
         tensors = {n if n.startswith("base_model.") else method_prefix + n: t for n, t in tensors.items()}
         tensors |= {head_prefix + name: tensor for name, tensor in head.items()}
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+        (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / TENSORS)
         return folder
 
@@ -103,7 +128,7 @@ class PeftForm(Form):
 
     def read(self, method: str, path: str | Path, anatomy: Anatomy) -> Checkpoint:
         """Read a folder that peft saved; see :meth:`Form.read`."""
-        return read_folder(path, anatomy, {method: self})
+        return read_folder(path, anatomy, {method: self}, depth=5)
 
     def is_of(self, config: Mapping[str, Any]) -> bool:
         """Whether a folder's options are those of this method."""
@@ -116,6 +141,10 @@ class PeftForm(Form):
         Raises:
             MethodError: the folder holds something that the method does not have.
         """
+        for option, (kinds, expected) in _KINDS.items():
+            if (value := config.get(option)) is not None and type(value) not in kinds:
+                raise MethodError(f"it sets {option} to {value!r}, expected {expected}")
+        config = {option: value for option, value in config.items() if value is not None}
         for option, value in config.items():
             if option not in _SILENT | self.understood and value not in (None, False, "none", {}, []):
                 raise MethodError(f"it sets {option} to {value!r}, which {method} is without")
@@ -134,6 +163,11 @@ class PeftForm(Form):
             raise MethodError(f"it holds {min(own)}, which {method} has no place for")
         kept = {f"method.{key}": tensor for key, tensor in read.items()}
         return options, kept | {f"head.{key}": tensor for key, tensor in head.items()}
+
+    def left_out(self, tensors: Tensors, anatomy: Anatomy) -> list[str]:
+        """The parameters of the model's task head that are not among a folder's tensors."""
+        _, prefix = self._prefixes(anatomy)
+        return [name for name in anatomy.head_parameters() if prefix + name not in tensors]
 
     def _prefixes(self, anatomy: Anatomy) -> tuple[str, str]:
         """What stands before peft's names of the method's tensors, and of the head's."""
@@ -157,36 +191,65 @@ def lies_in(path: str | Path) -> bool:
     return (Path(path) / CONFIG).is_file()
 
 
-def read_folder(path: str | Path, anatomy: Anatomy, forms: Mapping[str, PeftForm]) -> Checkpoint:
+def read_folder(
+    path: str | Path, anatomy: Anatomy, forms: Mapping[str, PeftForm], depth: int = 4
+) -> Checkpoint:
     """Read a folder that peft saved.
 
     Args:
         path: the folder.
         anatomy: the model that it is for.
         forms: the methods that it may hold, by our names for them.
+        depth: how many calls further up the one is that a warning points at.
 
     Raises:
         MethodError: it cannot be read, or holds something that Paretune does not have.
+
+    Warns:
+        IncompleteHeadWarning: it leaves out some of the model's task head.
     """
     folder = Path(path)
     try:
         config, tensors = _files(folder)
+        _check_architecture(config, anatomy)
         name = next((name for name, form in forms.items() if form.is_of(config)), None)
         if name is None:
             known = ", ".join(dict.fromkeys(form.peft_type for form in forms.values()))
             raise MethodError(f"its peft_type is {config.get('peft_type')!r}, expected one of {known}")
+        left_out = forms[name].left_out(tensors, anatomy)
         options, kept = forms[name].words(name, config, tensors, anatomy)
     except MethodError as error:
         raise MethodError(
             f"the peft folder {folder} cannot be loaded: {str(error).removesuffix('.')}."
         ) from None
+    if left_out:
+        warnings.warn(
+            f"the peft folder {folder} holds no {', '.join(left_out)}: of the task head, that stays as it is "
+            "in the model.",
+            IncompleteHeadWarning,
+            stacklevel=depth,
+        )
     return Checkpoint(name, options, anatomy.config.model_type, kept, f"the peft folder {folder}")
+
+
+def _check_architecture(config: dict[str, Any], anatomy: Anatomy) -> None:
+    """Compare the model's class with the one that a folder was saved from, which some folders name.
+
+    Raises:
+        MethodError: transformers has them in different places.
+    """
+    said = config.get("auto_mapping")
+    if not isinstance(said, dict):
+        return
+    name, place = str(said.get("base_model_class")), str(said.get("parent_library"))
+    if place.startswith(_MODELS) and place not in {kind.__module__ for kind in type(anatomy.model).__mro__}:
+        raise MethodError(f"it was saved from a {name}, and {anatomy} is another architecture")
 
 
 def _files(folder: Path) -> tuple[dict[str, Any], Tensors]:
     try:
-        config = json.loads((folder / CONFIG).read_text())
-    except (OSError, ValueError) as error:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise MethodError(f"{CONFIG} is not readable JSON ({error})") from None
     if not isinstance(config, dict):
         raise MethodError(f"{CONFIG} holds a {type(config).__name__}, expected an object")
@@ -200,20 +263,25 @@ def _files(folder: Path) -> tuple[dict[str, Any], Tensors]:
         raise MethodError(f"{TENSORS} is not readable ({error})") from None
 
 
-def _head_modules(head: Tensors, anatomy: Anatomy) -> list[str] | None:
-    """The modules of the task head; None without a head.
+def _is_off(value: object) -> bool:
+    """Whether an option says that something is not used."""
+    return value is None or value is False or value in ({}, [])
+
+
+def _head_modules(head: Tensors, anatomy: Anatomy) -> frozenset[str]:
+    """The modules of the task head; none without a head.
 
     Raises:
         MethodError: peft, which goes by the ends of names, would take others for it too, or not find it.
     """
-    modules = sorted({name.split(".")[0] for name in head})
+    modules = frozenset(name.split(".")[0] for name in head)
     ends = (*modules, "classifier", "score") if modules else ()  # two that peft always adds
     found = {name for name in Names(anatomy).all if name.endswith(ends)}
-    if strange := sorted(found ^ set(modules)):
+    if strange := sorted(found ^ modules):
         raise MethodError(
             f"peft finds a task head by the ends of names, and {strange[0]!r} does not allow that."
         )
-    return modules or None
+    return modules
 
 
 def _part(tensors: Tensors, prefix: str) -> Tensors:

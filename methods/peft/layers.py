@@ -29,6 +29,7 @@ from methods.core import BlockOptions, Options, by_module, part_path
 from methods.errors import AnatomyError, MethodError
 from methods.peft.format import PeftForm
 from methods.peft.names import Names, Tensors, Words
+from methods.peft.slices import Found, fused, taken_apart
 from methods.peft.targets import targets_of
 
 
@@ -156,12 +157,14 @@ def read_low_rank(config: dict[str, Any], tensors: Tensors, anatomy: Anatomy) ->
         for end, ours in _FACTORS.items():
             if name.endswith(end):
                 found[name.removesuffix(end), ours] = tensors.pop(name)
-    split: dict[str, list[str]] = {}
+    paths, split = {path for path, _ in found}, {}
     rank, alpha = config.get("r", 8), config.get("lora_alpha", 8)
-    whole = {path for path, _ in found}
-    if config.get("rank_pattern") or config.get("alpha_pattern"):
-        rank, alpha, found, split = _taken_apart(config, found, anatomy)
-        whole -= split.keys()
+    named = _named(anatomy)
+    only_sliced = paths & fused(anatomy).keys() - named
+    if config.get("rank_pattern") or config.get("alpha_pattern") or only_sliced:
+        apart = taken_apart(config, found, named, anatomy)
+        rank, alpha, found, split = apart.rank, apart.alpha, apart.tensors, apart.split
+        paths -= split.keys()
     start = config.get("init_lora_weights", True)
     if isinstance(start, str) and start.lower().startswith(("pissa", "olora", "corda", "loftq", "lora_ga")):
         raise MethodError(f"its initialisation {start!r} has changed the base's weights too")
@@ -170,80 +173,18 @@ def read_low_rank(config: dict[str, Any], tensors: Tensors, anatomy: Anatomy) ->
         "alpha": alpha,
         "dropout": config.get("lora_dropout", 0.0),
         "rank_stabilized": config.get("use_rslora", False),
-        **targets_of(whole, split, anatomy),
+        **targets_of(paths, split, anatomy),
     }
     return options, {f"{path}.{name}": tensor for (path, name), tensor in found.items()}
 
 
-Found = dict[tuple[str, str], Tensor]
-"""The tensors of a layer by its path and our name."""
-
-
-def _taken_apart(
-    config: dict[str, Any], found: Found, anatomy: Anatomy
-) -> tuple[int, float, Found, dict[str, list[str]]]:
-    """What :func:`write_low_rank` put side by side in fused layers, taken apart again.
-
-    Returns:
-        rank and alpha of one update, the tensors, and the roles that were taken out of each fused layer.
-
-    Raises:
-        MethodError: a layer has a rank or an alpha of its own for another reason.
-    """
-    ranks = {path: factor.shape[0] for (path, name), factor in found.items() if name == "lora_A"}
-    rank = math.gcd(*ranks.values(), config.get("r", 8))
-    stable = config.get("use_rslora", False)
-
-    def grown(count: int) -> float:
-        return math.sqrt(count) if stable else count
-
-    alpha = config.get("lora_alpha", 8) / grown(config.get("r", 8) // rank)
-    patterns = config.get("alpha_pattern") or {}
-    apart: Found = {}
-    roles: dict[str, list[str]] = {}
-    for path, whole in ranks.items():
-        count = whole // rank
-        its = next((v for key, v in patterns.items() if re.search(rf"(^|\.){key}$", path)), None)
-        its = config.get("lora_alpha", 8) if its is None else its
-        slices = _slices(path, anatomy)
-        own = {name: tensor for (where, name), tensor in found.items() if where == path}
-        if not math.isclose(its, alpha * grown(count)) or (count > 1 and count > len(slices)):
-            raise MethodError(f"it gives {path} rank {whole} and alpha {its:g}, other than to the rest")
-        if count == 1:
-            apart |= {(path, name): tensor for name, tensor in own.items()}
-            continue
-        roles[path] = []
-        for number in range(count):
-            columns = slice(number * rank, (number + 1) * rank)
-            factor = own["lora_B"][:, columns]
-            role = next((r for r, rows in slices.items() if _lies_in(factor, rows)), None)
-            if role is None:
-                raise MethodError(f"it adapts {path} with rank {whole} as one, and the rest with another")
-            rows = slices.pop(role)
-            roles[path].append(role)
-            where = f"{path}.{role}"
-            apart |= {(where, "lora_A"): own["lora_A"][columns], (where, "lora_B"): factor[rows]}
-            if "magnitude" in own:
-                apart[where, "magnitude"] = own["magnitude"][rows]
-    return rank, alpha, apart, roles
-
-
-def _slices(path: str, anatomy: Anatomy) -> dict[str, Rows]:
-    """The roles that are slices of a fused layer, with their features."""
-    found: dict[str, Rows] = {}
-    for role in (*ATTENTION_ROLES[:4], *FEED_FORWARD_ROLES):
+def _named(anatomy: Anatomy) -> set[str]:
+    """The layers that play a role as a whole."""
+    members: set[str] = set()
+    for role in (*ATTENTION_ROLES, *FEED_FORWARD_ROLES):
         with contextlib.suppress(AnatomyError):  # this architecture is without it
-            for site in anatomy.sites(role):
-                if site.path == path and site.rows is not None:
-                    found[role] = site.rows
-    return found
-
-
-def _lies_in(factor: Tensor, rows: Rows) -> bool:
-    """Whether a factor B (out x r) is zero outside of some features."""
-    left = torch.ones(len(factor), dtype=torch.bool)
-    left[rows] = False
-    return not factor[left].any()
+            members |= {site.path for site in anatomy.sites(role) if site.rows is None}
+    return members
 
 
 def write_ia3(options: BlockOptions, own: Tensors, anatomy: Anatomy, *, outputs: tuple[str, ...]) -> Words:
@@ -290,9 +231,11 @@ def read_ia3(
             raise MethodError(
                 f"it leaves {site.path} alone, and ia3 scales key, value and down in all of a block"
             )
-        if scales.shape[0 if "down" in roles else -1] != 1:
-            side = "inputs" if "down" in roles else "outputs"
-            raise MethodError(f"it does not scale the {side} of {site.path}")
+        out, into = sizes(site.linear())
+        side, expected = ("inputs", (1, into)) if "down" in roles else ("outputs", (out, 1))
+        if scales.shape != expected:
+            shape = tuple(scales.shape)
+            raise MethodError(f"its scales of the {side} of {site.path} are {shape}, expected {expected}")
         scales = scales.flatten()
         left = torch.ones_like(scales, dtype=torch.bool)
         for role, part in roles.items():

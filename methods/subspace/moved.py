@@ -19,9 +19,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
-from methods.core.injection import Foldable, Kept, give_back, stand_in
+from methods.core.change import Foldable
 from methods.core.places import Place
+from methods.core.recomputed import refuse_reentrant
+from methods.core.standing_in import Kept, give_back, stand_in
+from methods.errors import MethodError
 
 
 def _key(name: str) -> str:
@@ -72,7 +76,12 @@ class Mover(nn.Module):
     def __init__(self, places: list[list[Place]]) -> None:
         super().__init__()
         self.places = places  # in lists, so the modules do not become children
-        self.depth = 0
+        self._entered: list[nn.Module] = []
+
+    @property
+    def depth(self) -> int:
+        """How many roots a pass is inside of."""
+        return len(self._entered)
 
     @property
     def bases(self) -> list[nn.Parameter]:
@@ -80,15 +89,27 @@ class Mover(nn.Module):
         return [place.parameter for place, *_ in self.places]
 
     def enter(self, root: nn.Module, args: Any) -> None:
-        """Make the values; a forward pre-hook."""
-        if self.depth == 0:
-            self.put(None)  # the old ones first: both together are two models
-            self.put(self())
-        self.depth += 1
+        """Make the values; a forward pre-hook.
+
+        Raises:
+            MethodError: the parameters are sharded over processes, or blocks are checkpointed reentrantly.
+        """
+        self._entered.append(root)
+        if self.depth > 1:
+            return
+        refuse_reentrant(root, "a subspace of all parameters makes their values")
+        if any(isinstance(parameter, DTensor) for parameter in self.bases):
+            raise MethodError(
+                "a subspace of all parameters takes them whole, and the model's blocks are sharded over "
+                "processes: replicate it there (DistributedDataParallel)."
+            )
+        self.put(None)  # the old ones first: both together are two models
+        self.put(self())
 
     def leave(self, root: nn.Module, args: Any, output: Any) -> None:
-        """Drop the values; a forward hook that is also called after an error."""
-        self.depth -= 1
+        """Drop the values; a forward hook that is also called after an error, entered or not."""
+        if root in self._entered:
+            self._entered.remove(root)
         if self.depth == 0 and not torch.is_grad_enabled():
             self.put(None)
 

@@ -24,7 +24,7 @@ from transformers import (
 import methods
 from methods import MergeError, MethodError
 from methods.anatomy import Anatomy
-from methods.core import injection
+from methods.core import change, standing_in
 from methods.core.places import Place
 
 from .cells import OPTIONS, apply, equal, perturb, state
@@ -106,6 +106,19 @@ def test_a_layer_returns_what_its_base_returns_under_autocast(name: str, archite
         assert site.module(x).dtype == expected
 
 
+@pytest.mark.parametrize("name", ["lora", "vera", "dora", "ia3"])
+@pytest.mark.parametrize("architecture", ["bert", "gpt2", "gpt_neox", "phi3"])
+def test_a_layer_takes_one_vector_as_a_linear_layer_does(name: str, architecture: str) -> None:
+    model = tiny(architecture)
+    adapted = apply(model, name)
+    perturb(adapted)
+    for site in adapted.anatomy.sites("value"):
+        x = torch.randn(3, 32)
+        alone, among = site.module(x[1]), site.module(x)
+        assert alone.shape == among.shape[1:]
+        assert torch.allclose(alone, among[1], atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "name", ["houlsby", "lin", "pfeiffer", "parallel", "lora", "vera", "ia3", "prefix", "prompt"]
 )
@@ -173,9 +186,9 @@ def test_a_move_alone_is_no_cast() -> None:
     """What trains in float32 on a half-precision base stays so: the meta device stands for another one."""
     for move in ({"device": torch.device("meta")}, {"dtype": torch.float16}, {}):
         layer = nn.Linear(3, 2).to(torch.bfloat16)
-        kept = injection.stand_in([([Place(layer, "weight")], torch.ones(2, 3))])
+        kept = standing_in.stand_in([([Place(layer, "weight")], torch.ones(2, 3))])
         layer.to(**move)
-        assert injection.moves(kept) == move
+        assert standing_in.moves(kept) == move
 
 
 @pytest.mark.parametrize("name", ["lora", "dora", "vera", "ia3"])
@@ -298,7 +311,7 @@ def test_a_switch_that_fails_keeps_what_was_merged(monkeypatch: pytest.MonkeyPat
     before, batch = state(model), inputs(model)
     for checkpoint in (there.checkpoint(), apply(tiny("bert"), "lora").checkpoint()):
         with monkeypatch.context() as patch:
-            patch.setattr(injection, "stand_in", failing(2)(injection.stand_in))
+            patch.setattr(change, "stand_in", failing(2)(change.stand_in))
             with pytest.raises(torch.OutOfMemoryError):
                 adapted.switch(checkpoint)
         assert adapted.merged

@@ -10,6 +10,8 @@ import torch
 
 import methods
 from methods import Checkpoint
+from methods.core.injection import Injection
+from methods.core.task_parameters import TaskParameters
 
 from ..cells import apply, equal, perturb, state
 from ..conftest import logits, text, tiny
@@ -129,6 +131,68 @@ def test_what_does_not_fit_is_refused_and_nothing_is_lost(merged: bool, other: A
         adapted.switch(other())
     assert equal(state(model), before)
     assert (adapted.merged, adapted.options.rank) == (merged, 2)  # type: ignore[attr-defined]
+
+
+BROKEN: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("prefix", {"length": 4, "hidden": 6}, {"length": 5, "hidden": None}),
+    ("lora", {"rank": 2}, {"rank": 5}),
+    ("lora", {"rank": 2}, {"rank": 2}),
+    ("houlsby", {"bottleneck": 5}, {"bottleneck": 3}),  # trains norms of the base too
+    ("top_layers", {"layers": 1}, {"layers": 2}),
+    ("prompt", {"length": 3}, {"length": 4}),
+    ("did", {"dimension": 20}, {"dimension": 30}),
+]
+"""A method, its options, and those of what it is switched to."""
+WHERE = {"inject": None, "take": TaskParameters, "fold": Injection}
+"""What is called on the way, and on what; None: on the method."""
+FAILS = [
+    (*case, call)
+    for case in BROKEN
+    for call in WHERE
+    if (call != "inject" or case[1] != case[2]) and (call != "fold" or methods.get(case[0]).mergeable)
+]
+
+
+@pytest.mark.parametrize(("name", "options", "others", "call"), FAILS)
+def test_a_switch_that_fails_keeps_what_was_there(
+    name: str, options: dict[str, Any], others: dict[str, Any], call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what a checkpoint leaves out, and an optimiser goes on with the same parameters."""
+    model = tiny("bert")
+    adapted = methods.apply(model, name, **options)
+    perturb(adapted)
+    merged = call == "fold"
+    if merged:
+        adapted.merge()
+    before, batch, parameters = state(model), text(model), adapted.trained()
+    expected, told = logits(model, batch), (adapted.options, adapted.parameter_counts())
+    there = trained(name, 4, **others)
+    with monkeypatch.context() as patch:
+        holder = WHERE[call] or type(adapted.method)
+        patch.setattr(holder, call, fails_once(getattr(holder, call)))
+        with pytest.raises(torch.OutOfMemoryError):
+            adapted.switch(there)
+    assert adapted.merged == merged
+    assert equal(state(model), before)
+    assert torch.equal(logits(model, batch), expected)
+    assert (adapted.options, adapted.parameter_counts()) == told
+    assert all(p is parameters[n] and p.requires_grad for n, p in adapted.trained().items())
+    adapted.switch(there)  # and it goes another time
+    adapted.remove()
+    assert equal(state(model), state(tiny("bert")))
+
+
+def fails_once(function: Any) -> Any:
+    """A function that runs out of memory when it is first called."""
+    calls: list[int] = []
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("no memory")
+        return function(*args, **kwargs)
+
+    return call
 
 
 def test_what_is_kept_while_merged_is_told() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,13 @@ from torch import Tensor
 from transformers import BertModel
 
 import methods
+from methods import IncompleteHeadWarning
 from methods.anatomy import Anatomy
 from methods.core import Wrap
 from methods.peft.format import CONFIG, TENSORS
 from methods.peft.names import Names
 
+from ..cells import equal, perturb, state
 from ..conftest import ARCHITECTURES, logits, text, tiny
 
 pytestmark = [
@@ -175,6 +179,46 @@ def test_what_was_written_is_read_bit_by_bit(
         assert torch.equal(loaded.trained()[key], parameter), key
 
 
+def whole_and_sliced(model: Any) -> list[str]:
+    """The roles that a model has; a fused projection taken as one is last."""
+    found = []
+    for role in ("query", "key", "value", "output", "gate", "up", "down", "qkv"):
+        with contextlib.suppress(methods.AnatomyError):
+            found += [role] if Anatomy(model).sites(role) else []
+    return found
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_export_is_read_back(architecture: str, tmp_path: Path) -> None:
+    """Whatever is adapted: all roles, some, slices of fused layers alone or beside others, trained or not."""
+    draw = random.Random(architecture)
+    roles = whole_and_sliced(tiny(architecture))
+    parts = [role for role in roles if role != "qkv"]
+    targets = [parts, draw.sample(parts, 2)]
+    if "qkv" in roles:
+        targets += [draw.sample(parts, number) for number in (1, 3, 4)] + [["qkv", draw.choice(parts[3:])]]
+    cases = [("ia3", {}), *((draw.choice(("lora", "dora")), {"target": target}) for target in targets)]
+    for number, (name, options) in enumerate(cases):
+        sizes = {"rank": 3, "alpha": 5, "rank_stabilized": draw.random() < 0.5} if options else {}
+        made = methods.apply(tiny(architecture), name, **sizes, **options)
+        perturb(made) if number else None
+        loaded = methods.load(tiny(architecture), made.export_peft(tmp_path / str(number)))
+        batch = text(made.model)
+        one, other = logits(loaded.model, batch), logits(made.model, batch)
+        assert torch.allclose(one, other, atol=1e-4), (name, options)
+
+
+def test_a_slice_that_has_not_trained_is_that_of_the_other_blocks(tmp_path: Path) -> None:
+    made = methods.apply(tiny("phi3"), "lora", rank=2, target="value,up")
+    perturb(made)
+    for site in made.anatomy.sites("up")[:1] + made.anatomy.sites("value")[1:]:
+        made.trained()[f"method.{site.path}.{'up' if 'mlp' in site.path else 'value'}.lora_B"].data.zero_()
+    loaded = methods.load(tiny("phi3"), made.export_peft(tmp_path))
+    assert loaded.options.target == ("up", "qkv")  # type: ignore[attr-defined]
+    batch = text(made.model)
+    assert torch.allclose(logits(loaded.model, batch), logits(made.model, batch), atol=1e-5)
+
+
 def test_slices_are_read_as_the_whole_matrix(tmp_path: Path) -> None:
     made = trained("lora", "gpt2", rank=2, alpha=6)
     loaded = methods.load(base("gpt2"), made.export_peft(tmp_path))
@@ -197,6 +241,44 @@ def test_the_configuration_is_pefts_own(tmp_path: Path) -> None:
     written = json.loads((tmp_path / CONFIG).read_text())
     assert '"lora_alpha": 8,' in (tmp_path / CONFIG).read_text()  # an integer, as peft writes it
     assert {option for option in written if not hasattr(there, option)} == set()
+
+
+# What peft 0.6.2 knows, read off its source; tests/peft_versions.py tries it and later versions.
+FIRST_OPTIONS = {"peft_type", "task_type", "base_model_name_or_path", "inference_mode"}
+FIRST_OPTIONS_OF = {
+    "LORA": {"r", "lora_alpha", "lora_dropout", "bias", "target_modules", "modules_to_save"}
+    | {"fan_in_fan_out", "rank_pattern", "alpha_pattern"},
+    "IA3": {"target_modules", "feedforward_modules", "fan_in_fan_out", "modules_to_save"},
+    "PREFIX_TUNING": {"num_virtual_tokens", "token_dim", "num_layers", "num_attention_heads"}
+    | {"num_transformer_submodules", "encoder_hidden_size", "prefix_projection"},
+    "PROMPT_TUNING": {"num_virtual_tokens", "token_dim", "num_layers", "num_attention_heads"}
+    | {"num_transformer_submodules", "prompt_tuning_init"},
+}
+LATER = {"rank_stabilized": "use_rslora", "dora": "use_dora"}
+"""Where the first version is without what was trained, its option is written, and refused there."""
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "head", "options"),
+    [
+        ("lora", "gpt2", "classify", {"target": "query,value,output"}),
+        ("lora", "bert", "classify", {"rank_stabilized": True}),
+        ("dora", "bert", "classify", {}),
+        ("ia3", "bert", "classify", {}),
+        ("prefix", "gpt2", "classify", {"hidden": 6}),
+        ("prefix", "llama", "causal", {"hidden": 6}),
+        ("prompt", "t5", "seq2seq", {}),
+    ],
+)
+def test_every_option_is_known_to_the_first_version(
+    name: str, architecture: str, head: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    trained(name, architecture, head, **options).export_peft(tmp_path)
+    written = json.loads((tmp_path / CONFIG).read_text())
+    later = {option for used, option in LATER.items() if used in (name, *options)}
+    assert written.keys() - later <= FIRST_OPTIONS | FIRST_OPTIONS_OF[written["peft_type"]]
+    assert all(written[option] is True for option in later)
+    assert None not in written.values()
 
 
 def test_ranks_differ_where_a_fused_layer_is_among_others(tmp_path: Path) -> None:
@@ -296,7 +378,8 @@ SAVED: list[tuple[str, str, Any, str, dict[str, Any]]] = [
     ("bert", "classify", LoraConfig(task_type="SEQ_CLS", use_rslora=True, lora_dropout=0.1, r=2,
                                     target_modules=r".*\.(key|query|intermediate\.dense)"), "lora",
      {"rank": 2, "alpha": 8.0, "target": ("query", "key", "up"), "dropout": 0.1, "rank_stabilized": True}),
-    ("bert", "classify", LoraConfig(target_modules=["output.dense"]), "lora", {"target": ("output", "down")}),
+    ("bert", "classify", LoraConfig(task_type="SEQ_CLS", target_modules=["output.dense"]), "lora",
+     {"target": ("output", "down")}),
     ("gpt2", "causal", LoraConfig(task_type="CAUSAL_LM", fan_in_fan_out=True), "lora", {"target": ("qkv",)}),
     ("gpt2", "causal", LoraConfig(use_dora=True, fan_in_fan_out=True, target_modules=["c_fc"]), "dora",
      {"target": ("up",)}),
@@ -356,10 +439,58 @@ def test_a_head_that_peft_did_not_store_stays(tmp_path: Path) -> None:
     assert not any("classifier" in name for name in load_file(tmp_path / TENSORS))
     model = base("bert")
     model.classifier.weight.data.fill_(0.25)
-    loaded = methods.load(model, tmp_path)
+    with pytest.warns(
+        IncompleteHeadWarning, match=r"holds no classifier\.weight, classifier\.bias: "
+    ) as caught:
+        loaded = methods.load(model, tmp_path)
+    assert caught[0].filename == __file__  # it points at who loads
     assert torch.all(model.classifier.weight == 0.25)
     assert model.classifier.weight.requires_grad
     assert loaded.parameter_counts()["head"] == 3 * 32 + 3
+
+
+@pytest.mark.parametrize(
+    ("architecture", "words"),
+    [
+        ("deberta-v2", r"holds no pooler\.dense\.weight, pooler\.dense\.bias: of the task head, that stays"),
+        ("modernbert", r"holds no head\.dense\.weight, head\.norm\.weight: of the task head, that stays"),
+    ],
+)
+def test_the_parts_of_a_head_that_peft_does_not_keep_are_named(
+    architecture: str, words: str, tmp_path: Path
+) -> None:
+    targets = ["query_proj"] if architecture == "deberta-v2" else ["Wqkv"]
+    there = save(base(architecture), LoraConfig(task_type="SEQ_CLS", target_modules=targets), tmp_path)
+    with pytest.warns(IncompleteHeadWarning, match=words):
+        loaded = methods.load(base(architecture), tmp_path)
+    batch = text(loaded.model)
+    torch.testing.assert_close(logits(loaded.model, batch), logits(there, batch), **EXACT)
+    with pytest.warns(IncompleteHeadWarning, match=words) as caught:
+        loaded.switch(tmp_path)
+    assert caught[0].filename == __file__
+
+
+def test_a_folder_of_another_architecture_is_refused(tmp_path: Path) -> None:
+    save(tiny("llama", "causal"), LoraConfig(r=2), tmp_path)
+    model = tiny("mistral", "causal")
+    with pytest.raises(methods.MethodError, match=r"saved from a LlamaForCausalLM, and MistralFor.* another"):
+        methods.load(model, tmp_path)
+    assert equal(state(model), state(tiny("mistral", "causal")))
+    loaded = methods.load(tiny("llama", "causal"), tmp_path)
+    assert loaded.options.rank == 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("architecture", "labels"), [("bert", 2), ("gpt2", 5)])
+def test_a_folder_for_other_labels_is_refused(architecture: str, labels: int, tmp_path: Path) -> None:
+    trained("lora", architecture).export_peft(tmp_path)
+    model = tiny(architecture, num_labels=labels)
+    before = state(model)
+    with pytest.raises(methods.MethodError, match=rf"is \(3, 32\), expected \({labels}, 32\)"):
+        methods.load(model, tmp_path)
+    assert equal(state(model), before)
+    if architecture == "gpt2":
+        with pytest.raises(methods.MethodError, match=r"holds base_model\.model\.score\.weight"):
+            methods.load(tiny(architecture, "causal"), tmp_path)
 
 
 def test_a_model_without_a_head(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -10,8 +12,8 @@ from torch import nn
 
 import methods
 
-from ..cells import perturb
-from ..conftest import inputs, labels, logits, tiny
+from ..cells import equal, perturb, state
+from ..conftest import inputs, labels, logits, tiny, train
 
 
 def moved(architecture: str = "bert", head: str = "classify", **options: Any) -> methods.Adapted:
@@ -58,6 +60,45 @@ def test_an_error_in_a_pass_leaves_nothing_behind() -> None:
         model(input_ids=torch.tensor([[10_000]]))
     assert model.bert.subspace.depth == 0
     assert model.bert.pooler.dense.weight is model.bert.pooler.dense._parameters["weight"]
+    assert torch.equal(logits(model, batch), before)
+
+
+@pytest.mark.parametrize("name", ["did", "said"])
+def test_a_copy_in_the_middle_of_a_step_goes_on_like_the_model(name: str) -> None:
+    model = tiny("bert")
+    adapted = methods.apply(model, name, dimension=30, seed=1)
+    train(model, steps=1)
+    batch = inputs(model)
+    loss = model(**batch, labels=labels(model, batch)).loss  # its values are there, for the backward pass
+    twins = [copy.deepcopy(model), pickle.loads(pickle.dumps(model))]
+    loss.backward()
+    gradients = {key: parameter.grad for key, parameter in adapted.trained().items()}
+    for twin in twins:
+        twin(**batch, labels=labels(twin, batch)).loss.backward()
+        for key, parameter in methods.adapted(twin).trained().items():
+            assert torch.equal(parameter.grad, gradients[key])  # type: ignore[arg-type]
+        assert equal(state(methods.adapted(twin).remove()), state(tiny("bert")))
+
+
+def test_an_error_before_a_pass_begins_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    adapted = moved()
+    model, batch = adapted.model, inputs(adapted.model)
+    before, subspace = logits(model, batch), adapted.model.bert.subspace
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise torch.OutOfMemoryError("no memory")
+
+    for holder, name in ((subspace.projection, "forward"), (model, "forward")):
+        with monkeypatch.context() as patch:
+            patch.setattr(holder, name, fail)
+            with pytest.raises(torch.OutOfMemoryError):
+                logits(model, batch)
+        assert subspace.depth == 0
+    handle = model.register_forward_pre_hook(fail, prepend=True)  # before anything was entered
+    with pytest.raises(torch.OutOfMemoryError):
+        logits(model, batch)
+    handle.remove()
+    assert subspace.depth == 0
     assert torch.equal(logits(model, batch), before)
 
 
