@@ -13,7 +13,6 @@ Tensors are called by the path of their layer from the body, here as in a checkp
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 from functools import partial
@@ -29,7 +28,7 @@ from methods.core import Options, by_module, part_path
 from methods.errors import AnatomyError, MethodError
 from methods.peft.format import PeftForm
 from methods.peft.names import Names, Tensors, Words
-from methods.peft.slices import Found, fused, sliced_roles, taken_apart
+from methods.peft.slices import Found, fused, nameable, taken_apart
 
 
 class LowRankOptions(Protocol):
@@ -158,13 +157,12 @@ def read_low_rank(config: dict[str, Any], tensors: Tensors, anatomy: Anatomy) ->
                 found[name.removesuffix(end), ours] = tensors.pop(name)
     paths = {path for path, _ in found}
     rank, alpha = config.get("r", 8), config.get("lora_alpha", 8)
-    named, sliced = _named(anatomy), []
-    whole = set().union(*named.values())
-    only_sliced = paths & fused(anatomy).keys() - whole
-    if config.get("rank_pattern") or config.get("alpha_pattern") or only_sliced:
+    sliced: list[str] = []
+    whole = nameable(anatomy)
+    if config.get("rank_pattern") or config.get("alpha_pattern") or paths & fused(anatomy).keys() - whole:
         apart = taken_apart(config, found, whole, anatomy)
         rank, alpha, found = apart.rank, apart.alpha, apart.tensors
-        sliced = sliced_roles(apart.split, anatomy)
+        sliced = _sliced_roles(apart.split, anatomy)
         paths -= apart.split.keys()
     start = config.get("init_lora_weights", True)
     if isinstance(start, str) and start.lower().startswith(("pissa", "olora", "corda", "loftq", "lora_ga")):
@@ -174,28 +172,39 @@ def read_low_rank(config: dict[str, Any], tensors: Tensors, anatomy: Anatomy) ->
         "alpha": alpha,
         "dropout": config.get("lora_dropout", 0.0),
         "rank_stabilized": config.get("use_rslora", False),
-        "target": [*sliced, *_roles(paths, named)],
+        "target": [*sliced, *_roles(paths, anatomy)],
     }
     return options, {f"{path}.{name}": tensor for (path, name), tensor in found.items()}
 
 
-def _named(anatomy: Anatomy) -> dict[str, set[str]]:
-    """The roles that are whole layers, with their layers."""
-    members: dict[str, set[str]] = {}
-    for role in (*ATTENTION_ROLES, *FEED_FORWARD_ROLES):
-        with contextlib.suppress(AnatomyError):  # this architecture is without it
-            members[role] = {site.path for site in anatomy.sites(role) if site.rows is None}
-    return members
+def _sliced_roles(split: dict[str, list[str]], anatomy: Anatomy) -> list[str]:
+    """The roles that were taken out of fused layers, each in every block.
+
+    Raises:
+        MethodError: in some blocks only.
+    """
+    roles = list(dict.fromkeys(role for its in split.values() for role in its))
+    for role in roles:
+        for site in anatomy.sites(role):
+            if role not in split.get(site.path, ()):
+                raise MethodError(
+                    f"it does not adapt {role} in {site.path}, and a target is a role in every block"
+                )
+    return roles
 
 
-def _roles(paths: set[str], named: dict[str, set[str]]) -> list[str]:
+def _roles(paths: set[str], anatomy: Anatomy) -> list[str]:
     """The roles that these layers play, each in every block.
 
     Raises:
         MethodError: they play a role in some blocks only, or none.
     """
     roles, left = [], set(paths)
-    for role, members in named.items():
+    for role in (*ATTENTION_ROLES, *FEED_FORWARD_ROLES):
+        try:
+            members = {site.path for site in anatomy.sites(role) if site.rows is None}
+        except AnatomyError:  # this architecture is without it
+            continue
         if not members & paths:
             continue
         if missing := sorted(members - paths):
