@@ -13,7 +13,6 @@ Tensors are called by the path of their layer from the body, here as in a checkp
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 from functools import partial
@@ -24,12 +23,11 @@ from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
 from methods.anatomy import Anatomy, Rows, Site, frozen, sizes
-from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES
 from methods.core import BlockOptions, Options, by_module, part_path
-from methods.errors import AnatomyError, MethodError
+from methods.errors import MethodError
 from methods.peft.format import PeftForm
 from methods.peft.names import Names, Tensors, Words
-from methods.peft.slices import Found, fused, taken_apart
+from methods.peft.slices import Found, fused, nameable, taken_apart
 from methods.peft.targets import targets_of
 
 
@@ -159,10 +157,9 @@ def read_low_rank(config: dict[str, Any], tensors: Tensors, anatomy: Anatomy) ->
                 found[name.removesuffix(end), ours] = tensors.pop(name)
     paths, split = {path for path, _ in found}, {}
     rank, alpha = config.get("r", 8), config.get("lora_alpha", 8)
-    named = _named(anatomy)
-    only_sliced = paths & fused(anatomy).keys() - named
-    if config.get("rank_pattern") or config.get("alpha_pattern") or only_sliced:
-        apart = taken_apart(config, found, named, anatomy)
+    whole = nameable(anatomy)
+    if config.get("rank_pattern") or config.get("alpha_pattern") or paths & fused(anatomy).keys() - whole:
+        apart = taken_apart(config, found, whole, anatomy)
         rank, alpha, found, split = apart.rank, apart.alpha, apart.tensors, apart.split
         paths -= split.keys()
     start = config.get("init_lora_weights", True)
@@ -176,15 +173,6 @@ def read_low_rank(config: dict[str, Any], tensors: Tensors, anatomy: Anatomy) ->
         **targets_of(paths, split, anatomy),
     }
     return options, {f"{path}.{name}": tensor for (path, name), tensor in found.items()}
-
-
-def _named(anatomy: Anatomy) -> set[str]:
-    """The layers that play a role as a whole."""
-    members: set[str] = set()
-    for role in (*ATTENTION_ROLES, *FEED_FORWARD_ROLES):
-        with contextlib.suppress(AnatomyError):  # this architecture is without it
-            members |= {site.path for site in anatomy.sites(role) if site.rows is None}
-    return members
 
 
 def write_ia3(options: BlockOptions, own: Tensors, anatomy: Anatomy, *, outputs: tuple[str, ...]) -> Words:

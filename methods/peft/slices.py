@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,15 +35,25 @@ class Apart:
     """The fused layers that were taken apart, each with the roles that were found in it."""
 
 
+def _sites(anatomy: Anatomy) -> Iterator[tuple[str, Site]]:
+    """Every place of every role that this architecture has."""
+    for role in (*ATTENTION_ROLES, *FEED_FORWARD_ROLES):
+        with contextlib.suppress(AnatomyError):
+            yield from ((role, site) for site in anatomy.sites(role))
+
+
 def fused(anatomy: Anatomy) -> dict[str, dict[str, Site]]:
     """The layers that several roles are slices of, each with these roles."""
     layers: dict[str, dict[str, Site]] = {}
-    for role in (*ATTENTION_ROLES, *FEED_FORWARD_ROLES):
-        with contextlib.suppress(AnatomyError):  # this architecture is without it
-            for site in anatomy.sites(role):
-                if site.rows is not None:
-                    layers.setdefault(site.path, {})[role] = site
+    for role, site in _sites(anatomy):
+        if site.rows is not None:
+            layers.setdefault(site.path, {})[role] = site
     return layers
+
+
+def nameable(anatomy: Anatomy) -> set[str]:
+    """The layers that a target can name as one."""
+    return {site.path for _, site in _sites(anatomy) if site.rows is None}
 
 
 def taken_apart(config: Mapping[str, Any], found: Found, whole: set[str], anatomy: Anatomy) -> Apart:
@@ -52,7 +62,7 @@ def taken_apart(config: Mapping[str, Any], found: Found, whole: set[str], anatom
     Args:
         config: peft's options.
         found: the tensors.
-        whole: the layers that a target can name as one.
+        whole: the layers that are :func:`nameable`.
         anatomy: the model.
 
     Raises:
