@@ -13,7 +13,7 @@ from torch import Tensor
 from torchao.quantization import Int8WeightOnlyConfig, quantize_
 
 import methods
-from methods.core import change
+from methods.core import change as changes
 from methods.lora import LoraOptions, LowRank
 from runners import optimisation
 
@@ -157,7 +157,7 @@ def test_a_switch_that_fails_leaves_pissa_as_it_was(merged: bool, monkeypatch: p
     assert equal(state(made.model), before)
     if merged:
         with monkeypatch.context() as patch:
-            patch.setattr(change, "stand_in", failing(2)(change.stand_in))
+            patch.setattr(changes, "stand_in", failing(2)(changes.stand_in))
             with pytest.raises(torch.OutOfMemoryError):
                 made.switch(other.checkpoint())
         assert equal(state(made.model), before)
