@@ -44,6 +44,7 @@ from methods.core import (
     Bottleneck,
     Card,
     Choice,
+    Hook,
     Injection,
     Layers,
     LogUniform,
@@ -164,13 +165,12 @@ class Parallel(Method[ParallelOptions]):
             bottleneck = Bottleneck(width, options.bottleneck, F.relu, initialise, last.like())
             nn.init.zeros_(bottleneck.up)
             adapter = ParallelAdapter(bottleneck, options.scale)
-            put = Attach(block.module, NAME, adapter)
-            put.handles += [
-                first.module.register_forward_pre_hook(adapter.note),
-                last.module.register_forward_hook(adapter.add),
-                block.module.register_forward_hook(adapter.forget, always_call=True),
-            ]
-            injection.changes.append(put)
+            hooks = (
+                Hook(first.module.register_forward_pre_hook, adapter.note),
+                Hook(last.module.register_forward_hook, adapter.add),
+                Hook(block.module.register_forward_hook, adapter.forget, {"always_call": True}),
+            )
+            injection.changes.append(Attach(block.module, NAME, adapter, hooks))
             injection.trained |= {f"{block.path}.{NAME}.{n}": p for n, p in bottleneck.named_parameters()}
         return injection
 

@@ -48,6 +48,7 @@ from methods.core import (
     Chain,
     Change,
     Choice,
+    Hook,
     Injection,
     Layers,
     LogUniform,
@@ -137,6 +138,11 @@ class PositionShift(Change):
         self.anatomy = anatomy
         self.reserved_positions = length
         self.names = list(inspect.signature(root.forward).parameters)
+        self.redo()
+
+    def redo(self) -> None:
+        """Number them from n."""
+        root = self.anatomy.stacks[0].root
         self.handle = root.register_forward_pre_hook(self.before_forward, with_kwargs=True)
 
     def undo(self) -> None:
@@ -217,16 +223,16 @@ class Prefix(Method[PrefixOptions]):
                     injection.trained[f"{path}.{name}"] = slot.get_parameter(name)
         else:
             mlps: dict[str, PrefixMLP] = {}
-            handles = []
+            hooks = []
             for name, members in sets.items():
                 own = {path_of(site): slots[path_of(site)] for site in members}
                 mlp = PrefixMLP(options.length, anatomy.width, options.hidden, own, shape, like)
                 # The encoder is also called alone, by generate().
                 root = anatomy.stacks[0 if name in ("self", "encoder") else -1].root
-                handles.append(root.register_forward_pre_hook(mlp.before_forward))
+                hooks.append(Hook(root.register_forward_pre_hook, mlp.before_forward))
                 mlps[name] = mlp
                 injection.trained |= {f"{MLPS}.{name}.{n}": p for n, p in mlp.named_parameters()}
-            injection.changes.append(Attach(anatomy.body, MLPS, nn.ModuleDict(mlps), handles))
+            injection.changes.append(Attach(anatomy.body, MLPS, nn.ModuleDict(mlps), hooks))
         if anatomy.layouts[0].causal and numbers_positions(anatomy):
             injection.changes.append(PositionShift(anatomy, options.length))
         modules = [site.module for members in sets.values() for site in members]

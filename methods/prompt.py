@@ -35,7 +35,19 @@ from torch import Tensor, nn
 from transformers import Cache
 
 from methods.anatomy import Anatomy, Geometry, cached_length, explicit_positions, max_positions
-from methods.core import Attach, Card, Choice, Injection, LogUniform, Method, Options, SearchSpace, Work, at
+from methods.core import (
+    Attach,
+    Card,
+    Choice,
+    Hook,
+    Injection,
+    LogUniform,
+    Method,
+    Options,
+    SearchSpace,
+    Work,
+    at,
+)
 from methods.core.precision import beside
 from methods.core.prompted_cache import hide, reveal
 from methods.errors import MethodError
@@ -243,14 +255,15 @@ class Prompt(Method[PromptOptions]):
             nn.init.uniform_(weight, -0.5, 0.5)
         prompt = SoftPrompt(weight, anatomy)
         body, root = anatomy.body, anatomy.stacks[0].root
-        handles = [
-            root.register_forward_pre_hook(prompt.before_forward, with_kwargs=True),
-            root.register_forward_hook(prompt.after_forward, always_call=True),
+        hooks = [
+            Hook(root.register_forward_pre_hook, prompt.before_forward, {"with_kwargs": True}),
+            Hook(root.register_forward_hook, prompt.after_forward, {"always_call": True}),
         ]
         if anatomy.is_encoder_decoder:
             decoder = anatomy.stacks[1].root
-            handles.append(decoder.register_forward_pre_hook(prompt.before_decoder, with_kwargs=True))
-        put = Attach(body, PROMPT, prompt, handles, reserved_positions=options.length)
+            before = {"with_kwargs": True}
+            hooks.append(Hook(decoder.register_forward_pre_hook, prompt.before_decoder, before))
+        put = Attach(body, PROMPT, prompt, hooks, reserved_positions=options.length)
         return Injection(options, {f"{PROMPT}.weight": prompt.weight}, [put])
 
     def count(self, geometry: Geometry, options: PromptOptions) -> dict[str, int]:

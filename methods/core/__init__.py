@@ -3,7 +3,7 @@
 from methods.core.adapted import Adapted
 from methods.core.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
 from methods.core.card import BLOCK_WEIGHTS, PLACES, WEIGHTS, Card, at
-from methods.core.change import Attach, Change, Foldable, Follow, Following, Instead, Shared, Swap, Wrap
+from methods.core.change import Attach, Change, Foldable, Follow, Following, Hook, Instead, Shared, Swap, Wrap
 from methods.core.checkpoint import Checkpoint
 from methods.core.exchange import Form, write_to
 from methods.core.flops import Chain, Flops, Work, closed_form
@@ -15,7 +15,7 @@ from methods.core.search_space import LEARNING_RATE, Choice, Dimension, LogUnifo
 from methods.core.targets import by_module, part_path
 
 __all__ = ["BLOCK_WEIGHTS", "LATER", "LEARNING_RATE", "PLACES", "WEIGHTS", "Adapted", "Attach"]
-__all__ += ["BlockOptions", "Bottleneck", "Instead", "Layers"]
+__all__ += ["BlockOptions", "Bottleneck", "Hook", "Instead", "Layers"]
 __all__ += ["Card", "Chain", "Change", "Checkpoint", "Choice", "Dimension", "Flops", "Foldable", "Follow"]
 __all__ += ["Following", "Form", "Injection", "LogUniform", "Method", "NoOptions", "Options"]
 __all__ += ["SearchSpace", "Shared", "Swap", "Targets", "TaskHead", "Work", "Wrap", "at", "bottleneck_chain"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,12 @@ import torch
 from torch import nn
 
 from methods.anatomy.anatomy import Anatomy, Model
-from methods.anatomy.positions import max_positions
 from methods.core.change import all_or_nothing
 from methods.core.checkpoint import Checkpoint
+from methods.core.counted import Counted
 from methods.core.difference import merge_difference
+from methods.core.disabling import disabled
 from methods.core.exchange import read_from, write_to
-from methods.core.flops import Flops, closed_form
 from methods.core.method import Method
 from methods.core.options import Options
 from methods.core.places import GradFlags, located
@@ -25,13 +27,13 @@ from methods.core.saving import guard, unguard
 from methods.core.sharding import refuse_sharded, written
 from methods.core.sizes import Sizes
 from methods.core.task_parameters import Before, TaskParameters
-from methods.errors import AnatomyError, MergeError, MethodError
+from methods.errors import MergeError, MethodError
 
 MARK = "_paretune_method"
 """The attribute of a model that holds its :class:`Adapted`."""
 
 
-class Adapted:
+class Adapted(Counted):
     """A model and the method that adapts it.
 
     The model is changed in place and is still called like the Hugging Face model it is. The body is
@@ -59,7 +61,7 @@ class Adapted:
         self.method = method
         self.anatomy = anatomy
         self.dtype = dtype
-        self.merged = self._removed = self._inserted = False
+        self.merged = self._removed = self._disabled = self._inserted = False
         self._base_count = anatomy.base_count
         self.sizes = Sizes(anatomy)  # read before the method changes the modules
         self._flags = GradFlags(model)
@@ -97,15 +99,6 @@ class Adapted:
         self._task.restore()
         self._flags.give_back()
 
-    @property
-    def head(self) -> dict[str, nn.Parameter]:
-        """The parameters of the task head, and those of the base that count with it."""
-        return self._task.head
-
-    def trained(self) -> dict[str, nn.Parameter]:
-        """Every parameter that trains, by its name in a checkpoint: ``method.*``, then ``head.*``."""
-        return self._task.trained()
-
     def rates(self) -> dict[str, float]:
         """Learning rates relative to the run's, by the names of :meth:`trained`; the rest has that."""
         return dict(self._task.rates)
@@ -114,60 +107,11 @@ class Adapted:
         """What a checkpoint overwrites in the model: what trains, and a head that only begins there."""
         return self._task.every()
 
-    def parameter_counts(self) -> dict[str, int]:
-        """Count scalars on the live model.
-
-        Returns:
-            ``base`` (what is pretrained: the body, with a language model's head), ``method`` (trained by
-            it), ``head`` (what trains of the task head), ``trainable`` (method + head).
-        """
-        self._alive()
-        method = sum(p.numel() for p in self._injection.live.values())
-        head = sum(p.numel() for n, p in self.trained().items() if n.startswith("head."))
-        return {"base": self._base_count, "method": method, "head": head, "trainable": method + head}
-
-    def parts(self) -> dict[str, int]:
-        """The method's parameters by part, in closed form; where no geometry is known, the counted total."""
-        try:
-            return self.method.count(self.sizes.geometry, self.options)
-        except AnatomyError:
-            return {"counted": self.parameter_counts()["method"]}
-
-    def stored_count(self) -> int:
-        """Scalars that a checkpoint of the method keeps; a head that trains as itself apart."""
-        return sum(tensor.numel() for tensor in self._task.stored(self.method))
-
-    def stored_bytes(self) -> int:
-        """Bytes of a checkpoint: of the same, and of a head that trains."""
-        head = self.head.values() if self._task.head_trains else ()
-        return sum(tensor.nbytes for tensor in (*self._task.stored(self.method), *head))
-
-    def flops(self, batch: int, length: int) -> Flops:
-        """FLOPs of a forward pass and a training step of ``batch`` x ``length`` tokens, in closed form.
-
-        Raises:
-            AnatomyError: nothing is known that tells them from the sizes.
-        """
-        work = self.method.card.work(self.sizes.geometry, self.options)
-        return closed_form(self.sizes.geometry, self.sizes.wiring, work, batch, length)
-
-    @property
-    def changes_the_forward_pass(self) -> bool:
-        """Whether the model computes anything that the base does not."""
-        return any(change.computes for change in self._injection.changes)
-
     @property
     def stored_options(self) -> Options:
         """The options that rebuild what a checkpoint keeps: other ones where only training needs a part."""
         options, _ = self.method.stored(self._injection)
         return options
-
-    @property
-    def max_input_length(self) -> int | None:
-        """User's tokens that fit beside what the method takes; None where nothing limits them."""
-        limit = max_positions(self.anatomy)
-        reserved = sum(change.reserved_positions for change in self._injection.changes)
-        return None if limit is None else limit - reserved
 
     def merge(self) -> None:
         """Write the method into the base weights; the merged model has the base's own modules.
@@ -223,6 +167,25 @@ class Adapted:
             raise MethodError(f"{self.anatomy} has no head, and so no logits to compare.")
         return merge_difference(self, inputs)
 
+    @contextmanager
+    def disabled(self) -> Iterator[Model]:
+        """Let the model be the base for a while, bit by bit and head included: as a reference model.
+
+        Raises:
+            MethodError: the model is sharded over processes; or, inside, something is asked of the method.
+        """
+        self._whole()
+        if merged := self.merged:
+            self.unmerge()
+        self._disabled = True
+        try:
+            with disabled(self._injection, self._task):
+                yield self.model
+        finally:
+            self._disabled = False
+            if merged:
+                self.merge()
+
     def remove(self) -> Model:
         """Take the method out and return the model as it was before, bit by bit, head included.
 
@@ -270,6 +233,7 @@ class Adapted:
         Raises:
             MethodError: they do not fit. Nothing is changed then.
         """
+        self._alive()
         self._task.take(checkpoint)
 
     def switch(self, other: Checkpoint | str | Path) -> None:
@@ -337,3 +301,5 @@ class Adapted:
     def _alive(self) -> None:
         if self._removed:
             raise MethodError(f"{self.method.name} has been removed from the model: apply it again.")
+        if self._disabled:
+            raise MethodError(f"{self.method.name} is disabled: leave disabled() first.")

@@ -91,8 +91,12 @@ class InFront(Change):
     def __init__(self, anatomy: Anatomy, slots: list[tuple[nn.Module, KeysValues]]) -> None:
         reachable(anatomy, [attention for attention, _ in slots])
         self.slots = slots
-        self.configs = [attention.config for attention, _ in slots]
-        for attention, slot in slots:
+        self.redo()
+
+    def redo(self) -> None:
+        """Put them in front."""
+        self.configs = [attention.config for attention, _ in self.slots]
+        for attention, slot in self.slots:
             attention.add_module(SLOT, slot.train(attention.training))
             attention.config = AttentionConfig(attention.config)  # type: ignore[assignment]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import InitVar, dataclass, field
@@ -56,6 +56,10 @@ class Change(metaclass=_Recorded):
     def undo(self) -> None:
         """Take it back, bit by bit. It is not folded when this is called."""
 
+    @abstractmethod
+    def redo(self) -> None:
+        """Make it again after :meth:`undo`, with the very same tensors."""
+
 
 class Foldable(Change):
     """A change whose effect can be written into parameters of the base, for inference without its cost."""
@@ -81,6 +85,10 @@ class Swap(Change):
     original: nn.Module = field(init=False)
 
     def __post_init__(self) -> None:
+        self.redo()
+
+    def redo(self) -> None:
+        """Put the replacement there."""
         self.original = self.site.module
         self.replacement.train(self.original.training)
         self.site.put(self.replacement)
@@ -99,11 +107,17 @@ class Wrap(Foldable):
     kept: list[Kept] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._put_wrapper()
+        self.redo()
 
     def undo(self) -> None:
         """Put the layer back."""
         self.site.put(self.wrapper.base)
+
+    def redo(self) -> None:
+        """Put the wrapper around the layer."""
+        # The wrapper may have been out of the model when train() or eval() was called.
+        self.wrapper.train(self.wrapper.base.training)
+        self.site.put(self.wrapper)
 
     def fold(self) -> None:
         """Put the layer back with the wrapper's effect in its parameters."""
@@ -116,12 +130,7 @@ class Wrap(Foldable):
         moved = give_back(self.kept)
         if moved:  # the wrapper was out of the model, and follows it
             self.wrapper.to(**moved)
-        self._put_wrapper()
-
-    def _put_wrapper(self) -> None:
-        # The wrapper may have been out of the model when train() or eval() was called.
-        self.wrapper.train(self.wrapper.base.training)
-        self.site.put(self.wrapper)
+        self.redo()
 
 
 @dataclass
@@ -147,11 +156,15 @@ class Shared(Foldable):
     """Where the model was when it left."""
 
     def __post_init__(self) -> None:
-        self._put()
+        self.redo()
 
     def undo(self) -> None:
-        """Take it out, for good."""
+        """Take it out."""
         delattr(self.module, self.name)
+
+    def redo(self) -> None:
+        """Put it in."""
+        self.module.add_module(self.name, self.child.train(self.module.training))
 
     def fold(self) -> None:
         """Take it out of the model."""
@@ -162,10 +175,7 @@ class Shared(Foldable):
     def unfold(self) -> None:
         """Put it back, where the model is now."""
         self.child.to(**moves([self.left]))
-        self._put()
-
-    def _put(self) -> None:
-        self.module.add_module(self.name, self.child.train(self.module.training))
+        self.redo()
 
 
 @dataclass
@@ -180,20 +190,32 @@ class Instead(Change):
 
     place: Place
     value: InitVar[Tensor]
-    shared: InitVar[bool] = False
+    shared: bool = False
     kept: list[Kept] = field(default_factory=list)
+    other: nn.Parameter = field(init=False)
+    """What stands there."""
 
-    def __post_init__(self, value: Tensor, shared: bool) -> None:
-        own = self.place.parameter
-        away = own.data if shared or own.is_meta else own.data.to("cpu")
+    def __post_init__(self, value: Tensor) -> None:
         self.kept += stand_in([([self.place], value)])
-        own.data = away
+        self.other = self.place.parameter
+        self._own_leaves()
 
     def undo(self) -> None:
         """Give the base its own parameter."""
         for one in self.kept:
             one.own.data = one.own.data.to(self.place.parameter.device)
         give_back(self.kept)
+
+    def redo(self) -> None:
+        """Put the other one there again."""
+        where = (self.other.device, self.other.dtype)
+        self.kept.append(Kept((self.place,), self.place.parameter, where))
+        self.place.put(self.other)
+        self._own_leaves()
+
+    def _own_leaves(self) -> None:
+        for one in self.kept:
+            one.own.data = one.own.data if self.shared or one.own.is_meta else one.own.data.to("cpu")
 
 
 class Following(nn.Module):
@@ -218,6 +240,10 @@ class Follow(Change):
     following: Following
 
     def __post_init__(self) -> None:
+        self.redo()
+
+    def redo(self) -> None:
+        """Attach it."""
         module = self.site.module
         module.add_module(self.name, self.following.train(module.training))
         self.handle = module.register_forward_hook(self.following.after)
@@ -228,6 +254,17 @@ class Follow(Change):
         delattr(self.site.module, self.name)
 
 
+@dataclass(frozen=True)
+class Hook:
+    """A hook that can be registered again."""
+
+    register: Callable[..., Any]
+    """A module's own method: ``module.register_forward_hook``."""
+    function: Callable[..., Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """With which it is registered: ``always_call``, ``with_kwargs``."""
+
+
 @dataclass
 class Attach(Change):
     """A submodule added to a module of the model, and the hooks through which it acts.
@@ -236,21 +273,26 @@ class Attach(Change):
         module: what it becomes a child of.
         name: as which.
         child: it.
-        handles: of its hooks.
+        hooks: through which it acts.
         reserved_positions: see :class:`Change`.
     """
 
     module: nn.Module
     name: str
     child: nn.Module
-    handles: list[Any] = field(default_factory=list)
+    hooks: Sequence[Hook] = ()
     reserved_positions: int = 0
 
     def __post_init__(self) -> None:
-        self.module.add_module(self.name, self.child.train(self.module.training))
+        self.redo()
 
     def undo(self) -> None:
         """Detach it."""
         for handle in self.handles:
             handle.remove()
         delattr(self.module, self.name)
+
+    def redo(self) -> None:
+        """Attach it."""
+        self.module.add_module(self.name, self.child.train(self.module.training))
+        self.handles = [hook.register(hook.function, **hook.options) for hook in self.hooks]

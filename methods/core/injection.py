@@ -52,6 +52,11 @@ class Injection:
         for change in reversed(self.changes):
             change.undo()
 
+    def redo(self) -> None:
+        """Make all of them again."""
+        for change in self.changes:
+            change.redo()
+
     def fold(self) -> None:
         """Fold all that can be; whatever fails leaves nothing folded."""
         done: list[Foldable] = []

@@ -37,7 +37,11 @@ class AsLoaded(Change):
                     "no gradient goes through them: load it again and apply the method before its first pass."
                 )
         self.layers = layers
-        for layer in layers:
+        self.redo()
+
+    def redo(self) -> None:
+        """Keep them."""
+        for layer in self.layers:
             setattr(layer, _SWITCH, False)
 
     def undo(self) -> None:

@@ -39,7 +39,7 @@ class TaskParameters:
         self.rates = {f"method.{name}": rate for name, rate in injection.rates.items() if rate != 1}
         # remove() owes the base model back bit by bit, so what training may overwrite is copied, in
         # host memory: an accelerator's memory is what the comparison measures.
-        self._originals: list[tuple[Place, Tensor]] = [
+        self.originals: list[tuple[Place, Tensor]] = [
             (place, place.parameter.detach().to("cpu", copy=True))
             for place in self.places.values()
             if id(place.parameter) in before and not place.parameter.is_meta
@@ -127,7 +127,7 @@ class TaskParameters:
 
     def restore(self) -> None:
         """Give the base's own parameters the values that they had before training, bit by bit."""
-        for place, original in self._originals:
+        for place, original in self.originals:
             place.parameter.data.copy_(original)
 
 

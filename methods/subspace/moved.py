@@ -173,8 +173,12 @@ class Moving(Foldable):
         delattr(self.parent, self.name)
 
     def undo(self) -> None:
-        """Take it out of the model, for good."""
+        """Take it out of the model."""
         self.detach()
+
+    def redo(self) -> None:
+        """Put it in."""
+        self.attach()
 
     def fold(self) -> None:
         """Give every parameter its moved value, and take the mover out."""
