@@ -42,8 +42,8 @@ class GuardedSave:
             first = "call merge() first, or " if method.mergeable else ""
             raise MethodError(
                 f"save_pretrained() would write a model with {method.name} in it, which from_pretrained() "
-                f"cannot read: {first}save the method alone with methods.adapted(model).save(folder); a Trainer "
-                "that shall not save midway has save_strategy='no'."
+                f"cannot read: {first}save the method alone with methods.adapted(model).save(folder); "
+                "a Trainer is kept from it by save_strategy='no'."
             )
         return type(model).save_pretrained(model, *args, **kwargs)
 
