@@ -22,9 +22,8 @@ def disabled(injection: Injection, task: TaskParameters) -> Iterator[None]:
     injection.undo()
     try:
         places = every_place(task.anatomy.model.modules())
-        kept = stand_in(
-            [(places[id(p.parameter)], original.to(p.parameter.device)) for p, original in task.originals]
-        )
+        own = [(place.parameter, original) for place, original in task.originals]
+        kept = stand_in([(places[id(p)], original.to(p.device)) for p, original in own])
         for one in kept:
             one.places[0].parameter.requires_grad_(False)
         try:

@@ -24,12 +24,8 @@ CELLS = [
 @pytest.mark.parametrize(("name", "architecture"), CELLS)
 def test_inside_the_model_is_the_base_and_afterwards_all_is_there_again(name: str, architecture: str) -> None:
     model = tiny(architecture)
-    batch, base, values, shape = (
-        inputs(model),
-        logits(tiny(architecture), inputs(model)),
-        state(model),
-        str(model),
-    )
+    batch, values, shape = inputs(model), state(model), str(model)
+    base = logits(model, batch)
     adapted = apply(model, name)
     train(model, steps=2)
     perturb(adapted)
@@ -44,9 +40,7 @@ def test_inside_the_model_is_the_base_and_afterwards_all_is_there_again(name: st
     assert str(model) == whole
     assert torch.equal(logits(model, batch), expected)
     again = adapted.trained()
-    assert all(
-        again[key] is parameter for key, parameter in trained.items()
-    )  # an optimiser goes on with them
+    assert all(again[key] is parameter for key, parameter in trained.items())  # an optimiser goes on
     assert equal(numbers, {key: p.detach() for key, p in again.items()})
     model.train()
     model(**batch, labels=labels(model, batch)).loss.backward()
