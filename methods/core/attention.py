@@ -32,6 +32,62 @@ SUPPORTED = ("sdpa", "eager")
 Attend = Callable[..., tuple[Tensor, Tensor | None]]
 
 
+class Masks:
+    """Attention masks with open columns in front, made once for all attentions of a pass that are handed one.
+
+    One that has been written to since, ours or the model's, is made anew.
+    """
+
+    KEPT = 4
+    """More kinds of masks than a pass has: full, sliding, encoder's, cross."""
+
+    def __init__(self) -> None:
+        self._made: dict[Any, tuple[Any, tuple[int, int], Tensor]] = {}
+
+    def opened(self, mask: Tensor, length: int) -> Tensor:
+        """A mask (batch x heads x queries x keys) with ``length`` more keys, open to all queries."""
+        if mask.is_inference() or mask.requires_grad:  # whether it was written to cannot be told
+            return self._open(mask, length)
+        return self._once(id(mask), mask, lambda: self._open(mask, length))
+
+    def causal(self, queries: int, length: int, device: torch.device) -> Tensor:
+        """The mask (1 x 1 x queries x keys) of a causal attention that was handed none."""
+
+        def make() -> Tensor:
+            shape = (1, 1, queries, length + queries)
+            return torch.ones(shape, dtype=torch.bool, device=device).tril(length)
+
+        if torch.is_inference_mode_enabled():
+            return make()
+        return self._once((queries, length, device), None, make)
+
+    @staticmethod
+    def _open(mask: Tensor, length: int) -> Tensor:
+        # Boolean masks mean "may attend", additive ones are zero where one may.
+        return F.pad(mask, (length, 0), value=True if mask.dtype == torch.bool else 0.0)
+
+    def _once(self, key: Any, source: Tensor | None, make: Callable[[], Tensor]) -> Tensor:
+        of, versions, made = self._made.get(key, (None, (-1, -1), None))
+        now = 0 if source is None else source._version
+        if made is not None and of is source and versions == (now, made._version):
+            return made
+        made = make()
+        if made.is_inference():
+            return made
+        while len(self._made) >= self.KEPT:
+            self._made.pop(next(iter(self._made)), None)
+        self._made[key] = (source, (now, made._version), made)
+        return made
+
+    def forget(self, *_: Any) -> None:
+        """Keep nothing of a pass; a forward hook of what runs the blocks."""
+        self._made.clear()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies and pickles begin without any."""
+        return {"_made": {}}
+
+
 class KeysValues(nn.Module):
     """The extra keys and values of one attention, each (heads x length x head size).
 
@@ -40,6 +96,8 @@ class KeysValues(nn.Module):
 
     keys: Tensor
     values: Tensor
+    masks: Masks
+    """Of the pass; one for all attentions of a model."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles leave out tensors that belong to one forward pass."""
@@ -91,17 +149,25 @@ class InFront(Change):
     def __init__(self, anatomy: Anatomy, slots: list[tuple[nn.Module, KeysValues]]) -> None:
         reachable(anatomy, [attention for attention, _ in slots])
         self.slots = slots
+        self.masks = Masks()
+        self.roots = [stack.root for stack in anatomy.stacks]
         self.redo()
 
     def redo(self) -> None:
         """Put them in front."""
         self.configs = [attention.config for attention, _ in self.slots]
+        self.handles = [
+            root.register_forward_hook(self.masks.forget, always_call=True) for root in self.roots
+        ]
         for attention, slot in self.slots:
+            slot.masks = self.masks
             attention.add_module(SLOT, slot.train(attention.training))
             attention.config = AttentionConfig(attention.config)  # type: ignore[assignment]
 
     def undo(self) -> None:
         """Leave the attentions to the tokens."""
+        for handle in self.handles:
+            handle.remove()
         for (attention, _), config in zip(self.slots, self.configs, strict=True):
             delattr(attention, SLOT)
             attention.config = config
@@ -157,12 +223,9 @@ def _in_front_of(implementation: str) -> Attend:
                 # No mask means causal from the first key on; keys behind the queries are the empty places of
                 # a static cache.
                 key, value = key[:, :, :queries], value[:, :, :queries]
-                whole = torch.ones(1, 1, queries, length + queries, dtype=torch.bool, device=key.device)
-                attention_mask = whole.tril(length)
+                attention_mask = slot.masks.causal(queries, length, key.device)
             elif attention_mask is not None:
-                # Boolean masks mean "may attend", additive ones are zero where one may.
-                is_open = True if attention_mask.dtype == torch.bool else 0.0
-                attention_mask = F.pad(attention_mask, (length, 0), value=is_open)
+                attention_mask = slot.masks.opened(attention_mask, length)
             # (batch, heads, n + T, size)
             key = torch.cat([slot.keys.expand(batch, -1, -1, -1).to(key.dtype), key], dim=2)
             value = torch.cat([slot.values.expand(batch, -1, -1, -1).to(value.dtype), value], dim=2)
