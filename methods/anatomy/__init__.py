@@ -10,10 +10,13 @@ from methods.anatomy.positions import (
     explicit_positions,
     max_positions,
     numbers_positions,
+    packed,
+    replaces_tokens,
 )
 from methods.anatomy.site import Site
 from methods.anatomy.wiring import Wiring, wiring_of
 
 __all__ = ["Anatomy", "Features", "Geometry", "Linear", "Model", "Rows", "Shape", "Site", "Stack", "Wiring"]
 __all__ += ["WrappedLinear", "cached_length", "causal_positions", "explicit_positions", "geometry_of"]
-__all__ += ["max_positions", "numbers_positions", "oriented", "sizes", "wiring_of"]
+__all__ += ["max_positions", "numbers_positions", "oriented", "packed", "replaces_tokens", "sizes"]
+__all__ += ["wiring_of"]

@@ -20,11 +20,20 @@ from transformers import MODEL_MAPPING, PreTrainedModel
 from methods.anatomy.discovery import described, discover, missing
 from methods.anatomy.features import Rows
 from methods.anatomy.layers import is_norm, sizes
-from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES, LAYOUTS, Attention, Layout, Part
+from methods.anatomy.layout import ATTENTION_ROLES, FEED_FORWARD_ROLES, Attention, Layout, Part
+from methods.anatomy.layouts import LAYOUTS
 from methods.anatomy.site import Site
+from methods.anatomy.standing import standing
 from methods.errors import AnatomyError, MethodError
 
 Model = PreTrainedModel
+UNTOLD = {
+    "causal": "whether a token sees what stands behind it",
+    "pools_first_token": "which token its head reads",
+    "block_norm": "where its blocks end",
+    "positions": "how it numbers tokens",
+}
+"""What can only be tried out, where no layout is known."""
 _BIAS = re.compile(r"(^|[._])bias$")
 
 
@@ -66,7 +75,7 @@ class Anatomy:
 
     @cached_property
     def layouts(self) -> tuple[Layout, ...]:
-        """The layouts of this architecture, encoder before decoder.
+        """The layouts of this architecture, encoder before decoder; of one alone where that is the model.
 
         Raises:
             AnatomyError: the model type has none, and none was discovered.
@@ -74,7 +83,15 @@ class Anatomy:
         known = LAYOUTS.get(self.config.model_type)
         if known is None:
             return (discover(self.model),)
-        return known(self.config) if callable(known) else known
+        found = standing(known(self.config) if callable(known) else known, self.body)
+        if not found:
+            raise missing(self.model, "block structure")
+        return found
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the architecture has a layout, and was not searched."""
+        return self.config.model_type in LAYOUTS
 
     @cached_property
     def stacks(self) -> tuple[Stack, ...]:
@@ -96,7 +113,17 @@ class Anatomy:
     @property
     def is_causal(self) -> bool:
         """Whether there is one stack, and it is causal."""
-        return not self.is_encoder_decoder and self.stacks[0].layout.causal
+        return not self.is_encoder_decoder and bool(self.fact(self.stacks[0], "causal"))
+
+    def fact(self, stack: Stack, name: str) -> Any:
+        """What the layout of a stack says that can only be tried out, one of :data:`UNTOLD`.
+
+        Raises:
+            AnatomyError: it could not be.
+        """
+        if name in stack.layout.untold:
+            raise AnatomyError(f"{self} cannot be tried out, and so it is not known {UNTOLD[name]}.")
+        return getattr(stack.layout, name)
 
     @cached_property
     def blocks(self) -> list[Site]:
@@ -164,7 +191,7 @@ class Anatomy:
                 f"{self} has no one {role}: its feed-forward is a mixture of experts, and which of them is "
                 "meant cannot be told."
             )
-        if layout is self.layouts[-1] and self.config.model_type in LAYOUTS:
+        if layout is self.layouts[-1] and self.is_known:
             raise AnatomyError(f"{self} has no {role}.")
         raise missing(self.model, role)
 
@@ -179,10 +206,10 @@ class Anatomy:
 
     def _rows(self, module: nn.Module, part: Part) -> Rows:
         out_features, _ = sizes(module)
-        if not part.per_head:
+        if part.groups == 1:
             width = out_features // part.of
             return slice(part.index * width, (part.index + part.span) * width)
-        rows = torch.arange(out_features, device="cpu").view(self.config.num_attention_heads, part.of, -1)
+        rows = torch.arange(out_features, device="cpu").view(part.groups, part.of, -1)
         return rows[:, part.index : part.index + part.span].flatten()
 
     def _children(self, module: nn.Module, path: list[str], before: str = "") -> Iterator[Site]:
@@ -205,20 +232,22 @@ class Anatomy:
 
     @cached_property
     def embedding(self) -> nn.Embedding:
-        """The token embedding of the input; called with ids it scales where the model does (Gemma, BART)."""
+        """The token embedding of the input; called with ids it scales where the model does (Gemma, BART).
+
+        Raises:
+            AnatomyError: it has none, or reads something else.
+        """
         path = self.stacks[0].layout.embedding
-        if path is None:
-            raise missing(self.model, "embedding")
-        found = self._find(self.body, path, "embedding")
+        found = None if path is None else self._find(self.body, path, "embedding")
         if not isinstance(found, nn.Embedding):
-            raise missing(self.model, "embedding")
+            raise AnatomyError(f"{self} has no embedding of tokens: it reads {self.model.main_input_name}.")
         return found
 
     @property
     def width(self) -> int:
         """Model width d: what a block reads and writes."""
-        said: int | None = getattr(self.config, "hidden_size", None)
-        return said or self.sites("output")[0].shape()[0]
+        said = getattr(self.config, "hidden_size", None)
+        return said if said and isinstance(said, int) else self.sites("output")[0].shape()[0]
 
     @cached_property
     def heads(self) -> tuple[int, int]:
@@ -229,9 +258,13 @@ class Anatomy:
         """
         query = {site.shape()[0] for site in self.sites("query")}
         key = {site.shape()[0] for site in self.sites("key")}
-        if len(query) > 1 or len(key) > 1:
+        names = ("num_attention_heads", "encoder_attention_heads", "decoder_attention_heads")
+        said = {getattr(self.config, name) for name in names if hasattr(self.config, name)}
+        if not said or not all(isinstance(number, int) for number in said):
+            raise AnatomyError(f"{self} has no number of attention heads in its configuration.")
+        if len(query) > 1 or len(key) > 1 or len(said) > 1:
             raise AnatomyError(f"{self} has attentions of different widths.")
-        size = query.pop() // self.config.num_attention_heads
+        size = query.pop() // said.pop()
         return key.pop() // size, size
 
     # Parameters ---------------------------------------------------------------------------------
@@ -258,7 +291,10 @@ class Anatomy:
             return ()
         with torch.device("meta"):
             known = {name for name, _ in kinds[0](self.config).named_children()}
-        return tuple(f"{name}." for name, _ in self.model.named_children() if name not in known)
+        if not any(name in known for name, _ in self.model.named_children()):
+            return ()  # a stack of its own
+        own = [name for name, _ in self.model.named_parameters(recurse=False)]
+        return (*own, *(f"{name}." for name, _ in self.model.named_children() if name not in known))
 
     def _of_the_body(self) -> Iterator[tuple[str, nn.Parameter]]:
         """The body's parameters, less those of a head inside it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,7 +11,8 @@ from torch import nn
 
 from methods.anatomy.anatomy import Anatomy
 from methods.anatomy.layers import Shape
-from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES, Part
+from methods.anatomy.layout import ATTENTION_ROLES, FEED_FORWARD_ROLES
+from methods.errors import AnatomyError
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,12 @@ class Geometry:
     hidden: int
     """Model width d."""
     embedding: int
-    """Width of a token embedding; differs from ``hidden`` where a model projects it."""
+    """Width of a token embedding; differs from ``hidden`` where a model projects it; 0 without one."""
     linears: Mapping[str, tuple[Shape, ...]]
-    """(out, in) of every linear layer of a role: query, key, value, output, up, down, gate, qkv."""
+    """(out, in) of every linear layer of a role: query, key, value, output, up, down, gate, qkv. Who asks for
+    one that the model does not have gets the error that says so."""
     attention_sets: tuple[tuple[str, int], ...]
-    """Name and number of attentions: self, or encoder, decoder and cross."""
+    """Name and number of attentions: self, or encoder, decoder and cross; none where they are not known."""
     blocks: tuple[int, ...]
     """Scalars in each block, first to last."""
     norms: int
@@ -79,31 +82,44 @@ class Geometry:
         )
 
 
+class _Linears(dict[str, tuple[Shape, ...]]):
+    """The linear layers by role, and why there are none of the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.why: dict[str, AnatomyError] = {}
+
+    def __missing__(self, role: str) -> tuple[Shape, ...]:
+        raise AnatomyError(str(self.why.get(role, f"the model has no {role}.")))
+
+
 def geometry_of(anatomy: Anatomy) -> Geometry:
     """The sizes of a model that holds no method, read off the shapes of its modules.
 
-    Raises:
-        AnatomyError: a role is not there.
+    What is not there, or not known, has no size here: experts, say, of which there is no one layer of a role.
     """
-    roles = [*ATTENTION_ROLES[:4], *FEED_FORWARD_ROLES]
-    # What no method can reach has no size here: experts, say, of which there is no one layer of a role.
-    optional = {
-        role for role in FEED_FORWARD_ROLES if any(getattr(s.layout, role) is None for s in anatomy.stacks)
-    }
-    if not any(stack.layout.experts for stack in anatomy.stacks):
-        optional &= {"gate"}
-    linears = {
-        role: tuple(site.shape() for site in anatomy.sites(role)) for role in roles if role not in optional
-    }
-    if isinstance(anatomy.layouts[0].attention.query, Part):
-        linears["qkv"] = tuple(site.shape() for site in anatomy.sites("qkv"))
+    linears, hidden, embedding = _Linears(), 0, 0
+    for role in (*ATTENTION_ROLES, *FEED_FORWARD_ROLES):
+        try:
+            linears[role] = tuple(site.shape() for site in anatomy.sites(role))
+        except AnatomyError as error:
+            linears.why[role] = error
+    with suppress(AnatomyError):
+        hidden = anatomy.width
+    with suppress(AnatomyError):
+        embedding = anatomy.embedding.embedding_dim
+    sets: tuple[tuple[str, int], ...] = ()
+    blocks: tuple[int, ...] = ()
+    with suppress(AnatomyError):
+        blocks = tuple(_total(dict(block.module.named_parameters())) for block in anatomy.blocks)
+        sets = tuple((name, len(sites)) for name, sites in anatomy.attentions().items())
     body = anatomy.body_parameters()
     return Geometry(
-        hidden=anatomy.width,
-        embedding=anatomy.embedding.embedding_dim,
+        hidden=hidden,
+        embedding=embedding,
         linears=linears,
-        attention_sets=tuple((name, len(sites)) for name, sites in anatomy.attentions().items()),
-        blocks=tuple(_total(dict(block.module.named_parameters())) for block in anatomy.blocks),
+        attention_sets=sets,
+        blocks=blocks,
         norms=_total(anatomy.norm_parameters()),
         biases=_total(anatomy.trainable(anatomy.bias_parameters())),
         base=_total(body),

@@ -11,6 +11,9 @@ from methods.anatomy.geometry import Geometry
 from methods.anatomy.layers import Shape, is_linear, is_norm, sizes
 from methods.errors import AnatomyError
 
+NEEDED = ("query", "key", "value", "output", "up", "down")
+"""Roles without which it is not known what a pass computes."""
+
 
 @dataclass(frozen=True)
 class Wiring:
@@ -61,6 +64,14 @@ def wiring_of(anatomy: Anatomy, geometry: Geometry) -> Wiring:
         raise AnatomyError(
             f"{anatomy} attends to positions by products of their own: its FLOPs have no closed form here."
         )
+    for stack in anatomy.stacks:
+        anatomy.fact(stack, "block_norm")
+        anatomy.fact(stack, "causal")
+    if not geometry.embedding:
+        raise AnatomyError(f"{anatomy} reads no tokens: its FLOPs have no closed form here.")
+    for role in NEEDED:
+        if not geometry.linears[role]:
+            raise AnatomyError(f"{anatomy} has no {role}: its FLOPs have no closed form here.")
     head = _head(anatomy)
     elsewhere = {id(m) for block in anatomy.blocks for m in block.module.modules()} | {id(m) for m in head}
     around = {name: m for name, m in anatomy.body.named_modules() if id(m) not in elsewhere}

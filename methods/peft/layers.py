@@ -24,7 +24,7 @@ from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
 from methods.anatomy import Anatomy, Rows, Site, oriented
-from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES
+from methods.anatomy.layout import ATTENTION_ROLES, FEED_FORWARD_ROLES
 from methods.core import Options, by_module, part_path
 from methods.errors import AnatomyError, MethodError
 from methods.peft.format import PeftForm
