@@ -28,9 +28,7 @@ def replaces_tokens(anatomy: Anatomy) -> None:
         AnatomyError: they are not, or that cannot be tried out.
     """
     first, _ = anatomy.stacks[0], anatomy.embedding
-    if "inputs_embeds" not in takes(first.root):
-        raise AnatomyError(f"{anatomy} has no place for a prompt: it takes no embeddings in place of tokens.")
-    if anatomy.is_known:
+    if anatomy.is_known and "inputs_embeds" in takes(first.root):
         return
     why = reads_ids(anatomy.model, first.layout.root, str(first.layout.embedding))
     if why is not None:
