@@ -220,3 +220,42 @@ def test_a_method_works_or_says_what_is_missing(name: str, method: str) -> None:
     assert [p.requires_grad for p in model.parameters()] == flags
     with torch.no_grad():
         assert torch.equal(answer(model, **batch), base)
+
+
+WRITERS = [
+    name for name, make in MODELS.items() if name in ("falcon", "falcon-7b", "falcon-rw", "mpt", "glm4")
+]
+WRITERS += ["mixtral", "gpt_oss", "bart-causal", "whisper-causal", "gptj", "gemma3n"]
+TOKENS = [
+    (name, method) for name in WRITERS for method in ("prefix", "prompt") if why_not(name, method) is None
+]
+
+
+@pytest.mark.parametrize(("name", "method"), TOKENS)
+def test_virtual_tokens_are_the_same_with_a_cache(name: str, method: str) -> None:
+    model = made(name)
+    perturb(apply(model, method), 0.5)
+    ids = text(model, (9,))["input_ids"]
+    steps = {"max_new_tokens": 4, "min_new_tokens": 4, "do_sample": False, "output_logits": True}
+    with torch.no_grad():
+        one, other = (
+            model.generate(
+                ids,
+                attention_mask=torch.ones_like(ids),
+                use_cache=use,
+                return_dict_in_generate=True,
+                **steps,
+            ).logits
+            for use in (True, False)
+        )
+    assert torch.allclose(torch.stack(one), torch.stack(other), atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "method"), [(n, m) for n, m in TOKENS if "causal" not in n])
+def test_virtual_tokens_stand_behind_padding_on_the_left(name: str, method: str) -> None:
+    model = made(name)
+    perturb(apply(model, method), 0.5)
+    batch = text(model, (9, 5), left=True)
+    with torch.no_grad():
+        both, alone = answer(model, **batch), answer(model, input_ids=batch["input_ids"][1:, 4:])
+    assert torch.allclose(both[1:, 4:], alone, atol=1e-4)
