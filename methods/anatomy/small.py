@@ -60,9 +60,13 @@ def token_table(model: nn.Module) -> nn.Embedding | None:
     return table if isinstance(table, nn.Embedding) else None
 
 
-def sample(model: PreTrainedModel, generator: torch.Generator | None = None) -> dict[str, Tensor] | None:
-    """Two inputs for a pass of the body, on the model's device; None where it is not known what it reads."""
-    config, name, batch = model.config, model.main_input_name, 2
+def sample(model: PreTrainedModel) -> dict[str, Tensor] | None:
+    """Two inputs for a pass, on the model's device; None where it is not known what it reads.
+
+    One where it has no padding token, without which a classifier on a decoder takes no more.
+    """
+    config, name, generator = model.config, model.main_input_name, torch.Generator().manual_seed(0)
+    batch = 1 if name == "input_ids" and getattr(config, "pad_token_id", None) is None else 2
     device = next(model.parameters()).device
     table = token_table(model)
     inputs: dict[str, Tensor] = {}

@@ -2,6 +2,7 @@
 
 from methods.core.adapted import Adapted
 from methods.core.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
+from methods.core.capability import ACTS, Capability, capabilities
 from methods.core.card import BLOCK_WEIGHTS, PLACES, WEIGHTS, Card, at
 from methods.core.checkpoint import Checkpoint
 from methods.core.exchange import Form, write_to
@@ -27,4 +28,5 @@ __all__ = ["BLOCK_WEIGHTS", "LEARNING_RATE", "PLACES", "WEIGHTS", "Adapted", "At
 __all__ += ["Card", "Chain", "Change", "Checkpoint", "Choice", "Dimension", "Flops", "Foldable", "Follow"]
 __all__ += ["Following", "Form", "Injection", "LogUniform", "Method", "NoOptions", "Options"]
 __all__ += ["SearchSpace", "Swap", "Targets", "TaskHead", "Work", "Wrap", "at", "bottleneck_chain"]
-__all__ += ["bottleneck_size", "by_module", "closed_form", "held_by", "part_path", "write_to"]
+__all__ += ["bottleneck_size", "by_module", "capabilities", "closed_form", "held_by", "part_path"]
+__all__ += ["ACTS", "Capability", "write_to"]

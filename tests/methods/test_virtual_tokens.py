@@ -113,7 +113,7 @@ def test_a_cache_in_a_tuple_is_gone_on_from() -> None:
 
 
 def test_an_attention_of_its_own_is_seen_where_its_file_has_others() -> None:
-    """A model class may stand in a file that uses transformers' attention functions, and its attention not."""
+    """transformers looks at the file of a model; its attention may be another one."""
     model = tiny("llama")
 
     class Own(type(model.base_model.layers[1].self_attn)):  # type: ignore[misc]
