@@ -97,7 +97,7 @@ def discover(model: PreTrainedModel) -> Layout:
         down = find("down", width, rows(up), (output, up))
         gate = find("gate", rows(up), width, (up,)) if up else None
     found = ends_of(model, path, output, down)
-    ends = found or Ends(None, None, None, parallel=False)
+    ends = found or Ends(None, None, None)
     causal = is_causal(model) if table is not None else False
     positions = numbering(model)
     untold = {"block_norm"} if found is None else set()
@@ -114,6 +114,7 @@ def discover(model: PreTrainedModel) -> Layout:
         feed_forward_output=ends.feed_forward_output,
         block_norm=ends.block_norm,
         parallel=ends.parallel,
+        bare=ends.bare,
         experts=experts,
         causal=bool(causal),
         pools_first_token=not causal,

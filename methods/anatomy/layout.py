@@ -73,6 +73,8 @@ class Layout:
     """Path of the module that runs this stack, from its embedding on."""
     parallel: bool = False
     """Whether both sub-layers read the block's input, not one after the other."""
+    bare: bool = False
+    """Whether sub-layers read the residual stream as it is: the norm stands behind them (OLMo 2)."""
     attends_to_positions: bool = False
     """Whether the attention multiplies queries and keys with embeddings of positions too."""
     experts: bool = False

@@ -88,7 +88,9 @@ def numbering(model: PreTrainedModel) -> Positions | None:
     mask[0, :2] = 0
     if pad is not None:
         ids[0, :2] = pad
-    candidates: dict[Positions, Tensor] = {"sequence": torch.arange(ids.shape[1]).expand_as(ids)}
+    candidates: dict[Positions, Tensor] = {
+        "sequence": torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+    }
     if padding is not None:
         real = ids.ne(padding).int()
         candidates["tokens"] = (real.cumsum(1) * real).long() + padding
@@ -133,7 +135,8 @@ class Ends:
     attention_output: str | None
     feed_forward_output: str | None
     block_norm: str | None
-    parallel: bool
+    parallel: bool = False
+    bare: bool = False
 
 
 def ends_of(model: PreTrainedModel, blocks: str, output: str | None, down: str | None) -> Ends | None:
@@ -154,7 +157,11 @@ def ends_of(model: PreTrainedModel, blocks: str, output: str | None, down: str |
     if body is None or inputs is None:
         return None
     with _quietly(body):
-        block = next(body.get_submodule(blocks).children())
+        children = list(body.get_submodule(blocks).children())
+        first, last = children[0], children[-1]
+        places = {path for path in (output, down) if path is not None}
+        # The first may lack a norm (ModernBERT), the last may have experts where the first has none.
+        block = last if places <= {name for name, _ in last.named_modules()} else first
         calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
         handle = block.register_forward_pre_hook(
             lambda _, args, kwargs: calls.append((args, kwargs)), with_kwargs=True
@@ -227,7 +234,10 @@ class _Block:
         last = [n for n in norms if n in self.out and _same(self.out[n], whole)]
         attention = self.end(output)
         parallel = attention is not None and down in self.once and not self.moves(attention, str(down))
-        return Ends(attention, self.end(down), last[-1] if last else None, parallel)
+        entering = self.args[0] if self.args else self.kwargs.get("hidden_states")
+        first = isinstance(entering, Tensor) and any(_same(self.read[n], _rows(entering)) for n in norms)
+        end = last[-1] if last else None
+        return Ends(attention, self.end(down), end, parallel, bare=not first and end is None)
 
     def end(self, layer: str | None) -> str | None:
         """The last module from a linear layer on whose output is what is added to the residual."""
@@ -251,7 +261,7 @@ class _Block:
     def lands(self, name: str) -> bool:
         """Whether a module's output is added, as it is, to something else."""
         own = self.out[name]
-        add = torch.randn(own.shape, generator=torch.Generator().manual_seed(1)).to(own)
+        add = torch.randn(own.shape, device="cpu", generator=torch.Generator().manual_seed(1)).to(own)
         _, read = self.run(name, add)
         return any(
             now.shape == own.shape and not _same(self.read[where], own) and _same(now - self.read[where], add)
@@ -301,11 +311,12 @@ def _states(module: nn.Module, inputs: dict[str, Any]) -> Tensor | None:
 
 @contextmanager
 def _quietly(body: nn.Module) -> Iterator[None]:
-    """Evaluation mode meanwhile."""
+    """Evaluation mode meanwhile, and new tensors beside the model's own, whatever the caller's are."""
     modes = [(module, module.training) for module in body.modules()]
     body.eval()
     try:
-        yield
+        with torch.device(next(body.parameters()).device):
+            yield
     finally:
         for module, training in modes:
             module.training = training

@@ -119,7 +119,7 @@ def _copy(settings: _Settings) -> PreTrainedModel | None:
             model = _build(settings.kind, config)
             inputs = sample(model)
             if inputs is not None:
-                with torch.no_grad():
+                with torch.no_grad(), torch.device("cpu"):
                     model(**inputs)
         except torch.OutOfMemoryError:  # what else is on the machine must not decide anything
             raise

@@ -6,6 +6,7 @@ import copy
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -65,7 +66,9 @@ def capabilities(model: PreTrainedModel, methods: Iterable[Method[Any]]) -> tupl
             f"{anatomy} cannot be tried out: a small copy of it, made from its configuration, does not run."
         )
     itself = all(p.is_meta for p in model.parameters()) or _is_quantised(model)
-    return tuple(_capability(model if itself else None, small, inputs, method) for method in methods)
+    here = nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
+    with here:
+        return tuple(_capability(model if itself else None, small, inputs, method) for method in methods)
 
 
 def _capability(

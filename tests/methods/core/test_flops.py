@@ -10,8 +10,10 @@ import methods
 from methods.core import Flops
 from runners.measure.flops import counted
 
+from ..anatomy.test_anatomy import SEARCHED, unknown
 from ..cells import NOT_OF_TEXT, OF_EXPERTS, apply, why_not
 from ..conftest import ARCHITECTURES, VARIANTS, tiny
+from ..test_any_model import made
 
 BATCH, LENGTH = 3, 11
 NO_CLOSED_FORM = {
@@ -169,3 +171,20 @@ def test_what_sizes_do_not_tell_has_no_closed_form(architecture: str) -> None:
     adapted = methods.apply(tiny(architecture), "lora")
     with pytest.raises(methods.AnatomyError, match=NO_CLOSED_FORM[architecture]):
         adapted.flops(BATCH, T)
+
+
+OTHERS = (*SEARCHED, "falcon-7b", "falcon-rw", "gptj", "t5-tokens", "t5-encoder", "gemma3n")
+SOMETHING = ("lora", "houlsby", "top_layers")
+REACHED = [(name, kind) for kind in OTHERS for name in SOMETHING if (name, kind) != ("houlsby", "gemma3n")]
+
+
+@pytest.mark.parametrize(("name", "kind"), REACHED)
+def test_what_was_searched_is_counted_right_or_not_at_all(name: str, kind: str) -> None:
+    """Blocks of other orders, norms without weights, heads that read every token, layers of no known role."""
+    model = unknown(kind) if kind in SEARCHED else made(kind)
+    adapted = apply(model, name)
+    if kind in ("olmo2", "gemma3n"):
+        with pytest.raises(methods.AnatomyError, match="no closed form"):
+            adapted.flops(BATCH, LENGTH)
+        return
+    agree(adapted)
