@@ -32,7 +32,7 @@ class Geometry:
     attention_sets: tuple[tuple[str, int], ...]
     """Name and number of attentions: self, or encoder, decoder and cross; none where they are not known."""
     blocks: tuple[int, ...]
-    """Scalars in each block, first to last."""
+    """Scalars in each block, first to last, less those that the model keeps frozen."""
     norms: int
     """Scalars in all normalisation layers."""
     biases: int
@@ -111,7 +111,8 @@ def geometry_of(anatomy: Anatomy) -> Geometry:
     sets: tuple[tuple[str, int], ...] = ()
     blocks: tuple[int, ...] = ()
     with suppress(AnatomyError):
-        blocks = tuple(_total(dict(block.module.named_parameters())) for block in anatomy.blocks)
+        owned = (dict(block.module.named_parameters()) for block in anatomy.blocks)
+        blocks = tuple(_total(anatomy.trainable(parameters)) for parameters in owned)
         sets = tuple((name, len(sites)) for name, sites in anatomy.attentions().items())
     body = anatomy.body_parameters()
     return Geometry(

@@ -156,6 +156,17 @@ def ends_of(model: PreTrainedModel, blocks: str, output: str | None, down: str |
     inputs = None if body is None else sample(body)
     if body is None or inputs is None:
         return None
+    try:
+        return _ends(body, inputs, blocks, output, down)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # a block of a shape that is not foreseen here
+        return None
+
+
+def _ends(
+    body: PreTrainedModel, inputs: dict[str, Tensor], blocks: str, output: str | None, down: str | None
+) -> Ends | None:
     with _quietly(body):
         children = list(body.get_submodule(blocks).children())
         first, last = children[0], children[-1]
@@ -230,8 +241,8 @@ class _Block:
 
     def ends(self, output: str | None, down: str | None) -> Ends:
         whole = self.read[""]
-        norms = [n for n, m in self.block.named_modules() if is_norm(m) and n in self.once]
-        last = [n for n in norms if n in self.out and _same(self.out[n], whole)]
+        norms = [n for n, m in self.block.named_modules() if is_norm(m) and n in self.once and n in self.read]
+        last = [n for n in norms if _same(self.out[n], whole)]
         attention = self.end(output)
         parallel = attention is not None and down in self.once and not self.moves(attention, str(down))
         entering = self.args[0] if self.args else self.kwargs.get("hidden_states")
@@ -256,7 +267,7 @@ class _Block:
 
     def follows(self, first: str, second: str) -> bool:
         """Whether a module reads what another one returns, and nothing else."""
-        return _same(self.read[second], self.out[first])
+        return second in self.read and _same(self.read[second], self.out[first])
 
     def lands(self, name: str) -> bool:
         """Whether a module's output is added, as it is, to something else."""

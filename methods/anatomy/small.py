@@ -36,19 +36,24 @@ _SMALL: dict[int, tuple[str, ...]] = {
         *("intermediate_size", "ffn_hidden_size", "ffn_dim", "d_ff", "hidden_dim", "n_inner"),
         *("encoder_ffn_dim", "decoder_ffn_dim", "moe_intermediate_size", "shared_expert_intermediate_size"),
     ),
-    8: ("head_dim", "d_kv"),
-    4: ("num_attention_heads", "encoder_attention_heads", "decoder_attention_heads"),
+    8: ("head_dim", "d_kv", "qk_rope_head_dim"),
+    4: ("num_attention_heads", "encoder_attention_heads", "decoder_attention_heads", "rotary_dim"),
 }
 _WIDTHS = {name: size for size, names in _SMALL.items() for name in names}
 _EXPERTS = dict.fromkeys(("num_local_experts", "num_experts", "n_routed_experts"), 4)
 _EXPERTS |= dict.fromkeys(("num_experts_per_tok", "experts_per_token"), 2)
+_EXPERTS |= dict.fromkeys(("n_group", "topk_group"), 1)
 """What transformers' configurations call the sizes of a model, and what is small. What has another name stays
 as large as it is."""
 
 
 def copy_of(model: PreTrainedModel) -> PreTrainedModel | None:
     """A small model of the same class, in evaluation mode on the CPU; None where none can be made and run."""
-    return _copy(_Settings(type(model), model.config))
+    try:
+        settings = _Settings(type(model), model.config)
+    except Exception:  # a configuration that can be neither copied nor written down
+        return None
+    return _copy(settings)
 
 
 def token_table(model: nn.Module) -> nn.Embedding | None:
@@ -107,13 +112,17 @@ class _Settings:
         return isinstance(other, _Settings) and (self.kind, self.content) == (other.kind, other.content)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _copy(settings: _Settings) -> PreTrainedModel | None:
     for narrow in (True, False):
         config = copy.deepcopy(settings.config)
         try:
             for part in (config, *(getattr(config, name) for name in config.sub_configs)):
-                _shrink(part, narrow)
+                if part is not None:
+                    _shrink(part, narrow)
+            if config._attn_implementation not in ("sdpa", "eager"):
+                config._attn_implementation = "eager"  # others may need an accelerator
+            vars(config).pop("quantization_config", None)
             if not narrow and _size(settings.kind, config) > MOST:
                 return None
             model = _build(settings.kind, config)
@@ -139,12 +148,23 @@ def _shrink(config: Any, narrow: bool) -> None:
             if heads and isinstance(number, int):
                 setattr(config, name, 4 if number == heads else min(number, 2))
         apart = bool(heads and size and size * heads != getattr(config, "hidden_size", None))
-        _lower(config, _WIDTHS | ({"head_dim": 16} if apart else {}))
+        _lower(config, _WIDTHS | (dict.fromkeys(("head_dim", "qk_rope_head_dim"), 16) if apart else {}))
+        _fit_sections(config)
     _lower(config, _EXPERTS)
     if hasattr(config, "initializer_range"):
         config.initializer_range = 0.2  # so that what is changed shows
     config.use_cache = False
     _fewer_words(config)
+
+
+def _fit_sections(config: Any) -> None:
+    """Rotary embeddings of several axes (Qwen2-VL) share half of a head's features among them."""
+    rotary = getattr(config, "rope_parameters", None) or {}
+    sections = rotary.get("mrope_section")
+    if sections:
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        first = [1] * (len(sections) - 1)
+        config.rope_parameters = {**rotary, "mrope_section": [*first, size // 2 - len(first)]}
 
 
 def _fewer_layers(config: Any) -> None:

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 
 from methods.anatomy.anatomy import Anatomy
 from methods.anatomy.small import copy_of, sample
-from methods.core.adapted import Adapted
+from methods.core.adapted import MARK, Adapted
 from methods.core.method import Method
 from methods.errors import MethodError
 
@@ -65,7 +65,7 @@ def capabilities(model: PreTrainedModel, methods: Iterable[Method[Any]]) -> tupl
         raise MethodError(
             f"{anatomy} cannot be tried out: a small copy of it, made from its configuration, does not run."
         )
-    itself = all(p.is_meta for p in model.parameters()) or _is_quantised(model)
+    itself = not hasattr(model, MARK) and (all(p.is_meta for p in model.parameters()) or _is_quantised(model))
     here = nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
     with here:
         return tuple(_capability(model if itself else None, small, inputs, method) for method in methods)
