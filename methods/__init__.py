@@ -17,7 +17,8 @@ import torch
 
 from methods.anatomy import Anatomy, Model
 from methods.bitfit import BitFit
-from methods.core import Adapted, Checkpoint, Method, held_by, write_to
+from methods.core import ACTS, Adapted, Capability, Checkpoint, Method, held_by, write_to
+from methods.core import capabilities as try_out
 from methods.did import DID
 from methods.dora import DoRA
 from methods.errors import (
@@ -44,8 +45,9 @@ from methods.said import SAID
 from methods.top_layers import TopLayers
 from methods.vera import VeRA
 
-__all__ = ["Adapted", "AnatomyError", "Checkpoint", "IncompleteHeadWarning", "MergeError", "Method"]
-__all__ += ["MethodError", "OptionError", "adapted", "apply", "export_peft", "get", "load", "names"]
+__all__ = ["ACTS", "Adapted", "AnatomyError", "Capability", "Checkpoint", "IncompleteHeadWarning"]
+__all__ += ["MergeError", "Method", "MethodError", "OptionError", "adapted", "apply", "capabilities"]
+__all__ += ["export_peft", "get", "load", "names"]
 
 REGISTRY: dict[str, Method[Any]] = {}
 _METHODS: tuple[Method[Any], ...] = (
@@ -98,6 +100,18 @@ def adapted(model: Model) -> Adapted:
         MethodError: it holds none.
     """
     return held_by(model)
+
+
+def capabilities(model: Model) -> tuple[Capability, ...]:
+    """What each method can do on a model, with its default options: train, merge, generate, export to peft.
+
+    It is tried out on a small copy made from the model's configuration; the model needs no weights, and is
+    left as it was.
+
+    Raises:
+        MethodError: no small copy can be made and run.
+    """
+    return try_out(model, REGISTRY.values())
 
 
 def load(model: Model, path: str | Path) -> Adapted:

@@ -10,7 +10,7 @@ runs here. Searched: 3e-4 to 3e-2, which holds both.
 from __future__ import annotations
 
 from methods.anatomy import Anatomy, Geometry
-from methods.anatomy.anatomy import is_bias
+from methods.anatomy.parameters import is_bias
 from methods.core import (
     WEIGHTS,
     BlockOptions,

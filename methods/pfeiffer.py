@@ -119,7 +119,7 @@ class Pfeiffer(Method[PfeifferOptions]):
 
     @staticmethod
     def _ends(anatomy: Anatomy, stack: Stack) -> list[Site]:
-        if stack.layout.block_norm is None:
+        if anatomy.fact(stack, "block_norm") is None:
             return list(stack.blocks)
         return anatomy.sites_of(stack, "block_norm")
 

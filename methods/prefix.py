@@ -160,7 +160,7 @@ class PositionShift(Change):
             length = (embeds if ids is None else ids).shape[1]  # type: ignore[union-attr]
             positions = causal_positions(self.anatomy, inputs, ids, length)
         n, limit = self.reserved_positions, max_positions(self.anatomy)
-        used = n + cached_length(inputs) + positions.shape[1]
+        used = n + cached_length(inputs) + positions.shape[-1]
         if limit is not None and used > limit:
             raise MethodError(
                 f"a prefix of {n} numbers an input of {used - n} tokens up to {used}, the model has {limit} "
@@ -211,14 +211,15 @@ class Prefix(Method[PrefixOptions]):
         part = anatomy.within(options.layers)
         sets = part.attentions()
         reachable(anatomy, [site.module for members in sets.values() for site in members])
-        like, shape = anatomy.embedding.weight, part.heads
+        shape = part.heads
         injection = Injection(options)
-        slots = {path_of(site): KeysValues() for members in sets.values() for site in members}
+        places = {path_of(site): site for members in sets.values() for site in members}
+        slots = {path: KeysValues() for path in places}
         if options.hidden is None:
             heads, size = shape
             for path, slot in slots.items():
                 for name in PARTS:
-                    start = torch.randn(heads, options.length, size, **beside(like))
+                    start = torch.randn(heads, options.length, size, **beside(places[path].like()))
                     slot.register_parameter(name, nn.Parameter(start))
                     injection.trained[f"{path}.{name}"] = slot.get_parameter(name)
         else:
@@ -226,6 +227,7 @@ class Prefix(Method[PrefixOptions]):
             hooks = []
             for name, members in sets.items():
                 own = {path_of(site): slots[path_of(site)] for site in members}
+                like = members[0].like()
                 mlp = PrefixMLP(options.length, anatomy.width, options.hidden, own, shape, like)
                 # The encoder is also called alone, by generate().
                 root = anatomy.stacks[0 if name in ("self", "encoder") else -1].root
@@ -233,7 +235,7 @@ class Prefix(Method[PrefixOptions]):
                 mlps[name] = mlp
                 injection.trained |= {f"{MLPS}.{name}.{n}": p for n, p in mlp.named_parameters()}
             injection.changes.append(Attach(anatomy.body, MLPS, nn.ModuleDict(mlps), hooks))
-        if anatomy.layouts[0].causal and numbers_positions(anatomy):
+        if numbers_positions(anatomy) and anatomy.fact(anatomy.stacks[0], "causal"):
             injection.changes.append(PositionShift(anatomy, options.length))
         modules = [site.module for members in sets.values() for site in members]
         injection.changes.append(InFront(anatomy, list(zip(modules, slots.values(), strict=True))))

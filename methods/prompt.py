@@ -34,7 +34,15 @@ from pydantic import Field
 from torch import Tensor, nn
 from transformers import Cache
 
-from methods.anatomy import Anatomy, Geometry, cached_length, explicit_positions, max_positions
+from methods.anatomy import (
+    Anatomy,
+    Geometry,
+    cached_length,
+    explicit_positions,
+    max_positions,
+    packed,
+    replaces_tokens,
+)
 from methods.core import (
     Attach,
     Card,
@@ -78,7 +86,7 @@ class SoftPrompt(nn.Module):
         super().__init__()
         first = anatomy.stacks[0]
         self.weight = nn.Parameter(weight)
-        self.at = 1 if first.layout.pools_first_token else 0
+        self.at = 1 if anatomy.fact(first, "pools_first_token") else 0
         self.max_positions = max_positions(anatomy)
         self.keeps_rows = anatomy.is_encoder_decoder
         # Of the forward pass that is running: whether it put the prompt in, and where.
@@ -117,11 +125,7 @@ class SoftPrompt(nn.Module):
         (anatomy,) = self._anatomy
         inputs = dict(zip(self.forward_names, args, strict=False)) | kwargs
         mask = inputs.get("attention_mask")
-        if mask is not None and mask.ndim != 2:
-            raise MethodError(
-                f"prompt needs an attention mask of (batch x length), received {tuple(mask.shape)}: "
-                "static key/value caches are not supported."
-            )
+        _check(inputs)
         self._cache = inputs.get("past_key_values")
         held = reveal(self._cache) if isinstance(self._cache, Cache) else 0
         if cached_length(inputs):
@@ -183,13 +187,15 @@ class SoftPrompt(nn.Module):
 
     def after_forward(self, root: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         """Drop the prompt's rows from the hidden states; a forward hook, called after an error as well."""
-        held = self._cache if output is None else getattr(output, "past_key_values", self._cache)
-        self._cache = None
+        held, self._cache = self._cache, None
+        if isinstance(output, (tuple, dict)):
+            parts = output.values() if isinstance(output, dict) else output
+            held = next((part for part in parts if isinstance(part, Cache)), held)
         if isinstance(held, Cache) and not self.keeps_rows and held.get_seq_length():
             hide(held, self.weight.shape[0])
         if output is None or self.keeps_rows or not self._inserted:
             return output
-        length = output[0].shape[1]
+        length = (output if isinstance(output, Tensor) else output[0]).shape[1]
 
         def without(value: Any) -> Any:
             """Hidden states, (batch, length, width), one or several."""
@@ -198,12 +204,32 @@ class SoftPrompt(nn.Module):
             rows = isinstance(value, Tensor) and value.ndim == 3 and value.shape[1] == length
             return self._take_out(value, self._inserted_at) if rows else value
 
-        if isinstance(output, tuple):
-            return tuple(map(without, output))
-        output.last_hidden_state = without(output[0])
-        if (states := getattr(output, "hidden_states", None)) is not None:
-            output.hidden_states = without(states)
+        if not isinstance(output, dict):
+            return without(output)
+        for name, value in list(output.items()):
+            output[name] = without(value)
         return output
+
+
+def _check(inputs: dict[str, Any]) -> None:
+    """Refuse inputs among which a prompt has no one place.
+
+    Raises:
+        MethodError: there are several texts in a row, or a mask or positions of another shape.
+    """
+    if packed(inputs):
+        raise MethodError(
+            "prompt goes in front of one text a row, and position_ids or cu_seq_lens say that a row holds "
+            "several: give each text a row of its own."
+        )
+    for name, what in (("attention_mask", "an attention mask"), ("position_ids", "positions")):
+        value = inputs.get(name)
+        if value is not None and (not isinstance(value, Tensor) or value.ndim != 2):
+            received = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise MethodError(
+                f"prompt needs {what} of (batch x length), received {received}: masks of queries by keys, as "
+                "for static key/value caches, are not supported."
+            )
 
 
 def _pick(tensor: Tensor, order: Tensor) -> Tensor:
@@ -238,8 +264,11 @@ class Prompt(Method[PromptOptions]):
         """Put the prompt and its hooks into the body.
 
         Raises:
+            AnatomyError: the model reads no tokens, or more than their embeddings.
             MethodError: the prompt leaves no position for input.
         """
+        replaces_tokens(anatomy)
+        anatomy.fact(anatomy.stacks[0], "positions")
         limit = max_positions(anatomy)
         if limit is not None and options.length >= limit:
             raise MethodError(

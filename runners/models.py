@@ -23,8 +23,10 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForCausalLM,
+    AutoModelForImageClassification,
     AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
+    AutoModelForSpeechSeq2Seq,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -141,6 +143,27 @@ def skeleton(name: str, num_labels: int = 2, class_name: str | None = None) -> P
         return maker(settings)
 
 
+def writer(name: str) -> PreTrainedModel | None:
+    """The model with the head that writes text, on the meta device; None where there is none.
+
+    An encoder has none, though transformers has a class that makes a language model of it.
+
+    Raises:
+        ModelError: the configuration cannot be read.
+    """
+    settings = _settings(name)
+    makers: tuple[Any, ...] = (AutoModelForCausalLM,)
+    if getattr(settings, "is_encoder_decoder", False):
+        makers = (AutoModelForSeq2SeqLM, AutoModelForSpeechSeq2Seq)
+    for maker in makers:
+        if type(settings) in maker._model_mapping:
+            with torch.device("meta"):
+                model: PreTrainedModel = maker.from_config(settings)
+            pair = getattr(settings, "is_encoder_decoder", False)
+            return model if pair or Anatomy(model).is_causal else None
+    return None
+
+
 def served(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """Load the model as it serves requests, in evaluation mode.
 
@@ -168,8 +191,8 @@ def _settings(name: str) -> Any:
 
 
 def _classifier_or_body(settings: Any) -> Any:
-    has_classifier = type(settings) in AutoModelForSequenceClassification._model_mapping
-    return AutoModelForSequenceClassification if has_classifier else AutoModel
+    makers: tuple[Any, ...] = (AutoModelForSequenceClassification, AutoModelForImageClassification)
+    return next((maker for maker in makers if type(settings) in maker._model_mapping), AutoModel)
 
 
 def untrained(

@@ -128,7 +128,7 @@ def matrix_page(cases: list[Case]) -> str:
         f"{sum(case.seconds for case in inside):.0f} s, {len(failed)} failed; all of `tests/methods`: "
         f"{len(cases):,} tests in {sum(case.seconds for case in cases):.0f} s. {environment()}.",
         "",
-        "A number is that of the tests that passed in a cell, all there are: of a sequence classifier, and "
+        "A number is that of the tests that passed in a cell, all there are: of a classifier, and "
         "behind the dot of the language model that a decoder (causal) or an encoder-decoder (sequence to "
         "sequence) also is. A letter says why a method cannot be there; a test holds that it says so and "
         "leaves the model as it was. Models are tiny and random, configurations are in "

@@ -1,20 +1,23 @@
 """Where things are in a transformer and how large they are, found by role; may import no other room."""
 
-from methods.anatomy.anatomy import Anatomy, Model, Stack
+from methods.anatomy.anatomy import Anatomy, Stack
 from methods.anatomy.features import Features, Rows
 from methods.anatomy.geometry import Geometry, geometry_of
 from methods.anatomy.layers import Linear, Shape, WrappedLinear, frozen, oriented, sizes, to_fold
+from methods.anatomy.parameters import Model
 from methods.anatomy.positions import (
     cached_length,
     causal_positions,
     explicit_positions,
     max_positions,
     numbers_positions,
+    packed,
+    replaces_tokens,
 )
 from methods.anatomy.site import Site
 from methods.anatomy.wiring import Wiring, wiring_of
 
 __all__ = ["Anatomy", "Features", "Geometry", "Linear", "Model", "Rows", "Shape", "Site", "Stack", "Wiring"]
 __all__ += ["WrappedLinear", "cached_length", "causal_positions", "explicit_positions", "frozen"]
-__all__ += ["geometry_of"]
-__all__ += ["max_positions", "numbers_positions", "oriented", "sizes", "to_fold", "wiring_of"]
+__all__ += ["geometry_of", "max_positions", "numbers_positions", "oriented", "packed", "replaces_tokens"]
+__all__ += ["sizes", "to_fold", "wiring_of"]

@@ -7,8 +7,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,24 +15,25 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import MODEL_MAPPING, PreTrainedModel
 
 from methods.anatomy.discovery import described, discover, missing
 from methods.anatomy.features import Rows
-from methods.anatomy.layers import is_norm, sizes
-from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES, LAYOUTS, Attention, Layout, Part
-from methods.anatomy.quantised import scalars
+from methods.anatomy.layers import sizes
+from methods.anatomy.layout import ATTENTION_ROLES, FEED_FORWARD_ROLES, Attention, Layout, Part
+from methods.anatomy.layouts import LAYOUTS
+from methods.anatomy.parameters import Parameters
 from methods.anatomy.selection import chosen
 from methods.anatomy.site import Site
-from methods.errors import AnatomyError, MethodError
+from methods.anatomy.standing import standing
+from methods.errors import AnatomyError
 
-Model = PreTrainedModel
-_BIAS = re.compile(r"(^|[._])bias$")
-
-
-def is_bias(name: str) -> bool:
-    """Whether a parameter is a bias by its name: `q_bias` and `down_proj_bias` are."""
-    return _BIAS.search(name) is not None
+UNTOLD = {
+    "causal": "whether a token sees what stands behind it",
+    "pools_first_token": "which token its head reads",
+    "block_norm": "where its blocks end",
+    "positions": "how it numbers tokens",
+}
+"""What can only be tried out, where no layout is known."""
 
 
 @dataclass(frozen=True)
@@ -45,32 +45,19 @@ class Stack:
     blocks: tuple[Site, ...]
 
 
-class Anatomy:
+class Anatomy(Parameters):
     """A model seen by role.
 
     Args:
         model: any transformers model, with or without a head.
     """
 
-    def __init__(self, model: Model) -> None:
-        if not isinstance(model, PreTrainedModel):
-            raise MethodError(f"expected a transformers PreTrainedModel, received {type(model).__name__}.")
-        self.model = model
-        self.body: nn.Module = model.base_model
-        self.config = model.config
-        # A model that is frozen whole was frozen by who uses it, and says nothing of any one parameter.
-        frozen = {id(p) for p in model.parameters() if not p.requires_grad}
-        self._kept_frozen = frozen if any(p.requires_grad for p in model.parameters()) else set()
-        self._inside: tuple[str, ...] = ("",)  # how the paths of what is in it begin
-
     def __str__(self) -> str:
         return described(self.model)
 
-    # Places -------------------------------------------------------------------------------------
-
     @cached_property
     def layouts(self) -> tuple[Layout, ...]:
-        """The layouts of this architecture, encoder before decoder.
+        """The layouts of this architecture, encoder before decoder; of one alone where that is the model.
 
         Raises:
             AnatomyError: the model type has none, and none was discovered.
@@ -78,7 +65,15 @@ class Anatomy:
         known = LAYOUTS.get(self.config.model_type)
         if known is None:
             return (discover(self.model),)
-        return known(self.config) if callable(known) else known
+        found = standing(known(self.config) if callable(known) else known, self.body)
+        if not found:
+            raise missing(self.model, "block structure")
+        return found
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the architecture has a layout, and was not searched."""
+        return self.config.model_type in LAYOUTS
 
     @cached_property
     def stacks(self) -> tuple[Stack, ...]:
@@ -100,7 +95,17 @@ class Anatomy:
     @property
     def is_causal(self) -> bool:
         """Whether there is one stack, and it is causal."""
-        return not self.is_encoder_decoder and self.stacks[0].layout.causal
+        return not self.is_encoder_decoder and bool(self.fact(self.stacks[0], "causal"))
+
+    def fact(self, stack: Stack, name: str) -> Any:
+        """What the layout of a stack says that can only be tried out, one of :data:`UNTOLD`.
+
+        Raises:
+            AnatomyError: it could not be.
+        """
+        if name in stack.layout.untold:
+            raise AnatomyError(f"{self} cannot be tried out, and so it is not known {UNTOLD[name]}.")
+        return getattr(stack.layout, name)
 
     @cached_property
     def blocks(self) -> list[Site]:
@@ -194,7 +199,7 @@ class Anatomy:
                 f"{self} has no one {role}: its feed-forward is a mixture of experts, and which of them is "
                 "meant cannot be told."
             )
-        if layout is self.layouts[-1] and self.config.model_type in LAYOUTS:
+        if layout is self.layouts[-1] and self.is_known:
             raise AnatomyError(f"{self} has no {role}.")
         raise missing(self.model, role)
 
@@ -209,10 +214,10 @@ class Anatomy:
 
     def _rows(self, module: nn.Module, part: Part) -> Rows:
         out_features, _ = sizes(module)
-        if not part.per_head:
+        if part.groups == 1:
             width = out_features // part.of
             return slice(part.index * width, (part.index + part.span) * width)
-        rows = torch.arange(out_features, device="cpu").view(self.config.num_attention_heads, part.of, -1)
+        rows = torch.arange(out_features, device="cpu").view(part.groups, part.of, -1)
         return rows[:, part.index : part.index + part.span].flatten()
 
     def _children(self, module: nn.Module, path: list[str], before: str = "") -> Iterator[Site]:
@@ -235,20 +240,22 @@ class Anatomy:
 
     @cached_property
     def embedding(self) -> nn.Embedding:
-        """The token embedding of the input; called with ids it scales where the model does (Gemma, BART)."""
+        """The token embedding of the input; called with ids it scales where the model does (Gemma, BART).
+
+        Raises:
+            AnatomyError: it has none, or reads something else.
+        """
         path = self.stacks[0].layout.embedding
-        if path is None:
-            raise missing(self.model, "embedding")
-        found = self._find(self.body, path, "embedding")
+        found = None if path is None else self._find(self.body, path, "embedding")
         if not isinstance(found, nn.Embedding):
-            raise missing(self.model, "embedding")
+            raise AnatomyError(f"{self} has no embedding of tokens: it reads {self.model.main_input_name}.")
         return found
 
     @property
     def width(self) -> int:
         """Model width d: what a block reads and writes."""
-        said: int | None = getattr(self.config, "hidden_size", None)
-        return said or self.sites("output")[0].shape()[0]
+        said = getattr(self.config, "hidden_size", None)
+        return said if said and isinstance(said, int) else self.sites("output")[0].shape()[0]
 
     @cached_property
     def heads(self) -> tuple[int, int]:
@@ -259,77 +266,11 @@ class Anatomy:
         """
         query = {site.shape()[0] for site in self.sites("query")}
         key = {site.shape()[0] for site in self.sites("key")}
-        if len(query) > 1 or len(key) > 1:
+        names = ("num_attention_heads", "encoder_attention_heads", "decoder_attention_heads")
+        said = {getattr(self.config, name) for name in names if hasattr(self.config, name)}
+        if not said or not all(isinstance(number, int) for number in said):
+            raise AnatomyError(f"{self} has no number of attention heads in its configuration.")
+        if len(query) > 1 or len(key) > 1 or len(said) > 1:
             raise AnatomyError(f"{self} has attentions of different widths.")
-        size = query.pop() // self.config.num_attention_heads
+        size = query.pop() // said.pop()
         return key.pop() // size, size
-
-    # Parameters ---------------------------------------------------------------------------------
-
-    @cached_property
-    def is_language_model(self) -> bool:
-        """Whether the model's head is its pretrained language modelling head, which is no task head."""
-        return self.model.get_output_embeddings() is not None
-
-    @cached_property
-    def pooler_prefix(self) -> str | None:
-        """Name prefix of the pooler's parameters inside the body, None without a pooler."""
-        return "pooler." if getattr(self.body, "pooler", None) is not None else None
-
-    @cached_property
-    def _own_heads(self) -> tuple[str, ...]:
-        """Name prefixes of task heads inside a body that is the whole model (T5 for question answering).
-
-        What the architecture's bare model does not have; it is built without weights to see.
-        """
-        bare = MODEL_MAPPING.get(type(self.config), None)
-        kinds: tuple[Any, ...] = tuple(bare) if isinstance(bare, (tuple, list)) else (bare,)
-        if self.body is not self.model or self.is_language_model or bare is None or type(self.model) in kinds:
-            return ()
-        with torch.device("meta"):
-            known = {name for name, _ in kinds[0](self.config).named_children()}
-        return tuple(f"{name}." for name, _ in self.model.named_children() if name not in known)
-
-    def _of_the_body(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """The body's parameters, less those of a head inside it; of a part its blocks'."""
-        seen: set[int] = set()
-        for name, parameter in self.body.named_parameters(remove_duplicate=False):
-            if id(parameter) in seen or name.startswith(self._own_heads) or not name.startswith(self._inside):
-                continue
-            seen.add(id(parameter))
-            yield name, parameter
-
-    def trainable(self, parameters: Mapping[str, nn.Parameter]) -> dict[str, nn.Parameter]:
-        """Those of the base's parameters that the model does not keep frozen itself."""
-        return {name: p for name, p in parameters.items() if id(p) not in self._kept_frozen}
-
-    def body_parameters(self) -> dict[str, nn.Parameter]:
-        """Every pretrained parameter by name: the body's, and a language model's head with it."""
-        return dict(self.model.named_parameters() if self.is_language_model else self._of_the_body())
-
-    @property
-    def base_count(self) -> int:
-        """Scalars in everything that is pretrained, however they are stored."""
-        return sum(scalars(parameter) for parameter in self.body_parameters().values())
-
-    def head_parameters(self) -> dict[str, nn.Parameter]:
-        """The parameters of the task head: those of the model that are not pretrained with the body."""
-        inside = {id(parameter) for parameter in self.body_parameters().values()}
-        return {name: p for name, p in self.model.named_parameters() if id(p) not in inside}
-
-    def norm_parameters(self) -> dict[str, nn.Parameter]:
-        """Weights and biases of every normalisation layer (LayerNorm or RMSNorm)."""
-        return {
-            f"{path}.{name}": parameter
-            for path, module in self.body.named_modules()
-            if is_norm(module) and path.startswith(self._inside)
-            for name, parameter in module.named_parameters(recurse=False)
-        }
-
-    def bias_parameters(self) -> dict[str, nn.Parameter]:
-        """Every bias of the body except the pooler's: what is called so, alone or behind another word."""
-        return {
-            name: parameter
-            for name, parameter in self._of_the_body()
-            if is_bias(name) and not (self.pooler_prefix and name.startswith(self.pooler_prefix))
-        }

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Self
 
 from torch import nn
 
-from methods.anatomy.anatomy import Anatomy, is_bias
+from methods.anatomy.anatomy import Anatomy
 from methods.anatomy.layers import Shape, is_norm
-from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES, Part
+from methods.anatomy.layout import ATTENTION_ROLES, FEED_FORWARD_ROLES
+from methods.anatomy.parameters import is_bias
 from methods.anatomy.quantised import scalars
 from methods.anatomy.selection import chosen
+from methods.errors import AnatomyError
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,14 @@ class Geometry:
     hidden: int
     """Model width d."""
     embedding: int
-    """Width of a token embedding; differs from ``hidden`` where a model projects it."""
+    """Width of a token embedding; differs from ``hidden`` where a model projects it; 0 without one."""
     linears: Mapping[str, tuple[Shape, ...]]
-    """(out, in) of every linear layer of a role: query, key, value, output, up, down, gate, qkv."""
+    """(out, in) of every linear layer of a role: query, key, value, output, up, down, gate, qkv. Who asks for
+    one that the model does not have gets the error that says so."""
     attention_sets: tuple[tuple[str, int], ...]
-    """Name and number of attentions: self, or encoder, decoder and cross."""
+    """Name and number of attentions: self, or encoder, decoder and cross; none where they are not known."""
     blocks: tuple[int, ...]
-    """Scalars in each block, first to last."""
+    """Scalars in each block, first to last, less those that the model keeps frozen."""
     norms: int
     """Scalars in all normalisation layers, without what the model itself keeps frozen."""
     biases: int
@@ -88,9 +92,11 @@ class Geometry:
             owners = owners if role in ATTENTION_ROLES else list(range(self.layers))
             return tuple(shape for shape, owner in zip(shapes, owners, strict=True) if owner in numbers)
 
+        linears = _Linears(self.linears.why if isinstance(self.linears, _Linears) else {})
+        linears |= {role: of(role, shapes) for role, shapes in self.linears.items()}
         return replace(
             self,
-            linears={role: of(role, shapes) for role, shapes in self.linears.items()},
+            linears=linears,
             attention_sets=tuple(sets),
             blocks=tuple(self.blocks[n] for n in numbers),
             norms=sum(self.block_norms[n] for n in numbers),
@@ -124,37 +130,50 @@ class Geometry:
         )
 
 
+class _Linears(dict[str, tuple[Shape, ...]]):
+    """The linear layers by role, and why there are none of the others."""
+
+    def __init__(self, why: Mapping[str, AnatomyError] | None = None) -> None:
+        super().__init__()
+        self.why: dict[str, AnatomyError] = dict(why or {})
+
+    def __missing__(self, role: str) -> tuple[Shape, ...]:
+        raise AnatomyError(str(self.why.get(role, f"the model has no {role}.")))
+
+
 def geometry_of(anatomy: Anatomy) -> Geometry:
     """The sizes of a model that holds no method, read off the shapes of its modules.
 
-    Raises:
-        AnatomyError: a role is not there.
+    What is not there, or not known, has no size here: experts, say, of which there is no one layer of a role.
     """
-    roles = [*ATTENTION_ROLES[:4], *FEED_FORWARD_ROLES]
-    # What no method can reach has no size here: experts, say, of which there is no one layer of a role.
-    optional = {
-        role for role in FEED_FORWARD_ROLES if any(getattr(s.layout, role) is None for s in anatomy.stacks)
-    }
-    if not any(stack.layout.experts for stack in anatomy.stacks):
-        optional &= {"gate"}
-    linears = {
-        role: tuple(site.shape() for site in anatomy.sites(role)) for role in roles if role not in optional
-    }
-    if isinstance(anatomy.layouts[0].attention.query, Part):
-        linears["qkv"] = tuple(site.shape() for site in anatomy.sites("qkv"))
-    body, blocks = anatomy.body_parameters(), [block.module for block in anatomy.blocks]
+    linears, hidden, embedding = _Linears(), 0, 0
+    for role in (*ATTENTION_ROLES, *FEED_FORWARD_ROLES):
+        try:
+            linears[role] = tuple(site.shape() for site in anatomy.sites(role))
+        except AnatomyError as error:
+            linears.why[role] = error
+    with suppress(AnatomyError):
+        hidden = anatomy.width
+    with suppress(AnatomyError):
+        embedding = anatomy.embedding.embedding_dim
+    sets: tuple[tuple[str, int], ...] = ()
+    blocks: list[nn.Module] = []
+    with suppress(AnatomyError):
+        blocks = [block.module for block in anatomy.blocks]
+        sets = tuple((name, len(sites)) for name, sites in anatomy.attentions().items())
+    body = anatomy.body_parameters()
     return Geometry(
-        hidden=anatomy.width,
-        embedding=anatomy.embedding.embedding_dim,
+        hidden=hidden,
+        embedding=embedding,
         linears=linears,
-        attention_sets=tuple((name, len(sites)) for name, sites in anatomy.attentions().items()),
-        blocks=tuple(_total(dict(block.named_parameters())) for block in blocks),
+        attention_sets=sets,
+        blocks=tuple(_total(anatomy.trainable(dict(block.named_parameters()))) for block in blocks),
         norms=_total(anatomy.trainable(anatomy.norm_parameters())),
         biases=_total(anatomy.trainable(anatomy.bias_parameters())),
         base=_total(body),
         head=_total(anatomy.head_parameters()),
         frozen=_total(body) - _total(anatomy.trainable(body)),
-        block_norms=tuple(_total(_norms(block)) for block in blocks),
+        block_norms=tuple(_total(anatomy.trainable(_norms(block))) for block in blocks),
         block_biases=tuple(_total(anatomy.trainable(_biases(block))) for block in blocks),
     )
 

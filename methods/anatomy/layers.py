@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 
 import torch
@@ -57,7 +58,7 @@ def is_linear(module: nn.Module) -> bool:
 
 def is_norm(module: nn.Module) -> bool:
     """Whether a module is a LayerNorm or RMSNorm, of torch's or of a model's own."""
-    return type(module).__name__.endswith("Norm")
+    return re.search(r"Norm(1P)?$", type(module).__name__) is not None
 
 
 def sizes(layer: nn.Module) -> Shape:

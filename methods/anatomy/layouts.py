@@ -7,90 +7,10 @@ never see these paths: they ask :class:`methods.anatomy.anatomy.Anatomy` for pla
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-ATTENTION_ROLES = ("query", "key", "value", "output", "qkv")
-"""W_q, W_k, W_v, W_o of every attention; ``qkv`` is a fused projection taken as one matrix."""
-FEED_FORWARD_ROLES = ("gate", "up", "down")
-"""The feed-forward layers of a block; ``gate`` is the activated branch of a gated one."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some of the output features of a fused linear layer.
-
-    The layer's outputs are ``of`` equal parts, of which this is number ``index`` and the ``span`` - 1 behind
-    it. With ``per_head`` the parts are interleaved: each head's features lie together, and are split in turn
-    (GPT-NeoX).
-    """
-
-    path: str
-    index: int
-    of: int
-    per_head: bool = False
-    span: int = 1
-
-
-@dataclass(frozen=True)
-class Attention:
-    """Dotted paths from a block into one of its attentions."""
-
-    module: str | None
-    """The module that is handed to transformers' attention function."""
-    query: str | Part | None
-    key: str | Part | None
-    value: str | Part | None
-    output: str | None
-
-
-Positions = Literal["sequence", "tokens", "mask", "none"]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One stack of blocks: where its blocks are in the body, and the roles in a block.
-
-    A role that is None is not there, or could not be told: who asks for it gets an error, and nobody else.
-    """
-
-    blocks: str
-    """Path of the list of blocks; ``*`` stands for every child."""
-    embedding: str | None
-    attention: Attention
-    up: str | Part | None
-    down: str | None
-    attention_output: str | None
-    """The module whose output is the attention sub-layer's, as late as possible before the residual
-    addition: its dropout, where that is a module."""
-    feed_forward_output: str | None
-    """The same for the feed-forward sub-layer."""
-    block_norm: str | None = None
-    """Post-norm blocks: the LayerNorm that ends the block, fed with sub-layer output + residual. None where
-    a block ends with a residual addition."""
-    gate: str | Part | None = None
-    cross_attention: Attention | None = None
-    root: str = ""
-    """Path of the module that runs this stack, from its embedding on."""
-    parallel: bool = False
-    """Whether both sub-layers read the block's input, not one after the other."""
-    attends_to_positions: bool = False
-    """Whether the attention multiplies queries and keys with embeddings of positions too."""
-    experts: bool = False
-    """Whether some feed-forward is a mixture of experts, which has no one layer of a role."""
-    causal: bool = False
-    pools_first_token: bool = False
-    """Whether the head reads position 0, which nothing may be put in front of."""
-    positions: Positions = "sequence"
-    """How positions are numbered when none are given: along the sequence; RoBERTa's way, from
-    ``padding_idx + 1`` over the tokens that are not padding, which it tells by their ids; over the
-    attention mask (OPT); or not at all."""
-
-    @property
-    def feed_forward_input(self) -> str | None:
-        """The module whose input is the feed-forward sub-layer's, normalised where a block begins it so."""
-        return self.up.path if isinstance(self.up, Part) else self.up
-
+from methods.anatomy.layout import Attention, Layout, Part
 
 _SELF = Attention(
     module="attention.self",
@@ -179,23 +99,6 @@ _GPT2 = Layout(
     feed_forward_output="mlp.dropout",
     causal=True,
 )
-_NEOX_QKV = "attention.query_key_value"
-_GPT_NEOX = Layout(
-    blocks="layers",
-    embedding="embed_in",
-    attention=Attention(
-        "attention",
-        Part(_NEOX_QKV, 0, 3, per_head=True),
-        Part(_NEOX_QKV, 1, 3, per_head=True),
-        Part(_NEOX_QKV, 2, 3, per_head=True),
-        "attention.dense",
-    ),
-    up="mlp.dense_h_to_4h",
-    down="mlp.dense_4h_to_h",
-    attention_output="post_attention_dropout",
-    feed_forward_output="post_mlp_dropout",
-    causal=True,
-)
 _LLAMA = Layout(
     blocks="layers",
     embedding="embed_tokens",
@@ -209,6 +112,45 @@ _LLAMA = Layout(
     feed_forward_output="mlp.down_proj",
     causal=True,
 )
+
+
+_MPT = Layout(
+    blocks="blocks",
+    embedding="wte",
+    attention=Attention(
+        "attn", Part("attn.Wqkv", 0, 3), Part("attn.Wqkv", 1, 3), Part("attn.Wqkv", 2, 3), "attn.out_proj"
+    ),
+    up="ffn.up_proj",
+    down="ffn.down_proj",
+    attention_output="resid_attn_dropout",
+    feed_forward_output="ffn.down_proj",
+    causal=True,
+    positions="none",
+)
+_GLM = replace(_LLAMA, gate=Part("mlp.gate_up_proj", 0, 2), up=Part("mlp.gate_up_proj", 1, 2))
+_GLM4 = replace(_GLM, attention_output="post_self_attn_layernorm", feed_forward_output="post_mlp_layernorm")
+_EXPERTS = replace(_LLAMA, gate=None, up=None, down=None, feed_forward_output=None, experts=True)
+
+
+def _dinov2(config: Any) -> tuple[Layout, ...]:
+    """A pre-norm encoder of image patches; a factor for each feature ends a sub-layer."""
+    gated = config.use_swiglu_ffn
+    return (
+        Layout(
+            blocks="encoder.layer",
+            embedding=None,
+            attention=Attention(
+                "attention", "attention.q_proj", "attention.k_proj", "attention.v_proj", "attention.o_proj"
+            ),
+            gate="mlp.gate_proj" if gated else None,
+            up="mlp.up_proj" if gated else "mlp.fc1",
+            down="mlp.down_proj" if gated else "mlp.fc2",
+            attention_output="layer_scale1",
+            feed_forward_output="layer_scale2",
+            pools_first_token=True,
+            positions="none",
+        ),
+    )
 
 
 def _phi3(config: Any) -> tuple[Layout, ...]:
@@ -254,8 +196,51 @@ def _opt(config: Any) -> tuple[Layout, ...]:
     return (replace(_bart("decoder"), cross_attention=None, block_norm=ends, positions="mask"),)
 
 
+def _interleaved(path: str, groups: int, queries: int = 1) -> tuple[Part, Part, Part]:
+    """Parts of a fused projection that holds each group's queries, key and value side by side."""
+    of = queries + 2
+    query = Part(path, 0, of, groups, span=queries)
+    return query, Part(path, queries, of, groups), Part(path, queries + 1, of, groups)
+
+
 def _gpt_neox(config: Any) -> tuple[Layout, ...]:
-    return (replace(_GPT_NEOX, parallel=config.use_parallel_residual),)
+    fused = _interleaved("attention.query_key_value", config.num_attention_heads)
+    return (
+        Layout(
+            blocks="layers",
+            embedding="embed_in",
+            attention=Attention("attention", *fused, "attention.dense"),
+            up="mlp.dense_h_to_4h",
+            down="mlp.dense_4h_to_h",
+            attention_output="post_attention_dropout",
+            feed_forward_output="post_mlp_dropout",
+            causal=True,
+            parallel=config.use_parallel_residual,
+        ),
+    )
+
+
+def _falcon(config: Any) -> tuple[Layout, ...]:
+    """Three ways to share keys: a group of heads shares one, all do, or none does."""
+    fused, heads = "self_attention.query_key_value", config.num_attention_heads
+    if config.new_decoder_architecture:
+        parts = _interleaved(fused, config.num_kv_heads, heads // config.num_kv_heads)
+    else:
+        parts = _interleaved(fused, 1, heads) if config.multi_query else _interleaved(fused, heads)
+    return (
+        Layout(
+            blocks="h",
+            embedding="word_embeddings",
+            attention=Attention("self_attention", *parts, "self_attention.dense"),
+            up="mlp.dense_h_to_4h",
+            down="mlp.dense_4h_to_h",
+            attention_output="self_attention.dense",
+            feed_forward_output="mlp.dense_4h_to_h",
+            causal=True,
+            parallel=config.new_decoder_architecture or config.parallel_attn,
+            positions="none" if config.alibi else "sequence",
+        ),
+    )
 
 
 def _t5(config: Any) -> tuple[Layout, ...]:
@@ -302,9 +287,22 @@ LAYOUTS: dict[str, tuple[Layout, ...] | Callable[[Any], tuple[Layout, ...]]] = {
     "qwen3": (_LLAMA,),
     "gemma": (_LLAMA,),
     "phi3": _phi3,
+    "falcon": _falcon,
+    "mpt": (_MPT,),
+    "glm": (_GLM,),
+    "glm4": (_GLM4,),
+    "mixtral": (_EXPERTS,),
+    "qwen3_moe": (_EXPERTS,),
+    "olmoe": (_EXPERTS,),
+    "gpt_oss": (_EXPERTS,),
+    "dinov2": _dinov2,
     "t5": _t5,
     "mt5": _t5,
     "bart": (_bart("encoder"), _bart("decoder")),
     "mbart": tuple(replace(_bart(side), block_norm=None) for side in ("encoder", "decoder")),
+    "whisper": (
+        replace(_bart("encoder"), block_norm=None, embedding=None),  # it reads sound
+        replace(_bart("decoder"), block_norm=None),
+    ),
 }
 """transformers model type -> its layouts, encoder before decoder, or a function of its configuration."""

@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from methods.anatomy.anatomy import Anatomy
-from methods.anatomy.discovery import position_table
+from methods.anatomy.probing import position_table, reads_ids
+from methods.anatomy.small import takes
+from methods.errors import AnatomyError
 
 
 def max_positions(anatomy: Anatomy) -> int | None:
     """How many tokens fit into the input; None where nothing limits them."""
-    slots: int | None = getattr(anatomy.config, "max_position_embeddings", None)
+    names = ("max_position_embeddings", "max_seq_len")
+    slots: int | None = next((n for name in names if (n := getattr(anatomy.config, name, None))), None)
     table = position_table(anatomy.body)
     return slots if slots is None or table is None else slots - int(table.padding_idx or 0) - 1
+
+
+def replaces_tokens(anatomy: Anatomy) -> None:
+    """Check that embeddings can be handed to the first stack in place of its tokens, and are all it reads.
+
+    Raises:
+        AnatomyError: they are not, or that cannot be tried out.
+    """
+    first, _ = anatomy.stacks[0], anatomy.embedding
+    if anatomy.is_known and "inputs_embeds" in takes(first.root):
+        return
+    why = reads_ids(anatomy.model, first.layout.root, str(first.layout.embedding))
+    if why is not None:
+        raise AnatomyError(f"{anatomy} has no place for a prompt: {why}.")
+
+
+def packed(inputs: dict[str, Any]) -> bool:
+    """Whether a stack's inputs are several texts a row, as transformers tells it.
+
+    That is, without a mask, by positions that do not follow each other, or by what flash attention is told.
+    """
+    positions: Tensor | None = inputs.get("position_ids")
+    if any(inputs.get(name) is not None for name in ("cu_seq_lens_q", "cu_seq_lens_k", "seq_idx")):
+        return True
+    if positions is None or inputs.get("attention_mask") is not None or cached_length(inputs):
+        return False
+    return bool((positions.diff(dim=-1) != 1).any())
 
 
 def numbers_positions(anatomy: Anatomy) -> bool:
     """Whether positions can be passed to a lone stack, and mean anything there."""
     (first, *others) = anatomy.stacks
-    takes = "position_ids" in inspect.signature(first.root.forward).parameters
-    return takes and not others and first.layout.positions != "none"
+    return "position_ids" in takes(first.root) and not others and anatomy.fact(first, "positions") != "none"
 
 
 def causal_positions(anatomy: Anatomy, inputs: dict[str, Any], ids: Tensor | None, length: int) -> Tensor:
@@ -40,7 +68,7 @@ def causal_positions(anatomy: Anatomy, inputs: dict[str, Any], ids: Tensor | Non
     """
     past = cached_length(inputs)
     mask: Tensor | None = inputs.get("attention_mask")
-    if anatomy.stacks[0].layout.positions == "mask" and mask is not None:
+    if anatomy.fact(anatomy.stacks[0], "positions") == "mask" and mask is not None:
         return ((mask.cumsum(dim=1) * mask - 1).long())[:, past:]
     device = anatomy.embedding.weight.device if ids is None else ids.device
     return torch.arange(past, past + length, device=device)[None]
@@ -58,7 +86,7 @@ def explicit_positions(anatomy: Anatomy, input_ids: Tensor | None, at: int, extr
     Returns:
         (batch x (length + extra)), or None where the model's own numbering is right.
     """
-    if anatomy.stacks[0].layout.positions != "tokens" or input_ids is None:
+    if anatomy.fact(anatomy.stacks[0], "positions") != "tokens" or input_ids is None:
         return None
     table = position_table(anatomy.body)
     padding = int(table.padding_idx or 0) if table is not None else 0

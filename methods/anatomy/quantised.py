@@ -105,7 +105,7 @@ def stored_like(layer: nn.Module, name: str, value: Tensor) -> nn.Parameter:
     Raises:
         MergeError: the library cannot do that for this kind of storage.
     """
-    own: Any = layer.get_parameter(name)
+    own: Any = layer._parameters[name]
     origin = library(own)
     if origin is None:
         return nn.Parameter(value.to(own.dtype), requires_grad=own.requires_grad)

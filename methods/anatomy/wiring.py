@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
+from transformers import MODEL_FOR_QUESTION_ANSWERING_MAPPING, MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
 
 from methods.anatomy.anatomy import Anatomy
 from methods.anatomy.geometry import Geometry
 from methods.anatomy.layers import Shape, is_linear, is_norm, sizes
 from methods.errors import AnatomyError
+
+NEEDED = ("query", "key", "value", "output", "up", "down")
+"""Roles without which it is not known what a pass computes."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,23 @@ def wiring_of(anatomy: Anatomy, geometry: Geometry) -> Wiring:
         raise AnatomyError(
             f"{anatomy} attends to positions by products of their own: its FLOPs have no closed form here."
         )
+    if any(layout.bare for layout in layouts):
+        raise AnatomyError(
+            f"{anatomy} has norms behind its sub-layers alone: no closed form of its FLOPs here."
+        )
+    for stack in anatomy.stacks:
+        anatomy.fact(stack, "block_norm")
+        anatomy.fact(stack, "causal")
+    if not geometry.embedding:
+        raise AnatomyError(f"{anatomy} reads no tokens: its FLOPs have no closed form here.")
+    for role in NEEDED:
+        if not geometry.linears[role]:
+            raise AnatomyError(f"{anatomy} has no {role}: its FLOPs have no closed form here.")
+    if not anatomy.is_known:
+        known = {id(site.linear()) for role in geometry.linears for site in anatomy.sites(role)}
+        inside = [m for block in anatomy.blocks for m in block.module.modules() if is_linear(m)]
+        if any(id(layer) not in known for layer in inside):
+            raise AnatomyError(f"{anatomy} has layers of no known role: its FLOPs have no closed form here.")
     head = _head(anatomy)
     elsewhere = {id(m) for block in anatomy.blocks for m in block.module.modules()} | {id(m) for m in head}
     around = {name: m for name, m in anatomy.body.named_modules() if id(m) not in elsewhere}
@@ -88,9 +110,15 @@ def wiring_of(anatomy: Anatomy, geometry: Geometry) -> Wiring:
         pooler=tuple(linears[name] for name in linears if name in pooler),
         head=tuple(sizes(m) for m in head),
         head_reads_tokens=anatomy.is_language_model
+        or _is_any(anatomy, MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, MODEL_FOR_QUESTION_ANSWERING_MAPPING)
         or (layouts[-1].causal and not anatomy.is_encoder_decoder),
         head_is_pretrained=anatomy.is_language_model,
     )
+
+
+def _is_any(anatomy: Anatomy, *mappings: Any) -> bool:
+    """Whether a model's class is what transformers' mappings have for its configuration."""
+    return any(type(anatomy.model) is mapping.get(type(anatomy.config), None) for mapping in mappings)
 
 
 def _head(anatomy: Anatomy) -> list[nn.Module]:

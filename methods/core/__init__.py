@@ -2,6 +2,7 @@
 
 from methods.core.adapted import Adapted
 from methods.core.bottleneck import Bottleneck, bottleneck_chain, bottleneck_size
+from methods.core.capability import ACTS, Capability, capabilities
 from methods.core.card import BLOCK_WEIGHTS, PLACES, WEIGHTS, Card, at
 from methods.core.change import Attach, Change, Foldable, Follow, Following, Hook, Instead, Shared, Swap, Wrap
 from methods.core.checkpoint import Checkpoint
@@ -19,4 +20,14 @@ __all__ += ["BlockOptions", "Bottleneck", "Hook", "Instead", "Layers"]
 __all__ += ["Card", "Chain", "Change", "Checkpoint", "Choice", "Dimension", "Flops", "Foldable", "Follow"]
 __all__ += ["Following", "Form", "Injection", "LogUniform", "Method", "NoOptions", "Options"]
 __all__ += ["SearchSpace", "Shared", "Swap", "Targets", "TaskHead", "Work", "Wrap", "at", "bottleneck_chain"]
-__all__ += ["bottleneck_size", "by_module", "closed_form", "held_by", "part_path", "write_to"]
+__all__ += [
+    "ACTS",
+    "Capability",
+    "bottleneck_size",
+    "by_module",
+    "capabilities",
+    "closed_form",
+    "held_by",
+    "part_path",
+    "write_to",
+]

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from methods.anatomy.anatomy import Anatomy, Model
+from methods.anatomy.anatomy import Anatomy
+from methods.anatomy.parameters import Model
 from methods.core.change import all_or_nothing
 from methods.core.checkpoint import Checkpoint
 from methods.core.counted import Counted

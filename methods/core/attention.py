@@ -8,6 +8,7 @@ them. What is put in front has no query and no position of its own.
 from __future__ import annotations
 
 import copy
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -179,13 +180,18 @@ def reachable(anatomy: Anatomy, attentions: list[nn.Module]) -> None:
     Raises:
         MethodError: they are none of transformers' attention functions, or one that is not supported.
     """
-    asked = all(hasattr(attention, "config") for attention in attentions)
-    if not asked or not anatomy.model._can_set_attn_implementation():
+    if not all(hasattr(attention, "config") and _asks(attention) for attention in attentions):
         raise MethodError(
             f"{anatomy} computes its attention without transformers' attention functions, which prefix "
             "needs to reach it."
         )
     supported(anatomy.config._attn_implementation, str(anatomy))
+
+
+def _asks(attention: nn.Module) -> bool:
+    """Whether a module looks its attention function up when it runs."""
+    forward = inspect.unwrap(type(attention).forward)
+    return "ALL_ATTENTION_FUNCTIONS" in forward.__code__.co_names
 
 
 def supported(implementation: str, model: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from methods.anatomy.anatomy import Model
+from methods.anatomy.parameters import Model
 from methods.core.modes import evaluating
 
 

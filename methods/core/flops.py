@@ -162,7 +162,7 @@ class _Pass:
         attentions = [self.take((*PROJECTIONS, "qkv", "output")) for _ in range(2 if memory else 1)]
         inner = self.take(("gate", "up", "down"))
         adapters = self.take(("attention_output", "feed_forward_output", "block_output"))
-        tokens, norms = self.batch * length, own or self.trains_norms
+        tokens, norms = self.batch * length, self.geometry.norms > 0 and (own or self.trains_norms)
         normed = self.wiring.pre_norm and norms
         for _ in range(self.wiring.runs):
             entered = carries

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from methods.anatomy.anatomy import Model
+from methods.anatomy.parameters import Model
 from methods.core.method import Method
 from methods.errors import MethodError
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from methods.anatomy import Anatomy, Rows, Site, sizes
-from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES
+from methods.anatomy.layout import ATTENTION_ROLES, FEED_FORWARD_ROLES
 from methods.errors import AnatomyError, MethodError
 
 Found = dict[tuple[str, str], Tensor]

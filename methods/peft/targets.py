@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from methods.anatomy import Anatomy, Site
-from methods.anatomy.layouts import ATTENTION_ROLES, FEED_FORWARD_ROLES
+from methods.anatomy.layout import ATTENTION_ROLES, FEED_FORWARD_ROLES
 from methods.errors import AnatomyError, MethodError
 
 

@@ -24,7 +24,8 @@ def count(
     """Count a method's parameters on any model, without loading weights.
 
     Some published architectures are known by name and need no download: bert-base, bert-large, roberta-base,
-    roberta-large, deberta-v2-xxlarge, gpt2, gpt2-medium, gpt2-large, gpt2-xl and gpt3-175b.
+    roberta-large, deberta-v2-xxlarge, gpt2, gpt2-medium, gpt2-large, gpt2-xl, gpt3-175b, gpt-oss-20b and
+    mixtral-8x7b.
     """
     import methods
     from runners import models

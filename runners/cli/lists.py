@@ -1,9 +1,12 @@
-"""``paretune methods``, ``paretune tasks`` and ``paretune studies``: what there is."""
+"""``paretune methods``, ``paretune tasks`` and ``paretune studies``: what there is, and what it can do."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from runners.cli.options import Json, out, table
 
@@ -11,10 +14,26 @@ if TYPE_CHECKING:
     from methods import Method
 
 
-def methods(json_: Json = False) -> None:
-    """List the methods with their options, defaults and sources."""
+def methods(
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", help="Say what each can do on it: a hub id, folder, config.json or e.g. `gpt2-medium`."
+        ),
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """List the methods with their options, defaults and sources, or what each can do on a model.
+
+    With --model each method is tried out with its default options on a small copy made from the model's
+    configuration; no weights are read. Training, merging and the export to the PEFT library are tried under a
+    classifier, if the architecture has one, and writing text under its language modelling head.
+    """
     import methods as package
 
+    if model is not None:
+        _show_capabilities(model, json_=json_)
+        return
     found = [package.get(name) for name in package.names()]
     if json_:
         print(json.dumps([_describe_method(method) for method in found]))
@@ -94,6 +113,33 @@ def studies(json_: Json = False) -> None:
     for row in rows:
         shown.add_row(row["name"], row["kind"], row["settings"] or "–", row["description"])
     out.print(shown)
+
+
+def _show_capabilities(name: str, *, json_: bool) -> None:
+    """Print what each method can do on a model, and why not."""
+    from runners.measure.capability import abilities
+
+    rows = abilities(name)
+    acts = tuple(rows[0]["can"])
+    if json_:
+        print(json.dumps(rows))
+        return
+    shown, reasons = table("method", *acts), list[str]()
+    for row in rows:
+        cells = []
+        for act in acts:
+            if act not in row["why_not"]:
+                cells.append("yes")
+                continue
+            # One number for methods that cannot for the same reason.
+            why = re.sub(rf"(^|of ){row['method']}\b", r"\1it", row["why_not"][act])
+            if why not in reasons:
+                reasons.append(why)
+            cells.append(f"no ({reasons.index(why) + 1})")
+        shown.add_row(row["method"], *cells)
+    out.print(shown)
+    for number, why in enumerate(reasons, 1):
+        out.print(f"({number}) {why}", markup=False, highlight=False, style="dim")
 
 
 def _describe_method(method: Method[Any]) -> dict[str, Any]:

@@ -33,8 +33,13 @@ ALL: list[Cell] = [(n, a, h) for a in ARCHITECTURES for h in heads(a) for n in m
 NO_BIASES = "has no biases, bitfit has nothing to train"
 NO_INTERFACE = "computes its attention without transformers' attention functions"
 NO_TASK_HEAD = "has no task head, head has nothing to train"
+NO_ONE_FEED_FORWARD = "feed-forward is a mixture of experts"
+NO_TOKENS = "has no embedding of tokens"
 WITHOUT_BIASES = ("modernbert", "llama", "mistral", "qwen3", "gemma", "phi3", "t5", "mt5")
-OWN_ATTENTION = ("deberta-v2", "deberta-v3", "mpnet")
+WITHOUT_BIASES += ("mpt", "mixtral", "qwen3_moe")
+OWN_ATTENTION = ("deberta-v2", "deberta-v3", "mpnet", "falcon", "mpt")
+OF_EXPERTS = ("mixtral", "qwen3_moe", "gpt_oss")
+NOT_OF_TEXT = ("dinov2", "whisper")
 
 
 def why_not(name: str, architecture: str, head: str) -> str | None:
@@ -43,6 +48,10 @@ def why_not(name: str, architecture: str, head: str) -> str | None:
         return NO_BIASES
     if name == "prefix" and architecture in OWN_ATTENTION:
         return NO_INTERFACE
+    if name in ("ia3", "houlsby") and architecture in OF_EXPERTS:
+        return NO_ONE_FEED_FORWARD
+    if name == "prompt" and architecture in NOT_OF_TEXT:
+        return NO_TOKENS
     if name == "head" and head != "classify":
         return NO_TASK_HEAD
     return None

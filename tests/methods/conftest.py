@@ -10,19 +10,27 @@ import pytest
 import torch
 from transformers import (
     AutoConfig,
+    AutoModelForAudioClassification,
     AutoModelForCausalLM,
+    AutoModelForImageClassification,
     AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
+    AutoModelForSpeechSeq2Seq,
     PreTrainedModel,
 )
 
 from methods.anatomy.layouts import LAYOUTS
 
-HEADS: dict[str, Any] = {
-    "classify": AutoModelForSequenceClassification,
-    "causal": AutoModelForCausalLM,
-    "seq2seq": AutoModelForSeq2SeqLM,
+HEADS: dict[str, tuple[Any, ...]] = {
+    "classify": (
+        AutoModelForSequenceClassification,
+        AutoModelForImageClassification,
+        AutoModelForAudioClassification,
+    ),
+    "causal": (AutoModelForCausalLM,),
+    "seq2seq": (AutoModelForSeq2SeqLM, AutoModelForSpeechSeq2Seq),
 }
+"""Of a text, or else of what the architecture reads."""
 
 SIZES: dict[str, Any] = {
     "vocab_size": 120,
@@ -72,6 +80,13 @@ BART = {
     "decoder_start_token_id": 2,
     "forced_eos_token_id": None,
 }
+EXPERTS = GROUPED | {"num_local_experts": 4, "num_experts": 4, "num_experts_per_tok": 2}
+WHISPER = {
+    **{key: value for key, value in BART.items() if not key.endswith("token_id")},
+    **{"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 3},
+    **{"num_mel_bins": 8, "max_source_positions": 12, "max_target_positions": 64},
+    **{"suppress_tokens": None, "begin_suppress_tokens": None, "classifier_proj_size": 16},
+}
 OWN: dict[str, dict[str, Any]] = {
     "electra": {"embedding_size": 16},  # other than the hidden size: a projection in between
     "roberta": ROBERTA,
@@ -91,6 +106,16 @@ OWN: dict[str, dict[str, Any]] = {
     "qwen3": GROUPED | {"head_dim": 16},
     "gemma": GROUPED | {"head_dim": 16},
     "phi3": GROUPED,
+    "falcon": {"ffn_hidden_size": 48, "new_decoder_architecture": True, "num_kv_heads": 2, "bias": True},
+    "mpt": {"d_model": 32, "n_heads": 4, "n_layers": 2, "max_seq_len": 64, "initializer_range": 0.3},
+    "glm": GROUPED | {"attention_bias": True},
+    "glm4": GROUPED | {"attention_bias": True},
+    "mixtral": EXPERTS,
+    "qwen3_moe": EXPERTS | {"moe_intermediate_size": 16},
+    "olmoe": EXPERTS,
+    "gpt_oss": EXPERTS,
+    "dinov2": {"image_size": 28, "patch_size": 14, "mlp_ratio": 2, "use_mask_token": False},
+    "whisper": WHISPER,
     "t5": T5,
     "mt5": T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},  # as in T5 1.1
     "bart": BART,
@@ -102,10 +127,17 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "opt-350m": ("opt", OPT | {"word_embed_proj_dim": 16, "do_layer_norm_before": False}),
 }
 """Models of one type whose configurations change what methods touch: the type, and what they need."""
+BESIDE = ("glm4", "olmoe")
+"""Types that differ from another one in names alone; ``test_any_model.py`` has them."""
 ARCHITECTURES: tuple[str, ...] = tuple(
-    name for kind in LAYOUTS for name in (kind, *(v for v, (of, _) in VARIANTS.items() if of == kind))
+    name
+    for kind in LAYOUTS
+    if kind not in BESIDE
+    for name in (kind, *(v for v, (of, _) in VARIANTS.items() if of == kind))
 )
-"""Every model type that the anatomy knows, and every variant: the rows of the matrix."""
+"""Every other model type that the anatomy knows, and every variant: the rows of the matrix."""
+CLASSIFIERS = ("falcon", "mpt", "glm", "mixtral", "qwen3_moe", "gpt_oss", "dinov2", "whisper")
+"""Rows of which the matrix has the classifier alone; ``test_any_model.py`` has their language models."""
 
 
 def configuration(architecture: str, **changes: Any) -> Any:
@@ -116,6 +148,8 @@ def configuration(architecture: str, **changes: Any) -> Any:
 
 def heads(architecture: str) -> tuple[str, ...]:
     """The heads that the matrix tests: a classifier, and the language model of a decoder."""
+    if architecture in CLASSIFIERS:
+        return ("classify",)
     config = configuration(architecture)
     known = LAYOUTS[config.model_type]
     layouts = known(config) if callable(known) else known
@@ -135,9 +169,13 @@ def build(architecture: str, head: str, **changes: Any) -> PreTrainedModel:
     dtype = changes.pop("dtype", torch.float32)
     implementation = changes.pop("attn_implementation", "sdpa")
     config = configuration(architecture, **changes)
-    if config.model_type in ("deberta-v2", "mpnet"):
+    if config.model_type in ("deberta-v2", "mpnet", "gpt_oss", "mpt"):
         implementation = "eager"
-    model = HEADS[head].from_config(config, attn_implementation=implementation)
+    maker = next(auto for auto in HEADS[head] if type(config) in auto._model_mapping)
+    more = (
+        {"experts_implementation": "eager"} if hasattr(config, "num_experts_per_tok") else {}
+    )  # in float64 too
+    model = maker.from_config(config, attn_implementation=implementation, **more)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 1:
@@ -159,8 +197,13 @@ def text(model: PreTrainedModel, lengths: tuple[int, ...] = (11, 5, 8), left: bo
     """A padded batch of random tokens, each row ended by the end-of-text token.
 
     Padded on the left, a lone decoder gets positions too: absolute ones would otherwise count the padding.
+    What reads no text gets as many images or sounds.
     """
     generator = torch.Generator().manual_seed(3)
+    shape = {"pixel_values": (3, 28, 28), "input_features": (8, 24)}.get(model.main_input_name)
+    if shape is not None:
+        drawn = torch.randn(len(lengths), *shape, generator=generator)
+        return {model.main_input_name: drawn.to(next(model.parameters()).dtype)}
     padding, longest = model.config.pad_token_id, max(lengths)
     ids = torch.full((len(lengths), longest), padding)
     mask = torch.zeros(len(lengths), longest, dtype=torch.long)

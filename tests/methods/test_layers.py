@@ -46,12 +46,13 @@ def outside(model: Any, numbers: set[int]) -> dict[str, tuple[Any, ...]]:
     """All modules but those in some blocks, and but those of a method: class, what it holds itself, hooks."""
     anatomy = Anatomy(model)
     inside = tuple(f"{block.path}." for n, block in enumerate(anatomy.blocks) if n in numbers)
+    roots = {stack.layout.root for stack in anatomy.stacks}
     return {
         path: (
             type(module),
             [name for name, _ in module.named_parameters(recurse=False)],
             [name for name in module._modules if name not in OF_THE_BODY],
-            len(module._forward_hooks) if path != "" else 0,
+            0 if path in roots else len(module._forward_hooks),
             len(module._forward_pre_hooks) if isinstance(module, torch.nn.Linear) else 0,
         )
         for path, module in anatomy.body.named_modules()

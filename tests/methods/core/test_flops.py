@@ -7,24 +7,29 @@ from typing import Any
 import pytest
 
 import methods
-from methods.anatomy.layouts import LAYOUTS
 from methods.core import Flops
 from runners.measure.flops import counted
 
-from ..cells import apply, why_not
-from ..conftest import tiny
+from ..anatomy.test_anatomy import SEARCHED, unknown
+from ..cells import NOT_OF_TEXT, OF_EXPERTS, apply, why_not
+from ..conftest import ARCHITECTURES, VARIANTS, tiny
+from ..test_any_model import made
 
 BATCH, LENGTH = 3, 11
-NO_CLOSED_FORM = "deberta-v2"
+NO_CLOSED_FORM = {
+    "deberta-v2": "attends to positions by products of their own",
+    **dict.fromkeys(OF_EXPERTS, "which of them run depends on the input"),
+    **dict.fromkeys(NOT_OF_TEXT, "reads no tokens"),
+}
 KINDS = ("full", "top_layers", "bitfit", "lora", "ia3", "houlsby", "prefix", "did")
 """Of each way to do something to a pass, one."""
 SOME = pytest.mark.parametrize("name", KINDS)
 EVERYTHING = ("bert", "gpt2", "gpt_neox", "modernbert", "qwen3", "t5")
 CELLS = [
     (name, architecture)
-    for architecture in LAYOUTS
+    for architecture in ARCHITECTURES
     for name in (methods.names() if architecture in EVERYTHING else KINDS)
-    if why_not(name, architecture, "classify") is None and architecture != NO_CLOSED_FORM
+    if architecture not in (*VARIANTS, *NO_CLOSED_FORM) and why_not(name, architecture, "classify") is None
 ]
 
 
@@ -167,7 +172,25 @@ def test_a_frozen_body_leaves_one_of_two_backward_passes() -> None:
     assert flops.training_step_flops - flops.forward_flops == backward
 
 
-def test_an_attention_of_more_products_has_no_closed_form() -> None:
-    adapted = methods.apply(tiny(NO_CLOSED_FORM), "lora")
-    with pytest.raises(methods.AnatomyError, match="attends to positions by products of their own"):
+@pytest.mark.parametrize("architecture", NO_CLOSED_FORM)
+def test_what_sizes_do_not_tell_has_no_closed_form(architecture: str) -> None:
+    adapted = methods.apply(tiny(architecture), "lora")
+    with pytest.raises(methods.AnatomyError, match=NO_CLOSED_FORM[architecture]):
         adapted.flops(BATCH, T)
+
+
+OTHERS = (*SEARCHED, "falcon-7b", "falcon-rw", "gptj", "t5-tokens", "t5-encoder", "gemma3n")
+SOMETHING = ("lora", "houlsby", "top_layers")
+REACHED = [(name, kind) for kind in OTHERS for name in SOMETHING if (name, kind) != ("houlsby", "gemma3n")]
+
+
+@pytest.mark.parametrize(("name", "kind"), REACHED)
+def test_what_was_searched_is_counted_right_or_not_at_all(name: str, kind: str) -> None:
+    """Blocks of other orders, norms without weights, heads that read every token, layers of no known role."""
+    model = unknown(kind) if kind in SEARCHED else made(kind)
+    adapted = apply(model, name)
+    if kind in ("olmo2", "gemma3n"):
+        with pytest.raises(methods.AnatomyError, match="no closed form"):
+            adapted.flops(BATCH, LENGTH)
+        return
+    agree(adapted)

@@ -118,6 +118,65 @@ def test_count_reads_a_config_file(tmp_path: Path, capsys: pytest.CaptureFixture
     assert result["head"] == 592_130
 
 
+def test_methods_on_a_model_say_what_they_can_do(tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert paretune("methods", "--model", tiny_model, "--json") == 0
+    rows = {row["method"]: row for row in json.loads(capsys.readouterr().out)}
+    assert set(rows) == set(methods.names())
+    for row in rows.values():
+        assert row["can"] == {act: act not in row["why_not"] for act in methods.ACTS}
+    assert rows["lora"]["can"] == {"train": True, "merge": True, "generate": False, "export": True}
+    assert rows["houlsby"]["why_not"]["merge"] == "houlsby cannot be merged into the base weights."
+    assert "writes no text" in rows["full"]["why_not"]["generate"]
+    assert paretune("methods", "--model", tiny_model) == 0
+    shown = capsys.readouterr().out
+    assert [line.split()[0] for line in shown.splitlines()[: len(rows) + 1]] == ["method", *rows]
+    assert shown.count("it cannot be merged into the base weights.") == 1
+    assert paretune("methods", "--model", "./nowhere") == 2
+    assert "there is no model at './nowhere'" in capsys.readouterr().err
+
+
+# From the configurations of the hub's openai/gpt-oss-20b and mistralai/Mixtral-8x7B-v0.1, and by hand:
+# r (in + out) for query and value of every block, 8 (2880 + 64 64) + 8 (2880 + 8 64) = 82,944, 24 times;
+# 8 (4096 + 4096) + 8 (4096 + 8 128) = 106,496, 32 times. Whole models: 20.9 and 46.7 thousand million.
+LARGE: dict[str, tuple[dict[str, Any], int, int]] = {
+    "gpt-oss-20b": (
+        {
+            **{"model_type": "gpt_oss", "vocab_size": 201088, "num_hidden_layers": 24, "hidden_size": 2880},
+            **{"intermediate_size": 2880, "num_attention_heads": 64, "num_key_value_heads": 8},
+            **{"head_dim": 64, "num_local_experts": 32, "num_experts_per_tok": 4},
+        },
+        24 * 82_944,
+        20_914_757_184,
+    ),
+    "mixtral-8x7b": (
+        {
+            **{"model_type": "mixtral", "vocab_size": 32000, "num_hidden_layers": 32, "hidden_size": 4096},
+            **{"intermediate_size": 14336, "num_attention_heads": 32, "num_key_value_heads": 8},
+            **{"num_local_experts": 8, "num_experts_per_tok": 2},
+        },
+        32 * 106_496,
+        46_702_792_704,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_mixtures_of_experts_are_counted_from_their_configurations(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes, expected, whole = LARGE[name]
+    (tmp_path / "config.json").write_text(json.dumps(sizes))
+    for model in (name, str(tmp_path)):
+        assert paretune("count", model, "lora", "rank=8", "target=query,value", "--json") == 0
+        counted = json.loads(capsys.readouterr().out)
+        assert counted["method"] == counted["parts"]["updates"] == expected
+    writer = models.writer(name)
+    assert writer is not None
+    assert methods.apply(writer, "lora", rank=8).parameter_counts() == {
+        **{"base": whole, "method": expected, "head": 0, "trainable": expected}
+    }
+
+
 def trained(folder: Path, **changes: Any) -> Path:
     """A checkpoint of a LoRA on a model with three classes."""
     torch.manual_seed(0)
