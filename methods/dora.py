@@ -101,7 +101,7 @@ class DoRALinear(WrappedLinear):
     """
 
     def __init__(self, base: Linear, parts: dict[str, Direction]) -> None:
-        super().__init__(base)
+        super().__init__(base, any(not part.features.all for part in parts.values()))
         self.parts = nn.ModuleDict(parts)
 
     def forward(self, x: Tensor) -> Tensor:

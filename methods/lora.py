@@ -174,7 +174,7 @@ class LoRALinear(WrappedLinear):
     """
 
     def __init__(self, base: Linear, parts: dict[str, LowRank]) -> None:
-        super().__init__(base)
+        super().__init__(base, any(not part.features.all for part in parts.values()))
         self.parts = nn.ModuleDict(parts)
 
     def forward(self, x: Tensor) -> Tensor:

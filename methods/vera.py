@@ -161,7 +161,7 @@ class VeraLinear(WrappedLinear):
     """
 
     def __init__(self, base: Linear, parts: dict[str, VectorUpdate], shared: Projections) -> None:
-        super().__init__(base)
+        super().__init__(base, any(not part.features.all for part in parts.values()))
         self.parts = nn.ModuleDict(parts)
         self.shared = (shared,)  # in a tuple, so that it does not become a child
 

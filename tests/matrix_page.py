@@ -140,7 +140,8 @@ def matrix_page(cases: list[Case]) -> str:
         "",
         "## What is tested",
         "",
-        "The more expensive are run on one architecture of each kind, compilation on two.",
+        "The more expensive are run on one architecture of each kind, compilation on two. `in bfloat16`, "
+        "`in nf4` and the like say how the weights of the blocks are stored.",
         "",
         table(["invariant", "tests"], [[name, str(count)] for name, count in invariants.items()]),
     ]

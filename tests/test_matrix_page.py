@@ -14,6 +14,7 @@ import methods
 from .matrix_page import matrix_page, parity_page, read
 from .methods.conftest import ARCHITECTURES
 from .methods.test_invariants import CANNOT
+from .methods.test_quantised import BASES, REFUSED
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -102,7 +103,8 @@ def test_the_committed_page_is_of_the_methods_and_architectures_there_are() -> N
     header, _, *rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("|")]
     assert tuple(name.strip(" `") for name in header[1:]) == methods.names()
     body = [[entry.strip() for entry in row] for row in rows if row[0].strip().startswith("`")]
-    assert tuple(row[0].strip("`") for row in body) == ARCHITECTURES
+    stored = (f"{architecture} in {storage}" for architecture, storage in BASES)
+    assert tuple(row[0].strip("`") for row in body) == (*ARCHITECTURES, *stored)
     assert all(re.fullmatch(r"\d+( · (\d+|\[\w]))?|\[\w]", entry) for row in body for entry in row[1:])
     reasons = set(re.findall(r"^\* \[\w] the model (.*)$", page, flags=re.MULTILINE))
-    assert reasons == {reason for *_, reason in CANNOT}
+    assert reasons == {reason for *_, reason in (*CANNOT, *REFUSED)}

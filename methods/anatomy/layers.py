@@ -23,20 +23,21 @@ class WrappedLinear(nn.Module, ABC):
 
     Args:
         base: the frozen layer.
+        in_slices: whether slices of the layer's output are written to.
 
     Shapes: input (..., in), output (..., out).
     """
 
-    def __init__(self, base: Linear) -> None:
+    def __init__(self, base: Linear, in_slices: bool = False) -> None:
         super().__init__()
         self.base = base
-        self._is_packed = is_packed(base)
+        # What a function of a library's own returns may be a view, which cannot be written to.
+        self._copies = in_slices and is_packed(base)
 
     def own_output(self, x: Tensor) -> Tensor:
-        """The frozen layer's output, which may be written to."""
+        """The frozen layer's output, whose slices may be written to where that was asked for."""
         h: Tensor = self.base(x)
-        # What a function of a library's own returns may be a view.
-        return h.clone() if self._is_packed else h
+        return h.clone() if self._copies else h
 
     @property
     def weight(self) -> Tensor:

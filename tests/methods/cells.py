@@ -48,7 +48,7 @@ def why_not(name: str, architecture: str, head: str) -> str | None:
         return NO_BIASES
     if name == "prefix" and architecture in OWN_ATTENTION:
         return NO_INTERFACE
-    if name in ("ia3", "houlsby") and architecture in OF_EXPERTS:
+    if name in ("ia3", "houlsby", "parallel") and architecture in OF_EXPERTS:
         return NO_ONE_FEED_FORWARD
     if name == "prompt" and architecture in NOT_OF_TEXT:
         return NO_TOKENS

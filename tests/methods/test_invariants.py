@@ -16,7 +16,18 @@ import torch
 import methods
 from methods import MergeError
 
-from .cells import CANNOT, CELLS, EVERYWHERE, LANGUAGE_MODELS, ONE_OF_EACH_KIND, apply, equal, perturb, state
+from .cells import (
+    CANNOT,
+    CELLS,
+    EVERYWHERE,
+    KINDS,
+    LANGUAGE_MODELS,
+    ONE_OF_EACH_KIND,
+    apply,
+    equal,
+    perturb,
+    state,
+)
 from .conftest import build, heads, inputs, is_language_model, labels, logits, tiny, train
 
 pytestmark = pytest.mark.usefixtures("in_matrix")
@@ -68,19 +79,9 @@ def test_only_what_is_declared_trains(name: str, architecture: str, head: str) -
 
 
 @EVERYWHERE
-def test_the_closed_form_equals_the_count(name: str, architecture: str, head: str) -> None:
-    adapted = apply(tiny(architecture, head), name)
-    counts = adapted.parameter_counts()
-    assert sum(adapted.method.count(adapted.sizes.geometry, adapted.options).values()) == counts["method"]
-    assert counts["trainable"] == counts["method"] + counts["head"]
-    kept = sum(adapted.method.count(adapted.sizes.geometry, adapted.stored_options).values())
-    # Where the method moves the head, a checkpoint keeps where that began.
-    start = sum(p.numel() for p in adapted.head.values() if not p.requires_grad)
-    assert adapted.stored_count() == kept + start
-
-
-@EVERYWHERE
-def test_base_and_head_counts_are_those_before_injection(name: str, architecture: str, head: str) -> None:
+def test_counts_are_those_of_the_closed_form_and_the_base_before(
+    name: str, architecture: str, head: str
+) -> None:
     model = tiny(architecture, head)
     # A language model's head is pretrained with its body: it is base, and no task head.
     body = model if is_language_model(model) else model.base_model
@@ -90,6 +91,12 @@ def test_base_and_head_counts_are_those_before_injection(name: str, architecture
     task_head = sum(p.numel() for p in model.parameters()) - base
     adapted = apply(model, name)
     counts = adapted.parameter_counts()
+    assert sum(adapted.method.count(adapted.sizes.geometry, adapted.options).values()) == counts["method"]
+    assert counts["trainable"] == counts["method"] + counts["head"]
+    kept = sum(adapted.method.count(adapted.sizes.geometry, adapted.stored_options).values())
+    # Where the method moves the head, a checkpoint keeps where that began.
+    start = sum(p.numel() for p in adapted.head.values() if not p.requires_grad)
+    assert adapted.stored_count() == kept + start
     assert counts["base"] == base
     pooler = getattr(model.base_model, "pooler", None)
     extra = 0
@@ -231,7 +238,9 @@ def test_left_padding_changes_nothing(name: str, architecture: str, head: str) -
     check_padding(model, inputs(model, (30, 3, 14), left=True))
 
 
-@EVERYWHERE
+@pytest.mark.parametrize(
+    ("name", "architecture", "head"), [cell for cell in CELLS if cell[0] == "prefix" or cell[1] in KINDS]
+)
 def test_eager_attention_gives_the_same(name: str, architecture: str, head: str) -> None:
     model, eager = tiny(architecture, head), tiny(architecture, head, attn_implementation="eager")
     perturb(apply(model, name))
@@ -266,7 +275,7 @@ def test_a_copy_is_independent(name: str, architecture: str, head: str) -> None:
     assert not torch.equal(logits(twin, batch), before)
 
 
-@EVERYWHERE
+@ONE_OF_EACH_KIND
 def test_a_bfloat16_base_trains_in_float32_and_answers_in_bfloat16(
     name: str, architecture: str, head: str
 ) -> None:
@@ -320,8 +329,9 @@ def test_works_without_memory(name: str, architecture: str, head: str) -> None:
 
 
 # Methods that change what is computed; the others' graph is the base's own, as full's is.
+OTHERS_COMPILED = [(name, "gpt2", "causal") for name in ("lora", "ia3", "prefix", "prompt", "did")]
 COMPILED = [cell for cell in CELLS if cell[0] not in ("head", "bitfit", "ln", "top_layers")]
-COMPILED = [c for c in COMPILED if c[1:] in (("bert", "classify"), ("gpt2", "causal"))]
+COMPILED = [c for c in COMPILED if c[1:] == ("bert", "classify") or c in OTHERS_COMPILED]
 
 
 @pytest.mark.parametrize(("name", "architecture", "head"), COMPILED)

@@ -60,8 +60,13 @@ def assert_agree(measured: Footprint, predicted: Footprint) -> None:
             assert getattr(predicted, field) == pytest.approx(value, rel=TOLERANCE, abs=peak / 1000), field
 
 
-@pytest.mark.parametrize("method", methods.names())
-@pytest.mark.parametrize("model", ["embedded", "gpt2"])
+@pytest.mark.parametrize(
+    ("model", "method"),
+    [
+        *(("embedded", name) for name in methods.names()),
+        *(("gpt2", name) for name in ("full", "lora", "dora", "ia3", "houlsby", "prefix", "prompt", "said")),
+    ],
+)
 def test_predicted_is_measured(model: str, method: str, benches: dict[str, dict[str, Workbench]]) -> None:
     found = {source: bench.footprint(method, {}) for source, bench in benches[model].items()}
     assert_agree(found["measured"], found["predicted"])

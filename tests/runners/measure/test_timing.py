@@ -174,7 +174,7 @@ def test_narrow_by_luck_is_not_enough(clock):
 def test_the_time_limit_ends_what_is_too_noisy_and_no_round_is_begun_after_it(clock):
     rng = np.random.default_rng(5)
     contenders = {
-        name: clock.contender(name, lambda: 1e6 * rng.lognormal(0, 0.5)) for name in ("base", "other")
+        name: clock.contender(name, lambda: 4e6 * rng.lognormal(0, 0.5)) for name in ("base", "other")
     }
     found = _until(contenders)
     assert found.widest > 0.01
