@@ -106,24 +106,24 @@ class DoRALinear(WrappedLinear):
 
     def forward(self, x: Tensor) -> Tensor:
         """W' x + b."""
-        parts = [cast(Direction, part) for part in self.parts.values()]
-        if not torch.is_grad_enabled() and self._is_one_matrix(parts):
-            # W' takes four kernels, and then it is the base's own product.
-            return F.linear(x, parts[0].whole(self.base), self.base.bias)
+        if not torch.is_grad_enabled() and (whole := self._one_matrix()) is not None:
+            # W' takes five kernels, and then it is the base's own product.
+            return F.linear(x, whole.whole(self.base), self.base.bias)
         h = self.own_output(x)
-        for part in parts:
-            h = part.add_to_base(h, x, self.base)
+        for part in self.parts.values():
+            h = cast(Direction, part).add_to_base(h, x, self.base)
         return h
 
-    def _is_one_matrix(self, parts: list[Direction]) -> bool:
-        """Whether ``base`` is one product in the dtype of the factors, in which W' may stand for W0."""
-        base, (part, *others) = self.base, parts
-        weight, factors = base.weight, part.lora_A
-        if weight.dtype != factors.dtype or weight.itemsize < 4 or is_packed(base):
-            return False
-        is_product = type(base) is nn.Linear and not (base._forward_hooks or base._forward_pre_hooks)
-        dropped = part.dropout and part.training
-        return is_product and part.features.all and not others and not dropped
+    def _one_matrix(self) -> Direction | None:
+        """The update, where ``base`` is one product in its dtype, in which W' may stand for W0."""
+        base, (part, *others) = self.base, self.parts.values()
+        direction, weight = cast(Direction, part), base.weight
+        dtype = weight.dtype
+        if others or type(base) is not nn.Linear or dtype != direction.lora_A.dtype or dtype.itemsize < 4:
+            return None
+        if (direction.dropout and direction.training) or not direction.features.all or is_packed(base):
+            return None
+        return None if base._forward_hooks or base._forward_pre_hooks else direction
 
     def folded(self) -> dict[str, Tensor]:
         """W', in at least float32."""

@@ -149,11 +149,12 @@ class LowRank(nn.Module):
 
     def add_to(self, h: Tensor, x: Tensor) -> Tensor:
         """h + (alpha / r) B A x, on the features."""
-        z = F.linear(self.dropped(x).to(self.lora_A.dtype), self.lora_A)  # (..., r)
-        if h.dtype == z.dtype == self.lora_B.dtype:
-            return self.features.add_product(h, z, self.lora_B.t(), self.scaling)
+        A, B = self.lora_A, self.lora_B
+        z = F.linear(self.dropped(x).to(A.dtype), A)  # (..., r)
+        if h.dtype == z.dtype == B.dtype:
+            return self.features.add_product(h, z, B.t(), self.scaling)
         # A base in half precision, or autocast: the update is rounded once, with the sum.
-        return self.features.add(h, F.linear(z, self.lora_B), self.scaling)
+        return self.features.add(h, F.linear(z, B), self.scaling)
 
     def update(self) -> Tensor:
         """(alpha / r) B A, in at least float32."""

@@ -65,12 +65,13 @@ class Features(nn.Module):
 
         In one kernel where the features lie side by side: on short inputs each extra one costs per cent.
         """
-        if isinstance(self.rows, Tensor) or not h.is_contiguous():
+        rows = self.rows
+        if isinstance(rows, Tensor) or not h.is_contiguous():
             return self.add(h, z @ matrix, alpha)
         flat, z = h.view(-1, h.shape[-1]), z.reshape(-1, z.shape[-1])
-        if self.rows is None:
+        if rows is None:
             return torch.addmm(flat, z, matrix, alpha=alpha).view_as(h)
-        flat[:, self.rows].addmm_(z, matrix, alpha=alpha)
+        flat.narrow(1, rows.start, rows.stop - rows.start).addmm_(z, matrix, alpha=alpha)
         return h
 
     def put(self, vector: Tensor, values: Tensor) -> Tensor:

@@ -22,8 +22,10 @@ BITSANDBYTES, TORCHAO = "bitsandbytes", "torchao"
 
 def library(parameter: Tensor) -> str | None:
     """The library that stores a parameter in few bits; None where it is stored as numbers."""
-    origins = {kind.__module__.partition(".")[0] for kind in type(parameter.data).__mro__}
-    origins |= {kind.__module__.partition(".")[0] for kind in type(parameter).__mro__}
+    kind = type(parameter)
+    if kind is nn.Parameter or kind is Tensor:  # asked in every pass of some methods
+        return None
+    origins = {base.__module__.partition(".")[0] for base in kind.__mro__}
     name = next((name for name in (BITSANDBYTES, TORCHAO) if name in origins), None)
     # bitsandbytes packs when a model is moved to its device, or never (``has_fp16_weights``).
     return None if name == BITSANDBYTES and parameter.is_floating_point() else name

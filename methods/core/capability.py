@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from methods.anatomy.anatomy import Anatomy
+from methods.anatomy.quantised import library
 from methods.anatomy.small import copy_of, sample
 from methods.core.adapted import MARK, Adapted
 from methods.core.method import Method
@@ -164,5 +165,4 @@ def _close(one: Tensor, other: Tensor) -> bool:
 
 def _is_quantised(model: PreTrainedModel) -> bool:
     """Whether some weights are packed: what may be done to them is not said by the configuration alone."""
-    plain = (Tensor, torch.nn.Parameter)
-    return any(not p.is_floating_point() or type(p.data) not in plain for p in model.parameters())
+    return any(library(parameter) is not None for parameter in model.parameters())
