@@ -49,7 +49,7 @@ format: $(VENV)/.installed-dev ## Fix style.
 
 check: lint types test ## All that CI runs.
 
-bench: $(VENV)/.installed-dev $(PEER)/.installed ## Time Paretune beside its peers; three quarters of an hour on an idle machine.
+bench: $(VENV)/.installed-dev $(PEER)/.installed ## Time Paretune beside its peers; most of an hour on an idle machine.
 	$(BIN)/python tests/benchmarks/training_step.py
 	$(BIN)/python tests/benchmarks/peers.py --adapters $(PEER)/bin/python
 	$(BIN)/python tests/benchmarks/against_itself.py

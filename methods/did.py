@@ -51,7 +51,7 @@ class DID(Method[DidOptions]):
 
     def inject(self, anatomy: Anatomy, options: DidOptions) -> Injection:
         """Move every parameter by P z."""
-        return subspace.inject(anatomy, options, scaled=False)
+        return subspace.inject(anatomy, options, self.name, scaled=False)
 
     def count(self, geometry: Geometry, options: DidOptions) -> dict[str, int]:
         """d."""

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry, Linear, Rows, Shape, WrappedLinear, frozen, oriented, to_fold
+from methods.anatomy import Anatomy, Geometry, Linear, Rows, Shape, frozen
 from methods.anatomy.quantised import is_packed
 from methods.core import (
     LATER,
@@ -32,6 +32,7 @@ from methods.core import (
     LogUniform,
     Method,
     SearchSpace,
+    UpdatedLinear,
     Work,
     Wrap,
     at,
@@ -92,27 +93,23 @@ class Direction(LowRank):
         return self.features.add(h, torch.addcmul(update, stretch, straight + update))
 
 
-class DoRALinear(WrappedLinear):
-    """A frozen linear layer whose weight's rows are turned and stretched.
-
-    Args:
-        base: the frozen layer.
-        parts: the updates by role; one for all output features, or one for each adapted slice.
-    """
-
-    def __init__(self, base: Linear, parts: dict[str, Direction]) -> None:
-        super().__init__(base, any(not part.features.all for part in parts.values()))
-        self.parts = nn.ModuleDict(parts)
+class DoRALinear(UpdatedLinear[Direction]):
+    """A frozen linear layer whose weight's rows are turned and stretched."""
 
     def forward(self, x: Tensor) -> Tensor:
         """W' x + b."""
         if not torch.is_grad_enabled() and (whole := self._one_matrix()) is not None:
             # W' takes five kernels, and then it is the base's own product.
             return F.linear(x, whole.whole(self.base), self.base.bias)
-        h = self.own_output(x)
-        for part in self.parts.values():
-            h = cast(Direction, part).add_to_base(h, x, self.base)
-        return h
+        return super().forward(x)
+
+    def add(self, h: Tensor, x: Tensor, part: Direction) -> Tensor:
+        """h with its rows turned and stretched."""
+        return part.add_to_base(h, x, self.base)
+
+    def updated(self, rows: Tensor, part: Direction) -> Tensor:
+        """W'."""
+        return part.whole(self.base)
 
     def _one_matrix(self) -> Direction | None:
         """The update, where ``base`` is one product in its dtype, in which W' may stand for W0."""
@@ -124,15 +121,6 @@ class DoRALinear(WrappedLinear):
         if (direction.dropout and direction.training) or not direction.features.all or is_packed(base):
             return None
         return None if base._forward_hooks or base._forward_pre_hooks else direction
-
-    def folded(self) -> dict[str, Tensor]:
-        """W', in at least float32."""
-        weight = to_fold(self.base)
-        matrix = oriented(self.base, weight)  # a view: (out x in)
-        for module in self.parts.values():
-            part = cast(Direction, module)
-            part.features.write(matrix, part.whole(self.base).to(weight.dtype))
-        return {"weight": weight}
 
 
 def work(geometry: Geometry, options: DoraOptions) -> Work:

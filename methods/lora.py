@@ -53,13 +53,10 @@ from methods.anatomy import (
     Anatomy,
     Features,
     Geometry,
-    Linear,
     Rows,
     Shape,
     Site,
-    WrappedLinear,
     oriented,
-    to_fold,
 )
 from methods.core import (
     LATER,
@@ -74,6 +71,8 @@ from methods.core import (
     Options,
     SearchSpace,
     Targets,
+    Update,
+    UpdatedLinear,
     Work,
     Wrap,
     at,
@@ -119,7 +118,7 @@ class LoraOptions(Options):
         return self.alpha / (math.sqrt(self.rank) if self.rank_stabilized else self.rank)
 
 
-class LowRank(nn.Module):
+class LowRank(Update):
     """The factors of one update: B A of a whole layer, or of some of its output features.
 
     Args:
@@ -166,33 +165,16 @@ class LowRank(nn.Module):
         return f"rank={self.lora_A.shape[0]}, scaling={self.scaling}, dropout={self.dropout}"
 
 
-class LoRALinear(WrappedLinear):
-    """A frozen linear layer with low-rank paths beside it.
+class LoRALinear(UpdatedLinear[LowRank]):
+    """A frozen linear layer with low-rank paths beside it."""
 
-    Args:
-        base: the frozen layer.
-        parts: the updates by role; one for all output features, or one for each adapted slice.
-    """
+    def add(self, h: Tensor, x: Tensor, part: LowRank) -> Tensor:
+        """h + (alpha / r) B A x."""
+        return part.add_to(h, x)
 
-    def __init__(self, base: Linear, parts: dict[str, LowRank]) -> None:
-        super().__init__(base, any(not part.features.all for part in parts.values()))
-        self.parts = nn.ModuleDict(parts)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """W0 x + b + (alpha / r) B A x."""
-        h = self.own_output(x)
-        for part in self.parts.values():
-            h = cast(LowRank, part).add_to(h, x)
-        return h
-
-    def folded(self) -> dict[str, Tensor]:
-        """W0 + (alpha / r) B A, in at least float32."""
-        weight = to_fold(self.base)
-        matrix = oriented(self.base, weight)  # a view: (out x in)
-        for module in self.parts.values():
-            part = cast(LowRank, module)
-            part.features.write(matrix, part.features.of(matrix) + part.update())
-        return {"weight": weight}
+    def updated(self, rows: Tensor, part: LowRank) -> Tensor:
+        """W0 + (alpha / r) B A."""
+        return rows + part.update()
 
 
 def principal_part(site: Site, parts: dict[str, LowRank], shared: bool) -> Instead:

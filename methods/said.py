@@ -57,7 +57,7 @@ class SAID(Method[SaidOptions]):
                 f"said: dimension={options.dimension} is not valid: {scales} of it are the scales of the "
                 f"layers of {anatomy}, expected at least {scales + 1}."
             )
-        return subspace.inject(anatomy, options, scaled=True)
+        return subspace.inject(anatomy, options, self.name, scaled=True)
 
     def count(self, geometry: Geometry, options: SaidOptions) -> dict[str, int]:
         """d, of which one for each block and one for the rest are scales."""

@@ -26,14 +26,14 @@ rotten_tomatoes, one seed: accuracy 0.56, 0.67, 0.72 and 0.75 on the selection s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Features, Geometry, Linear, Rows, Shape, WrappedLinear, oriented, to_fold
+from methods.anatomy import Anatomy, Features, Geometry, Linear, Rows, Shape
 from methods.core import (
     Card,
     Chain,
@@ -46,6 +46,8 @@ from methods.core import (
     SearchSpace,
     Shared,
     Targets,
+    Update,
+    UpdatedLinear,
     Work,
     Wrap,
     at,
@@ -108,7 +110,7 @@ class Projections(nn.Module):
         return f"A={tuple(self.A.shape)}, B={tuple(self.B.shape)}"
 
 
-class VectorUpdate(nn.Module):
+class VectorUpdate(Update):
     """One update: of a whole layer, or of some of its output features.
 
     Args:
@@ -151,37 +153,26 @@ class VectorUpdate(nn.Module):
         return f"rank={len(self.vera_d)}, dropout={self.dropout}"
 
 
-class VeraLinear(WrappedLinear):
+class VeraLinear(UpdatedLinear[VectorUpdate]):
     """A frozen linear layer with paths through the shared matrices beside it.
 
     Args:
         base: the frozen layer.
-        parts: the updates by role; one for all output features, or one for each adapted slice.
+        parts: the updates by role.
         shared: A and B.
     """
 
     def __init__(self, base: Linear, parts: dict[str, VectorUpdate], shared: Projections) -> None:
-        super().__init__(base, any(not part.features.all for part in parts.values()))
-        self.parts = nn.ModuleDict(parts)
+        super().__init__(base, parts)
         self.shared = (shared,)  # in a tuple, so that it does not become a child
 
-    def forward(self, x: Tensor) -> Tensor:
-        """W0 x + b + L_b B L_d A x."""
-        h = self.own_output(x)
-        (shared,) = self.shared
-        for part in self.parts.values():
-            h = cast(VectorUpdate, part).add_to(h, x, shared)
-        return h
+    def add(self, h: Tensor, x: Tensor, part: VectorUpdate) -> Tensor:
+        """h + L_b B L_d A x."""
+        return part.add_to(h, x, *self.shared)
 
-    def folded(self) -> dict[str, Tensor]:
-        """W0 + L_b B L_d A, in at least float32."""
-        (shared,) = self.shared
-        weight = to_fold(self.base)
-        matrix = oriented(self.base, weight)  # a view: (out x in)
-        for module in self.parts.values():
-            part = cast(VectorUpdate, module)
-            part.features.write(matrix, part.features.of(matrix) + part.update(shared))
-        return {"weight": weight}
+    def updated(self, rows: Tensor, part: VectorUpdate) -> Tensor:
+        """W0 + L_b B L_d A."""
+        return rows + part.update(*self.shared)
 
 
 def work(geometry: Geometry, options: VeraOptions) -> Work:

@@ -14,9 +14,10 @@ from methods.core.method import Method
 from methods.core.options import LATER, BlockOptions, Layers, NoOptions, Options, Targets
 from methods.core.search_space import LEARNING_RATE, Choice, Dimension, LogUniform, SearchSpace
 from methods.core.targets import by_module, part_path
+from methods.core.updated import Update, UpdatedLinear
 
 __all__ = ["BLOCK_WEIGHTS", "LATER", "LEARNING_RATE", "PLACES", "WEIGHTS", "Adapted", "Attach"]
-__all__ += ["BlockOptions", "Bottleneck", "Hook", "Instead", "Layers"]
+__all__ += ["BlockOptions", "Bottleneck", "Hook", "Instead", "Layers", "Update", "UpdatedLinear"]
 __all__ += ["Card", "Chain", "Change", "Checkpoint", "Choice", "Dimension", "Flops", "Foldable", "Follow"]
 __all__ += ["Following", "Form", "Injection", "LogUniform", "Method", "NoOptions", "Options"]
 __all__ += ["SearchSpace", "Shared", "Swap", "Targets", "TaskHead", "Work", "Wrap", "at", "bottleneck_chain"]

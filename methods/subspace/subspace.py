@@ -85,19 +85,20 @@ class Subspace(Mover):
         return moved
 
 
-def inject(anatomy: Anatomy, options: SubspaceOptions, *, scaled: bool) -> Injection:
+def inject(anatomy: Anatomy, options: SubspaceOptions, method: str, *, scaled: bool) -> Injection:
     """Move every parameter of a model in a random subspace.
 
     Args:
         anatomy: the model.
         options: of the method.
+        method: its name, for an error.
         scaled: with one trained scale for each block and one for all that is outside the blocks.
 
     Raises:
         AnatomyError: the blocks are not known, and it takes them to be scaled.
         OptionError: the dimension is too large.
     """
-    body = as_numbers("said" if scaled else "did", anatomy, anatomy.body_parameters())
+    body = as_numbers(method, anatomy, anatomy.body_parameters())
     head = anatomy.head_parameters()
     inside = options.head == "inside"
     parameters = [body[name] for name in sorted(body)]
