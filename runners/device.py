@@ -10,10 +10,13 @@ import gc
 import os
 import platform
 import random
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import accelerate
+import accelerate.utils
 import numpy as np
 import psutil
 import torch
@@ -28,6 +31,10 @@ _OUT_OF_MEMORY_WORDS = (
     "defaultcpuallocator",  # CPU allocator on Linux and macOS
     "cublas_status_alloc_failed",  # cuBLAS could not get its workspace
 )
+
+
+FUSING = ("cpu", "cuda", "xpu", "mps")
+"""Devices for which torch has fused optimiser steps."""
 
 
 def accelerator(mixed_precision: str = "no") -> accelerate.Accelerator:
@@ -51,6 +58,11 @@ def is_main_process() -> bool:
     return accelerator().is_main_process
 
 
+def is_first_process() -> bool:
+    """The same, in a trial or outside: nothing of accelerate's state is made or forgotten."""
+    return accelerate.PartialState().is_main_process
+
+
 def synchronize(device: torch.device | str) -> None:
     """Wait until ``device`` has done all queued work; nothing to wait for on a CPU."""
     device = torch.device(device)
@@ -66,6 +78,11 @@ def free(device: torch.device | str) -> None:
     gc.collect()
     if torch.device(device).type != "cpu":
         torch.accelerator.empty_cache()
+
+
+def fuses(parameter: torch.Tensor) -> bool:
+    """Whether torch has a fused optimiser step for such a parameter."""
+    return parameter.device.type in FUSING and torch.is_floating_point(parameter)
 
 
 def available_bytes(device: torch.device | str) -> int:
@@ -110,6 +127,36 @@ def is_out_of_memory(error: BaseException) -> bool:
         if any(words in message for words in _OUT_OF_MEMORY_WORDS):
             return True
     return error.__cause__ is not None and is_out_of_memory(error.__cause__)
+
+
+def generator_states() -> dict[str, Any]:
+    """The states of all random generators of this process, as tensors and plain values."""
+    state: Any = np.random.get_state(legacy=True)
+    kind, keys, *rest = state
+    states: dict[str, Any] = {
+        "python": random.getstate(),
+        "numpy": (kind, torch.from_numpy(keys.astype(np.int64)), *rest),
+        "torch": torch.get_rng_state(),
+    }
+    current = torch.accelerator.current_accelerator()
+    if current is not None:
+        states["device"] = torch.get_device_module(current).get_rng_state()
+    return states
+
+
+def set_generator_states(states: Mapping[str, Any]) -> None:
+    """Put back what :func:`generator_states` returned, for the same sequence of draws from there on."""
+    random.setstate(states["python"])
+    kind, keys, *rest = states["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(states["torch"])
+    if "device" in states:
+        torch.get_device_module(torch.accelerator.current_accelerator()).set_rng_state(states["device"])
+
+
+def gathered(accelerator: accelerate.Accelerator, value: Any) -> list[Any]:
+    """What every process gave, in the order of the processes; all of them call this."""
+    return accelerate.utils.gather_object([value]) if accelerator.num_processes > 1 else [value]
 
 
 def seed_everything(seed: int) -> None:

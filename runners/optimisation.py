@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from runners import device
 
 
 def optimizer(
@@ -32,7 +35,34 @@ def optimizer(
             {"params": [p for p in own if p.ndim > 1], "weight_decay": weight_decay, **shared},
             {"params": [p for p in own if p.ndim <= 1], "weight_decay": 0.0, **shared},
         ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=learning_rate)
+    groups = [group for group in groups if group["params"]]
+    fused = all(map(device.fuses, trained.values()))
+    return torch.optim.AdamW(groups, lr=learning_rate, fused=fused)
+
+
+def implementation(made: torch.optim.AdamW) -> str:
+    """How the update is computed: it decides the working memory that it takes.
+
+    ``fused`` takes none, ``foreach`` a copy of all trained weights, ``for_loop`` a few of the largest tensor.
+    """
+    if made.defaults["fused"]:
+        return "fused"
+    parameters = [p for group in made.param_groups for p in group["params"]]
+    return "foreach" if all(p.device.type != "cpu" for p in parameters) else "for_loop"
+
+
+def warmed_up(made: torch.optim.Optimizer, warmup: int, steps: int) -> LambdaLR:
+    """A rate that rises over the warm-up and falls to zero, linearly; no step of the ``steps`` has rate zero.
+
+    Step k (from 1) of the warm-up has k / (warmup + 1) of the peak; the one after the last would have none.
+    """
+
+    def share(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return max(0.0, (steps - step) / max(1, steps - warmup))
+
+    return LambdaLR(made, share)
 
 
 def training_step(

@@ -41,7 +41,7 @@ protocol:
   evaluate_every: 10
   train_examples: 400
   scored_examples: 64
-  latency_rounds: 10
+costs: {latency_rounds: 10}
 """
 ON_SHAPES = ("embedded", "gpt2", "roberta-base", "deberta-v2-xxlarge")
 """Architectures that are known without a download, for what needs no weights."""

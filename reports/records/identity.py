@@ -114,17 +114,26 @@ def is_for_dimensions(record: Record) -> bool:
 def spec_hash(spec: Mapping[str, Any]) -> str:
     """The id of a trial: SHA-256 of the canonical JSON of its resolved spec, in hexadecimal.
 
-    What is None and a switch that is off are left out, so that an optional setting may be added without
-    renaming every trial. Both stay apart from what is on, since a resolved spec has every setting.
+    What is None, a switch that is off, and a setting at the value that all trials had before there was a
+    choice (:data:`BEFORE`) are left out, so that a setting may be added without renaming every trial. All
+    three stay apart from what is set, since a resolved spec has every setting.
     """
     canonical = json.dumps(_set(spec), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+BEFORE: Mapping[str, Any] = {"rules": 1, "precision": "float32", "base_dtype": "float32"}
+"""Settings that came later, with the value that every trial had before."""
+
+
 def _set(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that are neither None nor off, at every depth."""
+    """The settings that are neither None nor off nor as in :data:`BEFORE`, at every depth."""
     inner = {key: _set(value) if isinstance(value, Mapping) else value for key, value in values.items()}
-    return {key: value for key, value in inner.items() if value is not None and value is not False}
+    return {
+        key: value
+        for key, value in inner.items()
+        if value is not None and value is not False and BEFORE.get(key) != value
+    }
 
 
 def _take(spec: dict[str, Any], key: str, kind: type) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 Status = Literal["completed", "diverged", "out_of_memory", "failed"]
 
@@ -29,6 +29,10 @@ class ModelInfo(Part):
     name: str = Field(description="as the study names it: a hub id, a folder, or `embedded`")
     architecture: str = Field(description="transformers model type, e.g. `bert`")
     revision: str = Field(description="hub commit, or `sha256:` of the weight files for a local model")
+    head: str | None = Field(
+        default=None,
+        description="where the task head's first values come from, such as `fresh`; null before schema 5",
+    )
 
 
 class MetricInfo(Part):
@@ -61,6 +65,10 @@ class TaskInfo(Part):
         ge=0, description="removed because their text is in another split"
     )
     data_sha256: str | None = Field(description="hash of the content of all three splits")
+    truncated: SplitSizes | None = Field(
+        default=None,
+        description="examples of each split that were cut to the longest input; null before schema 5",
+    )
 
 
 class Parameters(Part):
@@ -73,7 +81,7 @@ class Parameters(Part):
     stored: int | None = Field(
         ge=0, description="kept by the method after training, e.g. a prefix without its MLP"
     )
-    trainable_share: float = Field(ge=0, le=1, description="method / base")
+    trainable_share: float = Field(ge=0, description="method / base; a method may be larger than its base")
     parts: dict[str, int] = Field(description="what `method` is made of")
 
 
@@ -116,6 +124,28 @@ class Training(Part):
     padding_share: float | None = Field(
         ge=0, le=1, description="padded positions among all positions trained on"
     )
+    mean_length: float | None = Field(
+        default=None, ge=0, description="tokens of an example, padding included; null before schema 5"
+    )
+    step_ms_p50: float | None = Field(default=None, ge=0, description="of a step; null before schema 5")
+    step_ms_p95: float | None = Field(default=None, ge=0, description="of a step; null before schema 5")
+    cpu_share: float | None = Field(
+        default=None,
+        ge=0,
+        description="processor time of this process over wall time x threads, while it trained; null before "
+        "schema 5",
+    )
+    load_average: float | None = Field(
+        default=None,
+        ge=0,
+        description="processes that wanted a core, this one among them; null where the system does not tell",
+    )
+    optimizer: str | None = Field(
+        default=None, description="the implementation of AdamW, such as `fused`; null before schema 5"
+    )
+    resumed_at: tuple[int, ...] = Field(
+        default=(), description="steps at which the trial went on after it had been killed"
+    )
 
 
 class Memory(Part):
@@ -132,6 +162,11 @@ class Memory(Part):
     activations_bytes: int | None = Field(ge=0, description="kept for the backward pass")
     temporary_bytes: int | None = Field(ge=0, description="everything else that was alive")
     peak_inference_bytes: int | None = Field(ge=0, description="of a forward pass on the same batch")
+    best_weights_bytes: int | None = Field(
+        default=None,
+        ge=0,
+        description="the copy of the best trained weights so far, on top of the peak; null before schema 5",
+    )
     method: str = Field(description="how it was measured: `tensors` (CPU) or `cuda_allocator`")
     batch_size: int = Field(ge=1)
     sequence_length: int | None = Field(ge=1)
@@ -160,7 +195,8 @@ class Latency(Part):
     max_input_length: int | None = Field(description="user's tokens that fit; null: no limit, or schema 1")
     merge_logit_difference: float | None = Field(
         ge=0,
-        description="largest logit difference that rounding makes on merging; null: no merging, or schema 1",
+        description="largest logit difference that rounding makes on merging; null: no merging, schema 1, or "
+        "measured when the trained weights were gone",
     )
 
 
@@ -209,6 +245,9 @@ class Environment(Part):
     device_name: str
     processes: int = Field(ge=1, description="number of training processes")
     threads: int | None = Field(ge=1, description="intra-operation threads of torch")
+    cores: int | None = Field(
+        default=None, ge=1, description="that this process may use; null before schema 5"
+    )
 
 
 class SearchStep(Part):
@@ -265,7 +304,7 @@ class Record(Part):
     `scores.majority` are empty, and no cost is measured after training.
     """
 
-    schema_version: Literal[4] = SCHEMA_VERSION
+    schema_version: Literal[5] = SCHEMA_VERSION
     trial_id: str = Field(description="content hash of `spec`")
     study: str
     spec: dict[str, Any] = Field(description="the resolved TrialSpec: model, task, method, options, seed ...")
@@ -291,6 +330,17 @@ class Record(Part):
         description="null: fixed settings, those that the study names and the defaults"
     )
     suite: Suite | None = Field(default=None, description="null where Paretune measured")
+    costs_from: str | None = Field(
+        default=None,
+        description="id of the trial whose record has the costs: they are measured once for each setting, "
+        "with one seed; null: they are here, or not asked for",
+    )
+    gaps: dict[str, str] = Field(
+        default={}, description="parts among the costs that were asked for and could not be measured, and why"
+    )
+    checkpoint_sha256: str | None = Field(
+        default=None, description="of the files of the trained method, where they are kept"
+    )
     environment: Environment
     started_at: str = Field(description="ISO 8601, UTC")
     wall_seconds: float = Field(ge=0, description="the whole trial: loading, training, scoring, timing")

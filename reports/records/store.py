@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -16,7 +16,7 @@ from reports.records.atomic import write_atomically
 from reports.records.bounds import check_values, parsed, step
 from reports.records.checks import check_record
 from reports.records.files import SEARCH_SUFFIX, Files, Sources, find
-from reports.records.identity import TrialKey, identity, is_search, trial_key
+from reports.records.identity import TrialKey, identity, is_search, spec_hash, trial_key
 from reports.records.schema import SCHEMA_VERSION, Record
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
@@ -50,7 +50,23 @@ def _from_3(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "answers": None}
 
 
-UPGRADES: Mapping[int, Upgrade] = {1: _from_1, 2: _from_2, 3: _from_3}
+def _from_4(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 5 took out of the spec, and so out of the id, how costs are measured."""
+    spec = data.get("spec")
+    protocol = spec.get("protocol") if isinstance(spec, dict) else None
+    if not isinstance(spec, dict) or not isinstance(protocol, dict):
+        return data
+    kept = {name: value for name, value in protocol.items() if name not in MEASURING}
+    new = {**spec, "protocol": kept}
+    # An id that its own spec did not have stays as it is: it is a fault that the checks name.
+    own = data.get("trial_id") == spec_hash(spec)
+    return {**data, "spec": new, **({"trial_id": spec_hash(new)} if own else {})}
+
+
+MEASURING: Final = ("latency_length", "latency_rounds", "score_only")
+"""What the protocol of records of schema 4 and before says of how costs are measured."""
+
+UPGRADES: Mapping[int, Upgrade] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}
 """`UPGRADES[n]` turns a record of version n into version n + 1. Version 1 is the first."""
 
 

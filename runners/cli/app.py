@@ -19,9 +19,11 @@ from runners.cli import (
     latency,
     lists,
     memory,
+    options,
     publish,
     report,
     run,
+    stopping,
     validate,
 )
 from runners.cli.options import err
@@ -49,10 +51,17 @@ def main() -> None:
     """Run the command; a mistake of the user ends with one sentence and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        app()
-    except KeyboardInterrupt:
-        err.print("Stopped. Records are kept: the same command goes on with what is missing.")
-        sys.exit(130)
+        with stopping.stoppable():
+            app()
+    except stopping.Stopped as stopped:
+        if options.speaks():
+            err.print(
+                f"Stopped by {stopped.by.name}: what is done is kept, and the same command goes on "
+                "with the rest.",
+                highlight=False,
+                soft_wrap=True,
+            )
+        sys.exit(stopped.exit_code)
     except ValueError as error:
         if not _is_for_the_user(error):
             raise
@@ -69,7 +78,17 @@ def _is_for_the_user(error: ValueError) -> bool:
     from runners.models import ModelError
     from runners.plan.spec import SpecError
     from runners.share.publish import PublishError
+    from runners.work.shelf import UnwrittenError
     from tasks import DataError, TaskError
 
-    ours = MethodError | TaskError | DataError | ModelError | SpecError | RecordError | PublishError
+    ours = (
+        MethodError
+        | TaskError
+        | DataError
+        | ModelError
+        | SpecError
+        | RecordError
+        | PublishError
+        | UnwrittenError
+    )
     return isinstance(error, ours)

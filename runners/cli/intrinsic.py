@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reports.stats.intrinsic import Curve
     from runners.plan.intrinsic import IntrinsicStudy
     from runners.plan.spec import TrialSpec
-    from runners.work.training import Progress
+    from runners.work.loop import Progress
 
 DEFAULTS = "intrinsic"
 """The built-in study whose settings hold where the command line gives none."""
@@ -86,11 +86,11 @@ def run_study(study: IntrinsicStudy, folder: Path, json_: bool, *, retry: bool =
     from reports import build_site
     from reports.stats.intrinsic import curves
     from runners.share.catalogue import catalogue
-    from runners.work import execute, intrinsic
+    from runners.work import intrinsic, shelf
 
     with err.status("Reading data and models ...") as status:
         lines = _Lines(status)
-        with execute.sole_owner(folder):
+        with shelf.sole_owner(folder):
             records = intrinsic.run(study, folder, [lines], say=_say, retry=retry)
     found = curves(records)
     page = build_site(records, folder / "site", catalogue=catalogue()).resolve()

@@ -15,7 +15,7 @@ from rich.text import Text
 from reports.records.schema import Record
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.work.training import Progress
+from runners.work.loop import Progress
 
 STYLES = {"completed": "green", "diverged": "yellow", "out_of_memory": "red", "failed": "red"}
 

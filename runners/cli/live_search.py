@@ -19,7 +19,7 @@ from runners.cli.live import VISIBLE_ROWS, duration, heading, left
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.plan.tuning import Search
-from runners.work.training import Progress
+from runners.work.loop import Progress
 
 
 class LiveSearch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +15,31 @@ out, err = Console(), Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 Wandb = Annotated[bool, typer.Option("--wandb", help="Log to Weights & Biases; offline unless logged in.")]
 Retry = Annotated[bool, typer.Option("--retry", help="Run again what failed or ran out of memory.")]
+KeepModels = Annotated[
+    bool, typer.Option("--keep-models", help="Keep every trained method beside its record, in models/.")
+]
+CheckpointEvery = Annotated[
+    int | None,
+    typer.Option(
+        "--checkpoint-every",
+        min=1,
+        help="Steps between snapshots of a training, from which a killed one goes on. [default: none]",
+    ),
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the records. [default: results/STUDY]")]
 Data = Annotated[
     str | None, typer.Option("--data", help="Folder with the tasks' data, in the layout of nyu-mll/glue.")
 ]
+
+
+def say(line: str) -> None:
+    """Show one line to the user, beside whatever is drawn."""
+    err.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def speaks() -> bool:
+    """Whether this process talks to the user: of those that a launcher started, the first."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def table(*columns: str) -> Table:

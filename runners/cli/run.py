@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,12 +12,28 @@ import typer
 from rich.console import Console
 
 from runners.cli import intrinsic, latency
-from runners.cli.options import Data, Json, Out, Retry, Wandb, err, out
+from runners.cli.options import (
+    CheckpointEvery,
+    Data,
+    Json,
+    KeepModels,
+    Out,
+    Retry,
+    Wandb,
+    err,
+    out,
+    say,
+    speaks,
+)
 
 if TYPE_CHECKING:
     from reports.records.schema import Record
     from runners.plan.study import Study
-    from runners.work.execute import Observer
+    from runners.work.execute import How, Observer
+
+
+MOST_TOLD = 20
+"""Gaps that are listed."""
 
 
 def run(
@@ -24,6 +42,8 @@ def run(
     data: Data = None,
     wandb: Wandb = False,
     retry: Retry = False,
+    keep_models: KeepModels = False,
+    checkpoint_every: CheckpointEvery = None,
     json_: Json = False,
 ) -> None:
     """Run the trials of a study that have no record yet."""
@@ -43,14 +63,32 @@ def run(
     if content.get("kind") == "intrinsic":
         intrinsic.run_study(parse_intrinsic_study(content, data), folder, json_, retry=retry)
         return
-    records = run_trials(parse_study(content, data), folder, wandb=wandb, retry=retry)
-    if json_:
-        print(json.dumps([record.model_dump(mode="json") for record in records]))
-    else:
-        out.print(f"Settings: {how_set(records)}", soft_wrap=True)
-        _say_where(folder)
-    if any(record.status in ("failed", "out_of_memory") for record in records):
+    from runners.work.execute import How
+
+    parsed = parse_study(content, data)
+    how = How(checkpoint_every, keep_models, say)
+    records = run_trials(parsed, folder, wandb=wandb, retry=retry, how=how)
+    if speaks():
+        if json_:
+            print(json.dumps([record.model_dump(mode="json") for record in records]))
+        else:
+            out.print(f"Settings: {how_set(records)}", soft_wrap=True)
+            _say_where(folder)
+    gaps = say_gaps(records)
+    missing = len(parsed.specs) > len(records)
+    if gaps or missing or any(record.status in ("failed", "out_of_memory") for record in records):
         raise typer.Exit(1)
+
+
+def say_gaps(records: Sequence[Record]) -> bool:
+    """Name the costs that could not be measured, if there are any; return whether there are."""
+    found = [(record, part, why) for record in records for part, why in record.gaps.items()]
+    for record, part, why in found[:MOST_TOLD]:
+        which = f"{record.spec['task']} / {record.spec['method']} / seed {record.spec['seed']}"
+        say(f"{which}: {part} was not measured ({why}); --retry measures it, without training.")
+    if len(found) > MOST_TOLD:
+        say(f"... and {len(found) - MOST_TOLD} more.")
+    return bool(found)
 
 
 def _say_where(folder: Path) -> None:
@@ -58,31 +96,36 @@ def _say_where(folder: Path) -> None:
     out.print(f"Page:    paretune report {folder} --out {folder / 'site'}", soft_wrap=True)
 
 
-def run_trials(study: Study, folder: Path, *, wandb: bool, retry: bool) -> list[Record]:
+def run_trials(
+    study: Study, folder: Path, *, wandb: bool, retry: bool, how: How | None = None
+) -> list[Record]:
     """Run what is missing of a study, with a live table on the terminal."""
     from runners import device
     from runners.cli.live import LiveTable
-    from runners.work import execute
+    from runners.work import execute, shelf
 
+    how = how or execute.How(say=say)
     with err.status("Reading data and models ..."):
         execute.check(study)
-    observers: list[execute.Observer] = []
-    main_process = device.is_main_process()
-    console = err if main_process else Console(quiet=True)
-    if wandb and main_process:
+    observers: list[Observer] = []
+    if not device.is_first_process():
+        how = replace(how, say=lambda line: None)
+        study = _searched(study, folder, observers, Console(quiet=True), retry, how)
+        return execute.run_study(study, folder, observers, retry=retry, how=how)
+    if wandb:
         from runners.work.tracking import Tracker
 
-        observers.append(Tracker(study, Path(), warn=lambda line: console.print(line, markup=False)))
-    if not main_process:
-        study = _searched(study, folder, observers, console, retry)
-        return execute.run_study(study, folder, observers, retry=retry)
-    with execute.sole_owner(folder):
-        study = _searched(study, folder, observers, console, retry)
-        with LiveTable(study, execute.existing(study, folder), console) as live:
-            return execute.run_study(study, folder, [live, *observers], retry=retry)
+        observers.append(Tracker(study, Path(), warn=say))
+    with shelf.sole_owner(folder):
+        shelf.check_room(folder, len(execute.missing(study, folder)))
+        study = _searched(study, folder, observers, err, retry, how)
+        with LiveTable(study, execute.existing(study, folder), err) as live:
+            return execute.run_study(study, folder, [live, *observers], retry=retry, how=how)
 
 
-def _searched(study: Study, folder: Path, observers: list[Observer], console: Console, retry: bool) -> Study:
+def _searched(
+    study: Study, folder: Path, observers: list[Observer], console: Console, retry: bool, how: How
+) -> Study:
     """The study with its trials known: at once, or after its searches."""
     if not study.searches:
         return study
@@ -90,4 +133,4 @@ def _searched(study: Study, folder: Path, observers: list[Observer], console: Co
     from runners.work.search import run_searches
 
     with LiveSearch(study, console) as live:
-        return run_searches(study, folder, [live, *observers], told=live.told, retry=retry)
+        return run_searches(study, folder, [live, *observers], told=live.told, retry=retry, how=how)

@@ -5,9 +5,13 @@ Measured on what a user would deploy: the saved method in a fresh base.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any, Final
 
 from accelerate import Accelerator
 from torch import Tensor
@@ -16,21 +20,24 @@ from transformers import PreTrainedModel
 import methods
 from methods import Adapted, MethodError
 from methods.core import Flops
-from reports.records.schema import Compute, Latency, Serving
+from reports.records.schema import Compute, Latency, Serving, Training
 from runners import device, models
+from runners.failures import describe
 from runners.measure import deployment, flops, latency, machine
+from runners.plan.costs import CostSettings
 from runners.plan.spec import SpecError, TrialSpec
 from tasks.spec import TaskSpec
+
+PARTS: Final = ("memory", "compute", "latency", "serving")
+"""What costs consist of, by the names of a record's parts; memory is measured before training."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """The parts of a record that are measured after training."""
+    """Parts of a record that were measured, and why the others were not."""
 
-    checkpoint_bytes: int
-    latency: Latency
-    compute: Compute | None
-    serving: Serving
+    parts: dict[str, Any]
+    gaps: dict[str, str]
 
 
 def measure(
@@ -39,52 +46,91 @@ def measure(
     accelerator: Accelerator,
     adapted: Adapted,
     one: dict[str, Tensor],
-    steps: int,
-    mean_length: float,
+    training: Training,
+    wanted: Collection[str],
+    *,
+    trained: bool = True,
 ) -> Costs:
-    """Measure what a trained method costs.
+    """Measure what a method costs to use. What fails is a gap and ends nothing.
 
     Args:
         spec: the trial.
         task: its task.
         accelerator: holds the device.
-        adapted: the trained model.
+        adapted: the model.
         one: the input that latency is measured on, (1 x length).
-        steps: for how many it was trained.
-        mean_length: tokens of an example in training, padding included.
+        training: what the trial's training was.
+        wanted: which of :data:`PARTS`, memory apart.
+        trained: whether the model has the weights of the trial: no cost but the rounding of a merge depends
+            on them.
     """
+    parts: dict[str, Any] = {}
+    gaps: dict[str, str] = {}
+
+    def attempt(part: str, call: Callable[[], Mapping[str, Any]]) -> None:
+        if part not in wanted or part in gaps:
+            return
+        try:
+            parts.update(call())
+        except Exception as error:
+            gaps[part] = describe(error)
+        device.free(accelerator.device)
 
     def fresh() -> PreTrainedModel:
         device.seed_everything(spec.seed)
         return models.classifier(spec.model, task).to(accelerator.device)
 
+    settings = spec.costs or CostSettings()
     inputs = {name: value.to(accelerator.device) for name, value in one.items()}
-    with tempfile.TemporaryDirectory(prefix="paretune-") as folder:
-        saved = adapted.save(folder)
-        merged, difference = None, None
-        if adapted.method.mergeable:
-            folded = methods.load(fresh(), saved)
-            difference = folded.merge_difference(**inputs)
-            folded.merge()
-            merged = folded.model
-        timed = latency.trial_latency(
-            base=fresh(),
-            control=fresh(),
-            unmerged=methods.load(fresh(), saved).model,
-            merged=merged,
-            inputs=inputs,
-            device=accelerator.device,
-            rounds=spec.protocol.latency_rounds,
-            seed=spec.seed,
-            max_input_length=adapted.max_input_length,
-            merge_logit_difference=difference,
+    length = inputs["input_ids"].shape[1]
+    attempt("compute", lambda: {"compute": compute(spec, task, accelerator, adapted, length, training)})
+    if not {"latency", "serving"} & set(wanted):
+        return Costs(parts, gaps)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="paretune-"))
+            saved = adapted.save(folder)
+        except Exception as error:  # no room for it, say
+            gaps |= {part: describe(error) for part in ("latency", "serving") if part in wanted}
+            return Costs(parts, gaps)
+        attempt(
+            "latency",
+            lambda: {"latency": timed(spec, settings, accelerator, adapted, fresh, saved, inputs, trained)},
         )
-        served = deployment.measure(saved, fresh, accelerator.device, seed=spec.seed)
-    return Costs(
-        checkpoint_bytes=served.task_disk_bytes,
-        latency=timed,
-        compute=compute(spec, task, accelerator, adapted, inputs["input_ids"].shape[1], steps, mean_length),
-        serving=serving(served),
+        attempt(
+            "serving", lambda: served(deployment.measure(saved, fresh, accelerator.device, seed=spec.seed))
+        )
+    return Costs(parts, gaps)
+
+
+def timed(
+    spec: TrialSpec,
+    settings: CostSettings,
+    accelerator: Accelerator,
+    adapted: Adapted,
+    fresh: Callable[[], PreTrainedModel],
+    saved: Path,
+    inputs: dict[str, Tensor],
+    trained: bool,
+) -> Latency:
+    """Latency of the saved method in a fresh base, beside the untouched base."""
+    merged, difference = None, None
+    if adapted.method.mergeable:
+        folded = methods.load(fresh(), saved)
+        difference = folded.merge_difference(**inputs) if trained else None
+        folded.merge()
+        merged = folded.model
+    return latency.trial_latency(
+        base=fresh(),
+        control=fresh(),
+        unmerged=methods.load(fresh(), saved).model,
+        merged=merged,
+        inputs=inputs,
+        device=accelerator.device,
+        rounds=settings.latency_rounds,
+        seed=spec.seed,
+        max_input_length=adapted.max_input_length,
+        merge_logit_difference=difference,
     )
 
 
@@ -94,12 +140,11 @@ def compute(
     accelerator: Accelerator,
     adapted: Adapted,
     latency_length: int,
-    steps: int,
-    mean_length: float,
+    training: Training,
 ) -> Compute | None:
     """FLOPs of an input and of a mean training batch, and the least time they could take; None if unknown."""
     batch = max(1, spec.protocol.batch_size // accelerator.num_processes)
-    length = max(1, round(mean_length))
+    length = max(1, round(training.mean_length or 1))
     try:
         one, _ = flops.closed(adapted, 1, latency_length)
         mean, full = flops.closed(adapted, batch, length)
@@ -125,15 +170,15 @@ def compute(
         forward_floor_ms=machine.floor(here, one.forward_flops, read).floor_ms,
         training_step_flops=mean.training_step_flops,
         training_step_length=length,
-        training_floor_seconds=steps * step.floor_ms / 1000,
+        training_floor_seconds=training.steps * step.floor_ms / 1000,
         full_step_flops=full.training_step_flops,
     )
 
 
-def serving(measured: deployment.Deployment) -> Serving:
-    """The record's part on many tasks served from one base."""
+def served(measured: deployment.Deployment) -> dict[str, Any]:
+    """The record's parts on many tasks served from one base."""
     merged, merged_from_disk = measured.merged_switch, measured.merged_switch_from_disk
-    return Serving(
+    serving = Serving(
         task_memory_bytes=measured.task_memory_bytes,
         shared_memory_bytes=measured.shared_memory_bytes,
         kept_memory_bytes=measured.kept_memory_bytes,
@@ -143,3 +188,4 @@ def serving(measured: deployment.Deployment) -> Serving:
         merged_switch_from_disk_ms_p50=merged_from_disk.ms_p50 if merged_from_disk else None,
         load_model_ms_p50=measured.load_model.ms_p50,
     )
+    return {"serving": serving, "checkpoint_bytes": measured.task_disk_bytes}

@@ -31,6 +31,7 @@ import methods
 from methods.errors import explain
 from reports.records.identity import INTRINSIC
 from reports.stats.intrinsic import DIMENSION, RATE
+from runners.plan.costs import CostSettings
 from runners.plan.spec import SpecError, TrialSpec
 from runners.plan.study import Entry, Study, entry
 
@@ -53,6 +54,7 @@ class _File(BaseModel):
     seeds: list[int] = Field(default=[0], min_length=1)
     data: str | None = None
     protocol: dict[str, Any] = Field(default_factory=dict)
+    costs: Any = Field(default_factory=dict)
 
     @field_validator("dimensions")
     @classmethod
@@ -123,6 +125,7 @@ def parse_intrinsic_study(content: Mapping[str, Any], data: str | None = None) -
                 options={**which.options, **options},
                 seed=seed,
                 protocol={**file.protocol, **task.protocol, **which.protocol, **rate},
+                costs=CostSettings.parse(file.costs),
             )
             for seed in file.seeds
         )

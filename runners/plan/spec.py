@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,14 +11,19 @@ import methods
 import tasks
 from methods.errors import explain
 from reports.records.identity import spec_hash
+from runners.plan.costs import NONE, NOT_OF_COSTS, CostSettings
+from runners.plan.errors import SpecError
+
+__all__ = ["RULES", "Protocol", "SpecError", "TrialSpec"]
 
 
-class SpecError(ValueError):
-    """A study or a trial is described wrongly; the message is one sentence for the user."""
+RULES: Final = 2
+"""Version of the rules of training. It rises when the same settings train otherwise: 2 begins the warm-up
+above zero and updates with torch's fused AdamW."""
 
 
 class Protocol(BaseModel):
-    """How a trial trains and measures. A study states only what differs from these defaults."""
+    """How a trial trains and scores. A study states only what differs from these defaults."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -39,15 +44,14 @@ class Protocol(BaseModel):
     scored_examples: int | None = Field(
         None, ge=1, description="score only so many examples of the selection and of the reported split"
     )
-    latency_length: int = Field(32, ge=1, description="input tokens of the latency measurement, batch 1")
-    latency_rounds: int = Field(200, ge=10, description="interleaved rounds of the latency measurement")
-    score_only: bool = Field(
-        False, description="train and score, and measure neither memory nor what comes after training"
-    )
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
         """Validate; raises :class:`SpecError` with one sentence."""
+        for name in (*CostSettings.model_fields, "score_only"):
+            if name in values:
+                said = f"{NONE}" if name == "score_only" else f"{{{name}: {values[name]}}}"
+                raise SpecError(f"{name} is no part of the protocol, expected `costs: {said}` in the study.")
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
@@ -76,6 +80,11 @@ class TrialSpec(BaseModel):
     search: bool = Field(
         False, description="a trial of a search: only the selection split is scored, and no cost measured"
     )
+    rules: int = Field(RULES, ge=1, le=RULES, description="version of the rules of training")
+    # How something is measured is no part of the trial either.
+    costs: CostSettings | None = Field(
+        CostSettings(), exclude=True, description="how costs are measured; none = train and score alone"
+    )
 
     def __init__(self, **values: Any) -> None:
         # Here and not in a validator, where pydantic would wrap every error in one of its own.
@@ -96,6 +105,12 @@ class TrialSpec(BaseModel):
     def trial_id(self) -> str:
         """What :func:`reports.records.identity.spec_hash` makes of the resolved spec."""
         return spec_hash(self.model_dump(mode="json"))
+
+    @property
+    def cost_id(self) -> str:
+        """Equal for trials whose costs are the same, measured in the same way: those of all seeds, say."""
+        trained = self.model_dump(mode="json", exclude={"seed": True, "protocol": set(NOT_OF_COSTS)})
+        return spec_hash({**trained, "costs": self.costs and self.costs.model_dump()})
 
     @property
     def label(self) -> str:

@@ -11,11 +11,13 @@
         protocol: {learning_rate: 0.003}
     seeds: [0, 1, 2]
     protocol: {steps: 240}
+    costs: {latency_rounds: 100}
     tuning: {trials: 6}
 
-With ``tuning`` a search chooses every method's settings first (:mod:`runners.plan.tuning`). A method or a
-task may carry its own ``protocol``, which says only what differs for it. A ``grid`` of lists stands for one
-entry per combination of their values, the last list running fastest:
+``costs`` says how memory, latency and serving are measured, ``costs: none`` that they are not. With
+``tuning`` a search chooses every method's settings first (:mod:`runners.plan.tuning`). A method or a task may
+carry its own ``protocol``, which says only what differs for it, and its own ``costs``. A ``grid`` of lists
+stands for one entry per combination of their values, the last list running fastest:
 
       - method: lora
         options: {alpha: 16}
@@ -36,6 +38,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from methods.errors import explain, nearest
 from reports.records.schema import Tuning
 from reports.records.tuning import told
+from runners.plan.costs import CostSettings
 from runners.plan.spec import SpecError, TrialSpec
 from runners.plan.tuning import Budget, Search, check_equal, plan
 
@@ -59,6 +62,7 @@ class Entry(BaseModel):
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
     protocol: dict[str, Any] = Field(default_factory=dict)
+    costs: Any = None
     grid: Grid | None = None
 
 
@@ -77,6 +81,7 @@ class _File(BaseModel):
     seeds: list[int] = Field(default=[0], min_length=1)
     data: str | None = None
     protocol: dict[str, Any] = Field(default_factory=dict)
+    costs: Any = Field(default_factory=dict)
     tuning: Any = None
     claim: dict[str, Any] | None = None  # what `paretune claims` decides; it moves no trial
 
@@ -173,6 +178,7 @@ def parse_study(values: Mapping[str, Any], data: str | None = None) -> Study:
 
 def _over_seeds(file: _File, data: str | None, model: str, task: Entry, method: Entry) -> list[TrialSpec]:
     """The trials of a method on a model and task, one a seed."""
+    costs = next(stated for stated in (method.costs, task.costs, file.costs) if stated is not None)
     return [
         TrialSpec(
             model=model,
@@ -182,6 +188,7 @@ def _over_seeds(file: _File, data: str | None, model: str, task: Entry, method: 
             options=method.options,
             seed=seed,
             protocol=_stated(file, task, method),
+            costs=CostSettings.parse(costs),
         )
         for seed in file.seeds
     ]
@@ -232,5 +239,5 @@ def expanded(item: Entry) -> list[Entry]:
         chosen: dict[str, dict[str, Any]] = {"options": dict(item.options), "protocol": dict(item.protocol)}
         for (part, key), value in zip(axes, combination, strict=True):
             chosen[part][key] = value
-        found.append(Entry(name=item.name, **chosen))
+        found.append(Entry(name=item.name, costs=item.costs, **chosen))
     return found

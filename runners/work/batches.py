@@ -84,25 +84,28 @@ class LengthGroupedBatches(Sampler[list[int]]):
             whole split is smaller than one batch.
         steps: number of batches, over as many epochs as needed.
         seed: decides the order, together with the epoch.
+        done: leading batches that are passed over, since training goes on after them.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, steps: int, seed: int) -> None:
+    def __init__(self, lengths: Sequence[int], batch_size: int, steps: int, seed: int, done: int = 0) -> None:
         self.lengths = list(lengths)
         self.batch_size = batch_size
         self.drop_last = False
         self.steps = steps
         self.seed = seed
+        self.done = done
 
     def __len__(self) -> int:
-        return self.steps
+        return self.steps - self.done
 
     def __iter__(self) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed(self.seed)
-        left = self.steps
-        while left:
-            for batch in self._epoch(generator)[:left]:
-                yield batch
-                left -= 1
+        given = 0
+        while given < self.steps:
+            for batch in self._epoch(generator)[: self.steps - given]:
+                if given >= self.done:
+                    yield batch
+                given += 1
 
     def _epoch(self, generator: torch.Generator) -> list[list[int]]:
         size, rows = self.batch_size, len(self.lengths)
@@ -133,10 +136,15 @@ class Collator:
 
 
 def training_loader(
-    split: Encoded, tokenizer: PreTrainedTokenizerBase, batch_size: int, steps: int, seed: int
+    split: Encoded,
+    tokenizer: PreTrainedTokenizerBase,
+    batch_size: int,
+    steps: int,
+    seed: int,
+    done: int = 0,
 ) -> Any:
-    """Batches for training."""
-    order = LengthGroupedBatches(split.lengths, batch_size, steps, seed)
+    """Batches for training, those after the first ``done``."""
+    order = LengthGroupedBatches(split.lengths, batch_size, steps, seed, done)
     return DataLoader(split, batch_sampler=order, collate_fn=Collator(tokenizer))  # type: ignore[arg-type]
 
 

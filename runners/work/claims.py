@@ -16,8 +16,8 @@ from reports.records.schema import Record
 from reports.records.store import read_records
 from runners.plan.claims import ClaimStudy, names, read_claim
 from runners.plan.latency_study import LatencyStudy
-from runners.plan.spec import SpecError, TrialSpec
-from runners.work import execute, latency_study
+from runners.plan.spec import RULES, SpecError, TrialSpec
+from runners.work import execute, latency_study, shelf
 from runners.work.execute import Observer
 from tasks import TaskError
 
@@ -35,7 +35,7 @@ def run(
         latency_study.run(item.study, folder, say=say)
         return
     execute.check(item.study)
-    with execute.sole_owner(folder):
+    with shelf.sole_owner(folder):
         execute.run_study(item.study, folder, observers or [])
 
 
@@ -92,13 +92,17 @@ def _told(who: set[Origin]) -> str:
 def _judge(item: ClaimStudy, records: Sequence[Record], latencies: Sequence[LatencyRecord]) -> Judgement:
     if isinstance(item.study, LatencyStudy):
         return judge(item.name, item.claim, latencies=latencies)
-    wanted = {spec.trial_id for spec in item.study.specs}
-    return judge(item.name, item.claim, [record for record in records if _key(record) in wanted])
+    # By one version of the rules of training: the latest that anything was measured by.
+    for rules in range(RULES, 0, -1):
+        wanted = {TrialSpec(**dict(spec) | {"rules": rules}).trial_id for spec in item.study.specs}
+        if found := [record for record in records if _key(record) in wanted]:
+            return judge(item.name, item.claim, found)
+    return judge(item.name, item.claim, [])
 
 
 def _key(record: Record) -> str | None:
     """A record's trial, or None for one that could not be asked for today."""
     try:
-        return TrialSpec(**record.spec).trial_id
+        return TrialSpec(**{"rules": 1} | record.spec).trial_id
     except (MethodError, TaskError, SpecError):
         return None

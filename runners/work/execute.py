@@ -6,22 +6,21 @@ and does what has no record yet; records are written atomically, so a killed run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol as Interface
 
-from filelock import FileLock, Timeout
-
 import tasks
-from reports.records.schema import Record
-from reports.records.store import read_records, write_record
-from runners import device, models
+from reports.records.schema import Record, Tuning
+from runners import models
 from runners.plan.spec import SpecError, TrialSpec
 from runners.plan.study import Study
-from runners.work import batches
-from runners.work.training import Progress
-from runners.work.trial import Watch, run_trial
+from runners.work import batches, costing, shelf
+from runners.work.loop import Progress, Watch
+from runners.work.shelf import Found, Say, Shelf
+from runners.work.trial import Keeping, run_trial
 
 
 class Observer(Interface):
@@ -37,27 +36,20 @@ class Observer(Interface):
         """A trial has its record."""
 
 
-@contextmanager
-def sole_owner(folder: Path) -> Iterator[None]:
-    """Hold the folder of a study: two runs at once would do the same trials twice.
+@dataclass(frozen=True)
+class How:
+    """How a study is run, beside what it says; the outcome of no trial depends on it."""
 
-    The lock is the operating system's and ends with the process, however it ends.
+    checkpoint_every: int | None = None
+    """Steps between two snapshots of a training; None makes none."""
+    keep_models: bool = False
+    """Whether the trained methods are kept beside the records."""
+    say: Say = lambda line: None
+    """Shows one line to the user."""
 
-    Raises:
-        SpecError: another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise SpecError(
-            f"another run is at work in {folder}: wait for it, or choose another --out."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+    def keeping(self, folder: Path, put: Callable[[Record], None]) -> Keeping:
+        """What of a trial outlives it."""
+        return Keeping(put, folder, self.checkpoint_every, self.keep_models, self.say)
 
 
 def check(study: Study) -> None:
@@ -79,11 +71,14 @@ def existing(study: Study, folder: Path) -> dict[str, Record]:
 
     A trial that was tuned and the same one with fixed settings train the same, and are two records.
     """
+    return _of(study, shelf.read(folder))
+
+
+def _of(study: Study, found: Found) -> dict[str, Record]:
     ids = {spec.trial_id for spec in study.specs}
-    found = read_records(folder) if any(folder.glob("*.json")) else []
     return {
         record.trial_id: record
-        for record in found
+        for record in found.records
         if record.trial_id in ids and (record.tuning is not None) == (record.trial_id in study.tunings)
     }
 
@@ -118,42 +113,78 @@ def run_study(
     observers: list[Observer],
     *,
     retry: bool = False,
+    how: How | None = None,
     run: Callable[..., Record] = run_trial,
 ) -> list[Record]:
-    """Run the trials of a study that have no record yet; return the records of all.
+    """Run the trials of a study that have no record yet, and measure what costs are missing.
+
+    A trial in whose place there is a file that cannot be read is left out; the file is named.
 
     Args:
         study: what to run; its searches are done.
         folder: where records are.
         observers: are told what happens.
-        retry: run again what failed or ran out of memory.
+        retry: run again what failed or ran out of memory, and measure again what could not be measured.
+        how: how it is run.
         run: turns a spec into a record.
+
+    Returns:
+        The records of all trials.
 
     Raises:
         SpecError: the folder's records are of other data.
+        UnwrittenError: records could not be written; they were printed.
     """
-    done = retried(existing(study, folder), retry)
+    how = how or How()
+    found = shelf.read(folder)
+    shelf.warn_of(found.faulty, how.say)
+    done = retried(_of(study, found), retry)
     check_data(done, study.specs)
-    records = []
+    board = Shelf(folder, how.say)
+    records: list[Record] = []
+    measured: dict[str, str] = {}  # the trial whose record has the costs, by what they are costs of
     for spec in study.specs:
-        tuning = {"tuning": study.tunings.get(spec.trial_id)}
-        kept = done.get(spec.trial_id)
-        if kept is not None:
-            # A search that went on may have chosen what it had chosen before: the trial is the same.
-            record = kept.model_copy(update=tuning)
-            if record != kept and device.is_main_process():
-                write_record(record, folder)
-            records.append(record)
+        if found.blocks(spec):
             continue
-        for observer in observers:
-            observer.started(spec)
-        record = run(spec, study=study.name, watch=watch(spec, observers)).model_copy(update=tuning)
-        if device.is_main_process():
-            write_record(record, folder)
+        for_trial = partial(_amended, tuning=study.tunings.get(spec.trial_id))
+        record = done.get(spec.trial_id)
+        if record is None:
+            for observer in observers:
+                observer.started(spec)
+            keeping = how.keeping(folder, partial(_put, board, for_trial))
+            made = run(
+                spec,
+                study=study.name,
+                watch=watch(spec, observers),
+                costs_from=measured.get(spec.cost_id),
+                keeping=keeping,
+            )
+            record = for_trial(made)
+            board.put(record)
+            keeping.forget(spec)
+            for observer in observers:
+                observer.finished(spec, record)
+        else:
+            # A search that went on may have chosen what it had chosen before: the trial is the same.
+            now = costing.awaiting(for_trial(record), spec, measured.get(spec.cost_id))
+            if costing.to_fill(now, retry):
+                now = costing.fill(now, spec, folder)
+            if now != record:
+                board.put(now)
+            record = now
+        if spec.costs is not None and record.status == "completed" and record.costs_from is None:
+            measured.setdefault(spec.cost_id, spec.trial_id)
         records.append(record)
-        for observer in observers:
-            observer.finished(spec, record)
+    board.settle()
     return records
+
+
+def _put(board: Shelf, amend: Callable[[Record], Record], record: Record) -> None:
+    board.put(amend(record))
+
+
+def _amended(record: Record, tuning: Tuning | None) -> Record:
+    return record.model_copy(update={"tuning": tuning})
 
 
 def missing(study: Study, folder: Path) -> list[TrialSpec]:

@@ -21,6 +21,7 @@ def run(
     *,
     say: Callable[[str], None],
     retry: bool = False,
+    how: execute.How | None = None,
     run_one: Callable[..., Record] = run_trial,
 ) -> list[Record]:
     """Run the searches; return the records of all trials that they needed.
@@ -31,13 +32,14 @@ def run(
         observers: are told what happens.
         say: is told in a sentence why a search ended early.
         retry: run again what failed or ran out of memory.
+        how: how it is run.
         run_one: turns a spec into a record.
     """
     execute.check(study.step(search.references[0] for search in study.searches))
     done: dict[str, Record] = {}
 
     def trials(specs: Iterable[TrialSpec]) -> list[Record]:
-        records = execute.run_study(study.step(specs), folder, observers, retry=retry, run=run_one)
+        records = execute.run_study(study.step(specs), folder, observers, retry=retry, how=how, run=run_one)
         done.update((record.trial_id, record) for record in records)
         return records
 

@@ -16,13 +16,12 @@ from optuna.trial import Trial, TrialState
 
 from methods.core import Dimension, LogUniform
 from reports.records.schema import Record, SearchStep, Tuning
-from reports.records.store import read_searches, write_record
-from runners import device
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.plan.tuning import Search, in_order
-from runners.work import batches
-from runners.work.execute import Observer, check_data, retried, watch
+from runners.work import batches, shelf
+from runners.work.execute import How, Observer, check_data, retried, watch
+from runners.work.shelf import Shelf
 from runners.work.trial import run_trial
 
 FOLDER = "search"
@@ -44,6 +43,7 @@ def run_searches(
     *,
     told: Told = lambda search, steps: None,
     retry: bool = False,
+    how: How | None = None,
     run: Callable[..., Record] = run_trial,
 ) -> Study:
     """Run what is missing of the searches of a study; return it with its trials known.
@@ -54,28 +54,35 @@ def run_searches(
         observers: are told of every trial that is run.
         told: is told what a search knows, when it begins and after each of its trials, kept ones included.
         retry: run again what failed or ran out of memory.
+        how: how it is run.
         run: turns a spec into a record.
 
     Raises:
         SpecError: the folder's records are of other data.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    kept = retried({record.trial_id: record for record in read_searches(folder / FOLDER)}, retry)
+    how = how or How()
+    there = shelf.read(folder / FOLDER, searches=True)
+    shelf.warn_of(there.faulty, how.say)
+    kept = retried({record.trial_id: record for record in there.records}, retry)
+    board = Shelf(folder / FOLDER, how.say)
 
     def record_of(spec: TrialSpec) -> Record:
         check_data(kept, [spec])
         if spec.trial_id not in kept:
             for observer in observers:
                 observer.started(spec)
-            record = run(spec, study=study.name, watch=watch(spec, observers))
-            if device.is_main_process():
-                write_record(record, folder / FOLDER)
+            keeping = how.keeping(folder, board.put)
+            record = run(spec, study=study.name, watch=watch(spec, observers), keeping=keeping)
+            board.put(record)
+            keeping.forget(spec)
             kept[spec.trial_id] = record
             for observer in observers:
                 observer.finished(spec, record)
         return kept[spec.trial_id]
 
     found = [_run(search, record_of, told) for search in study.searches]
+    board.settle()
     specs = in_order(study.searches, [tuning.chosen for tuning in found])
     tunings = {
         spec.trial_id: tuning

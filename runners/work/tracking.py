@@ -18,7 +18,7 @@ import wandb
 from reports.records.schema import Record
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.work.training import Progress
+from runners.work.loop import Progress
 
 
 def _never_raises(call: Callable[..., None]) -> Callable[..., None]:

@@ -1,23 +1,27 @@
-"""One trial: a spec goes in, a record comes out. Nothing else is read or written that outlives it.
+"""One trial: a spec goes in, a record comes out.
 
-    load -> adapt -> measure memory -> train -> score -> measure costs
+    load -> adapt -> measure memory -> train -> score -> keep the record -> measure costs -> amend it
 
-Each stage is one function in a file of its own; a trial that ends early keeps what it has reached.
+Each stage is one function in a file of its own; a trial that ends early keeps what it has reached. What
+outlives a trial goes through its :class:`Keeping`: the record as soon as the score is known, the trained
+method, the snapshots that a killed training goes on from.
 """
 
 from __future__ import annotations
 
 import time
-import traceback
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from accelerate import Accelerator
 
+from methods import Adapted
 from reports.records.schema import (
     Answers,
     CurvePoint,
+    Environment,
     Memory,
     ModelInfo,
     Parameters,
@@ -28,19 +32,50 @@ from reports.records.schema import (
     Training,
 )
 from runners import device, environment
-from runners.measure import costs, step_memory
-from runners.measure.costs import Costs
+from runners.failures import describe
+from runners.measure import step_memory
 from runners.plan.spec import TrialSpec
-from runners.work import adapting, batches, loading, scoring, training
-from runners.work.training import Progress, Watch
+from runners.work import adapting, batches, costing, kept, loading, loop, scoring, training
+from runners.work.loop import Progress, Watch
+from runners.work.snapshots import FOLDER as SNAPSHOTS
+from runners.work.snapshots import Say, Snapshots
 
 
-def run_trial(spec: TrialSpec, *, study: str = "", watch: Watch | None = None) -> Record:
+@dataclass(frozen=True)
+class Keeping:
+    """What of a trial outlives it; by default nothing but the record that is returned."""
+
+    record: Callable[[Record], None] = lambda record: None
+    """Is given the record when the score is known, before the costs are measured."""
+    folder: Path | None = None
+    """Of the study's records: beside them lie snapshots and trained methods."""
+    checkpoint_every: int | None = None
+    """Steps between two snapshots of the training; None makes none."""
+    models: bool = False
+    """Whether the trained method is kept."""
+    say: Say = lambda line: None
+    """Shows one line to the user."""
+
+    def forget(self, spec: TrialSpec) -> None:
+        """Remove the snapshot of a trial that has its record."""
+        if self.folder is not None and device.is_first_process():
+            snapshot_file(self.folder, spec).unlink(missing_ok=True)
+
+
+def run_trial(
+    spec: TrialSpec,
+    *,
+    study: str = "",
+    watch: Watch | None = None,
+    costs_from: str | None = None,
+    keeping: Keeping | None = None,
+) -> Record:
     """Train one method on one task with one seed and measure it.
 
     Never raises for what happens inside the trial: a loss that is not finite gives a record with the
     status ``diverged``, running out of memory ``out_of_memory``, any other error ``failed``, each with
-    its message and with the parts that were reached.
+    its message and with the parts that were reached. A cost that cannot be measured is a gap of a completed
+    trial.
 
     A trial of a search scores the selection split alone and measures no cost: the reported split is not even
     read into tokens.
@@ -49,50 +84,40 @@ def run_trial(spec: TrialSpec, *, study: str = "", watch: Watch | None = None) -
         spec: what to run.
         study: the name of the study it belongs to, for the record.
         watch: is told of progress; the outcome does not depend on it.
+        costs_from: the trial whose record has the costs of this setting; None to measure them.
+        keeping: what is kept beside the record that is returned.
     """
     accelerator = device.accelerator()
-    parts = _Parts()
-    started_at, started = datetime.now(UTC), time.perf_counter()
-    status: Status = "completed"
-    message: str | None = None
+    watch, keeping = watch or (lambda progress: None), keeping or Keeping()
+    parts = _Parts(spec, study, environment.describe(accelerator), costs_from)
     try:
-        _run(spec, accelerator, parts, watch or (lambda progress: None))
-    except training.DivergenceError as error:
-        status, message = "diverged", str(error)
+        ready = _train_and_score(spec, accelerator, parts, watch, keeping)
+        if ready is None:
+            return parts.record()
+        if keeping.models and keeping.folder:
+            parts.checkpoint_sha256 = kept.keep(accelerator, ready.adapted, spec, keeping.folder)
+        scored = costing.awaiting(parts.record(), spec)
+        keeping.record(scored)
+        watch(Progress("costs", ready.trained.steps, ready.trained.steps))
+        measured = costing.measure(scored, spec, accelerator, ready.adapted)
+        return measured.model_copy(update={"wall_seconds": parts.seconds})
+    except loop.DivergenceError as error:
+        return parts.record("diverged", str(error))
     except Exception as error:
-        status = "out_of_memory" if device.is_out_of_memory(error) else "failed"
-        message = _describe(error)
+        status: Status = "out_of_memory" if device.is_out_of_memory(error) else "failed"
+        return parts.record(status, describe(error))
     finally:
         device.free(accelerator.device)
-    return Record(
-        trial_id=spec.trial_id,
-        study=study,
-        spec=spec.model_dump(mode="json"),
-        status=status,
-        message=message,
-        model=parts.model,
-        task=parts.task,
-        parameters=parts.parameters,
-        scores=parts.scores,
-        answers=parts.answers,
-        curve=parts.curve,
-        training=parts.training,
-        memory=parts.memory,
-        checkpoint_bytes=parts.costs.checkpoint_bytes if parts.costs else None,
-        latency=parts.costs.latency if parts.costs else None,
-        compute=parts.costs.compute if parts.costs else None,
-        serving=parts.costs.serving if parts.costs else None,
-        tuning=None,
-        environment=environment.describe(accelerator),
-        started_at=started_at.isoformat(timespec="seconds"),
-        wall_seconds=time.perf_counter() - started,
-    )
 
 
 @dataclass
 class _Parts:
     """The parts of a record, filled in as a trial reaches them."""
 
+    spec: TrialSpec
+    study: str
+    environment: Environment
+    costs_from: str | None = None
     model: ModelInfo | None = None
     task: TaskInfo | None = None
     parameters: Parameters | None = None
@@ -101,11 +126,56 @@ class _Parts:
     curve: tuple[CurvePoint, ...] = ()
     training: Training | None = None
     memory: Memory | None = None
-    costs: Costs | None = None
+    checkpoint_sha256: str | None = None
+    started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """Since the trial began."""
+        return time.perf_counter() - self.started
+
+    def record(self, status: Status = "completed", message: str | None = None) -> Record:
+        """What was reached, as a record without costs after training."""
+        return Record(
+            trial_id=self.spec.trial_id,
+            study=self.study,
+            spec=self.spec.model_dump(mode="json"),
+            status=status,
+            message=message,
+            model=self.model,
+            task=self.task,
+            parameters=self.parameters,
+            scores=self.scores,
+            answers=self.answers,
+            curve=self.curve,
+            training=self.training,
+            memory=self.memory,
+            checkpoint_bytes=None,
+            latency=None,
+            compute=None,
+            serving=None,
+            tuning=None,
+            costs_from=self.costs_from,
+            checkpoint_sha256=self.checkpoint_sha256,
+            environment=self.environment,
+            started_at=self.started_at,
+            wall_seconds=self.seconds,
+        )
 
 
-def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch) -> None:
-    """The stages, in order."""
+@dataclass(frozen=True)
+class _Ready:
+    """A trained model that is scored."""
+
+    adapted: Adapted
+    trained: loop.Trained
+
+
+def _train_and_score(
+    spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch, keeping: Keeping
+) -> _Ready | None:
+    """The stages up to the score, in order; the model where costs are still to be measured or kept."""
     protocol = spec.protocol
     watch(Progress("loading"))
     loaded = loading.load(spec)
@@ -121,17 +191,18 @@ def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch)
     if task.problem_type == "regression":
         adapting.start_at_mean(adapted, splits.train.labels())
 
-    if not (spec.search or protocol.score_only):
+    if spec.costs is not None and not spec.search and parts.costs_from is None:
         watch(Progress("memory"))
         size = max(1, protocol.batch_size // accelerator.num_processes)
         longest = batches.longest(splits.train, batches.tokenizer(spec.model), size)
         parts.memory = step_memory.measure(protocol, accelerator, adapted, longest)
 
-    fitted = training.train(spec, task, accelerator, adapted, splits, watch)
+    snapshots = _snapshots(spec, accelerator, parts, keeping)
+    fitted = training.train(spec, task, accelerator, adapted, splits, watch, snapshots)
     parts.curve, parts.training = tuple(fitted.curve), fitted.to_record()
     if spec.search:
         parts.scores = Scores(selection=fitted.best, report={}, majority={}, best_step=fitted.best_step)
-        return
+        return None
 
     watch(Progress("scoring", fitted.steps, fitted.steps))
     reported = loading.reported(spec, adapted)
@@ -140,19 +211,29 @@ def _run(spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch)
     parts.scores = Scores(
         selection=fitted.best, report=found.score, majority=found.majority, best_step=fitted.best_step
     )
-    if protocol.score_only:
-        return
-
-    watch(Progress("costs", fitted.steps, fitted.steps))
-    if accelerator.is_main_process:
-        length = min(protocol.latency_length, adapted.max_input_length or protocol.latency_length)
-        one = batches.one_input(reported, length)
-        parts.costs = costs.measure(spec, task, accelerator, adapted, one, fitted.steps, fitted.mean_length)
-    accelerator.wait_for_everyone()
+    return _Ready(adapted, fitted)
 
 
-def _describe(error: Exception) -> str:
-    """One line: type, message, and where it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}{place}"
+def _snapshots(
+    spec: TrialSpec, accelerator: Accelerator, parts: _Parts, keeping: Keeping
+) -> Snapshots | None:
+    """Where this trial's training goes on from, if anything of it outlives the process."""
+    if keeping.folder is None:
+        return None
+    return Snapshots(
+        file=snapshot_file(keeping.folder, spec),
+        every=keeping.checkpoint_every,
+        of={
+            "trial": spec.trial_id,
+            "data": parts.task.data_sha256 if parts.task else None,
+            "revision of the model": parts.model.revision if parts.model else None,
+            "number of processes": accelerator.num_processes,
+        },
+        accelerator=accelerator,
+        say=keeping.say,
+    )
+
+
+def snapshot_file(folder: Path, spec: TrialSpec) -> Path:
+    """Where the last snapshot of a trial's training lies."""
+    return folder / SNAPSHOTS / f"{spec.trial_id[:16]}.pt"

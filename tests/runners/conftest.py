@@ -75,7 +75,13 @@ def briefly(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def quick() -> dict[str, object]:
     """A protocol that trains for a blink."""
-    return {"steps": 6, "evaluate_every": 3, "batch_size": 8, "latency_rounds": 10, "latency_length": 8}
+    return {"steps": 6, "evaluate_every": 3, "batch_size": 8}
+
+
+@pytest.fixture
+def brief() -> dict[str, object]:
+    """How costs are measured in a blink."""
+    return {"latency_rounds": 10, "latency_length": 8}
 
 
 def folder_state(folder: Path) -> dict[str, tuple[int, int]]:

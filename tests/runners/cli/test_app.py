@@ -24,7 +24,9 @@ from ..command import paretune
 def study_file(tiny_model: str, glue_folder: str, quick: dict[str, Any], tmp_path: Path) -> Path:
     path = tmp_path / "mine.yaml"
     content = {"models": [tiny_model], "tasks": ["cola"], "methods": ["head", "lora"], "data": glue_folder}
-    path.write_text(yaml.safe_dump(content | {"protocol": quick}))
+    path.write_text(
+        yaml.safe_dump(content | {"protocol": quick, "costs": {"latency_rounds": 10, "latency_length": 8}})
+    )
     return path
 
 

@@ -9,13 +9,13 @@ from rich.console import Console
 from reports.records.schema import Record
 from runners.cli.live import LiveTable, duration
 from runners.plan import study
-from runners.work.training import Progress
+from runners.work.loop import Progress
 from runners.work.trial import run_trial
 
 
 @pytest.fixture(scope="module")
 def made(tiny_model: str, glue_folder: str) -> tuple[study.Study, Record]:
-    quick: dict[str, Any] = {"steps": 2, "evaluate_every": 2, "batch_size": 4, "latency_rounds": 10}
+    quick: dict[str, Any] = {"steps": 2, "evaluate_every": 2, "batch_size": 4}
     content = {
         "name": "s",
         "title": "A title",

@@ -75,7 +75,7 @@ def test_a_trial_of_a_search_is_another_trial_and_says_so() -> None:
         {"protocol": {"learning_rate": 0.5}},
         {"protocol": {"steps": 7}},
         {"protocol": {"scored_examples": 7}},
-        {"protocol": {"score_only": True}},
+        {"rules": 1},
     ],
 )
 def test_every_field_decides_the_id(change: dict[str, object]) -> None:

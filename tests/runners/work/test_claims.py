@@ -49,7 +49,8 @@ def trials_file(tiny_model: str, glue_folder: str, quick: dict[str, Any], tmp_pa
         methods=["head", "lora"],
         seeds=[0, 1, 2],
         data=glue_folder,
-        protocol=quick | {"score_only": True},
+        protocol=quick,
+        costs="none",
         claim=claim(rule),
     )
 

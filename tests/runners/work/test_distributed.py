@@ -20,7 +20,11 @@ from runners.work import execute
 @pytest.fixture
 def content(tiny_model: str, glue_folder: str, quick: dict[str, Any]) -> dict[str, Any]:
     listed = {"models": [tiny_model], "tasks": ["cola"], "methods": ["lora"], "data": glue_folder}
-    return listed | {"name": "two", "protocol": quick | {"learning_rate": 1e-2}}
+    return listed | {
+        "name": "two",
+        "protocol": quick | {"learning_rate": 1e-2},
+        "costs": {"latency_rounds": 10, "latency_length": 8},
+    }
 
 
 def free_port() -> int:

@@ -130,7 +130,8 @@ def template(tiny_model: str, glue_folder: str) -> Record:
         data=glue_folder,
         method="said",
         options={"dimension": 16},
-        protocol={"steps": 2, "evaluate_every": 2, "batch_size": 4, "latency_rounds": 10},
+        protocol={"steps": 2, "evaluate_every": 2, "batch_size": 4},
+        costs={"latency_rounds": 10},
     )
     record = run_trial(spec)
     assert record.status == "completed", record.message

@@ -38,9 +38,8 @@ def content(tiny_model: str, glue_folder: str) -> dict[str, Any]:
             "steps": 4,
             "evaluate_every": 4,
             "batch_size": 8,
-            "latency_rounds": 10,
-            "latency_length": 8,
         },
+        "costs": {"latency_rounds": 10, "latency_length": 8},
         "tuning": {"trials": 5, "seed": 7, "protocol": {"steps": 2, "evaluate_every": 2}},
     }
 

@@ -21,6 +21,7 @@ def small(tiny_model: str, glue_folder: str, quick: dict[str, Any]) -> study.Stu
             "methods": ["head"],
             "data": glue_folder,
             "protocol": quick,
+            "costs": {"latency_rounds": 10, "latency_length": 8},
         }
     )
 

@@ -13,14 +13,19 @@ from reports import read_record, write_record
 from reports.records.schema import Record
 from runners import models
 from runners.measure import memory
+from runners.plan.costs import CostSettings
 from runners.plan.spec import TrialSpec
 from runners.work import adapting, loading, trial
-from runners.work.training import Progress
+from runners.work.loop import Progress
 from runners.work.trial import run_trial
 
 
+BRIEF = CostSettings(latency_rounds=10, latency_length=8)
+
+
 def spec(model: str, quick: dict[str, Any], **changes: Any) -> TrialSpec:
-    return TrialSpec(**{"model": model, "task": "cola", "method": "lora", "protocol": quick} | changes)
+    own = {"model": model, "task": "cola", "method": "lora", "protocol": quick, "costs": BRIEF}
+    return TrialSpec(**own | changes)
 
 
 @pytest.mark.parametrize("method", methods.names())
@@ -63,7 +68,7 @@ def test_score_only_measures_no_costs_and_changes_no_score(
     tiny_model: str, glue_folder: str, quick: dict[str, Any], tmp_path: Path
 ) -> None:
     whole = run_trial(spec(tiny_model, quick, data=glue_folder))
-    scored = run_trial(spec(tiny_model, quick | {"score_only": True}, data=glue_folder))
+    scored = run_trial(spec(tiny_model, quick, data=glue_folder, costs=None))
     assert scored.status == "completed", scored.message
     assert scored.scores == whole.scores
     costs = (scored.memory, scored.latency, scored.compute, scored.serving, scored.checkpoint_bytes)
@@ -75,7 +80,7 @@ def test_parts_of_the_splits_are_used_and_told(
     tiny_model: str, glue_folder: str, quick: dict[str, Any]
 ) -> None:
     def sizes(**protocol: Any) -> tuple[int, int, int]:
-        made = run_trial(spec(tiny_model, quick | {"score_only": True} | protocol, data=glue_folder)).task
+        made = run_trial(spec(tiny_model, quick | protocol, data=glue_folder, costs=None)).task
         assert made is not None
         return made.sizes.train, made.sizes.selection, made.sizes.report
 

@@ -1,0 +1,45 @@
+"""How the costs of a trained method are measured: no part of a trial, the same for all seeds of a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from methods.errors import explain
+from runners.plan.errors import SpecError
+
+NONE: Final = "none"
+"""Where a study measures no costs."""
+
+NOT_OF_COSTS: Final = (
+    *("learning_rate", "weight_decay", "warmup_share", "gradient_clip"),
+    *("evaluate_every", "scored_examples"),
+)
+"""What of a protocol no cost depends on; trials that differ in these and in the seed share their costs."""
+
+
+class CostSettings(BaseModel):
+    """How memory, latency, FLOPs and serving are measured. A study states only what differs from these."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    latency_length: int = Field(32, ge=1, description="input tokens of the latency measurement, batch 1")
+    latency_rounds: int = Field(200, ge=10, description="interleaved rounds of the latency measurement")
+
+    @classmethod
+    def parse(cls, values: Any) -> Self | None:
+        """Read the ``costs`` of a study; None where it says ``none``.
+
+        Raises:
+            SpecError: an unknown key or a bad value; one sentence.
+        """
+        if values == NONE:
+            return None
+        if not isinstance(values, Mapping):
+            raise SpecError(f"costs is {values!r}, expected a mapping or {NONE!r}.")
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise SpecError(explain(error, "costs", cls.model_fields)) from None

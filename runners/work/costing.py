@@ -1,0 +1,107 @@
+"""The last stage of a trial: a record whose score is known gets its costs, now or later, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from accelerate import Accelerator
+
+import methods
+import tasks
+from methods import Adapted
+from reports.records.schema import Record
+from runners import device
+from runners.failures import describe
+from runners.measure import costs, step_memory
+from runners.plan.costs import CostSettings
+from runners.plan.spec import TrialSpec
+from runners.work import adapting, batches, kept, loading
+
+UNFINISHED: Final = "not measured yet: the run ended before"
+"""A gap of a trial whose costs nobody has tried to measure; the next run fills it."""
+
+
+def awaiting(record: Record, spec: TrialSpec, elsewhere: str | None = None) -> Record:
+    """The record with a gap for each cost that is asked for and not there.
+
+    Args:
+        record: of a trial.
+        spec: the trial.
+        elsewhere: the trial of the same setting whose record has the costs already, if there is one.
+    """
+    if elsewhere and record.memory is None and record.latency is None and record.status == "completed":
+        return record.model_copy(update={"costs_from": elsewhere, "gaps": {}})
+    if spec.costs is None or spec.search or record.costs_from is not None or record.status != "completed":
+        return record
+    missing = {part: UNFINISHED for part in costs.PARTS if getattr(record, part) is None}
+    # Where nothing tells the FLOPs, that is an answer: no other part says so if it was not asked.
+    if record.compute is None and record.latency is not None:
+        missing.pop("compute")
+    return record.model_copy(update={"gaps": {**missing, **record.gaps}})
+
+
+def to_fill(record: Record, retry: bool) -> bool:
+    """Whether a record has gaps that a run fills: with ``retry`` those that failed as well."""
+    return any(retry or why == UNFINISHED for why in record.gaps.values())
+
+
+def measure(
+    record: Record, spec: TrialSpec, accelerator: Accelerator, adapted: Adapted, *, trained: bool = True
+) -> Record:
+    """The record with its gaps filled, as far as that can be done; all processes call this.
+
+    Args:
+        record: of a completed trial.
+        spec: the trial.
+        accelerator: holds the device and the other processes.
+        adapted: the model, on the device.
+        trained: whether it has the weights of the trial.
+    """
+    if record.gaps and accelerator.is_main_process:
+        try:
+            record = _measured(record, spec, accelerator, adapted, trained)
+        except Exception as error:
+            record = record.model_copy(update={"gaps": dict.fromkeys(record.gaps, describe(error))})
+    accelerator.wait_for_everyone()
+    return record
+
+
+def fill(record: Record, spec: TrialSpec, folder: Path) -> Record:
+    """Measure what a record of a completed trial lacks, without training.
+
+    The trained method is read where it was kept. No cost but the rounding of a merge depends on the values of
+    weights: otherwise the method is as new.
+    """
+    accelerator = device.accelerator()
+    task = tasks.get(spec.task)
+    try:
+        adapted = adapting.adapt(spec, task)
+        saved = kept.find(folder, spec)
+        if saved is not None:
+            adapted.take(methods.Checkpoint.read(saved))
+        adapted.model.to(accelerator.device).eval()
+        return measure(record, spec, accelerator, adapted, trained=saved is not None)
+    except Exception as error:
+        return record.model_copy(update={"gaps": dict.fromkeys(record.gaps, describe(error))})
+    finally:
+        device.free(accelerator.device)
+
+
+def _measured(
+    record: Record, spec: TrialSpec, accelerator: Accelerator, adapted: Adapted, trained: bool
+) -> Record:
+    task, settings = tasks.get(spec.task), spec.costs or CostSettings()
+    update: dict[str, object] = {}
+    if "memory" in record.gaps:
+        splits = loading.splits(spec, loading.load(spec), adapted)
+        longest = batches.longest(splits.train, batches.tokenizer(spec.model), spec.protocol.batch_size)
+        update["memory"] = step_memory.measure(spec.protocol, accelerator, adapted, longest)
+    reported = loading.reported(spec, adapted)
+    length = min(settings.latency_length, adapted.max_input_length or settings.latency_length)
+    one = batches.one_input(reported, length)
+    assert record.training is not None  # of a completed trial
+    found = costs.measure(
+        spec, task, accelerator, adapted, one, record.training, record.gaps.keys(), trained=trained
+    )
+    return record.model_copy(update={**update, **found.parts, "gaps": found.gaps})

@@ -1,0 +1,243 @@
+"""The training loop: one for every method, through accelerate, on any number of devices."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from reports.records.schema import CurvePoint, Training
+from runners import device
+from runners.optimisation import implementation, optimizer, training_step, warmed_up
+from runners.plan.spec import Protocol
+from runners.work.scoring import Score
+from runners.work.snapshots import Snapshots
+
+LOSS_CHECK_STEPS = 10
+"""Steps between looks at the loss: each look waits for the device."""
+
+Watch = Callable[["Progress"], None]
+
+
+class DivergenceError(Exception):
+    """The training loss stopped being a finite number."""
+
+
+@dataclass
+class Progress:
+    """What is told to whoever watches a trial; nothing in a trial depends on it."""
+
+    phase: str
+    step: int = 0
+    steps: int = 0
+    train_loss: float | None = None
+    selection: Score | None = None
+
+
+@dataclass
+class Trained:
+    """What training leaves behind, beside the model with its best weights."""
+
+    curve: list[CurvePoint] = field(default_factory=list)
+    best_step: int = 0
+    best: Score = field(default_factory=dict)
+    seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    steps: int = 0
+    examples: int = 0
+    padding_share: float = 0.0
+    mean_length: float = 0.0
+    """Tokens an example, padding included."""
+    optimizer: str = ""
+    resumed_at: tuple[int, ...] = ()
+
+    def to_record(self) -> Training:
+        """The record's part."""
+        return Training(
+            steps=self.steps,
+            examples=self.examples,
+            seconds=self.seconds,
+            examples_per_second=self.examples / self.seconds,
+            evaluation_seconds=self.evaluation_seconds,
+            padding_share=self.padding_share,
+            mean_length=self.mean_length,
+            optimizer=self.optimizer,
+            resumed_at=self.resumed_at,
+        )
+
+
+def fit(
+    accelerator: Accelerator,
+    model: nn.Module,
+    trained: dict[str, nn.Parameter],
+    train_loader: Callable[[int], Any],
+    steps: int,
+    protocol: Protocol,
+    evaluate: Callable[[], Score],
+    main_metric: Callable[[Score], float],
+    watch: Watch,
+    rates: Mapping[str, float] | None = None,
+    snapshots: Snapshots | None = None,
+) -> Trained:
+    """Train for ``steps`` steps, evaluate at the set interval, restore the best weights.
+
+    Args:
+        accelerator: holds the device and the other processes.
+        model: called with a batch, returns an object with a ``loss``.
+        trained: the parameters to train.
+        train_loader: yields the batches that are left after so many steps.
+        steps: optimiser steps.
+        protocol: rate, schedule, clipping, interval.
+        evaluate: scores the selection split.
+        main_metric: turns a score into a number where more is better; -inf where it is undefined.
+        watch: is told of progress.
+        rates: multiples of the protocol's rate for parameters that have one of their own, by name.
+        snapshots: of this training, from which it goes on; None keeps none.
+
+    Raises:
+        DivergenceError: the loss became infinite or not a number.
+    """
+    return _Loop(
+        accelerator, model, trained, steps, protocol, evaluate, main_metric, watch, rates or {}, snapshots
+    ).run(train_loader)
+
+
+class _Loop:
+    """A training that can be left at any snapshot and gone on with."""
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        model: nn.Module,
+        trained: dict[str, nn.Parameter],
+        steps: int,
+        protocol: Protocol,
+        evaluate: Callable[[], Score],
+        main_metric: Callable[[Score], float],
+        watch: Watch,
+        rates: Mapping[str, float],
+        snapshots: Snapshots | None,
+    ) -> None:
+        self.accelerator, self.model, self.trained = accelerator, model, trained
+        self.steps, self.protocol, self.watch = steps, protocol, watch
+        self.evaluate, self.main_metric = evaluate, main_metric
+        self.snapshots = snapshots
+        made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, rates)
+        schedule = warmed_up(made, round(protocol.warmup_share * steps), steps)
+        self.model, self.optimiser, self.schedule = accelerator.prepare(model, made, schedule)
+        self.result = Trained(steps=steps, optimizer=implementation(made))
+        self.best_value = -math.inf
+        self.best_weights: dict[str, Tensor] | None = None
+        self.losses: list[Tensor] = []
+        self.positions = 0
+        self.real = torch.zeros((), dtype=torch.long, device=accelerator.device)
+
+    def run(self, train_loader: Callable[[int], Any]) -> Trained:
+        """Train, from the last snapshot where there is one."""
+        result, accelerator = self.result, self.accelerator
+        saved = self.snapshots.load() if self.snapshots else None
+        start = int(saved["step"]) if saved else 0
+        loader = accelerator.prepare(train_loader(start))
+        self.model.train()
+        device.synchronize(accelerator.device)
+        started = time.perf_counter()
+        for step, batch in enumerate(loader, start=start + 1):
+            if saved is not None:  # here, since beginning to iterate draws from the generators as well
+                self._restore(saved)
+                saved = None
+            self._step(batch)
+            evaluating = step % self.protocol.evaluate_every == 0 or step == self.steps
+            if evaluating or step % LOSS_CHECK_STEPS == 0:
+                self._look(step)
+            saving = self.snapshots is not None and self.snapshots.due(step) and step < self.steps
+            if evaluating or saving:
+                device.synchronize(accelerator.device)
+                paused = time.perf_counter()
+                result.seconds += paused - started
+                if evaluating:
+                    self._evaluate(step)
+                    device.synchronize(accelerator.device)
+                    result.evaluation_seconds += time.perf_counter() - paused
+                if saving and self.snapshots:
+                    self.snapshots.save(self._state(step))
+                started = time.perf_counter()
+        if self.best_weights is not None and result.best_step != self.steps:
+            for name, parameter in self.trained.items():
+                parameter.data.copy_(self.best_weights[name])
+        self.model.eval()
+        result.padding_share = 1 - int(self.real) / self.positions
+        result.mean_length = self.positions * accelerator.num_processes / result.examples
+        return result
+
+    def _step(self, batch: dict[str, Tensor]) -> None:
+        self.losses.append(
+            training_step(self.accelerator, self.model, self.optimiser, batch, self.protocol.gradient_clip)
+        )
+        self.schedule.step()
+        mask = batch["attention_mask"]
+        self.result.examples += mask.shape[0] * self.accelerator.num_processes
+        self.positions += mask.numel()
+        self.real += mask.sum()
+
+    def _look(self, step: int) -> None:
+        """Wait for the device, and see whether the loss is still a number."""
+        if not all(math.isfinite(loss) for loss in torch.stack(self.losses[-LOSS_CHECK_STEPS:]).tolist()):
+            raise DivergenceError(f"the training loss was not finite by step {step} of {self.steps}.")
+        self.watch(Progress("training", step, self.steps, train_loss=float(self.losses[-1])))
+
+    def _evaluate(self, step: int) -> None:
+        score = self.evaluate()
+        self.model.train()
+        mean_loss = float(torch.stack(self.losses).mean())
+        self.losses.clear()
+        self.result.curve.append(CurvePoint(step=step, train_loss=mean_loss, selection=score))
+        self.watch(Progress("training", step, self.steps, train_loss=mean_loss, selection=score))
+        if self.best_weights is None or self.main_metric(score) > self.best_value:
+            self.best_value = self.main_metric(score)
+            self.result.best_step, self.result.best = step, score
+            self.best_weights = {name: p.detach().clone() for name, p in self.trained.items()}
+
+    def _state(self, step: int) -> dict[str, Any]:
+        """All that the rest of the training depends on, and what it has found so far."""
+        result = self.result
+        return {
+            "step": step,
+            "weights": {name: p.detach() for name, p in self.trained.items()},
+            "best_weights": self.best_weights,
+            "best_value": self.best_value,
+            "best_step": result.best_step,
+            "best": result.best,
+            "curve": [point.model_dump() for point in result.curve],
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "losses": list(self.losses),
+            "examples": result.examples,
+            "positions": self.positions,
+            "real": self.real,
+            "seconds": result.seconds,
+            "evaluation_seconds": result.evaluation_seconds,
+            "resumed_at": list(result.resumed_at),
+            "generators": device.generator_states(),
+        }
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        result = self.result
+        with torch.no_grad():
+            for name, parameter in self.trained.items():
+                parameter.copy_(saved["weights"][name])
+        self.best_weights, self.best_value = saved["best_weights"], saved["best_value"]
+        result.best_step, result.best = saved["best_step"], saved["best"]
+        result.curve = [CurvePoint(**point) for point in saved["curve"]]
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.schedule.load_state_dict(saved["schedule"])
+        self.losses = saved["losses"]
+        result.examples, self.positions, self.real = saved["examples"], saved["positions"], saved["real"]
+        result.seconds, result.evaluation_seconds = saved["seconds"], saved["evaluation_seconds"]
+        result.resumed_at = (*saved["resumed_at"], saved["step"])
+        device.set_generator_states(saved["generators"])

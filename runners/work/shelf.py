@@ -1,0 +1,193 @@
+"""The folder of a study's records: read with patience, written so that nothing is ever lost.
+
+A broken or foreign file is named and stops nothing but its own trial. A record that cannot be written is
+printed, kept in memory, and tried again whenever there is another one, and at the end.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from reports.errors import RecordError
+from reports.records.files import find
+from reports.records.identity import trial_key
+from reports.records.schema import Record
+from reports.records.store import read_record, write_record
+from runners import device
+from runners.plan.spec import SpecError, TrialSpec
+
+RECORD_BYTES = 64_000
+"""Room that a record is taken to need; most have some 20 kB."""
+
+_OWN = re.compile(r"--([0-9a-f]{12})(?:--tuned)?(?:\.search)?\.json$")
+
+Say = Callable[[str], None]
+
+
+class UnwrittenError(ValueError):
+    """Records could not be written to the end; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True)
+class Faulty:
+    """A file of the folder that is no record."""
+
+    path: Path
+    why: str
+
+    @property
+    def told(self) -> str:
+        """What it is and what to do."""
+        return f"{self.why.rstrip('.')}: it is left alone; move it out of the folder to have its trial run."
+
+
+@dataclass
+class Found:
+    """What a folder has: records that can be used, and files that cannot."""
+
+    records: list[Record] = field(default_factory=list)
+    faulty: list[Faulty] = field(default_factory=list)
+
+    def blocks(self, spec: TrialSpec) -> bool:
+        """Whether a faulty file stands where the record of this trial belongs."""
+        owners = (_OWN.search(one.path.name) for one in self.faulty)
+        return any(own and spec.trial_id.startswith(own[1]) for own in owners)
+
+
+def read(folder: Path, *, searches: bool = False) -> Found:
+    """The records in a folder itself, of trials or of searches; nothing in it raises."""
+    found = Found()
+    if not folder.is_dir():
+        return found
+    files = find([*sorted(folder.glob("*.json"))])
+    found.faulty += [Faulty(path, f"{path}: {reason}") for path, reason in files.refused.items()]
+    seen: dict[object, Path] = {}
+    for path in files.searches if searches else files.trials:
+        try:
+            record = read_record(path)
+        except RecordError as error:
+            found.faulty.append(Faulty(path, str(error)))
+            continue
+        key = trial_key(record)
+        if key in seen:
+            found.faulty.append(Faulty(path, f"{path}: it repeats the trial of {seen[key].name}"))
+            continue
+        seen[key] = path
+        found.records.append(record)
+    return found
+
+
+@dataclass
+class Shelf:
+    """Where the records of a run are put. Only the first process writes.
+
+    Args:
+        folder: of the records; made if absent.
+        say: shows one line to the user.
+    """
+
+    folder: Path
+    say: Say
+    unwritten: dict[object, Record] = field(default_factory=dict)
+
+    def put(self, record: Record) -> None:
+        """Write a record, and with it those that could not be written before."""
+        if not device.is_first_process():
+            return
+        self.unwritten[trial_key(record)] = record
+        for key, one in list(self.unwritten.items()):
+            try:
+                write_record(one, self.folder)
+            except OSError as error:
+                if one is record:
+                    self.say(
+                        f"The record of {record.spec.get('task')} / {record.spec.get('method')} could not be "
+                        f"written to {self.folder} ({error.strerror}): it is tried again, and here it is."
+                    )
+                    self.say(record.model_dump_json())
+            else:
+                del self.unwritten[key]
+
+    def settle(self) -> None:
+        """Try once more what is not written.
+
+        Raises:
+            UnwrittenError: it still cannot be.
+        """
+        for record in list(self.unwritten.values()):
+            self.put(record)
+        if self.unwritten:
+            raise UnwrittenError(
+                f"{len(self.unwritten)} of the records could not be written to {self.folder}: they were "
+                "printed above, each as a line of JSON; save them, or make room and run again."
+            )
+
+
+def check_room(folder: Path, trials: int) -> None:
+    """Find out before the first trial whether records can be written to a folder, by writing.
+
+    Raises:
+        SpecError: they cannot: no folder, no permission, no room; one sentence.
+    """
+    probe = folder / f".probe.{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with probe.open("xb") as stream:
+                left = RECORD_BYTES * max(1, trials)
+                while left > 0:
+                    left -= stream.write(b"\0" * min(left, 1 << 20))
+                stream.flush()
+                os.fsync(stream.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        needed = f"about {RECORD_BYTES * max(1, trials) / 1000:,.0f} kB for {trials} records"
+        expected = needed if full else "a folder that can be written to"
+        raise SpecError(
+            f"records cannot be written to {folder} ({error.strerror}), expected {expected}: "
+            "choose another --out."
+        ) from None
+
+
+@contextmanager
+def sole_owner(folder: Path) -> Iterator[None]:
+    """Hold the folder of a study: two runs at once would do the same trials twice.
+
+    The lock is the operating system's and ends with the process, however it ends.
+
+    Raises:
+        SpecError: another process holds it, or there can be no such folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise SpecError(
+            f"another run is at work in {folder}: wait for it, or choose another --out."
+        ) from None
+    except OSError as error:
+        raise SpecError(
+            f"records cannot be written to {folder} ({error.strerror}): choose another --out."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def warn_of(faulty: Sequence[Faulty], say: Say) -> None:
+    """Name what is no record and what to do with it."""
+    for one in faulty:
+        say(one.told)
