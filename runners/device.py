@@ -53,13 +53,10 @@ def accelerator(mixed_precision: str = "no") -> accelerate.Accelerator:
     return accelerate.Accelerator(mixed_precision=mixed_precision, dataloader_config=loading)
 
 
-def is_main_process() -> bool:
-    """Whether this is the process that writes files and talks to the user; not to be asked in a trial."""
-    return accelerator().is_main_process
-
-
 def is_first_process() -> bool:
-    """The same, in a trial or outside: nothing of accelerate's state is made or forgotten."""
+    """Whether this is the process that writes files and talks to the user; may be asked anywhere."""
+    if not accelerate.PartialState._shared_state:  # by itself it would not heed ACCELERATE_USE_CPU
+        accelerator()
     return accelerate.PartialState().is_main_process
 
 

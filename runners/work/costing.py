@@ -63,8 +63,7 @@ def measure(
             record = _measured(record, spec, accelerator, adapted, trained)
         except Exception as error:
             record = record.model_copy(update={"gaps": dict.fromkeys(record.gaps, describe(error))})
-    accelerator.wait_for_everyone()
-    return record
+    return device.gathered(accelerator, record)[0]
 
 
 def fill(record: Record, spec: TrialSpec, folder: Path) -> Record:

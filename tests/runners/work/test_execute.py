@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from reports import read_records
+from reports import read_record, read_records
 from reports.records.schema import Record
 from runners.plan import study
 from runners.plan.spec import SpecError, TrialSpec
-from runners.work import batches, execute
+from runners.work import batches, execute, shelf
 from runners.work.trial import run_trial
 
 
@@ -119,12 +119,12 @@ def test_records_of_other_data_are_not_taken_for_the_study_s(
 
 def test_one_run_at_a_time_in_a_folder(tmp_path: Path) -> None:
     with (
-        execute.sole_owner(tmp_path),
+        shelf.sole_owner(tmp_path),
         pytest.raises(SpecError, match="another run"),
-        execute.sole_owner(tmp_path),
+        shelf.sole_owner(tmp_path),
     ):
         pass
-    with execute.sole_owner(tmp_path):
+    with shelf.sole_owner(tmp_path):
         pass
 
 
@@ -145,7 +145,11 @@ def test_killed_and_started_again(content: dict[str, Any], tmp_path: Path) -> No
     command = [sys.executable, "-m", "runners.cli", "run", str(path), "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 50
-    while not list(out.glob("*--head--*.json")) and time.monotonic() < deadline:
+
+    def done() -> bool:
+        return any(not read_record(path).gaps for path in out.glob("*--head--*.json"))
+
+    while not done() and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(0.5)  # into the second trial
     os.kill(process.pid, signal.SIGKILL)
@@ -156,7 +160,7 @@ def test_killed_and_started_again(content: dict[str, Any], tmp_path: Path) -> No
     path.write_text(yaml.safe_dump(content | {"methods": ["head", "lora"], "seeds": [0]}))
     made = study.read_study(str(path))
     assert [s.method for s in execute.missing(made, out)] == ["lora"]
-    with execute.sole_owner(out):
+    with shelf.sole_owner(out):
         records = execute.run_study(made, out, [])
     assert [r.status for r in records] == ["completed", "completed"]
     after = folder_state(out)

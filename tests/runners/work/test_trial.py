@@ -19,7 +19,6 @@ from runners.work import adapting, loading, trial
 from runners.work.loop import Progress
 from runners.work.trial import run_trial
 
-
 BRIEF = CostSettings(latency_rounds=10, latency_length=8)
 
 
@@ -37,7 +36,7 @@ def test_every_method_gives_a_whole_record(
     assert record.message is None
     assert record.status == "completed", record.message
     assert record.trial_id == made.trial_id
-    assert TrialSpec(**record.spec, data=made.data) == made
+    assert TrialSpec(**record.spec, data=made.data, costs=made.costs) == made
     assert record.scores is not None
     assert record.scores.report.keys() == {"matthews_correlation"}
     assert [point.step for point in record.curve] == [3, 6]
@@ -212,7 +211,7 @@ def test_errors_become_records(
     def explode(*args: Any, **kwargs: Any) -> None:
         raise error
 
-    monkeypatch.setattr(trial.training, "fit", explode)
+    monkeypatch.setattr(trial.loop, "fit", explode)
     record = run_trial(spec(tiny_model, quick, data=glue_folder))
     assert record.status == status
     assert record.message is not None
