@@ -23,6 +23,9 @@ SLACK_SECONDS: Final = 0.01
 NEEDED_PACKAGES: Final = ("torch", "transformers")
 
 
+COSTS: Final = ("memory", "compute", "latency", "serving")
+"""What may be missing for a reason."""
+
 LEAST_RATIO: Final = 1e-6
 """Of the times of two models: beyond it, or its inverse, no measurement lies."""
 
@@ -38,6 +41,7 @@ def arithmetic_faults(record: Record) -> Iterator[str]:
     yield from _score_faults(record)
     yield from _answer_faults(record)
     yield from _memory_faults(record)
+    yield from _gap_faults(record)
     if record.latency:
         yield from _latency_faults(record.latency)
     yield from _environment_faults(record)
@@ -184,6 +188,20 @@ def _answer_faults(record: Record) -> Iterator[str]:
         found = METRICS[name](predicted, references)
         if (said is None) != math.isnan(found) or (said is not None and not abs(found - said) <= ROUNDING):
             yield f"{step('$.scores.report', name)} is {said}, but $.answers give {found:.6g}"
+
+
+def _gap_faults(record: Record) -> Iterator[str]:
+    """A cost is there, or missing with a reason, or in the record of another trial."""
+    for name in record.gaps:
+        path = step("$.gaps", name)
+        if name not in COSTS:
+            yield f"{path} is there, expected one of {', '.join(COSTS)}"
+        elif getattr(record, name) is not None:
+            yield f"{path} says that it could not be measured, but $.{name} is there"
+        elif record.status != "completed":
+            yield f"{path} is there, but the trial is marked {record.status}"
+    if record.costs_from is not None and (record.costs_from == record.trial_id or record.latency):
+        yield "$.costs_from names another trial's record, but the costs are here"
 
 
 def _memory_faults(record: Record) -> Iterator[str]:

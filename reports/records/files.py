@@ -24,6 +24,9 @@ SEARCH_SUFFIX: Final = ".search.json"
 SITE_MARK: Final = ".paretune-site"
 """Lies in the folder of a site: its copies of records are no records."""
 
+METHOD_MARK: Final = "paretune.json"
+"""Lies in the folder of a trained method, which may be kept beside its record."""
+
 MAX_FILES: Final = 100_000  # in one folder
 
 Sources = Path | str | Iterable[Path | str]
@@ -86,11 +89,11 @@ def plain(path: Path) -> str:
 
 
 def _below(folder: Path) -> list[Path]:
-    """The shown `*.json` below a folder but for those of a site inside it; links are listed, not followed."""
+    """The shown `*.json` below a folder, links among them; what a site or a trained method has is none."""
     found: list[Path] = []
     for place, folders, names in os.walk(folder):
         here = Path(place)
-        if (here / SITE_MARK).is_file():
+        if SITE_MARK in names or METHOD_MARK in names:
             folders.clear()
             continue
         # Linked folders are named, for what lies behind them would be missed without a word.

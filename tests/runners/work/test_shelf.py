@@ -114,7 +114,7 @@ def test_a_copy_of_a_record_is_named(made: study.Study, records: list[Record], t
 def test_a_wrong_folder_is_found_before_the_first_trial(kind: str, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     wrong = tmp_path / "taken" if kind == "a file" else tmp_path / "taken" / "out"
-    with pytest.raises(SpecError, match="cannot be written to .*taken"):
+    with pytest.raises(SpecError, match=r"cannot be written to .*taken"):
         shelf.check_room(wrong, 3)
 
 
