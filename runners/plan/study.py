@@ -177,7 +177,6 @@ def parse_study(values: Mapping[str, Any], data: str | None = None) -> Study:
 
 def _over_seeds(file: _File, data: str | None, model: str, task: Entry, method: Entry) -> list[TrialSpec]:
     """The trials of a method on a model and task, one a seed."""
-    costs = next(stated for stated in (method.costs, task.costs, file.costs) if stated is not None)
     return [
         TrialSpec(
             model=model,
@@ -187,10 +186,20 @@ def _over_seeds(file: _File, data: str | None, model: str, task: Entry, method: 
             options=method.options,
             seed=seed,
             protocol=_stated(file, task, method),
-            costs=CostSettings.parse(costs),
+            costs=_costs(file.costs, task.costs, method.costs),
         )
         for seed in file.seeds
     ]
+
+
+def _costs(*levels: Any) -> CostSettings | None:
+    """How costs are measured, by what is stated at each level that states something, the farthest first."""
+    found: Any = {}
+    for stated in levels:
+        if stated is not None:
+            both = isinstance(stated, Mapping) and isinstance(found, Mapping)
+            found = {**found, **stated} if both else stated
+    return CostSettings.parse(found)
 
 
 def _stated(file: _File, task: Entry, method: Entry) -> dict[str, Any]:

@@ -213,7 +213,7 @@ def test_what_a_model_has_seen_stands_on_the_pages_of_task_and_protocol(make_rec
     records = [
         make_record(task=task, model=model) for task in ("cola", "sst2") for model in ("embedded", "b")
     ]
-    seen = "Not unseen: embedded was trained on cola.gz (<b>CoLA</b>), by its own list of training data."
+    seen = "Not unseen: embedded was trained on cola.gz (<b>CoLA</b>), by its own list of training data"
     page = _page(records, tmp_path, "tasks/cola.html", catalogue=CATALOGUE)
     assert seen in page.text
     assert page.text.count("Not unseen") == 1

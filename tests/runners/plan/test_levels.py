@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runners.plan import study
+from runners.plan.costs import CostSettings
 from runners.plan.intrinsic import parse_intrinsic_study
 from runners.plan.levels import RIVALS, overlaid
 from runners.plan.spec import Protocol, SpecError
@@ -156,3 +157,20 @@ def test_nothing_of_a_search_for_dimensions_is_passed_over(change: dict[str, Any
 
 def test_rivals_are_settings_of_the_protocol() -> None:
     assert {key for pair in RIVALS for key in pair} <= set(Protocol.model_fields)
+
+
+def test_costs_say_what_differs_as_protocols_do() -> None:
+    content = STUDY | {
+        "costs": {"latency_rounds": 50},
+        "tasks": [{"task": "imdb", "costs": {"latency_length": 8}}, {"task": "mrpc", "costs": "none"}],
+        "methods": ["full", {"method": "lora", "costs": {"latency_rounds": 20}}],
+    }
+    found = [spec.costs for spec in study.parse_study(content).specs]
+    assert found == [
+        CostSettings(latency_rounds=50, latency_length=8),
+        CostSettings(latency_rounds=20, latency_length=8),
+        None,
+        CostSettings(latency_rounds=20),
+    ]
+    with pytest.raises(SpecError, match="latency_round"):
+        study.parse_study(content | {"costs": {"latency_round": 5}})
