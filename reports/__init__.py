@@ -1,7 +1,7 @@
 """What people read: the result schema, tables, statistics, figures and the site.
 
 Imports nothing of ours outside this package: runners write records, everything here reads them.
-Ground floor: `text`, `errors`.
+Ground floor: `text`, `errors`, `yaml_text`.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ def arithmetic_faults(record: Record) -> Iterator[str]:
     Expects a record without a fault of :func:`reports.records.checks.record_faults`.
     """
     yield from _identity_faults(record)
+    yield from _cut_faults(record.task)
     yield from _count_faults(record)
     yield from _training_faults(record)
     yield from _score_faults(record)
@@ -66,6 +67,16 @@ def _identity_faults(record: Record) -> Iterator[str]:
         yield "$.message must be null where the trial is marked completed"
     if record.status == "diverged" and record.scores is not None:
         yield "$.scores must be null where the trial is marked diverged"
+
+
+def _cut_faults(task: TaskInfo | None) -> Iterator[str]:
+    """No more examples are cut than there are."""
+    if task is None or task.truncated is None:
+        return
+    for split, cut in task.truncated:
+        size = getattr(task.sizes, split)
+        if cut is not None and size is not None and cut > size:
+            yield f"$.task.truncated.{split} is {cut}, but $.task.sizes.{split} is {size}"
 
 
 def _count_faults(record: Record) -> Iterator[str]:

@@ -18,10 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from reports import text
+from reports import text, yaml_text
 from reports.records.latency_schema import LatencyRecord
 from reports.records.schema import Record
 
@@ -127,4 +126,4 @@ def _origin(path: Path, record: Record | LatencyRecord, root: Path) -> Origin:
 
 @cache
 def _manifest(path: Path) -> _Manifest:
-    return _Manifest.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    return _Manifest.model_validate(yaml_text.load(path.read_text(encoding="utf-8")))

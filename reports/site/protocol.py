@@ -13,7 +13,8 @@ from reports.site.parts.html import Page
 
 def protocol_page(board: Board) -> Page:
     """What holds for all results, and each comparison's own facts."""
-    context = {"board": board, "warnings": _warnings(board), "fields": fields(Record)}
+    models = [card for name in board.models if (card := board.catalogue.model(name))]
+    context = {"board": board, "models": models, "warnings": _warnings(board), "fields": fields(Record)}
     about = "Splits, seeds, settings and the meaning of every number."
     return Page("protocol.html", "How it was measured", "protocol.html.j2", context, about=about)
 

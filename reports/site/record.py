@@ -48,13 +48,14 @@ def record_pages(board: Board) -> Iterator[Page]:
 def study_file(record: Record) -> str:
     """A study of this trial alone, on one line: JSON, which is YAML; only ASCII, whatever the record says."""
     which = identity(record)
+    protocol = dict(record.spec["protocol"])
+    if protocol.get("steps") is not None:
+        protocol.pop("epochs", None)  # the steps decide, and a study may not state both
     study = {
         "name": f"again-{re.sub('[^0-9a-f]', '', record.trial_id)[:12]}",
         "models": [which.model],
         "tasks": [which.task],
-        "methods": [
-            {"method": which.method, "options": dict(which.options), "protocol": record.spec["protocol"]}
-        ],
+        "methods": [{"method": which.method, "options": dict(which.options), "protocol": protocol}],
         "seeds": [which.seed],
     }
     return json.dumps(study, ensure_ascii=True)
@@ -106,7 +107,7 @@ def _page(record: Record, label: str, folder: str, origin: Origin) -> Page:
             part = {key: value for key, value in part if key != "original"}
         if part is not None:
             parts.append((title, list(facts(part))))
-    name = f"{text.clean(which.method)} on {text.clean(which.task)}, seed {which.seed}"
+    name = f"{text.name(label)} on {text.clean(which.task)}, seed {which.seed}"
     path = record_page(record)
     context = {
         "record": record,

@@ -96,6 +96,7 @@ def _trial(record: Record) -> dict[str, Any]:
         "task": which.task,
         "method": which.method,
         "options": json.dumps(which.options, sort_keys=True),
+        "protocol": json.dumps(record.spec["protocol"], sort_keys=True),
         "seed": which.seed,
         "settings": how_set([record]),
         "tuning_trials": record.tuning.trials if record.tuning else None,

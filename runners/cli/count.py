@@ -29,10 +29,10 @@ def count(
     """
     import methods
     from runners import models
-    from runners.plan.contenders import parse_option
+    from runners.plan.contenders import parse_options
 
     methods.get(method)
-    values = dict(parse_option(text) for text in options or [])
+    values = parse_options(options or [])
     adapted = methods.apply(models.skeleton(model, labels), method, **values)
     counts = adapted.parameter_counts()
     stored = adapted.stored_count()

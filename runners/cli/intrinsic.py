@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reports.records.schema import Record
     from reports.stats.intrinsic import Curve
     from runners.plan.intrinsic import IntrinsicStudy
+    from runners.plan.names import Names
     from runners.plan.spec import TrialSpec
     from runners.work.loop import Progress
 
@@ -60,14 +61,19 @@ def intrinsic(
     trained first; what has a record in the folder is not run again. The last line is the page's path.
     """
     from runners.plan import study as studies
-    from runners.plan.contenders import parse_contender, parse_option
+    from runners.plan.contenders import parse_contender, parse_options
     from runners.plan.intrinsic import parse_intrinsic_study
+    from runners.plan.levels import overlaid
 
     content = studies.content(DEFAULTS)
-    tuned = {} if protocol is None else dict(parse_option(text) for text in protocol)
+    tuned = parse_options(protocol or [])
     same = (studies.entry(item, "task") for item in content["tasks"])
     of_task = next((item.protocol for item in same if item.name == task), {})
-    content["protocol"] = {**content.get("protocol", {}), **of_task, **tuned}
+    content["protocol"] = overlaid(
+        ("the study's protocol", content.get("protocol", {})),
+        (f"the task {task}", of_task),
+        ("--protocol", tuned),
+    )
     content |= {"model": model, "tasks": [task]}
     if method is not None:
         choice = parse_contender(method)
@@ -85,11 +91,12 @@ def run_study(study: IntrinsicStudy, folder: Path, json_: bool, *, retry: bool =
     """Run a study of intrinsic dimension, print its answers and write its page."""
     from reports import build_site
     from reports.stats.intrinsic import curves
+    from runners.plan.names import Names
     from runners.share.catalogue import catalogue
     from runners.work import intrinsic, shelf
 
     with err.status("Reading data and models ...") as status:
-        lines = _Lines(status)
+        lines = _Lines(status, Names(study.specs))
         with shelf.sole_owner(folder):
             records = intrinsic.run(study, folder, [lines], say=_say, retry=retry)
     found = curves(records)
@@ -149,17 +156,18 @@ def _plain(curve: Curve) -> dict[str, Any]:
 class _Lines:
     """Prints a line for every trial, and says what runs."""
 
-    def __init__(self, status: Any) -> None:
+    def __init__(self, status: Any, names: Names) -> None:
         self.status = status
+        self.names = names
 
     def started(self, spec: TrialSpec) -> None:
         """A trial begins."""
-        self.status.update(f"{_name(spec)} ...")
+        self.status.update(f"{self.names.trial(spec)} ...")
 
     def progress(self, spec: TrialSpec, progress: Progress) -> None:
         """A trial goes on."""
         steps = f" {progress.step}/{progress.steps}" if progress.steps else ""
-        self.status.update(f"{_name(spec)}: {progress.phase}{steps}")
+        self.status.update(f"{self.names.trial(spec)}: {progress.phase}{steps}")
 
     def finished(self, spec: TrialSpec, record: Record) -> None:
         """A trial has its record."""
@@ -168,12 +176,7 @@ class _Lines:
         outcome = f"{record.status}: {record.message}"
         if record.status == "completed" and record.scores and record.task:
             outcome = text.score(record.scores.report.get(record.task.main_metric))
-        _say(f"{_name(spec)}: {outcome} ({text.seconds(record.wall_seconds)})")
-
-
-def _name(spec: TrialSpec) -> str:
-    dimension = spec.options.get("dimension")
-    return spec.label if dimension is None else f"{spec.label}, d = {dimension:,}"
+        _say(f"{self.names.trial(spec)}: {outcome} ({text.seconds(record.wall_seconds)})")
 
 
 def _say(line: str) -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.records.schema import Record
+from runners.plan.names import Names
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.work.loop import Progress
@@ -35,6 +36,7 @@ class LiveTable:
     def __init__(self, study: Study, done: dict[str, Record], console: Console) -> None:
         self.study = study
         self.console = console
+        self.names = Names(study.specs, study.searches)
         self.records = {key: done[key] for key in (spec.trial_id for spec in study.specs) if key in done}
         self.before = len(self.records)
         self.current: TrialSpec | None = None
@@ -74,10 +76,11 @@ class LiveTable:
             waiting = len(self.study.specs) - len(self.records)
             outcome = _score(record) if record.status == "completed" else f"{record.status}: {record.message}"
             self.console.print(
-                f"[{len(self.records)}/{len(self.study.specs)}] {spec.label}: {outcome} "
+                f"[{len(self.records)}/{len(self.study.specs)}] {self.names.trial(spec)}: {outcome} "
                 f"({duration(record.wall_seconds)}; {left(self.seconds_left()) if waiting else 'done'})",
                 markup=False,
                 highlight=False,
+                soft_wrap=True,
             )
 
     def seconds_left(self) -> float | None:
@@ -95,13 +98,16 @@ class LiveTable:
 
     def _draw(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("task", "method", "seed"):
+        models = ("model",) if self.names.several_models else ()
+        for column in (*models, "task", "method", "seed"):
             table.add_column(column)
         table.add_column("progress", min_width=22)
         for column in ("score", "trained", "time"):
             table.add_column(column, justify="right")
         for spec in self._visible():
-            table.add_row(spec.task, spec.method, str(spec.seed), *self._state(spec))
+            where = [spec.model] if models else []
+            cells = [Text(cell) for cell in (*where, spec.task, self.names.row(spec), str(spec.seed))]
+            table.add_row(*cells, *self._state(spec))
         done = f"{len(self.records)} of {len(self.study.specs)} trials"
         line = f"{done} · {duration(time.monotonic() - self.started_at)} · {left(self.seconds_left())}"
         return Group(heading(self.study), table, Text(line, style="dim"))

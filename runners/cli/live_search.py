@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.records.schema import Record, SearchStep
-from reports.text import setting
 from runners.cli.live import VISIBLE_ROWS, duration, heading, left
+from runners.plan.names import Names, at
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.plan.tuning import Search
@@ -33,6 +33,7 @@ class LiveSearch:
     def __init__(self, study: Study, console: Console) -> None:
         self.study = study
         self.console = console
+        self.names = Names(study.specs, study.searches)
         self.total = sum(search.trials for search in study.searches)
         self.steps: list[tuple[SearchStep, ...]] = [() for _ in study.searches]
         self.at = 0
@@ -60,7 +61,7 @@ class LiveSearch:
         self.at = self.study.searches.index(search)
         self.steps[self.at] = tuple(steps)
         if not self.console.is_terminal and len(steps) == search.trials:
-            where = f"{search.default.task} / {search.default.method}"
+            where = " / ".join(self._where(search))
             self._line(
                 f"[{self.done}/{self.total}] {where}: {self._best(self.at)} "
                 f"({left(self.seconds_left()) if self.done < self.total else 'searches done'})"
@@ -90,7 +91,8 @@ class LiveSearch:
 
     def _draw(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("task", "method"):
+        models = ("model",) if self.names.several_models else ()
+        for column in (*models, "task", "method"):
             table.add_column(column)
         table.add_column("search", min_width=22)
         table.add_column("trials", justify="right")
@@ -99,12 +101,16 @@ class LiveSearch:
         for index in range(first, min(first + VISIBLE_ROWS, len(self.steps))):
             search = self.study.searches[index]
             count = f"{len(self.steps[index])} of {search.trials}"
-            table.add_row(
-                search.default.task, search.default.method, self._state(index), count, self._best(index)
-            )
+            cells = [Text(cell) for cell in self._where(search)]
+            table.add_row(*cells, self._state(index), count, self._best(index))
         line = f"{self.done} of {self.total} trials of searches · "
         line += f"{duration(time.monotonic() - self.started_at)} · {left(self.seconds_left())}"
         return Group(heading(self.study), table, Text(line, style="dim"))
+
+    def _where(self, search: Search) -> list[str]:
+        """Model, where there are several, task and row."""
+        spec = search.default
+        return [*([spec.model] if self.names.several_models else []), spec.task, self.names.row(spec)]
 
     def _state(self, index: int) -> Text | ProgressBar:
         search, done = self.study.searches[index], len(self.steps[index])
@@ -123,8 +129,8 @@ class LiveSearch:
         note = f"{lost} without a score" if lost else ""
         if best is None or best.score is None:
             return note
-        values = ", ".join(f"{name.replace('_', ' ')} {setting(v)}" for name, v in best.values.items())
-        return f"{search.metric.name} {best.score:.3f} at {values}" + (f"; {note}" if note else "")
+        told = f"{search.metric.name} {best.score:.3f} at {at(best.values)}"
+        return f"{told}; {note}" if note else told
 
     def _line(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)

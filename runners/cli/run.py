@@ -47,6 +47,7 @@ def run(
     json_: Json = False,
 ) -> None:
     """Run the trials of a study that have no record yet."""
+    from reports.records.cuts import much_cut
     from reports.records.tuning import how_set
     from runners.plan.intrinsic import parse_intrinsic_study
     from runners.plan.latency_study import parse_latency_study
@@ -73,6 +74,8 @@ def run(
             print(json.dumps([record.model_dump(mode="json") for record in records]))
         else:
             out.print(f"Settings: {how_set(records)}", soft_wrap=True)
+            for sentence in much_cut(records):
+                out.print(sentence, soft_wrap=True, markup=False, highlight=False)
             _say_where(folder)
     gaps = say_gaps(records)
     missing = len(parsed.specs) > len(records)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 import methods
+from reports import yaml_text
 from runners import models
 from runners.plan.spec import SpecError
 
@@ -34,9 +33,26 @@ def parse_option(text: str) -> tuple[str, Any]:
     if value.lower() in ("none", "null"):
         return key, None
     try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError:
+        return key, yaml_text.load(value)
+    except yaml_text.YamlError:
         raise SpecError(f"the value of {text!r} cannot be read, expected a number, a word or none.") from None
+
+
+def parse_options(texts: Iterable[str]) -> dict[str, Any]:
+    """Read several of them.
+
+    Raises:
+        SpecError: as :func:`parse_option`, or a key comes twice.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        key, value = parse_option(text)
+        if key in found:
+            raise SpecError(
+                f"received the option {key!r} twice, the second time as {text!r}, expected it once."
+            )
+        found[key] = value
+    return found
 
 
 def parse_contender(text: str) -> Choice:
@@ -49,7 +65,7 @@ def parse_contender(text: str) -> Choice:
     name, colon, rest = text.partition(":")
     if colon and not rest:
         raise SpecError(f"received the method {text!r}, expected NAME or NAME:KEY=VALUE,KEY=VALUE.")
-    options = dict(parse_option(part) for part in rest.split(",")) if rest else {}
+    options = parse_options(rest.split(",")) if rest else {}
     values = {k: tuple(v.split("+")) if isinstance(v, str) and "+" in v else v for k, v in options.items()}
     methods.get(name).options.parse(name, values)
     return Choice(label(name, values), name, values)

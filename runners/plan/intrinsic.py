@@ -32,6 +32,7 @@ from methods.errors import explain
 from reports.records.identity import INTRINSIC
 from reports.stats.intrinsic import DIMENSION, RATE
 from runners.plan.costs import CostSettings
+from runners.plan.levels import overlaid
 from runners.plan.spec import SpecError, TrialSpec
 from runners.plan.study import Entry, Study, entry
 
@@ -85,6 +86,13 @@ class IntrinsicStudy:
     description: str
     searches: tuple[Search, ...]
 
+    @property
+    def specs(self) -> tuple[TrialSpec, ...]:
+        """Every trial that its searches may need."""
+        inside = (specs for search in self.searches for rates in search.inside.values() for specs in rates)
+        references = (search.references for search in self.searches)
+        return tuple(spec for specs in (*references, *inside) for spec in specs)
+
     def step(self, specs: Iterable[TrialSpec]) -> Study:
         """Some of its trials, as a study that can be run."""
         return Study(self.name, self.title, self.description, tuple(specs))
@@ -112,6 +120,20 @@ def parse_intrinsic_study(content: Mapping[str, Any], data: str | None = None) -
             f"{method.name} trains in no subspace whose dimension could be searched; "
             f"valid: {', '.join(valid)}."
         )
+    if DIMENSION in method.options:
+        raise SpecError(
+            f"the method {method.name} states {DIMENSION}, which is what is searched: leave it out."
+        )
+    if file.learning_rates and method.protocol.get(RATE) is not None:
+        raise SpecError(
+            f"the method {method.name} states {RATE} beside learning_rates: expected one of them."
+        )
+    tasks = [entry(item, "task") for item in file.tasks]
+    gridded = next((item.name for item in (method, whole, *tasks) if item.grid), None)
+    if gridded:
+        raise SpecError(
+            f"{gridded} has a grid, and a study of intrinsic dimension searches dimensions alone."
+        )
 
     def specs(
         task: Entry, which: Entry, options: Mapping[str, Any], rate: Mapping[str, float]
@@ -124,7 +146,12 @@ def parse_intrinsic_study(content: Mapping[str, Any], data: str | None = None) -
                 method=which.name,
                 options={**which.options, **options},
                 seed=seed,
-                protocol={**file.protocol, **task.protocol, **which.protocol, **rate},
+                protocol=overlaid(
+                    ("the study's protocol", file.protocol),
+                    (f"the task {task.name}", task.protocol),
+                    (f"the method {which.name}", which.protocol),
+                    ("learning_rates", rate),
+                ),
                 costs=CostSettings.parse(file.costs),
             )
             for seed in file.seeds
@@ -140,7 +167,7 @@ def parse_intrinsic_study(content: Mapping[str, Any], data: str | None = None) -
                 d: tuple(specs(task, method, {DIMENSION: d}, rate) for rate in rates) for d in file.dimensions
             },
         )
-        for task in (entry(item, "task") for item in file.tasks)
+        for task in tasks
     ]
     return IntrinsicStudy(file.name, file.title or file.name, file.description, tuple(searches))
 

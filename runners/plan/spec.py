@@ -11,6 +11,7 @@ import methods
 import tasks
 from methods.errors import explain
 from reports.records.identity import spec_hash
+from reports.text import setting
 from runners.plan.costs import NONE, NOT_OF_COSTS, CostSettings
 from runners.plan.errors import SpecError
 
@@ -114,9 +115,20 @@ class TrialSpec(BaseModel):
 
     @property
     def label(self) -> str:
-        """A short name for people, e.g. ``rotten_tomatoes / lora / seed 0``."""
+        """A short name for people where no other trial is known, e.g. ``mrpc / lora (rank=4) / seed 0``.
+
+        It tells the options and the learning rate that are not the method's own;
+        :class:`runners.plan.names.Names` tells the trials of a study apart.
+        """
+        method = methods.get(self.method)
+        own = {**method.options().told(), "learning_rate": method.card.learning_rate}
+        chosen = {**self.options, "learning_rate": self.protocol.learning_rate}
+        if self.search:
+            chosen.pop("learning_rate")
+        told = [f"{key}={setting(value)}" for key, value in chosen.items() if own.get(key) != value]
+        row = f"{self.method} ({', '.join(told)})" if told else self.method
         which = f"search at {self.protocol.learning_rate:.2g}" if self.search else f"seed {self.seed}"
-        return f"{self.task} / {self.method} / {which}"
+        return f"{self.task} / {row} / {which}"
 
     def __hash__(self) -> int:
         return hash(self.trial_id)

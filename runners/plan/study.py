@@ -16,8 +16,9 @@
 
 ``costs`` says how memory, latency and serving are measured, ``costs: none`` that they are not. With
 ``tuning`` a search chooses every method's settings first (:mod:`runners.plan.tuning`). A method or a task may
-carry its own ``protocol``, which says only what differs for it, and its own ``costs``. A ``grid`` of lists
-stands for one entry per combination of their values, the last list running fastest:
+carry its own ``protocol``, which says only what differs for it, and its own ``costs``: the method's wins over
+the task's, and the task's over the study's. A ``grid`` of lists stands for one entry per combination of their
+values, the last list running fastest:
 
       - method: lora
         options: {alpha: 16}
@@ -32,13 +33,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from methods.errors import explain, nearest
+from reports import yaml_text
 from reports.records.schema import Tuning
 from reports.records.tuning import told
 from runners.plan.costs import CostSettings
+from runners.plan.levels import overlaid
 from runners.plan.spec import SpecError, TrialSpec
 from runners.plan.tuning import Budget, Search, check_equal, plan
 
@@ -123,14 +125,11 @@ def content(study: str) -> dict[str, Any]:
         hint = nearest(study, built_in())
         raise SpecError(f"there is no study {study!r}: give a YAML file or a built-in study; {hint}.")
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml_text.load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise SpecError(f"{path} is not a UTF-8 text file, expected a study in YAML.") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "cannot be read"
-        raise SpecError(f"{path} is not valid YAML{where}: {problem}.") from None
+    except yaml_text.YamlError as error:
+        raise SpecError(f"{path} {error}") from None
     if not isinstance(found, Mapping):
         raise SpecError(f"{path} holds {type(found).__name__}, expected a mapping with tasks and methods.")
     return {"name": path.stem, **found}
@@ -178,7 +177,6 @@ def parse_study(values: Mapping[str, Any], data: str | None = None) -> Study:
 
 def _over_seeds(file: _File, data: str | None, model: str, task: Entry, method: Entry) -> list[TrialSpec]:
     """The trials of a method on a model and task, one a seed."""
-    costs = next(stated for stated in (method.costs, task.costs, file.costs) if stated is not None)
     return [
         TrialSpec(
             model=model,
@@ -188,15 +186,29 @@ def _over_seeds(file: _File, data: str | None, model: str, task: Entry, method: 
             options=method.options,
             seed=seed,
             protocol=_stated(file, task, method),
-            costs=CostSettings.parse(costs),
+            costs=_costs(file.costs, task.costs, method.costs),
         )
         for seed in file.seeds
     ]
 
 
+def _costs(*levels: Any) -> CostSettings | None:
+    """How costs are measured, by what is stated at each level that states something, the farthest first."""
+    found: Any = {}
+    for stated in levels:
+        if stated is not None:
+            both = isinstance(stated, Mapping) and isinstance(found, Mapping)
+            found = {**found, **stated} if both else stated
+    return CostSettings.parse(found)
+
+
 def _stated(file: _File, task: Entry, method: Entry) -> dict[str, Any]:
-    """What a study states of the training of a method on a task; what is said of less wins."""
-    return {**file.protocol, **task.protocol, **method.protocol}
+    """What a study states of the training of a method on a task."""
+    return overlaid(
+        ("the study's protocol", file.protocol),
+        (f"the task {task.name}", task.protocol),
+        (f"the method {method.name}", method.protocol),
+    )
 
 
 def entry(item: Any, kind: str) -> Entry:
@@ -206,10 +218,15 @@ def entry(item: Any, kind: str) -> Entry:
     if isinstance(item, Mapping) and kind in item:
         values = {("name" if key == kind else key): value for key, value in item.items()}
         try:
-            return Entry.model_validate(values)
+            found = Entry.model_validate(values)
         except ValidationError as error:
             valid = [kind, *(name for name in Entry.model_fields if name != "name")]
             raise SpecError(explain(error, f"a {kind} of the study", valid)) from None
+        if kind == "task" and (found.options or (found.grid and found.grid.options)):
+            raise SpecError(
+                f"the task {found.name} has options, expected a protocol: a task has none to choose."
+            )
+        return found
     if isinstance(item, Mapping) and len(item) == 1:
         ((name, options),) = item.items()
         if isinstance(name, str) and (options is None or isinstance(options, Mapping)):

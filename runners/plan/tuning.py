@@ -23,8 +23,12 @@ import tasks
 from methods.core import LEARNING_RATE, Dimension
 from methods.errors import explain, nearest
 from reports.records.schema import SearchStep
+from runners.plan.levels import overlaid
 from runners.plan.spec import Protocol, SpecError, TrialSpec
 from tasks.spec import MetricSpec
+
+WHERE = "tuning's protocol"
+"""What a sentence calls it."""
 
 
 class Budget(BaseModel):
@@ -77,7 +81,7 @@ class Budget(BaseModel):
         length = next((key for key in ("steps", "epochs") if key in budget.protocol), None)
         if length and budget.steps_share is not None:
             raise SpecError(f"tuning: steps_share and {length} both say how long, expected one of them.")
-        Protocol.parse(budget.protocol)
+        Protocol.parse(overlaid((WHERE, budget.protocol)))
         return budget
 
 
@@ -100,8 +104,7 @@ class Search:
     @property
     def default_values(self) -> dict[str, Any]:
         """The default setting, by the names of the space."""
-        known = {LEARNING_RATE: self.default.protocol.learning_rate, **self.default.options}
-        return {name: known[name] for name in self.space}
+        return self.values_of(self.default)
 
     @property
     def metric(self) -> MetricSpec:
@@ -113,6 +116,17 @@ class Search:
         sign = 1 if self.metric.higher_is_better else -1
         scored = [step for step in steps if step.score is not None]
         return max(scored, key=lambda step: sign * (step.score or 0.0), default=None)
+
+    def values_of(self, spec: TrialSpec) -> dict[str, Any]:
+        """The setting of one of its trials, by the names of the space."""
+        known = {LEARNING_RATE: spec.protocol.learning_rate, **spec.options}
+        return {name: known[name] for name in self.space}
+
+    def has(self, spec: TrialSpec) -> bool:
+        """Whether a trial is one of the search's, or one that may be reported after it."""
+        own = self.default if spec.search else self.reported[0].model_copy(update={"seed": spec.seed})
+        alike = (own.model, own.task, own.method) == (spec.model, spec.task, spec.method)
+        return alike and _at(own, self.values_of(spec)) == spec
 
     def trial(self, values: Mapping[str, Any]) -> TrialSpec:
         """A trial of the search at a setting."""
@@ -154,9 +168,8 @@ def plan(
             f"{LEARNING_RATE} among it: leave it out, or leave tuning out."
         )
     training = budget.training(first.protocol)
-    default = TrialSpec(
-        **dict(first) | {"protocol": {**protocol, **training}, "seed": budget.seed, "search": True}
-    )
+    whole = overlaid(("the study", protocol), (WHERE, training))
+    default = TrialSpec(**dict(first) | {"protocol": whole, "seed": budget.seed, "search": True})
     return Search(cell, default, space, budget.trials, training, tuple(reported))
 
 

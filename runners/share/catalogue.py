@@ -1,4 +1,4 @@
-"""What the two packages say of their methods and tasks, for the pages of a report."""
+"""What the two packages say of their methods and tasks, and we of models, for the pages of a report."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from typing import Any
 
 import methods
 import tasks
-from reports.site.parts.catalogue import Catalogue, MethodCard, OptionCard, TaskCard
+from reports import yaml_text
+from reports.site.parts.catalogue import Catalogue, MethodCard, ModelCard, OptionCard, TaskCard
+
+MODELS = Path(__file__).parents[1] / "models.yaml"
+"""What is known of models."""
 
 
 def catalogue() -> Catalogue:
-    """A card for every method and every task."""
+    """A card for every method, every task, and every model of which there is something to say."""
     papers, citations = bibliography(methods), bibliography(tasks)
     return Catalogue(
         methods=tuple(_method(methods.get(name), papers) for name in methods.names()),
         tasks=tuple(_task(tasks.get(name), citations) for name in tasks.names()),
+        models=tuple(
+            ModelCard(name=name, **known)
+            for name, known in yaml_text.load(MODELS.read_text(encoding="utf-8")).items()
+        ),
     )
 
 

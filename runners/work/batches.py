@@ -7,7 +7,7 @@ so that every batch has one length and the order of lengths is random.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader, Sampler
-from transformers import PreTrainedTokenizerBase
+from transformers import BatchEncoding, PreTrainedTokenizerBase
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 import tasks
@@ -36,6 +36,8 @@ class Encoded:
     rows: list[dict[str, Any]]
     lengths: list[int]
     """Tokens per row."""
+    cut: list[bool]
+    """Whether a row's text was longer than what is read of it."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -46,6 +48,13 @@ class Encoded:
     def labels(self) -> np.ndarray:
         """Labels in row order."""
         return np.array([row["labels"] for row in self.rows])
+
+    def part(self, chosen: Iterable[int]) -> Encoded:
+        """Some of the rows, in the order given."""
+        kept = list(chosen)
+        return Encoded(
+            [self.rows[i] for i in kept], [self.lengths[i] for i in kept], [self.cut[i] for i in kept]
+        )
 
 
 @lru_cache(maxsize=4)
@@ -72,7 +81,24 @@ def encode(model: str, task: str, data: str | None, split: str, max_length: int)
         {**dict(zip(names, values, strict=True)), "labels": label}
         for *values, label in zip(*(tokens[name] for name in names), rows["label"], strict=True)
     ]
-    return Encoded(encoded, [len(row["input_ids"]) for row in encoded])
+    lengths = [len(row["input_ids"]) for row in encoded]
+    return Encoded(encoded, lengths, _cut(own, columns, tokens, lengths))
+
+
+def _cut(
+    tokenizer: PreTrainedTokenizerBase, columns: list[list[str]], tokens: BatchEncoding, lengths: list[int]
+) -> list[bool]:
+    """Which rows lost tokens: those with an overflow, which a fast tokenizer keeps.
+
+    Of any other, a row may have lost some if it is as long as the longest: it is read again in full.
+    """
+    if tokens.encodings is not None:
+        return [bool(encoding.overflowing) for encoding in tokens.encodings]
+    longest = max(lengths)
+    full = [i for i, length in enumerate(lengths) if length == longest]
+    again = tokenizer(*([column[i] for i in full] for column in columns), verbose=False)["input_ids"]
+    lost = {i for i, ids in zip(full, again, strict=True) if len(ids) > longest}
+    return [i in lost for i in range(len(lengths))]
 
 
 class LengthGroupedBatches(Sampler[list[int]]):

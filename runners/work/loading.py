@@ -34,6 +34,11 @@ class Splits:
     sizes: SplitSizes
     """Of all three splits, as far as the trial uses them."""
 
+    def truncated(self, reported: Encoded | None = None) -> SplitSizes:
+        """How many of their examples are cut; of the reported split, once it has been read."""
+        report = None if reported is None else sum(reported.cut)
+        return SplitSizes(train=sum(self.train.cut), selection=sum(self.selection.cut), report=report)
+
 
 def load(spec: TrialSpec) -> Loaded:
     """Read the task's data.
@@ -82,10 +87,9 @@ def subset(split: Encoded, count: int | None, seed: int) -> Encoded:
     """A random part of a split; with one seed, smaller parts lie inside larger ones."""
     if count is None or count >= len(split):
         return split
-    chosen = np.random.default_rng(seed).permutation(len(split))[:count]
-    return Encoded([split.rows[i] for i in chosen], [split.lengths[i] for i in chosen])
+    return split.part(np.random.default_rng(seed).permutation(len(split))[:count])
 
 
 def first(split: Encoded, count: int | None) -> Encoded:
     """The first examples of a split that is in hash order: the same ones for every trial."""
-    return split if count is None else Encoded(split.rows[:count], split.lengths[:count])
+    return split if count is None else split.part(range(min(count, len(split))))

@@ -7,6 +7,8 @@ said once and the study goes on.
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,8 +18,10 @@ import pandas as pd
 import wandb
 
 from reports.records.schema import Record
+from runners.plan.names import Names
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
+from runners.work import batches
 from runners.work.loop import Progress
 
 
@@ -46,6 +50,7 @@ class Tracker:
 
     def __init__(self, study: Study, folder: Path, warn: Callable[[str], None]) -> None:
         self.study = study
+        self.names = Names(study.specs, study.searches)
         self.folder = folder
         self.warn = warn
         self.broken = False
@@ -58,8 +63,8 @@ class Tracker:
         self._run = wandb.init(
             project="paretune",
             group=self.study.name,
-            name=spec.label,
-            id=spec.trial_id[:16],
+            name=self.names.trial(spec),
+            id=run_id(self.study, spec),
             config=spec.model_dump(mode="json"),
             mode=mode(),
             dir=str(self.folder),
@@ -85,6 +90,16 @@ class Tracker:
         self._run.summary.update({"record": record.model_dump(mode="json")})
         self._run.finish(exit_code=0 if record.status == "completed" else 1)
         self._run = None
+
+
+def run_id(study: Study, spec: TrialSpec) -> str:
+    """W&B's id of a trial: one for each study, data and spec, however often it is run.
+
+    A trial whose settings a search chooses is another than the same one with fixed settings.
+    """
+    data = batches.load(spec.task, spec.data).sha256
+    content = [study.name, bool(study.searches), data, spec.trial_id]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
 def mode() -> Any:

@@ -187,7 +187,7 @@ def _train_and_score(
     model = adapted.model.to(accelerator.device)
 
     splits = loading.splits(spec, loaded, adapted)
-    parts.task = loaded.info.model_copy(update={"sizes": splits.sizes})
+    parts.task = loaded.info.model_copy(update={"sizes": splits.sizes, "truncated": splits.truncated()})
     if task.problem_type == "regression":
         adapting.start_at_mean(adapted, splits.train.labels())
 
@@ -206,6 +206,7 @@ def _train_and_score(
 
     watch(Progress("scoring", fitted.steps, fitted.steps))
     reported = loading.reported(spec, adapted)
+    parts.task = parts.task.model_copy(update={"truncated": splits.truncated(reported)})
     found = scoring.report(spec, task, accelerator, model, splits.train, reported)
     parts.answers = found.answers
     parts.scores = Scores(

@@ -91,7 +91,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.set_verbosity_error()
     encoded = batches.encode(MODEL, TASK, None, "train", max_length=128)
-    rows = batches.Encoded(encoded.rows[: chosen.sentences], encoded.lengths[: chosen.sentences])
+    rows = encoded.part(range(min(chosen.sentences, len(encoded))))
     ratios = []
     for pair in range(chosen.pairs):
         first = paretune(rows) if pair % 2 == 0 else None

@@ -47,11 +47,33 @@ class TaskCard(_Card):
     citation: str | None = Field(description="BibTeX")
 
 
+class ModelCard(_Card):
+    """Where a model comes from, as far as it bears on its results."""
+
+    name: str
+    origin: str = Field(description="what it is and what it was trained on; no full stop")
+    seen: dict[str, str] = Field(
+        default={}, description="task to what of it is among the model's own training data"
+    )
+    notes: tuple[str, ...] = Field(default=(), description="sentences")
+
+    @property
+    def sentences(self) -> list[str]:
+        """All that is said of it."""
+        by_data: dict[str, list[str]] = {}
+        for task, data in self.seen.items():
+            by_data.setdefault(data, []).append(task)
+        seen = (f"{' and '.join(names)} by {data}" for data, names in by_data.items())
+        listed = [f"Not unseen by it, as its list of training data shows: {', '.join(seen)}."]
+        return [f"It is {self.origin}.", *(listed if self.seen else []), *self.notes]
+
+
 class Catalogue(_Card):
     """Cards by name; a name without a card has its results only."""
 
     methods: tuple[MethodCard, ...] = ()
     tasks: tuple[TaskCard, ...] = ()
+    models: tuple[ModelCard, ...] = ()
 
     def method(self, name: str) -> MethodCard | None:
         """The card of a method, if there is one."""
@@ -60,3 +82,12 @@ class Catalogue(_Card):
     def task(self, name: str) -> TaskCard | None:
         """The card of a task, if there is one."""
         return next((card for card in self.tasks if card.name == name), None)
+
+    def model(self, name: str) -> ModelCard | None:
+        """The card of a model, if there is one."""
+        return next((card for card in self.models if card.name == name), None)
+
+    def seen(self, model: str, task: str) -> str | None:
+        """What of a task is among a model's own training data, where that is known."""
+        card = self.model(model)
+        return card.seen.get(task) if card else None

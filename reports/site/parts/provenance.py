@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports import text
+from reports.records.cuts import cut
 from reports.records.identity import identity
 from reports.records.schema import Environment, Record
 from reports.records.tuning import how_set, how_set_in_full, searched
@@ -115,6 +116,7 @@ def _model_and_data(section: Section, records: Sequence[Record]) -> Facts:
                 if t.dropped_train_examples is not None
             ),
         ),
+        ("Longer than the longest input, and cut", cut(tasks)),
         ("Data hash", _joined(_short_hash(t.data_sha256) for t in tasks)),
     ]
 

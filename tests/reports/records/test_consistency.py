@@ -15,6 +15,11 @@ SPOILED = [
     ("trial_id", "0" * 64, r"\$\.trial_id is '0+', but \$\.spec hashes to [0-9a-f]{64}"),
     ("model.name", "other", r"\$\.model\.name is 'other', but \$\.spec names 'embedded'"),
     ("task.name", "other", r"\$\.task\.name is 'other'"),
+    (
+        "task.truncated",
+        {"train": 0, "selection": 854, "report": None},
+        r"\$\.task\.truncated\.selection is 854, but \$\.task\.sizes\.selection is 853",
+    ),
     ("message", "fine", r"\$\.message must be null"),
     ("parameters.parts.all", 5, r"\$\.parameters\.parts add up to 5, but \$\.parameters\.method is 73728"),
     ("parameters.trainable_share", 0.5, r"\$\.parameters\.trainable_share is 0\.5, but method / base is"),

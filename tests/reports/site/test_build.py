@@ -10,7 +10,7 @@ import pytest
 
 from reports import RecordError, build_site
 from reports.records.schema import CurvePoint
-from reports.site.parts.catalogue import Catalogue, MethodCard, OptionCard, TaskCard
+from reports.site.parts.catalogue import Catalogue, MethodCard, ModelCard, OptionCard, TaskCard
 from reports.site.parts.links import record_page
 
 
@@ -78,6 +78,14 @@ CATALOGUE = Catalogue(
             license="none",
             homepage="javascript:alert(1)",
             citation="@article{warstadt}",
+        ),
+    ),
+    models=(
+        ModelCard(
+            name="embedded",
+            origin="small",
+            seen={"cola": "cola.gz (<b>CoLA</b>)"},
+            notes=("It <i>tilts</i>.",),
         ),
     ),
 )
@@ -199,6 +207,23 @@ def test_pages_of_tasks_methods_and_models(make_record, tmp_path):
     assert ("a", "href", "https://arxiv.org/abs/2106.09685") in method.attributes
     assert "294,912" in method.text, "the closed form beside what the paper prints"
     assert "text" in method.tags, "the figure of where it acts"
+
+
+def test_what_a_model_has_seen_stands_on_the_pages_of_task_and_protocol(make_record, tmp_path):
+    records = [
+        make_record(task=task, model=model) for task in ("cola", "sst2") for model in ("embedded", "b")
+    ]
+    seen = "Not unseen: embedded was trained on cola.gz (<b>CoLA</b>), by its own list of training data"
+    page = _page(records, tmp_path, "tasks/cola.html", catalogue=CATALOGUE)
+    assert seen in page.text
+    assert page.text.count("Not unseen") == 1
+    assert ("a", "href", "../protocol.html#models-title") in page.attributes
+    assert "Not unseen" not in Reader((tmp_path / "tasks/sst2.html").read_text()).text
+    protocol = Reader((tmp_path / "protocol.html").read_text())
+    assert "Where the models come from embedded. It is small. Not unseen by it" in protocol.text
+    assert "cola by cola.gz (<b>CoLA</b>). It <i>tilts</i>." in protocol.text
+    assert ("h2", "id", "models-title") in protocol.attributes
+    assert "Where the models" not in _page(records, tmp_path / "bare", "protocol.html").text
 
 
 def test_published_scores_stand_apart(make_record, tmp_path):

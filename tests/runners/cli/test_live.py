@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from reports.records.schema import Record
-from runners.cli.live import LiveTable, duration
+from runners.cli.live import VISIBLE_ROWS, LiveTable, duration
 from runners.plan import study
 from runners.work.loop import Progress
 from runners.work.trial import run_trial
@@ -49,6 +49,20 @@ def test_shows_done_running_and_waiting(made: tuple[study.Study, Record]) -> Non
     assert "waiting" in text
     assert "1 of 3 trials" in text
     assert "left" in text
+
+
+def test_rows_of_one_method_do_not_look_alike() -> None:
+    parsed = study.read_study("claim-lora-alpha")
+    console = Console(width=160, file=io.StringIO(), force_terminal=False)
+    lines = [line.split("waiting")[0] for line in drawn(LiveTable(parsed, {}, console), console).splitlines()]
+    rows = [line for line in lines if line.startswith("rotten_tomatoes")]
+    assert len(set(rows)) == len(rows) == VISIBLE_ROWS
+    two = study.parse_study(
+        {"name": "s", "models": ["embedded", "other"], "tasks": ["cola"], "methods": ["head"]}
+    )
+    shown = drawn(LiveTable(two, {}, console), console)
+    assert "embedded" in shown
+    assert "other" in shown
 
 
 def test_plain_lines_without_a_terminal(made: tuple[study.Study, Record]) -> None:

@@ -48,6 +48,23 @@ def test_shows_done_running_and_waiting(made: study.Study) -> None:
     assert "3 of 6 trials of searches" in text
 
 
+def test_searches_of_one_method_do_not_look_alike() -> None:
+    several = CONTENT | {
+        "methods": [{"lora": {"rank": 2}}, {"lora": {"rank": 4}}],
+        "models": ["embedded", "b"],
+    }
+    console = Console(width=140, file=io.StringIO())
+    with console.capture() as capture:
+        console.print(LiveSearch(study.parse_study(several), console)._draw())
+    rows = [line.split("  waiting")[0].split() for line in capture.get().splitlines() if "cola" in line]
+    assert [row[:4] for row in rows] == [
+        ["embedded", "cola", "lora", "(rank=2)"],
+        ["embedded", "cola", "lora", "(rank=4)"],
+        ["b", "cola", "lora", "(rank=2)"],
+        ["b", "cola", "lora", "(rank=4)"],
+    ]
+
+
 def test_plain_lines_without_a_terminal(made: study.Study) -> None:
     stream = io.StringIO()
     with LiveSearch(made, Console(file=stream, width=200)) as live:

@@ -36,6 +36,7 @@ def test_reads_what_the_command_line_says(text: str, expected: Choice) -> None:
     [
         ("lora:", SpecError, "expected NAME or NAME:KEY=VALUE"),
         ("lora:rank", SpecError, "expected KEY=VALUE"),
+        ("lora:rank=4,alpha=8,rank=2", SpecError, "'rank' twice, the second time as 'rank=2'"),
         ("lroa", methods.MethodError, "did you mean lora"),
         ("lora:rnk=3", methods.OptionError, "did you mean rank"),
         ("lora:rank=0", methods.OptionError, "rank=0"),

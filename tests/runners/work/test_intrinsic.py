@@ -226,7 +226,7 @@ def test_the_command_answers_resumes_and_writes_its_page(
         arguments += ["--protocol", setting]
     assert paretune(*arguments) == 0
     shown = capsys.readouterr()
-    assert "d = 16" in shown.err
+    assert "sst2 / did (dimension=16, learning_rate=0.2) / seed 0: " in shown.err
     page = shown.out.strip().splitlines()[-1]
     assert Path(page).is_file()
     kept = {path: path.stat().st_mtime_ns for path in folder.glob("*.json")}

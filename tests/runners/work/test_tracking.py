@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from runners.plan import study
@@ -33,6 +36,24 @@ def test_offline_unless_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert tracking.mode() == "offline"
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert tracking.mode() == "disabled"
+
+
+def test_an_id_holds_study_data_and_trial(small: study.Study, glue_folder: str, tmp_path: Path) -> None:
+    (spec,) = small.specs
+    copy = shutil.copytree(glue_folder, tmp_path / "copy")
+    other = shutil.copytree(glue_folder, tmp_path / "other")
+    fewer = pd.read_parquet(file := other / "cola" / "train-00000-of-00001.parquet").iloc[:-1]
+    fewer.to_parquet(file)
+    moved, changed = (spec.model_copy(update={"data": str(folder)}) for folder in (copy, other))
+    assert moved.trial_id == changed.trial_id == spec.trial_id
+    ids = [
+        tracking.run_id(small, spec),
+        tracking.run_id(small, changed),
+        tracking.run_id(replace(small, name="another"), spec),
+        tracking.run_id(small, spec.model_copy(update={"seed": 5})),
+    ]
+    assert len(set(ids)) == len(ids)
+    assert tracking.run_id(small, moved) == ids[0]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -10,12 +10,12 @@ import torch
 import methods
 import tasks
 from reports import read_record, write_record
-from reports.records.schema import Record
+from reports.records.schema import Record, SplitSizes
 from runners import models
 from runners.measure import memory
 from runners.plan.costs import CostSettings
 from runners.plan.spec import TrialSpec
-from runners.work import adapting, loading, trial
+from runners.work import adapting, batches, loading, trial
 from runners.work.loop import Progress
 from runners.work.trial import run_trial
 
@@ -87,6 +87,27 @@ def test_parts_of_the_splits_are_used_and_told(
     assert sizes(train_examples=30, scored_examples=10) == (30, 10, 10)
     assert sizes(scored_examples=30) == (train, min(selection, 30), 30)
     assert report == 40
+
+
+def test_what_is_cut_is_told_of_every_split_that_is_used(
+    tiny_model: str, glue_folder: str, quick: dict[str, Any]
+) -> None:
+    def cut(**changes: Any) -> SplitSizes:
+        protocol = quick | {"max_length": 8, "scored_examples": 10, "steps": 1}
+        made = run_trial(spec(tiny_model, protocol, data=glue_folder, costs=None, **changes)).task
+        assert made is not None
+        assert made.truncated is not None
+        return made.truncated
+
+    lengths = {
+        split: batches.encode(tiny_model, "cola", glue_folder, split, max_length=99).lengths
+        for split in ("train", "selection", "report")
+    }
+    expected = {split: sum(n > 8 for n in found[:10]) for split, found in lengths.items()}
+    expected["train"] = sum(n > 8 for n in lengths["train"])
+    assert cut() == SplitSizes(**expected)
+    assert expected["train"] > 0
+    assert cut(search=True) == SplitSizes(**expected | {"report": None})
 
 
 def test_regression(tiny_model: str, glue_folder: str, quick: dict[str, Any]) -> None:
