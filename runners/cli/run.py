@@ -25,6 +25,7 @@ from runners.cli.options import (
     say,
     speaks,
 )
+from runners.cli.stopping import StopCheck
 
 if TYPE_CHECKING:
     from reports.records.schema import Record
@@ -110,7 +111,7 @@ def run_trials(
     how = how or execute.How(say=say)
     with err.status("Reading data and models ..."):
         execute.check(study)
-    observers: list[Observer] = []
+    observers: list[Observer] = [StopCheck()]
     if not device.is_first_process():
         how = replace(how, say=lambda line: None)
         study = _searched(study, folder, observers, Console(quiet=True), retry, how)

@@ -11,6 +11,12 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reports.records.schema import Record
+    from runners.plan.spec import TrialSpec
+    from runners.work.loop import Progress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -51,6 +57,22 @@ def check() -> None:
     """
     if _received:
         raise Stopped(_received[0])
+
+
+class StopCheck:
+    """An observer of trials that calls :func:`check` whenever it is told something."""
+
+    def started(self, spec: TrialSpec) -> None:
+        """Before a trial."""
+        check()
+
+    def progress(self, spec: TrialSpec, progress: Progress) -> None:
+        """In a trial."""
+        check()
+
+    def finished(self, spec: TrialSpec, record: Record) -> None:
+        """After a trial, whose record is written."""
+        check()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
