@@ -182,6 +182,8 @@ def sole_owner(folder: Path) -> Iterator[None]:
             f"records cannot be written to {folder} ({error.strerror}): choose another --out."
         ) from None
     try:
+        for left in folder.glob(".*.tmp"):  # what a killed process was writing
+            left.unlink(missing_ok=True)
         yield
     finally:
         lock.release()
