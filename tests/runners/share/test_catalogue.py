@@ -70,7 +70,8 @@ def test_what_a_model_has_seen_is_on_its_own_list() -> None:
     assert f"{len(listed)} files" in card.origin
     assert set(card.seen) <= set(tasks.names())
     about = " ".join(card.sentences)
-    assert "mnli and mnli_mismatched by AllNLI.jsonl.gz (SNLI and MultiNLI), qnli by" in about
+    assert "has AllNLI.jsonl.gz (SNLI and MultiNLI), squad_pairs.jsonl.gz" in about
+    assert "mnli, mnli_mismatched, qnli and qqp are not unseen by it" in about
     assert "looks untrained" in about
 
 
