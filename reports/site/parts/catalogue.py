@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reports import text
+
 
 class _Card(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,11 +62,9 @@ class ModelCard(_Card):
     @property
     def sentences(self) -> list[str]:
         """All that is said of it."""
-        by_data: dict[str, list[str]] = {}
-        for task, data in self.seen.items():
-            by_data.setdefault(data, []).append(task)
-        seen = (f"{' and '.join(names)} by {data}" for data, names in by_data.items())
-        listed = [f"Not unseen by it, as its list of training data shows: {', '.join(seen)}."]
+        data, seen = text.listing([*dict.fromkeys(self.seen.values())]), text.listing([*self.seen])
+        verb = "is" if len(self.seen) == 1 else "are"
+        listed = [f"Its own list of training data has {data}: {seen} {verb} not unseen by it."]
         return [f"It is {self.origin}.", *(listed if self.seen else []), *self.notes]
 
 

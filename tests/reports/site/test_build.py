@@ -220,8 +220,10 @@ def test_what_a_model_has_seen_stands_on_the_pages_of_task_and_protocol(make_rec
     assert ("a", "href", "../protocol.html#models-title") in page.attributes
     assert "Not unseen" not in Reader((tmp_path / "tasks/sst2.html").read_text()).text
     protocol = Reader((tmp_path / "protocol.html").read_text())
-    assert "Where the models come from embedded. It is small. Not unseen by it" in protocol.text
-    assert "cola by cola.gz (<b>CoLA</b>). It <i>tilts</i>." in protocol.text
+    assert (
+        "Where the models come from embedded. It is small. Its own list of training data has" in protocol.text
+    )
+    assert "has cola.gz (<b>CoLA</b>): cola is not unseen by it. It <i>tilts</i>." in protocol.text
     assert ("h2", "id", "models-title") in protocol.attributes
     assert "Where the models" not in _page(records, tmp_path / "bare", "protocol.html").text
 

@@ -244,6 +244,11 @@ def test_the_command_answers_resumes_and_writes_its_page(
         (["embedded", "cola", "--method", "lora"], "no subspace"),
         (["embedded", "cola", "--dimensions", "few"], "received --dimensions 'few'"),
         (["embedded", "cola", "--protocol", "stepps=3"], "did you mean steps"),
+        (
+            ["embedded", "cola", "--protocol", "steps=3", "--protocol", "epochs=2"],
+            "--protocol states steps=3",
+        ),
+        (["embedded", "cola", "--protocol", "steps=3", "--protocol", "steps=4"], "'steps' twice"),
     ],
 )
 def test_mistakes_are_one_sentence(
