@@ -35,7 +35,7 @@ from transformers.utils import logging as transformers_logging
 from methods.anatomy import Anatomy
 from methods.anatomy.layouts import LAYOUTS
 from methods.errors import nearest
-from runners import heads, padding, weights
+from runners import device, heads, padding, vocabulary, weights
 from tasks.spec import TaskSpec
 
 EMBEDDED = "embedded"
@@ -94,10 +94,9 @@ def tokenizer(name: str) -> PreTrainedTokenizerBase:
     """
     found: PreTrainedTokenizerBase = _fetch(name, AutoTokenizer.from_pretrained)
     settings = _settings(name)
-    token = padding.token_for(found, settings)
-    if token is None:
-        raise ModelError(f"the tokenizer of {name!r} has no token that the model knows.")
-    found.pad_token, found.padding_side = token, padding_side(name)
+    if (fault := vocabulary.fault_of(found, settings)) is not None:
+        raise ModelError(f"the tokenizer of {name!r} cannot be used: {fault}.")
+    found.pad_token, found.padding_side = vocabulary.token_for(found, settings), padding_side(name)
     return found
 
 
@@ -343,5 +342,9 @@ def _fetch(name: str, read: Any, **options: Any) -> Any:
             f"the model {name!r} could not be read ({reason}): check the name and the network, "
             f"give a local folder, or use {EMBEDDED!r}."
         ) from None
-    except ValueError as error:
-        raise ModelError(f"the model {name!r} cannot be used: {str(error).strip().splitlines()[0]}") from None
+    except Exception as error:  # whatever a broken file of a model ends in
+        if device.is_out_of_memory(error):
+            raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise ModelError(f"the model {name!r} cannot be used: {kind}{reason}") from None

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
 from methods.anatomy import Anatomy
@@ -63,26 +63,6 @@ def _states_at_the_end(body: nn.Module, args: tuple[Any, ...], kwargs: dict[str,
         output[next(iter(output))] = ends
         return output
     return (ends, *output[1:])
-
-
-def token_for(tokenizer: PreTrainedTokenizerBase, settings: Any) -> str | None:
-    """What to pad with: the model's padding token where the tokenizer has it, for some models read it.
-
-    Else the tokenizer's, or the end of a text, or any: the mask tells what is padding. None where the
-    tokenizer has no word of the model's.
-
-    Args:
-        tokenizer: as it was read.
-        settings: the model's configuration.
-    """
-    words = min(len(tokenizer), getattr(settings, "vocab_size", None) or len(tokenizer))
-    own = getattr(settings, "pad_token_id", None)
-    for number in (own, tokenizer.pad_token_id, tokenizer.eos_token_id, 0):
-        if isinstance(number, int) and 0 <= number < words:
-            token = tokenizer.convert_ids_to_tokens(number)
-            if isinstance(token, str):
-                return token
-    return None
 
 
 def side_of(model: PreTrainedModel) -> Side | None:

@@ -95,8 +95,9 @@ def test_scoring_sees_every_row_once_longest_first(glue_folder: str) -> None:
 
 
 def word_tokenizer(**special: str) -> PreTrainedTokenizerFast:
-    """A tokenizer of the words t0 to t119, with whatever special tokens."""
-    words = WordLevel({f"t{i}": i for i in range(120)}, unk_token="t3")
+    """A tokenizer of t0 to t109 and ten words, with whatever special tokens."""
+    known = [*(f"t{i}" for i in range(110)), *"A plain sentence of some words and the number".split(), "12"]
+    words = WordLevel({word: i for i, word in enumerate(known)}, unk_token="t3")
     made = Tokenizer(words)
     made.pre_tokenizer = Whitespace()  # type: ignore[assignment]
     return PreTrainedTokenizerFast(tokenizer_object=made, **special)
