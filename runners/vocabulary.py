@@ -22,10 +22,8 @@ def fault_of(tokenizer: PreTrainedTokenizerBase, settings: Any) -> str | None:
         settings: the model's configuration.
     """
     found = {number for number in tokenizer(SENTENCE)["input_ids"] if number is not None}
-    if not found - {*tokenizer.all_special_ids, tokenizer.unk_token_id}:
-        return (
-            f"it finds no word that it knows in {SENTENCE!r}: its files are missing, or are of another kind"
-        )
+    if len(found - {*tokenizer.all_special_ids, tokenizer.unk_token_id}) < FEWEST:
+        return f"it knows next to nothing of {SENTENCE!r}: its files are missing, or of another kind"
     words = getattr(settings, "vocab_size", None)
     if words is not None and max(found) >= words:
         return f"it gives tokens up to number {max(found)}, and the model has {words}: they are of two models"

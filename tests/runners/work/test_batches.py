@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
-from transformers import PreTrainedTokenizerFast
 
 import tasks
 from runners import models
 from runners.work import batches
 from tests.methods.cells import NOT_OF_TEXT, apply, perturb
-from tests.methods.conftest import ARCHITECTURES, build
+from tests.methods.conftest import ARCHITECTURES
+from tests.runners.folders import saved, word_tokenizer
 
 LENGTHS = np.random.default_rng(0).integers(3, 80, size=1000).tolist()
 
@@ -92,22 +89,6 @@ def test_scoring_sees_every_row_once_longest_first(glue_folder: str) -> None:
     labels = [label for batch in loader for label in batch["labels"].tolist()]
     assert widths == sorted(widths, reverse=True)
     assert Counter(labels) == Counter(split.labels().tolist())
-
-
-def word_tokenizer(**special: str) -> PreTrainedTokenizerFast:
-    """A tokenizer of t0 to t109 and ten words, with whatever special tokens."""
-    known = [*(f"t{i}" for i in range(110)), *"A plain sentence of some words and the number".split(), "12"]
-    words = WordLevel({word: i for i, word in enumerate(known)}, unk_token="t3")
-    made = Tokenizer(words)
-    made.pre_tokenizer = Whitespace()  # type: ignore[assignment]
-    return PreTrainedTokenizerFast(tokenizer_object=made, **special)
-
-
-def saved(folder: Path, architecture: str, tokenizer: PreTrainedTokenizerFast, **changes: Any) -> str:
-    """A random classifier and a tokenizer in a folder."""
-    build(architecture, "classify", **changes).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
 
 
 def texts(model: Any) -> list[dict[str, Any]]:
