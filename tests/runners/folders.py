@@ -15,14 +15,15 @@ from tests.methods.conftest import build
 
 
 def word_tokenizer(**special: str) -> PreTrainedTokenizerFast:
-    """A tokenizer of t0 to t99 and ten words, with whatever special tokens.
+    """A tokenizer of 120 words, t0, t1 and so on first, with whatever special tokens.
 
-    The words are there as Qwen2's tokenizer cuts them too: transformers reads the file with that for a Qwen2.
+    There are letters too: transformers reads the file as one of pairs of bytes where the model is a Qwen2.
     """
     plain = SENTENCE.rstrip(".").split()
-    known = [*(f"t{i}" for i in range(100)), *plain, *(f"Ġ{word}" for word in plain)]
-    words = WordLevel({word: i for i, word in enumerate(known)}, unk_token="t3")
-    made = Tokenizer(words)
+    words = dict.fromkeys([*"".join(plain), *plain])
+    known = [*(f"t{i}" for i in range(120 - len(words))), *words]
+    model = WordLevel({word: i for i, word in enumerate(known)}, unk_token="t3")
+    made = Tokenizer(model)
     made.pre_tokenizer = Whitespace()  # type: ignore[assignment]
     return PreTrainedTokenizerFast(tokenizer_object=made, **special)
 
