@@ -24,7 +24,7 @@ def word_tokenizer(**special: str) -> PreTrainedTokenizerFast:
     known = [*(f"t{i}" for i in range(120 - len(words))), *words]
     model = WordLevel({word: i for i, word in enumerate(known)}, unk_token="t3")
     made = Tokenizer(model)
-    made.pre_tokenizer = Whitespace()  # type: ignore[assignment]
+    made.pre_tokenizer = Whitespace()
     return PreTrainedTokenizerFast(tokenizer_object=made, **special)
 
 
