@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import contextmanager, suppress
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +33,18 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from methods.anatomy import Anatomy
+from methods.anatomy.layouts import LAYOUTS
 from methods.errors import nearest
+from runners import device, heads, padding, vocabulary, weights
 from tasks.spec import TaskSpec
 
 EMBEDDED = "embedded"
 
 ARCHITECTURES = Path(__file__).parent / "architectures.yaml"
+
+
+TEXT_PART = {r"^(model\.)?language_model\.(model\.)?": "model."}
+"""How a checkpoint of several models names the weights of its text part, and how that names them itself."""
 
 
 class ModelError(ValueError):
@@ -79,40 +84,76 @@ def config(name: str) -> Any:
 
 
 def tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """Read a model's tokenizer.
+    """Read a model's tokenizer, and let it pad as the model can be padded.
+
+    What it pads with is the model's own padding token where it knows that one, and moves no answer: attention
+    masks say what is padding.
 
     Raises:
-        ModelError: it cannot be found, read or reached, or cannot pad.
+        ModelError: it cannot be found, read or reached, or the model's answers depend on padding.
     """
     found: PreTrainedTokenizerBase = _fetch(name, AutoTokenizer.from_pretrained)
-    if found.pad_token is None:
-        if found.eos_token is None:
-            raise ModelError(f"the tokenizer of {name!r} has neither a padding nor an end-of-text token.")
-        found.pad_token = found.eos_token
+    settings = _settings(name)
+    if (fault := vocabulary.fault_of(found, settings)) is not None:
+        raise ModelError(f"the tokenizer of {name!r} cannot be used: {fault}.")
+    found.pad_token, found.padding_side = vocabulary.token_for(found, settings), padding_side(name)
     return found
+
+
+@lru_cache(maxsize=8)
+def padding_side(name: str) -> padding.Side:
+    """The side on which texts may be padded for a model, see :func:`runners.padding.side_of`.
+
+    Raises:
+        ModelError: its answers depend on padding either way.
+    """
+    kind = _settings(name).model_type
+    side = "right" if kind in LAYOUTS else padding.side_of(skeleton(name))
+    if side is None:
+        raise ModelError(
+            f"the answers of {name!r} ({kind}) depend on the padding beside a text, so that a batch is not "
+            "its rows one by one: choose another model."
+        )
+    return side
 
 
 def classifier(name: str, task: TaskSpec) -> PreTrainedModel:
     """Load pretrained weights under a task head, in evaluation mode and float32.
 
-    The head is drawn from the global generator (seed it first), unless the checkpoint already has one of
-    the task's size.
+    The head is drawn from the global generator (seed it first), or is the checkpoint's own where its labels
+    are the task's, see :func:`runners.heads.settle`. A model of several parts is its text part.
 
     Raises:
-        ModelError: the weights cannot be found, read or reached.
+        ModelError: the weights cannot be found, read or reached, or are not all there.
     """
-    kind = "regression" if task.problem_type == "regression" else "single_label_classification"
-    model: PreTrainedModel = _fetch(
-        name,
-        AutoModelForSequenceClassification.from_pretrained,
-        num_labels=task.num_labels,
-        problem_type=kind,
-        dtype=torch.float32,
-        ignore_mismatched_sizes=True,
-    ).eval()
-    if model.config.pad_token_id is None:  # a decoder's head looks for the last token that is not padding
-        model.config.pad_token_id = tokenizer(name).pad_token_id
-    return model
+    settings, regression = _settings(name), task.problem_type == "regression"
+    labels = dict(getattr(settings, "id2label", None) or {})
+    settings.num_labels = task.num_labels
+    settings.problem_type = "regression" if regression else "single_label_classification"
+    state = torch.get_rng_state()
+    model, missing = _weights(name, AutoModelForSequenceClassification, settings, torch.float32)
+    heads.settle(model, missing, labels, task.labels, state)
+    return padding.read_by_mask(model)
+
+
+def _weights(
+    name: str, kind: Any, settings: Any, dtype: torch.dtype
+) -> tuple[PreTrainedModel, frozenset[str]]:
+    """Load a model in evaluation mode; with it come the names of the parameters that its checkpoint lacks.
+
+    Raises:
+        ModelError: the checkpoint lacks weights inside of blocks.
+    """
+    whole = type(settings) is type(config(name))
+    options = {"config": settings, "dtype": dtype, "key_mapping": None if whole else TEXT_PART}
+    options |= {"ignore_mismatched_sizes": True, "output_loading_info": True}
+    model, told = _fetch(name, kind.from_pretrained, **options)
+    if lacking := heads.lacking(model, told):
+        raise ModelError(
+            f"the checkpoint {name!r} is not one of a {type(model).__name__}: {len(lacking)} weights of its "
+            f"blocks are missing or have other sizes, among them {lacking[0]!r}."
+        )
+    return model.eval(), frozenset(told["missing_keys"])
 
 
 def skeleton(name: str, num_labels: int = 2, class_name: str | None = None) -> PreTrainedModel:
@@ -140,7 +181,7 @@ def skeleton(name: str, num_labels: int = 2, class_name: str | None = None) -> P
                 f"the model {name!r} is a {settings.model_type}, expected one for a {class_name}."
             )
     with torch.device("meta"):
-        return maker(settings)
+        return _padded(maker(settings))
 
 
 def writer(name: str) -> PreTrainedModel | None:
@@ -177,7 +218,8 @@ def served(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     kind = AutoModelForCausalLM if is_causal(name) else _classifier_or_body(settings)
     if name in architectures():
         return kind.from_config(settings, dtype=dtype).eval()
-    return _fetch(name, kind.from_pretrained, dtype=dtype).eval()
+    model, _ = _weights(name, kind, settings, dtype)
+    return model
 
 
 def is_causal(name: str) -> bool:
@@ -186,8 +228,21 @@ def is_causal(name: str) -> bool:
 
 
 def _settings(name: str) -> Any:
+    """The configuration; of a model of several parts that of the one which reads text, if it can classify."""
     known = architectures().get(name)
-    return config(name) if known is None else AutoConfig.for_model(**known)
+    settings = config(name) if known is None else AutoConfig.for_model(**known)
+    with suppress(ValueError):  # transformers' answer where several parts read text
+        text = settings.get_text_config()
+        if type(text) in AutoModelForSequenceClassification._model_mapping:
+            return text
+    return settings
+
+
+def _padded(model: PreTrainedModel) -> PreTrainedModel:
+    """The model with a padding token, without which a classifier on a decoder takes no batch."""
+    if getattr(model.config, "pad_token_id", None) is None:
+        model.config.pad_token_id = 0
+    return padding.read_by_mask(model)
 
 
 def _classifier_or_body(settings: Any) -> Any:
@@ -219,7 +274,7 @@ def untrained(
     settings = _settings(name)
     settings.num_labels, settings.problem_type = num_labels, "single_label_classification"
     if getattr(settings, "pad_token_id", None) is None:
-        settings.pad_token_id = 0  # a classifier on a decoder looks for the last token that is not this
+        settings.pad_token_id = 0
     pair = bool(getattr(settings, "is_encoder_decoder", False))
     if pair and getattr(settings, "decoder_start_token_id", None) is None:
         settings.decoder_start_token_id = settings.pad_token_id
@@ -238,7 +293,7 @@ def untrained(
             f"the model {name!r} ({settings.model_type}) has no head for {objective or 'training'}; "
             f"{nearest(objective or '', possible)}."
         )
-    return makers[objective or possible[0]].from_config(settings, dtype=dtype).eval()
+    return padding.read_by_mask(makers[objective or possible[0]].from_config(settings, dtype=dtype).eval())
 
 
 @cache
@@ -248,17 +303,12 @@ def architectures() -> dict[str, dict[str, Any]]:
     return found
 
 
-@cache
 def revision(name: str) -> str:
     """The hub commit of the weights, or ``sha256:`` and the hash of a local model's weight files."""
     folder = Path(location(name))
     if not folder.is_dir():
         return str(getattr(config(name), "_commit_hash", None) or "unknown")
-    digest = hashlib.sha256()
-    for file in sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]):
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return f"sha256:{digest.hexdigest()}"
+    return f"sha256:{weights.of_weights(folder)}"
 
 
 @contextmanager
@@ -292,5 +342,9 @@ def _fetch(name: str, read: Any, **options: Any) -> Any:
             f"the model {name!r} could not be read ({reason}): check the name and the network, "
             f"give a local folder, or use {EMBEDDED!r}."
         ) from None
-    except ValueError as error:
-        raise ModelError(f"the model {name!r} cannot be used: {str(error).strip().splitlines()[0]}") from None
+    except Exception as error:  # whatever a broken file of a model ends in
+        if device.is_out_of_memory(error):
+            raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise ModelError(f"the model {name!r} cannot be used: {kind}{reason}") from None

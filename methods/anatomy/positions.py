@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -16,7 +17,11 @@ from methods.errors import AnatomyError
 def max_positions(anatomy: Anatomy) -> int | None:
     """How many tokens fit into the input; None where nothing limits them."""
     names = ("max_position_embeddings", "max_seq_len")
-    slots: int | None = next((n for name in names if (n := getattr(anatomy.config, name, None))), None)
+    settings = anatomy.config
+    if anatomy.model.main_input_name == "input_ids":
+        with suppress(ValueError):  # transformers' answer where several parts read text
+            settings = settings.get_text_config()
+    slots: int | None = next((n for name in names if (n := getattr(settings, name, None))), None)
     table = position_table(anatomy.body)
     return slots if slots is None or table is None else slots - int(table.padding_idx or 0) - 1
 

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 
 from methods.anatomy.layers import is_norm
 from methods.anatomy.layout import Positions
-from methods.anatomy.small import copy_of, sample, takes
+from methods.anatomy.small import copy_of, has_values, sample, takes, with_values
 
 TOLERANCE = 1e-3
 """Of a hidden state, next to the largest: far above what rounding does to it, far below any change."""
@@ -31,9 +31,10 @@ def trial(model: PreTrainedModel) -> PreTrainedModel | None:
     body = model.base_model
     if not isinstance(body, PreTrainedModel):
         return None
-    return copy_of(body) or (None if any(p.is_meta for p in body.parameters()) else body)
+    return copy_of(body) or (body if has_values(body) else None)
 
 
+@with_values
 def is_causal(model: PreTrainedModel) -> bool | None:
     """Whether a token is kept from what stands behind it; None where that cannot be tried out.
 
@@ -61,13 +62,14 @@ def is_causal(model: PreTrainedModel) -> bool | None:
 
 def _itself_and_copy(body: nn.Module) -> Iterator[PreTrainedModel]:
     if isinstance(body, PreTrainedModel):
-        if not any(parameter.is_meta for parameter in body.parameters()):
+        if has_values(body):
             yield body
         copied = copy_of(body)
         if copied is not None:
             yield copied
 
 
+@with_values
 def numbering(model: PreTrainedModel) -> Positions | None:
     """How positions are numbered when none are given, see ``Layout.positions``; None where that is not known.
 
@@ -105,6 +107,7 @@ def numbering(model: PreTrainedModel) -> Positions | None:
     return None
 
 
+@with_values
 def reads_ids(model: PreTrainedModel, root: str, embedding: str) -> str | None:
     """What keeps a model from being handed embeddings in place of its tokens; None where nothing does.
 
@@ -139,6 +142,7 @@ class Ends:
     bare: bool = False
 
 
+@with_values
 def ends_of(model: PreTrainedModel, blocks: str, output: str | None, down: str | None) -> Ends | None:
     """Try out where the sub-layers of a block end; None where it cannot be tried out.
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import copy
 import inspect
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 from transformers import PreTrainedModel
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LENGTH = 6
 """Tokens of an input on which something is tried out."""
@@ -47,6 +52,18 @@ _EXPERTS |= dict.fromkeys(("n_group", "topk_group"), 1)
 as large as it is."""
 
 
+def with_values(question: Callable[P, T]) -> Callable[P, T]:
+    """A function whose tensors have values, also while its caller works with fake ones, which have none."""
+
+    @wraps(question)
+    def asked(*args: P.args, **kwargs: P.kwargs) -> T:
+        with unset_fake_temporarily():
+            return question(*args, **kwargs)
+
+    return asked
+
+
+@with_values
 def copy_of(model: PreTrainedModel) -> PreTrainedModel | None:
     """A small model of the same class, in evaluation mode on the CPU; None where none can be made and run."""
     try:
@@ -54,6 +71,11 @@ def copy_of(model: PreTrainedModel) -> PreTrainedModel | None:
     except Exception:  # a configuration that can be neither copied nor written down
         return None
     return _copy(settings)
+
+
+def has_values(model: nn.Module) -> bool:
+    """Whether a model's parameters have values: neither the meta device's nor fake ones do."""
+    return not any(p.is_meta or isinstance(p.data, FakeTensor) for p in model.parameters())
 
 
 def token_table(model: nn.Module) -> nn.Embedding | None:

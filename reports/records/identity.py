@@ -116,9 +116,11 @@ def spec_hash(spec: Mapping[str, Any]) -> str:
 
     What is None, a switch that is off, and a setting at the value that all trials had before there was a
     choice (:data:`BEFORE`) are left out, so that a setting may be added without renaming every trial. All
-    three stay apart from what is set, since a resolved spec has every setting.
+    three stay apart from what is set, since a resolved spec has every setting. A local model is what its
+    folder holds, not where that lies.
     """
-    canonical = json.dumps(_set(spec), sort_keys=True, separators=(",", ":"))
+    named = {key: value for key, value in spec.items() if key != "model" or spec.get("model_sha256") is None}
+    canonical = json.dumps(_set(named), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

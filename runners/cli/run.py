@@ -106,11 +106,11 @@ def run_trials(
     """Run what is missing of a study, with a live table on the terminal."""
     from runners import device
     from runners.cli.live import LiveTable
-    from runners.work import execute, shelf
+    from runners.work import checking, execute, shelf
 
     how = how or execute.How(say=say)
     with err.status("Reading data and models ..."):
-        execute.check(study)
+        checking.check(study)
     observers: list[Observer] = [StopCheck()]
     if not device.is_first_process():
         how = replace(how, say=lambda line: None)

@@ -75,7 +75,7 @@ def report(
         ModelError: the configuration cannot be found.
         SpecError: the model takes fewer tokens, or nothing tells its FLOPs.
     """
-    adapted = methods.apply(_skeleton(model, num_labels), method, **options)
+    adapted = methods.apply(models.skeleton(model, num_labels), method, **options)
     limit = adapted.max_input_length
     if limit is not None and length > limit:
         raise SpecError(
@@ -106,7 +106,7 @@ def counted(model: PreTrainedModel, batch: int, length: int) -> Flops | None:
     """
     device = model.device
     ids = torch.zeros(batch, length, dtype=torch.long, device=device)
-    ending = model.config.eos_token_id
+    ending = getattr(model.config, "eos_token_id", None)
     if isinstance(ending, int):
         ids[:, -1] = ending  # some heads read the token that ends the text
     inputs = {"input_ids": ids}
@@ -150,7 +150,7 @@ class _NoPadding(TorchDispatchMode):
 @cache
 def _base(model: str, batch: int, length: int, num_labels: int) -> Flops | None:
     """The model itself, with everything trained."""
-    base = _skeleton(model, num_labels)
+    base = models.skeleton(model, num_labels)
     if (count := counted(base, batch, length)) is not None:
         return count
     with contextlib.suppress(MethodError):
@@ -172,11 +172,3 @@ def closed(adapted: methods.Adapted, batch: int, length: int) -> tuple[Flops, Fl
 
 def _everything(geometry: Geometry, wiring: Wiring, batch: int, length: int) -> Flops:
     return closed_form(geometry, wiring, Work(blocks=geometry.layers, body=True), batch, length)
-
-
-def _skeleton(name: str, num_labels: int) -> PreTrainedModel:
-    """The model on the meta device; decoders' heads want to know a padding token for more than one input."""
-    model = models.skeleton(name, num_labels)
-    if model.config.pad_token_id is None:
-        model.config.pad_token_id = 0
-    return model

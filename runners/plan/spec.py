@@ -12,6 +12,7 @@ import tasks
 from methods.errors import explain
 from reports.records.identity import spec_hash
 from reports.text import setting
+from runners import weights
 from runners.plan.costs import NONE, NOT_OF_COSTS, CostSettings
 from runners.plan.errors import SpecError
 
@@ -69,6 +70,10 @@ class TrialSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(description="`embedded`, a hub id, or a local folder")
+    model_sha256: str | None = Field(
+        None,
+        description="of what a local folder holds, which the id has in place of the folder; none = no folder",
+    )
     task: str
     # Where this machine keeps the data, not which they are: that is a hash in the record. In no record or id.
     data: str | None = Field(
@@ -96,6 +101,8 @@ class TrialSpec(BaseModel):
             protocol = Protocol.parse(protocol)
         if protocol.learning_rate is None:
             protocol = protocol.model_copy(update={"learning_rate": method.card.learning_rate})
+        if values.get("model_sha256") is None and (folder := weights.local(str(values.get("model")))):
+            values = values | {"model_sha256": weights.of_model(folder)}
         resolved = {"task": task.name, "options": options.told(), "protocol": protocol}
         try:
             super().__init__(**(values | resolved))

@@ -8,15 +8,16 @@ import torch
 import methods
 from methods import Adapted
 from reports.records.schema import ModelInfo, Parameters
-from runners import device, models
+from runners import device, heads, models
 from runners.plan.spec import TrialSpec
 from tasks.spec import TaskSpec
 
 
 def adapt(spec: TrialSpec, task: TaskSpec) -> Adapted:
-    """Load the model under a fresh head and put the method in.
+    """Load the model under its task head and put the method in.
 
-    The head depends on the seed alone, so that with one seed every method starts from the same head.
+    The head depends on the seed and the checkpoint alone, so that with one seed every method starts from the
+    same head.
     """
     device.seed_everything(spec.seed)
     model = models.classifier(spec.model, task)
@@ -39,7 +40,10 @@ def start_at_mean(adapted: Adapted, labels: np.ndarray) -> None:
 def describe_model(spec: TrialSpec, adapted: Adapted) -> ModelInfo:
     """The record's part on the model."""
     return ModelInfo(
-        name=spec.model, architecture=adapted.model.config.model_type, revision=models.revision(spec.model)
+        name=spec.model,
+        architecture=adapted.model.config.model_type,
+        revision=models.revision(spec.model),
+        head=heads.origin(adapted.model),
     )
 
 

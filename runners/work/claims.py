@@ -17,7 +17,7 @@ from reports.records.store import read_records
 from runners.plan.claims import ClaimStudy, names, read_claim
 from runners.plan.latency_study import LatencyStudy
 from runners.plan.spec import RULES, SpecError, TrialSpec
-from runners.work import execute, latency_study, shelf
+from runners.work import checking, execute, latency_study, shelf
 from runners.work.execute import Observer
 from tasks import TaskError
 
@@ -34,7 +34,7 @@ def run(
     if isinstance(item.study, LatencyStudy):
         latency_study.run(item.study, folder, say=say)
         return
-    execute.check(item.study)
+    checking.check(item.study)
     with shelf.sole_owner(folder):
         execute.run_study(item.study, folder, observers or [])
 

@@ -6,18 +6,16 @@ and does what has no record yet; records are written atomically, so a killed run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol as Interface
 
-import tasks
 from reports.records.schema import Record, Tuning
-from runners import models
-from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.work import batches, costing, shelf
+from runners.work import checking, costing, shelf
 from runners.work.loop import Progress, Watch
 from runners.work.shelf import Found, Say, Shelf
 from runners.work.trial import Keeping, run_trial
@@ -52,20 +50,6 @@ class How:
         return Keeping(put, folder, self.checkpoint_every, self.keep_models, self.say)
 
 
-def check(study: Study) -> None:
-    """Find out before the first trial what would end them all: data, models.
-
-    Raises:
-        DataError, ModelError: one sentence on what is missing and what to do.
-    """
-    specs = [*study.specs, *(search.default for search in study.searches)]
-    for model in dict.fromkeys(spec.model for spec in specs):
-        models.config(model)
-        models.tokenizer(model)
-    for task, data in dict.fromkeys((spec.task, spec.data) for spec in specs):
-        batches.load(tasks.get(task).name, data)
-
-
 def existing(study: Study, folder: Path) -> dict[str, Record]:
     """The records of a study's trials in a folder, by trial id.
 
@@ -87,24 +71,6 @@ def retried(done: dict[str, Record], retry: bool) -> dict[str, Record]:
     """The records that need not be made again: all, or those that neither failed nor ran out of memory."""
     kept = ("completed", "diverged")
     return {key: record for key, record in done.items() if not retry or record.status in kept}
-
-
-def check_data(kept: Mapping[str, Record], specs: Iterable[TrialSpec]) -> None:
-    """What is kept must have been measured on the data that the trials to come will have.
-
-    A trial is known by its task, wherever a machine keeps the data of it; another content is another task.
-
-    Raises:
-        SpecError: a record was measured on other data.
-    """
-    for spec in specs:
-        record = kept.get(spec.trial_id)
-        before = record.task.data_sha256 if record and record.task else None
-        if before is not None and before != (now := batches.load(spec.task, spec.data).sha256):
-            raise SpecError(
-                f"{spec.label} has a record that was measured on other data (sha256 {before[:12]}) than "
-                f"{spec.data or 'its package or the hub'} holds ({now[:12]}): choose another --out."
-            )
 
 
 def run_study(
@@ -132,14 +98,15 @@ def run_study(
         The records of all trials.
 
     Raises:
-        SpecError: the folder's records are of other data.
+        SpecError: the folder's records are of other data, or of a model that was replaced.
         UnwrittenError: records could not be written; they were printed.
     """
     how = how or How()
     found = shelf.read(folder)
     shelf.warn_of(found.faulty, how.say)
     done = retried(_of(study, found), retry)
-    check_data(done, study.specs)
+    checking.check_data(done, study.specs)
+    checking.check_models(found.records, study.specs)
     board = Shelf(folder, how.say)
     records: list[Record] = []
     measured: dict[str, str] = {}  # the trial whose record has the costs, by what they are costs of

@@ -10,7 +10,7 @@ from reports.stats.intrinsic import THRESHOLDS, Point, best_rate, point, referen
 from reports.stats.reach import suffices
 from runners.plan.intrinsic import IntrinsicStudy, next_dimension
 from runners.plan.spec import TrialSpec
-from runners.work import execute
+from runners.work import checking, execute
 from runners.work.trial import run_trial
 
 
@@ -35,7 +35,7 @@ def run(
         how: how it is run.
         run_one: turns a spec into a record.
     """
-    execute.check(study.step(search.references[0] for search in study.searches))
+    checking.check(study.step(search.references[0] for search in study.searches))
     done: dict[str, Record] = {}
 
     def trials(specs: Iterable[TrialSpec]) -> list[Record]:

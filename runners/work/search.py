@@ -20,7 +20,8 @@ from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.plan.tuning import Search, in_order
 from runners.work import batches, shelf
-from runners.work.execute import How, Observer, check_data, retried, watch
+from runners.work.checking import check_data, check_models
+from runners.work.execute import How, Observer, retried, watch
 from runners.work.shelf import Shelf
 from runners.work.trial import run_trial
 
@@ -58,12 +59,14 @@ def run_searches(
         run: turns a spec into a record.
 
     Raises:
-        SpecError: the folder's records are of other data.
+        SpecError: the folder's records are of other data, or of a model that was replaced.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     how = how or How()
     there = shelf.read(folder / FOLDER, searches=True)
     shelf.warn_of(there.faulty, how.say)
+    defaults = [search.default for search in study.searches]
+    check_models([*there.records, *shelf.read(folder).records], defaults)
     kept = retried({record.trial_id: record for record in there.records}, retry)
     board = Shelf(folder / FOLDER, how.say)
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
 import methods
 import tasks
 from runners import models
 from runners.models import ModelError
 from tests.methods.anatomy.test_geometry import PUBLISHED
+from tests.methods.conftest import SIZES
 
 
 def test_embedded_is_found_offline() -> None:
@@ -98,3 +100,35 @@ def test_settings_of_transformers_are_put_back() -> None:
     before = logging.get_verbosity(), logging.is_progress_bar_enabled()
     models.config("embedded")
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "side"), [("xlnet", "left"), ("bert", "right"), ("data2vec-text", "right"), ("bloom", "right")]
+)
+def test_the_side_that_a_model_can_be_padded_on(kind: str, side: str, tmp_path: Path) -> None:
+    """XLNet's head reads the last position, whatever is there."""
+    AutoConfig.for_model(kind).save_pretrained(tmp_path)
+    assert models.padding_side(str(tmp_path)) == side
+
+
+@pytest.mark.parametrize("kind", ["fnet", "convbert"])
+def test_a_model_whose_answers_move_with_the_padding_is_refused(kind: str, tmp_path: Path) -> None:
+    """FNet mixes all positions, ConvBERT's convolutions reach beyond the end of a text."""
+    AutoConfig.for_model(kind).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="depend on the padding beside a text"):
+        models.padding_side(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "kind", ["data2vec-text", "roberta", "camembert", "xlm-roberta", "roberta-prelayernorm", "mpnet", "bert"]
+)
+def test_the_longest_input_is_the_longest_that_runs(kind: str) -> None:
+    """Models that number tokens RoBERTa's way have positions in front that no token gets."""
+    sizes = SIZES | {"pad_token_id": 1, "max_position_embeddings": 66, "num_labels": 2}
+    model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(kind, **sizes)).eval()
+    longest = methods.apply(model, "head").max_input_length
+    assert longest == (66 if kind == "bert" else 64)
+    with torch.no_grad():
+        model(input_ids=torch.full((1, longest), 7))
+        with pytest.raises((IndexError, RuntimeError)):
+            model(input_ids=torch.full((1, longest + 1), 7))

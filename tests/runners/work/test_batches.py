@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from transformers.tokenization_python import PythonBackend
 
+import tasks
 from runners import models
 from runners.work import batches
+from tests.methods.cells import NOT_OF_TEXT, apply, perturb
+from tests.methods.conftest import ARCHITECTURES
+from tests.runners.folders import saved, word_tokenizer
 
 LENGTHS = np.random.default_rng(0).integers(3, 80, size=1000).tolist()
 
@@ -133,3 +138,63 @@ def test_scoring_sees_every_row_once_longest_first(glue_folder: str) -> None:
     labels = [label for batch in loader for label in batch["labels"].tolist()]
     assert widths == sorted(widths, reverse=True)
     assert Counter(labels) == Counter(split.labels().tolist())
+
+
+def texts(model: Any) -> list[dict[str, Any]]:
+    """Rows of several lengths. A decoder's end with tokens that one or the other calls padding."""
+    generator, rows = torch.Generator().manual_seed(4), []
+    ending = model.config.eos_token_id if model.config.is_encoder_decoder else None  # their heads read it
+    for length, last in ((5, 0), (11, 2), (1, 7), (8, 1), (11, 6), (3, 2)):
+        ids = torch.randint(4, 120, (length,), generator=generator).tolist()
+        ids[-1] = last if ending is None else ending
+        rows.append({"input_ids": ids, "attention_mask": [1] * length, "labels": 0})
+    return rows
+
+
+def differences(model: Any, name: str) -> list[float]:
+    """How far the logits of a batch are from those of its rows one by one, by the real collator."""
+    collate, rows = batches.Collator(models.tokenizer(name)), texts(model)
+
+    def answers(some: list[dict[str, Any]]) -> torch.Tensor:
+        batch = collate(some)
+        batch.pop("labels")
+        with torch.no_grad():
+            return model(**batch).logits
+
+    together = answers(rows)
+    alone = torch.cat([answers([row]) for row in rows])
+    assert alone.std(dim=0).min() > 0.01  # they are answers
+    return (together - alone).abs().amax(dim=1).tolist()
+
+
+@pytest.mark.parametrize("architecture", [a for a in ARCHITECTURES if a not in NOT_OF_TEXT])
+def test_a_batch_is_its_rows_one_by_one(architecture: str, tmp_path: Path) -> None:
+    """Whatever is called padding, on whatever side, and whatever a text ends with."""
+    tokenizer = word_tokenizer(eos_token="t2", padding_side="left")
+    name = saved(tmp_path, architecture, tokenizer)
+    torch.manual_seed(0)
+    model = models.classifier(name, tasks.get("mnli"))
+    assert differences(model, name) == pytest.approx([0] * 6, abs=2e-4)
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama", "opt"])
+def test_a_text_that_ends_with_the_padding_token_is_read_where_it_ends(
+    architecture: str, tmp_path: Path
+) -> None:
+    """A causal head that stopped at the token before it would give the same answer without it."""
+    name = saved(tmp_path, architecture, word_tokenizer(pad_token="t0"))
+    model = models.classifier(name, tasks.get("mnli"))
+    with torch.no_grad():
+        short, long = (model(input_ids=torch.tensor([ids])).logits for ids in ([9, 8, 7], [9, 8, 7, 0]))
+    assert (short - long).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("method", ["lora", "prefix", "prompt", "parallel"])
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "gpt2", "opt", "llama", "t5"])
+def test_a_batch_is_its_rows_with_a_method_in_it(architecture: str, method: str, tmp_path: Path) -> None:
+    changes = {"pad_token_id": None} if architecture in ("gpt2", "llama") else {}
+    name = saved(tmp_path, architecture, word_tokenizer(pad_token="t6", padding_side="left"), **changes)
+    torch.manual_seed(0)
+    model = models.classifier(name, tasks.get("mnli"))
+    perturb(apply(model, method))
+    assert differences(model, name) == pytest.approx([0] * 6, abs=2e-4)

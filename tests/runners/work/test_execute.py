@@ -128,13 +128,6 @@ def test_one_run_at_a_time_in_a_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_check_finds_a_missing_folder_before_the_first_trial(content: dict[str, Any]) -> None:
-    from tasks import DataError
-
-    with pytest.raises(DataError):
-        execute.check(study.parse_study(content | {"data": "no-such-folder"}))
-
-
 def test_killed_and_started_again(content: dict[str, Any], tmp_path: Path) -> None:
     """SIGKILL in the middle of the second trial: the first is kept, no half record, nothing done twice."""
     path, out = tmp_path / "study.yaml", tmp_path / "out"

@@ -1,0 +1,98 @@
+"""What is found out before the first trial: whatever would end them all, or would make their records lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import methods
+import tasks
+from methods import MethodError
+from reports.records.schema import Record
+from runners import models
+from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.study import Study
+from runners.work import batches
+
+
+def check(study: Study) -> None:
+    """Find out before the first trial what would end one: data, models, methods that a model cannot carry.
+
+    Raises:
+        DataError, ModelError: one sentence on what is missing and what to do.
+        SpecError: a model has no place for a method, or an option does not fit; one sentence.
+    """
+    specs = [*study.specs, *(search.default for search in study.searches)]
+    for model in dict.fromkeys(spec.model for spec in specs):
+        models.tokenizer(model)
+        check_methods(model, [spec for spec in specs if spec.model == model])
+    for task, data in dict.fromkeys((spec.task, spec.data) for spec in specs):
+        batches.load(tasks.get(task).name, data)
+
+
+def check_methods(model: str, specs: Sequence[TrialSpec]) -> None:
+    """Put every method of some trials, as it is set, into a model without weights.
+
+    Raises:
+        SpecError: it cannot be put in; one sentence.
+    """
+    skeleton = models.skeleton(model)
+    done = []
+    for method, options in ((spec.method, spec.options) for spec in specs):
+        if (method, options) in done:
+            continue
+        done.append((method, options))
+        try:
+            methods.apply(skeleton, method, **options).remove()
+        except MethodError as error:
+            raise SpecError(f"{model!r} cannot be trained with {method}: {error}") from None
+
+
+def check_data(kept: Mapping[str, Record], specs: Iterable[TrialSpec]) -> None:
+    """What is kept must have been measured on the data that the trials to come will have.
+
+    A trial is known by its task, wherever a machine keeps the data of it; another content is another task.
+
+    Raises:
+        SpecError: a record was measured on other data.
+    """
+    for spec in specs:
+        record = kept.get(spec.trial_id)
+        before = record.task.data_sha256 if record and record.task else None
+        if before is not None and before != (now := batches.load(spec.task, spec.data).sha256):
+            raise SpecError(
+                f"{spec.label} has a record that was measured on other data (sha256 {before[:12]}) than "
+                f"{spec.data or 'its package or the hub'} holds ({now[:12]}): choose another --out."
+            )
+
+
+def check_models(records: Iterable[Record], specs: Iterable[TrialSpec]) -> None:
+    """No record may be of another model than the one that has its name now.
+
+    A local model is what its folder holds. Replaced under one name, two of them would be ranked as one.
+
+    Raises:
+        SpecError: a record was measured with other weights, another configuration or another tokenizer.
+    """
+    now = {spec.model: spec.model_sha256 for spec in specs}
+    for record in records:
+        name, before = str(record.spec.get("model")), record.spec.get("model_sha256")
+        if name not in now:
+            continue
+        today = now[name]
+        if before is None and record.model is not None:  # a record of schema 4, or no folder
+            before, today = record.model.revision, models.revision(name)
+        if before is not None and before != today and _is_of_files(before):
+            raise SpecError(
+                f"{record.spec.get('task')} / {record.spec.get('method')} has a record that was measured "
+                f"with other files of the model {name!r} (sha256 {_short(before)}) than lie there now "
+                f"({_short(str(today))}): choose another --out."
+            )
+
+
+def _is_of_files(told: str) -> bool:
+    """Whether it is a hash of files: a hub's commit moves with a word in a page."""
+    return len(told.removeprefix("sha256:")) == 64
+
+
+def _short(told: str) -> str:
+    return told.removeprefix("sha256:")[:12]
