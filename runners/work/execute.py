@@ -14,7 +14,7 @@ from typing import Protocol as Interface
 
 import tasks
 from reports.records.schema import Record, Tuning
-from runners import models
+from runners import device, models, processes
 from runners.plan.spec import SpecError, TrialSpec
 from runners.plan.study import Study
 from runners.work import batches, costing, shelf
@@ -53,11 +53,12 @@ class How:
 
 
 def check(study: Study) -> None:
-    """Find out before the first trial what would end them all: data, models.
+    """Find out before the first trial what would end them all: data, models, how the processes were started.
 
     Raises:
-        DataError, ModelError: one sentence on what is missing and what to do.
+        DataError, ModelError, LaunchError: one sentence on what is missing or wrong and what to do.
     """
+    device.check_launch()
     specs = [*study.specs, *(search.default for search in study.searches)]
     for model in dict.fromkeys(spec.model for spec in specs):
         models.config(model)
@@ -107,6 +108,7 @@ def check_data(kept: Mapping[str, Record], specs: Iterable[TrialSpec]) -> None:
             )
 
 
+@processes.together()
 def run_study(
     study: Study,
     folder: Path,
@@ -134,9 +136,10 @@ def run_study(
     Raises:
         SpecError: the folder's records are of other data.
         UnwrittenError: records could not be written; they were printed.
+        PeerError: another process could not go on.
     """
     how = how or How()
-    found = shelf.read(folder)
+    found = processes.by_first(partial(shelf.read, folder))  # so that all do the same trials
     shelf.warn_of(found.faulty, how.say)
     done = retried(_of(study, found), retry)
     check_data(done, study.specs)
