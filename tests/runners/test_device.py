@@ -63,7 +63,7 @@ def test_what_a_launcher_sets_for_who_asks_for_nothing_is_allowed(monkeypatch):
 def test_more_processes_than_devices_are_refused(monkeypatch):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
-    with pytest.raises(device.LaunchError, match="3 processes .* with 2 devices"):
+    with pytest.raises(device.LaunchError, match=r"3 processes .* with 2 devices"):
         device.check_launch()
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     device.check_launch()
