@@ -1,7 +1,8 @@
 """The one place for device questions: which device, is it done, what is it called, did it run out.
 
 Nothing else in the package asks ``cuda.is_available()`` or seeds a generator, so a trial is the same
-code on a CPU, on one GPU and on several (one process per GPU, started by ``accelerate launch``).
+code on a CPU, on one GPU and on several (one process per GPU, started by ``accelerate launch``). What several
+processes do together is in :mod:`runners.processes`.
 """
 
 from __future__ import annotations
@@ -10,18 +11,18 @@ import gc
 import os
 import platform
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import accelerate
-import accelerate.utils
 import numpy as np
 import psutil
 import torch
 import torch.utils.deterministic
 from accelerate.state import AcceleratorState, GradientState
+from torch import nn
 
 # What the allocators of the devices say when they refuse. Only `torch.OutOfMemoryError` has a type of
 # its own; the others are plain `RuntimeError`s.
@@ -37,27 +38,108 @@ FUSING = ("cpu", "cuda", "xpu", "mps")
 """Devices for which torch has fused optimiser steps."""
 
 
+class LaunchError(ValueError):
+    """The processes were started to do what the study does not say; the message is one sentence."""
+
+
 def accelerator(mixed_precision: str = "no") -> accelerate.Accelerator:
     """A fresh ``Accelerator`` for one trial; may be called any number of times in a process.
 
-    ``mixed_precision`` is given explicitly, because the default of accelerate is an environment variable
-    and the same spec must always mean the same trial. Accelerate keeps precision, gradient-accumulation
-    settings and the data loader in use in process-wide state: a trial that ended in the middle of an
-    epoch would leave its loader behind. That state is forgotten here. The process group, which several
-    GPUs share for the life of the process, is kept.
+    What a trial depends on is given explicitly: accelerate takes its defaults from the environment, and the
+    same spec must always mean the same trial. Accelerate keeps precision and gradient-accumulation settings
+    in process-wide state, which is forgotten here. The process group, which several processes share for
+    their whole life, is kept.
+
+    Raises:
+        LaunchError: the environment asks for something else, or for more processes than there are devices.
     """
+    check_launch(mixed_precision)
     GradientState._reset_state()
     AcceleratorState._reset_state(reset_partial_state=False)
-    # The batch size of a spec is that of a step over all processes: each takes its share of a batch.
+    # The batch size of a spec is that of a step over all processes: a step moves the schedule by one.
     loading = accelerate.DataLoaderConfiguration(split_batches=True)
-    return accelerate.Accelerator(mixed_precision=mixed_precision, dataloader_config=loading)
+    made = accelerate.Accelerator(
+        mixed_precision=mixed_precision,
+        cpu=not torch.accelerator.is_available(),  # else processes without one do not find each other
+        dataloader_config=loading,
+        dynamo_backend="no",
+    )
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if made.num_processes != started:
+        raise LaunchError(
+            f"WORLD_SIZE is {started}, but this process on {made.device.type} finds no other: start one "
+            "alone, or all of them with `accelerate launch` or `torchrun`."
+        )
+    return made
+
+
+_WHOLE = "every process holds the whole model"
+_LAUNCHED = {
+    "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": ("1", "a study says what a step is of"),
+    "ACCELERATE_DYNAMO_BACKEND": ("no", "trials run as they are written, uncompiled"),
+    "ACCELERATE_USE_DEEPSPEED": ("false", _WHOLE),
+    "ACCELERATE_USE_FSDP": ("false", _WHOLE),
+    "ACCELERATE_USE_MEGATRON_LM": ("false", _WHOLE),
+    "ACCELERATE_USE_PARALLELISM_CONFIG": ("false", _WHOLE),
+}
+"""What accelerate reads from its environment that would change a trial: the value that does not, and why."""
+
+_OFF = ("", "0", "f", "false", "n", "no", "off", "none")
+
+
+def check_launch(mixed_precision: str = "no") -> None:
+    """Refuse an environment that contradicts what a study says, before it could change a trial.
+
+    Raises:
+        LaunchError: there is such a variable, or more processes than devices; one sentence.
+    """
+    for name, (expected, why) in _LAUNCHED.items():
+        value = os.environ.get(name, expected).strip().lower()
+        if value != expected and not (value in _OFF and expected in _OFF):
+            raise LaunchError(
+                f"{name} is {os.environ[name]}, expected {expected} or that it is not set: {why}."
+            )
+    precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    if precision.lower() not in ("no", mixed_precision):  # "no" is what a launcher sets for who asks nothing
+        raise LaunchError(
+            f"ACCELERATE_MIXED_PRECISION is {precision}, expected {mixed_precision} or that it is not set: "
+            "a study says in which precision it trains."
+        )
+    here, devices = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.accelerator.device_count()
+    on_cpu = os.environ.get("ACCELERATE_USE_CPU", "false").lower() not in _OFF
+    if not on_cpu and 0 < devices < here:
+        raise LaunchError(
+            f"{here} processes were started on a machine with {devices} devices, expected fewer."
+        )
+
+
+def processes() -> accelerate.PartialState:
+    """How many processes there are and which of them this is; may be asked anywhere."""
+    if not accelerate.PartialState._shared_state:  # made by itself it would not know of processes on CPUs
+        accelerator()
+    return accelerate.PartialState()
 
 
 def is_first_process() -> bool:
     """Whether this is the process that writes files and talks to the user; may be asked anywhere."""
-    if not accelerate.PartialState._shared_state:  # by itself it would not heed ACCELERATE_USE_CPU
-        accelerator()
-    return accelerate.PartialState().is_main_process
+    return processes().is_main_process
+
+
+def prepared(
+    accelerator: accelerate.Accelerator, model: nn.Module, optimiser: Any, schedule: Any
+) -> tuple[Any, Any, Any]:
+    """A model, its optimiser and its schedule as accelerate trains them; gradients stay in their process."""
+    # To accelerate an evaluated model is a trained one without DistributedDataParallel, which would wait for
+    # ever for a process that failed, and count each process the same, however many rows it has.
+    return accelerator.prepare_model(model, evaluation_mode=True), *accelerator.prepare(optimiser, schedule)
+
+
+def onto(
+    device: torch.device, loader: Iterable[dict[str, torch.Tensor]]
+) -> Iterator[dict[str, torch.Tensor]]:
+    """The batches of a loader, on a device."""
+    for batch in loader:
+        yield {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
 
 
 def synchronize(device: torch.device | str) -> None:
@@ -151,16 +233,11 @@ def set_generator_states(states: Mapping[str, Any]) -> None:
         torch.get_device_module(torch.accelerator.current_accelerator()).set_rng_state(states["device"])
 
 
-def gathered(accelerator: accelerate.Accelerator, value: Any) -> list[Any]:
-    """What every process gave, in the order of the processes; all of them call this."""
-    return accelerate.utils.gather_object([value]) if accelerator.num_processes > 1 else [value]
-
-
 def seed_everything(seed: int) -> None:
     """Seed Python, NumPy and torch (every device), and choose deterministic kernels where torch has them.
 
     All processes of a trial get the same seed, so they build the same model; what must differ between
-    them (their share of the data) is not drawn from these generators. Where a device has no deterministic
+    them has :func:`runners.processes.own_seed`. Where a device has no deterministic
     kernel torch warns and goes on: the score is then only as repeatable as the device.
 
     ``seed`` is any non-negative integer, e.g. part of a content hash. NumPy takes 32 bits and torch 64;

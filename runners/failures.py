@@ -6,6 +6,10 @@ import traceback
 from pathlib import Path
 
 
+class LostError(BaseException):
+    """Another process of this run is gone; no trial can go on, and it is none's own failure."""
+
+
 def describe(error: BaseException) -> str:
     """One line: type, message, and where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)

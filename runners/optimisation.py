@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from runners import device
+from runners import device, processes
 
 
 def optimizer(
@@ -66,12 +66,37 @@ def warmed_up(made: torch.optim.Optimizer, warmup: int, steps: int) -> LambdaLR:
 
 
 def training_step(
-    accelerator: Accelerator, model: nn.Module, optimiser: Any, batch: Any, clip: float
+    accelerator: Accelerator,
+    model: nn.Module,
+    optimiser: Any,
+    batch: Any,
+    clip: float,
+    *,
+    together: bool = False,
 ) -> Tensor:
-    """Forward, backward, clip, update; return the loss, detached and not yet waited for."""
-    loss = model(**batch).loss
-    accelerator.backward(loss)
-    accelerator.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], clip)
+    """Forward, backward, clip, update; return the loss, detached and not yet waited for.
+
+    Args:
+        accelerator: holds the device.
+        model: called with a batch, returns an object with a ``loss``.
+        optimiser: of the trained parameters.
+        batch: as tensors on the device; of several processes each has its share, which may be empty.
+        clip: largest norm of the gradient.
+        together: whether all processes take this step; else it is this one's alone.
+
+    Raises:
+        PeerError: another process could not take the step.
+    """
+    loss = None
+    if batch:
+        loss = model(**batch).loss
+        accelerator.backward(loss)
+        loss = loss.detach()
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
+    if together:
+        loss = processes.averaged(parameters, loss, len(batch["labels"]) if batch else 0)
+    accelerator.clip_grad_norm_(parameters, clip)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
-    return loss.detach()
+    assert loss is not None  # of all processes at least the first has rows
+    return loss

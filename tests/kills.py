@@ -2,15 +2,15 @@
 
     python tests/kills.py [--kills 100] [--seed 0]
 
-A small study with a search, two methods, costs, snapshots and kept models runs on the embedded model. A process
-that runs it is killed (SIGKILL) after a random part of the time that the study takes, and started again in the
-same folder, until it is through; then the next folder begins. After every kill
+A small study with a search, two methods, costs, snapshots and kept models runs on the embedded model. A
+process that runs it is killed (SIGKILL) after a random part of the time that the study takes, and started
+again in the same folder, until it is through; then the next folder begins. After every kill
 
 * each record is valid, and each trial has one file;
 * a record that was finished is the same file still, and a score that was known is known.
 
-At the end every folder that is through has the scores, curves and answers of a run that nobody killed. Exit code 0
-if all of this held. It takes some minutes, and is not part of the suite.
+At the end every folder that is through has the scores, curves and answers of a run that nobody killed. Exit
+code 0 if all of this held. It takes some minutes, and is not part of the suite.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ name: killed
 tasks: [rotten_tomatoes]
 methods: [head, lora]
 seeds: [0, 1]
-protocol: {steps: 12, evaluate_every: 4, batch_size: 8, train_examples: 128, scored_examples: 32, max_length: 32}
+protocol: {steps: 12, evaluate_every: 4, batch_size: 8, train_examples: 128, scored_examples: 32}
 costs: {latency_rounds: 10, latency_length: 8}
 tuning: {trials: 2, seed: 1000, steps_share: 0.5}
 """

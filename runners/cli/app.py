@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import typer
 
@@ -27,6 +28,7 @@ from runners.cli import (
     validate,
 )
 from runners.cli.options import err
+from runners.failures import LostError
 
 app = typer.Typer(
     name="paretune",
@@ -46,12 +48,15 @@ for _command in _COMMANDS:
     app.command()(_command)
 app.add_typer(import_.app, name="import")
 
+TOGETHER = {"run", "intrinsic", "demo"}
+"""Commands that several processes do together."""
+
 
 def main() -> None:
     """Run the command; a mistake of the user ends with one sentence and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        with stopping.stoppable():
+        with stopping.stoppable(), options.one_speaks(), _together():
             app()
     except stopping.Stopped as stopped:
         if options.speaks():
@@ -62,21 +67,41 @@ def main() -> None:
                 soft_wrap=True,
             )
         sys.exit(stopped.exit_code)
-    except ValueError as error:
+    except (ValueError, LostError) as error:
         if not _is_for_the_user(error):
             raise
         from reports import text
 
-        err.print(f"error: {text.clean(error, 2000)}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        if options.speaks():
+            err.print(f"error: {text.clean(error, 2000)}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2 if isinstance(error, ValueError) else 1)
 
 
-def _is_for_the_user(error: ValueError) -> bool:
+def _together() -> AbstractContextManager[None]:
+    """What fails in one of several processes ends them all."""
+    if options.processes() == 1:
+        return nullcontext()
+    command = next(iter(sys.argv[1:]), "")
+    if command not in TOGETHER:
+        from runners.plan.errors import SpecError
+
+        raise SpecError(
+            f"`paretune {command}` runs in one process, received {options.processes()}: start it without a "
+            "launcher."
+        )
+    from runners import processes
+
+    return processes.together()
+
+
+def _is_for_the_user(error: BaseException) -> bool:
     """Whether the message of an error was written as a sentence for the user."""
     from methods import MethodError
     from reports import RecordError
+    from runners.device import LaunchError
     from runners.models import ModelError
     from runners.plan.spec import SpecError
+    from runners.processes import PeerError
     from runners.share.publish import PublishError
     from runners.work.shelf import UnwrittenError
     from tasks import DataError, TaskError
@@ -90,5 +115,8 @@ def _is_for_the_user(error: ValueError) -> bool:
         | RecordError
         | PublishError
         | UnwrittenError
+        | LaunchError
+        | PeerError
+        | LostError
     )
     return isinstance(error, ours)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from runners.cli.options import Json, Wandb
+from runners.cli.options import Json, Wandb, speaks
 from runners.cli.report import write_page
 from runners.cli.run import run_trials
 
@@ -21,4 +21,5 @@ def demo(
     from runners.plan.study import read_study
 
     records = run_trials(read_study("demo"), out_dir, wandb=wandb, retry=False)
-    write_page(records, out_dir / "site", json_)
+    if speaks():
+        write_page(records, out_dir / "site", json_)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from runners.cli.options import Json, Retry, err, out
+from runners.cli.options import Json, Retry, err, out, speaks
 
 if TYPE_CHECKING:
     from reports.records.schema import Record
@@ -99,6 +99,8 @@ def run_study(study: IntrinsicStudy, folder: Path, json_: bool, *, retry: bool =
         lines = _Lines(status, Names(study.specs))
         with shelf.sole_owner(folder):
             records = intrinsic.run(study, folder, [lines], say=_say, retry=retry)
+    if not speaks():
+        return
     found = curves(records)
     page = build_site(records, folder / "site", catalogue=catalogue()).resolve()
     page = page.parent / "intrinsic.html" if found else page

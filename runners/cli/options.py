@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +41,26 @@ def say(line: str) -> None:
 
 def speaks() -> bool:
     """Whether this process talks to the user: of those that a launcher started, the first."""
-    return os.environ.get("RANK", "0") == "0"
+    return _launched(("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK"), 0) == 0
+
+
+def processes() -> int:
+    """How many processes a launcher started."""
+    return _launched(("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"), 1)
+
+
+def _launched(names: tuple[str, ...], alone: int) -> int:
+    return next((int(os.environ[name]) for name in names if name in os.environ), alone)
+
+
+@contextmanager
+def one_speaks() -> Iterator[None]:
+    """Only the first process prints; what ends another one is shown all the same."""
+    if speaks():
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
 
 
 def table(*columns: str) -> Table:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from runners.cli import intrinsic, latency
 from runners.cli.options import (
@@ -22,6 +20,7 @@ from runners.cli.options import (
     Wandb,
     err,
     out,
+    processes,
     say,
     speaks,
 )
@@ -52,12 +51,18 @@ def run(
     from reports.records.tuning import how_set
     from runners.plan.intrinsic import parse_intrinsic_study
     from runners.plan.latency_study import parse_latency_study
+    from runners.plan.spec import SpecError
     from runners.plan.study import content as content_of
     from runners.plan.study import parse_study
 
     content = content_of(study)
     folder = out_dir or Path("results") / str(content["name"])
     if content.get("kind") == "latency":
+        if processes() > 1:
+            raise SpecError(
+                f"a study of latency runs in one process, received {processes()}: start it without a "
+                "launcher."
+            )
         latency.run_study(parse_latency_study(content), folder, json_)
         if not json_:
             _say_where(folder)
@@ -70,14 +75,13 @@ def run(
     parsed = parse_study(content, data)
     how = How(checkpoint_every, keep_models, say)
     records = run_trials(parsed, folder, wandb=wandb, retry=retry, how=how)
-    if speaks():
-        if json_:
-            print(json.dumps([record.model_dump(mode="json") for record in records]))
-        else:
-            out.print(f"Settings: {how_set(records)}", soft_wrap=True)
-            for sentence in much_cut(records):
-                out.print(sentence, soft_wrap=True, markup=False, highlight=False)
-            _say_where(folder)
+    if json_:
+        print(json.dumps([record.model_dump(mode="json") for record in records]))
+    else:
+        out.print(f"Settings: {how_set(records)}", soft_wrap=True)
+        for sentence in much_cut(records):
+            out.print(sentence, soft_wrap=True, markup=False, highlight=False)
+        _say_where(folder)
     gaps = say_gaps(records)
     missing = len(parsed.specs) > len(records)
     if gaps or missing or any(record.status in ("failed", "out_of_memory") for record in records):
@@ -104,7 +108,6 @@ def run_trials(
     study: Study, folder: Path, *, wandb: bool, retry: bool, how: How | None = None
 ) -> list[Record]:
     """Run what is missing of a study, with a live table on the terminal."""
-    from runners import device
     from runners.cli.live import LiveTable
     from runners.work import checking, execute, shelf
 
@@ -112,29 +115,23 @@ def run_trials(
     with err.status("Reading data and models ..."):
         checking.check(study)
     observers: list[Observer] = [StopCheck()]
-    if not device.is_first_process():
-        how = replace(how, say=lambda line: None)
-        study = _searched(study, folder, observers, Console(quiet=True), retry, how)
-        return execute.run_study(study, folder, observers, retry=retry, how=how)
-    if wandb:
+    if wandb and speaks():
         from runners.work.tracking import Tracker
 
         observers.append(Tracker(study, Path(), warn=say))
     with shelf.sole_owner(folder):
         shelf.check_room(folder, len(execute.missing(study, folder)))
-        study = _searched(study, folder, observers, err, retry, how)
+        study = _searched(study, folder, observers, retry, how)
         with LiveTable(study, execute.existing(study, folder), err) as live:
             return execute.run_study(study, folder, [live, *observers], retry=retry, how=how)
 
 
-def _searched(
-    study: Study, folder: Path, observers: list[Observer], console: Console, retry: bool, how: How
-) -> Study:
+def _searched(study: Study, folder: Path, observers: list[Observer], retry: bool, how: How) -> Study:
     """The study with its trials known: at once, or after its searches."""
     if not study.searches:
         return study
     from runners.cli.live_search import LiveSearch
     from runners.work.search import run_searches
 
-    with LiveSearch(study, console) as live:
+    with LiveSearch(study, err) as live:
         return run_searches(study, folder, [live, *observers], told=live.told, retry=retry, how=how)

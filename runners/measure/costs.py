@@ -21,7 +21,7 @@ import methods
 from methods import Adapted, MethodError
 from methods.core import Flops
 from reports.records.schema import Compute, Latency, Serving, Training
-from runners import device, models
+from runners import device, models, processes
 from runners.failures import describe
 from runners.measure import deployment, flops, latency, machine
 from runners.plan.costs import CostSettings
@@ -143,7 +143,7 @@ def compute(
     training: Training,
 ) -> Compute | None:
     """FLOPs of an input and of a mean training batch, and the least time they could take; None if unknown."""
-    batch = max(1, spec.protocol.batch_size // accelerator.num_processes)
+    batch = processes.largest_share(spec.protocol.batch_size)
     length = max(1, round(training.mean_length or 1))
     try:
         one, _ = flops.closed(adapted, 1, latency_length)

@@ -20,7 +20,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 import tasks
-from runners import models
+from runners import models, processes
 from tasks.spec import TaskData
 
 Batch = dict[str, torch.Tensor]
@@ -142,6 +142,19 @@ class LengthGroupedBatches(Sampler[list[int]]):
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
 
+class Shares(Sampler[list[int]]):
+    """What this process does of batches of indices: nothing where others do all rows."""
+
+    def __init__(self, batches: LengthGroupedBatches) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (list(processes.share(batch)) for batch in self.batches)
+
+
 def steps_of(epochs: float, examples: int, batch_size: int) -> int:
     """Optimiser steps of ``epochs`` passes over ``examples``; at least one."""
     return max(1, round(epochs * max(1, examples // batch_size)))
@@ -154,7 +167,9 @@ class Collator:
         self.tokenizer = tokenizer
 
     def __call__(self, rows: list[dict[str, Any]]) -> Batch:
-        """Rows to tensors, each (batch x length), labels (batch)."""
+        """Rows to tensors, each (batch x length), labels (batch); an empty share of a batch has none."""
+        if not rows:
+            return {}
         inputs = [{name: value for name, value in row.items() if name != "labels"} for row in rows]
         batch = dict(self.tokenizer.pad(inputs, return_tensors="pt"))
         batch["labels"] = torch.tensor([row["labels"] for row in rows])
@@ -169,16 +184,25 @@ def training_loader(
     seed: int,
     done: int = 0,
 ) -> Any:
-    """Batches for training, those after the first ``done``."""
-    order = LengthGroupedBatches(split.lengths, batch_size, steps, seed, done)
+    """This process's shares of the batches for training, those after the first ``done``.
+
+    A batch is the same rows on any number of processes. Its rows are of falling length, so that shares are of
+    about the same.
+    """
+    order = Shares(LengthGroupedBatches(split.lengths, batch_size, steps, seed, done))
     return DataLoader(split, batch_sampler=order, collate_fn=Collator(tokenizer))  # type: ignore[arg-type]
 
 
 def scoring_loader(
     split: Encoded, tokenizer: PreTrainedTokenizerBase, batch_size: int = SCORING_BATCH
 ) -> Any:
-    """Every row once, longest first: metrics do not depend on the order, padding does."""
-    options: dict[str, Any] = {"sampler": longest_first(split), "collate_fn": Collator(tokenizer)}
+    """This process's rows, longest first; of all every row once. Metrics do not depend on the order, padding
+    does.
+    """
+    options: dict[str, Any] = {
+        "sampler": processes.share(longest_first(split)),
+        "collate_fn": Collator(tokenizer),
+    }
     return DataLoader(split, batch_size=batch_size, **options)  # type: ignore[arg-type]
 
 

@@ -8,19 +8,20 @@ import methods
 import tasks
 from methods import MethodError
 from reports.records.schema import Record
-from runners import models
+from runners import device, models
 from runners.plan.spec import SpecError, TrialSpec
 from runners.plan.study import Study
 from runners.work import batches
 
 
 def check(study: Study) -> None:
-    """Find out before the first trial what would end one: data, models, methods that a model cannot carry.
+    """Find out before the first trial what would end one: data, models, how the processes were started.
 
     Raises:
-        DataError, ModelError: one sentence on what is missing and what to do.
+        DataError, ModelError, LaunchError: one sentence on what is missing or wrong and what to do.
         SpecError: a model has no place for a method, or an option does not fit; one sentence.
     """
+    device.check_launch()
     specs = [*study.specs, *(search.default for search in study.searches)]
     for model in dict.fromkeys(spec.model for spec in specs):
         models.tokenizer(model)

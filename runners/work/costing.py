@@ -11,7 +11,7 @@ import methods
 import tasks
 from methods import Adapted
 from reports.records.schema import Record
-from runners import device
+from runners import device, processes
 from runners.failures import describe
 from runners.measure import costs, step_memory
 from runners.plan.costs import CostSettings
@@ -49,7 +49,9 @@ def to_fill(record: Record, retry: bool) -> bool:
 def measure(
     record: Record, spec: TrialSpec, accelerator: Accelerator, adapted: Adapted, *, trained: bool = True
 ) -> Record:
-    """The record with its gaps filled, as far as that can be done; all processes call this.
+    """The record with its gaps filled, as far as that can be done.
+
+    The first process measures, and the others wait for its record: what fails there is a gap.
 
     Args:
         record: of a completed trial.
@@ -58,20 +60,19 @@ def measure(
         adapted: the model, on the device.
         trained: whether it has the weights of the trial.
     """
-    if record.gaps and accelerator.is_main_process:
-        try:
-            record = _measured(record, spec, accelerator, adapted, trained)
-        except Exception as error:
-            record = record.model_copy(update={"gaps": dict.fromkeys(record.gaps, describe(error))})
-    return device.gathered(accelerator, record)[0]
+    return processes.by_first(lambda: _attempted(record, spec, accelerator, adapted, trained))
 
 
 def fill(record: Record, spec: TrialSpec, folder: Path) -> Record:
     """Measure what a record of a completed trial lacks, without training.
 
     The trained method is read where it was kept. No cost but the rounding of a merge depends on the values of
-    weights: otherwise the method is as new.
+    weights: otherwise the method is as new. Only the first process needs the model.
     """
+    return processes.by_first(lambda: _filled(record, spec, folder))
+
+
+def _filled(record: Record, spec: TrialSpec, folder: Path) -> Record:
     accelerator = device.accelerator()
     task = tasks.get(spec.task)
     try:
@@ -80,11 +81,20 @@ def fill(record: Record, spec: TrialSpec, folder: Path) -> Record:
         if saved is not None:
             adapted.take(methods.Checkpoint.read(saved))
         adapted.model.to(accelerator.device).eval()
-        return measure(record, spec, accelerator, adapted, trained=saved is not None)
+        return _attempted(record, spec, accelerator, adapted, saved is not None)
     except Exception as error:
         return record.model_copy(update={"gaps": dict.fromkeys(record.gaps, describe(error))})
     finally:
         device.free(accelerator.device)
+
+
+def _attempted(
+    record: Record, spec: TrialSpec, accelerator: Accelerator, adapted: Adapted, trained: bool
+) -> Record:
+    try:
+        return _measured(record, spec, accelerator, adapted, trained) if record.gaps else record
+    except Exception as error:
+        return record.model_copy(update={"gaps": dict.fromkeys(record.gaps, describe(error))})
 
 
 def _measured(
@@ -94,7 +104,8 @@ def _measured(
     update: dict[str, object] = {}
     if "memory" in record.gaps:
         splits = loading.splits(spec, loading.load(spec), adapted)
-        longest = batches.longest(splits.train, batches.tokenizer(spec.model), spec.protocol.batch_size)
+        share = processes.largest_share(spec.protocol.batch_size)
+        longest = batches.longest(splits.train, batches.tokenizer(spec.model), share)
         update["memory"] = step_memory.measure(spec.protocol, accelerator, adapted, longest)
     reported = loading.reported(spec, adapted)
     length = min(settings.latency_length, adapted.max_input_length or settings.latency_length)

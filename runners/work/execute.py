@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol as Interface
 
 from reports.records.schema import Record, Tuning
+from runners import processes
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.work import checking, costing, shelf
@@ -73,6 +74,7 @@ def retried(done: dict[str, Record], retry: bool) -> dict[str, Record]:
     return {key: record for key, record in done.items() if not retry or record.status in kept}
 
 
+@processes.together()
 def run_study(
     study: Study,
     folder: Path,
@@ -100,9 +102,10 @@ def run_study(
     Raises:
         SpecError: the folder's records are of other data, or of a model that was replaced.
         UnwrittenError: records could not be written; they were printed.
+        PeerError: another process could not go on.
     """
     how = how or How()
-    found = shelf.read(folder)
+    found = processes.by_first(partial(shelf.read, folder))  # so that all do the same trials
     shelf.warn_of(found.faulty, how.say)
     done = retried(_of(study, found), retry)
     checking.check_data(done, study.specs)

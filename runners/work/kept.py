@@ -8,10 +8,9 @@ import shutil
 import uuid
 from pathlib import Path
 
-from accelerate import Accelerator
-
 from methods import Adapted, Checkpoint
 from reports.records.store import safe_name
+from runners import processes
 from runners.plan.spec import TrialSpec
 
 FOLDER = "models"
@@ -24,23 +23,25 @@ def place(folder: Path, spec: TrialSpec) -> Path:
     return folder / FOLDER / name
 
 
-def keep(accelerator: Accelerator, adapted: Adapted, spec: TrialSpec, folder: Path) -> str:
+def keep(adapted: Adapted, spec: TrialSpec, folder: Path) -> str:
     """Save the method and the head, as a whole or not at all; return their hash. The first process writes.
 
     Raises:
-        OSError: there is no room for it.
+        OSError: there is no room for it; on other processes a PeerError.
     """
-    target = place(folder, spec)
-    made = target.parent / f".{target.name}.{uuid.uuid4().hex}"
-    if accelerator.is_main_process:
+
+    def written() -> str:
+        target = place(folder, spec)
+        made = target.parent / f".{target.name}.{uuid.uuid4().hex}"
         try:
             adapted.save(made)
             shutil.rmtree(target, ignore_errors=True)
             os.replace(made, target)
         finally:
             shutil.rmtree(made, ignore_errors=True)
-    accelerator.wait_for_everyone()
-    return content_hash(target)
+        return content_hash(target)
+
+    return processes.by_first(written)
 
 
 def find(folder: Path, spec: TrialSpec) -> Path | None:

@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from reports.records.schema import CurvePoint, Training
-from runners import device
+from runners import device, processes
 from runners.optimisation import implementation, optimizer, training_step, warmed_up
 from runners.plan.spec import Protocol
 from runners.work.scoring import Score
@@ -91,7 +91,7 @@ def fit(
         accelerator: holds the device and the other processes.
         model: called with a batch, returns an object with a ``loss``.
         trained: the parameters to train.
-        train_loader: yields the batches that are left after so many steps.
+        train_loader: yields the batches that are left after so many steps, of each this process's share.
         steps: optimiser steps.
         protocol: rate, schedule, clipping, interval.
         evaluate: scores the selection split.
@@ -102,6 +102,7 @@ def fit(
 
     Raises:
         DivergenceError: the loss became infinite or not a number.
+        PeerError: another process could not go on.
     """
     return _Loop(
         accelerator, model, trained, steps, protocol, evaluate, main_metric, watch, rates or {}, snapshots
@@ -130,12 +131,12 @@ class _Loop:
         self.snapshots = snapshots
         made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, rates)
         schedule = warmed_up(made, round(protocol.warmup_share * steps), steps)
-        self.model, self.optimiser, self.schedule = accelerator.prepare(model, made, schedule)
+        self.model, self.optimiser, self.schedule = device.prepared(accelerator, model, made, schedule)
         self.result = Trained(steps=steps, optimizer=implementation(made))
         self.best_value = -math.inf
         self.best_weights: dict[str, Tensor] | None = None
         self.losses: list[Tensor] = []
-        self.positions = 0
+        self.examples, self.positions = 0, 0  # of this process, as the next
         self.real = torch.zeros((), dtype=torch.long, device=accelerator.device)
 
     def run(self, train_loader: Callable[[int], Any]) -> Trained:
@@ -143,7 +144,8 @@ class _Loop:
         result, accelerator = self.result, self.accelerator
         saved = self.snapshots.load() if self.snapshots else None
         start = int(saved["step"]) if saved else 0
-        loader = accelerator.prepare(train_loader(start))
+        loader = device.onto(accelerator.device, train_loader(start))
+        processes.start_equal(self.trained.values())
         self.model.train()
         device.synchronize(accelerator.device)
         started = time.perf_counter()
@@ -171,19 +173,27 @@ class _Loop:
             for name, parameter in self.trained.items():
                 parameter.data.copy_(self.best_weights[name])
         self.model.eval()
-        result.padding_share = 1 - int(self.real) / self.positions
-        result.mean_length = self.positions * accelerator.num_processes / result.examples
+        counted = processes.gathered(self._counted())
+        result.examples, positions, real = map(sum, zip(*counted, strict=True))
+        result.padding_share = 1 - real / positions
+        result.mean_length = positions / result.examples
         return result
 
     def _step(self, batch: dict[str, Tensor]) -> None:
+        clip = self.protocol.gradient_clip
         self.losses.append(
-            training_step(self.accelerator, self.model, self.optimiser, batch, self.protocol.gradient_clip)
+            training_step(self.accelerator, self.model, self.optimiser, batch, clip, together=True)
         )
         self.schedule.step()
-        mask = batch["attention_mask"]
-        self.result.examples += mask.shape[0] * self.accelerator.num_processes
-        self.positions += mask.numel()
-        self.real += mask.sum()
+        if batch:
+            mask = batch["attention_mask"]
+            self.examples += mask.shape[0]
+            self.positions += mask.numel()
+            self.real += mask.sum()
+
+    def _counted(self) -> tuple[int, int, int]:
+        """Examples, and tokens of them with and without padding, that this process has trained on."""
+        return self.examples, self.positions, int(self.real)
 
     def _look(self, step: int) -> None:
         """Wait for the device, and see whether the loss is still a number."""
@@ -217,9 +227,7 @@ class _Loop:
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
             "losses": list(self.losses),
-            "examples": result.examples,
-            "positions": self.positions,
-            "real": self.real,
+            "counted": processes.gathered(self._counted()),
             "seconds": result.seconds,
             "evaluation_seconds": result.evaluation_seconds,
             "resumed_at": list(result.resumed_at),
@@ -237,7 +245,8 @@ class _Loop:
         self.optimiser.load_state_dict(saved["optimiser"])
         self.schedule.load_state_dict(saved["schedule"])
         self.losses = saved["losses"]
-        result.examples, self.positions, self.real = saved["examples"], saved["positions"], saved["real"]
+        self.examples, self.positions, real = saved["counted"][processes.index()]
+        self.real.fill_(real)
         result.seconds, result.evaluation_seconds = saved["seconds"], saved["evaluation_seconds"]
         result.resumed_at = (*saved["resumed_at"], saved["step"])
         device.set_generator_states(saved["generators"])

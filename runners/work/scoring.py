@@ -14,6 +14,7 @@ from torch import nn
 import tasks
 from reports.records.answers import packed
 from reports.records.schema import Answers
+from runners import device, processes
 from runners.plan.spec import TrialSpec
 from runners.work import batches
 from runners.work.batches import Encoded
@@ -26,18 +27,25 @@ Values = np.ndarray
 
 
 def predict(accelerator: Accelerator, model: nn.Module, loader: Any, task: TaskSpec) -> tuple[Values, Values]:
-    """What the model answers to every row of a loader, and the references; in the loader's order."""
+    """What the model answers to every row of a split, and the references; in the order of `longest_first`.
+
+    Every process answers to the rows of its own loader, and gets all answers.
+
+    Raises:
+        PeerError: another process could not answer.
+    """
     model.eval()
-    predictions, references = [], []
+    answers: list[tuple[Values, Values]] = []
     with torch.inference_mode():
-        for batch in loader:
+        for batch in device.onto(accelerator.device, loader):
             labels = batch.pop("labels")
             logits = model(**batch).logits
             chosen = logits.squeeze(-1) if task.problem_type == "regression" else logits.argmax(dim=-1)
-            together = accelerator.gather_for_metrics((chosen, labels))
-            predictions.append(together[0].cpu().numpy())
-            references.append(together[1].cpu().numpy())
-    return np.concatenate(predictions), np.concatenate(references)
+            answers.append((chosen.cpu().numpy(), labels.cpu().numpy()))
+    none = [(np.empty(0), np.empty(0))]  # there may be more processes than rows
+    own = tuple(np.concatenate(each) for each in zip(*(answers or none), strict=True))
+    predictions, references = zip(*processes.gathered(own), strict=True)
+    return processes.whole(predictions), processes.whole(references)
 
 
 def score(accelerator: Accelerator, model: nn.Module, loader: Any, task: TaskSpec) -> Score:
@@ -64,7 +72,7 @@ def report(
     reported: Encoded,
 ) -> Reported:
     """Score the reported split, once."""
-    loader = accelerator.prepare(batches.scoring_loader(reported, batches.tokenizer(spec.model)))
+    loader = batches.scoring_loader(reported, batches.tokenizer(spec.model))
     predicted, references = predict(accelerator, model, loader, task)
     order = np.argsort(batches.longest_first(reported))
     labels = None if task.problem_type == "regression" else task.num_labels

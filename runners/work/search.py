@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import optuna
@@ -16,6 +17,7 @@ from optuna.trial import Trial, TrialState
 
 from methods.core import Dimension, LogUniform
 from reports.records.schema import Record, SearchStep, Tuning
+from runners import processes
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.plan.tuning import Search, in_order
@@ -37,6 +39,7 @@ SAMPLER = "optuna TPE"
 Told = Callable[[Search, Sequence[SearchStep]], None]
 
 
+@processes.together()
 def run_searches(
     study: Study,
     folder: Path,
@@ -60,10 +63,11 @@ def run_searches(
 
     Raises:
         SpecError: the folder's records are of other data, or of a model that was replaced.
+        PeerError: another process could not go on.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     how = how or How()
-    there = shelf.read(folder / FOLDER, searches=True)
+    there = processes.by_first(partial(shelf.read, folder / FOLDER, searches=True))
     shelf.warn_of(there.faulty, how.say)
     defaults = [search.default for search in study.searches]
     check_models([*there.records, *shelf.read(folder).records], defaults)

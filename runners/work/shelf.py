@@ -15,14 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from reports.errors import RecordError
 from reports.records.files import find
 from reports.records.identity import trial_key
 from reports.records.schema import Record
 from reports.records.store import read_record, write_record
-from runners import device
+from runners import device, processes
 from runners.plan.spec import SpecError, TrialSpec
 
 RECORD_BYTES = 64_000
@@ -133,11 +133,15 @@ class Shelf:
 
 
 def check_room(folder: Path, trials: int) -> None:
-    """Find out before the first trial whether records can be written to a folder, by writing.
+    """Find out before the first trial whether the first process can write records to a folder, by writing.
 
     Raises:
-        SpecError: they cannot: no folder, no permission, no room; one sentence.
+        SpecError: it cannot: no folder, no permission, no room; one sentence. On other processes a PeerError.
     """
+    processes.by_first(lambda: _check_room(folder, trials))
+
+
+def _check_room(folder: Path, trials: int) -> None:
     probe = folder / f".probe.{uuid.uuid4().hex}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -164,15 +168,26 @@ def check_room(folder: Path, trials: int) -> None:
 def sole_owner(folder: Path) -> Iterator[None]:
     """Hold the folder of a study: two runs at once would do the same trials twice.
 
-    The lock is the operating system's and ends with the process, however it ends.
+    The lock is the operating system's and ends with the process, however it ends. The first of several
+    processes holds it for all.
 
     Raises:
-        SpecError: another process holds it, or there can be no such folder.
+        SpecError: another run holds it, or there can be no such folder. On other processes a PeerError.
     """
+    lock = FileLock(folder / ".lock")
+    processes.by_first(lambda: _acquire(lock, folder))
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _acquire(lock: BaseFileLock, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
         lock.acquire(blocking=False)
+        for left in folder.glob(".*.tmp"):  # what a killed process was writing
+            left.unlink(missing_ok=True)
     except Timeout:
         raise SpecError(
             f"another run is at work in {folder}: wait for it, or choose another --out."
@@ -181,12 +196,6 @@ def sole_owner(folder: Path) -> Iterator[None]:
         raise SpecError(
             f"records cannot be written to {folder} ({error.strerror}): choose another --out."
         ) from None
-    try:
-        for left in folder.glob(".*.tmp"):  # what a killed process was writing
-            left.unlink(missing_ok=True)
-        yield
-    finally:
-        lock.release()
 
 
 def warn_of(faulty: Sequence[Faulty], say: Say) -> None:

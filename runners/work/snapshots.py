@@ -2,7 +2,7 @@
 
 A snapshot has the trained weights and the best of them so far, the optimiser's and the schedule's state, the
 random generators of every process, the position in the data and what was counted. The first process writes
-it, atomically, and all read it.
+it, atomically, and reads it for all.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 
 from reports.records.atomic import write_atomically
-from runners import device
+from runners import processes
 
 FOLDER = ".unfinished"
 """Where the snapshots of a study's trials are, inside the folder of its records."""
@@ -34,14 +33,12 @@ class Snapshots:
         file: where it lies.
         every: steps between two; None writes none, and goes on from one that is there.
         of: what it must have been made of, such as the trial, the data and the number of processes.
-        accelerator: holds the device and the other processes.
         say: shows one line to the user.
     """
 
     file: Path
     every: int | None
     of: Mapping[str, Any]
-    accelerator: Accelerator
     say: Say
 
     def due(self, step: int) -> bool:
@@ -50,8 +47,8 @@ class Snapshots:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the state; every process calls this. A full disk costs the snapshot, not the trial."""
-        state = {**state, "generators": device.gathered(self.accelerator, state["generators"])}
-        if not self.accelerator.is_main_process:
+        state = {**state, "generators": processes.gathered(state["generators"])}
+        if processes.index() != 0:
             return
         content = io.BytesIO()
         torch.save({"of": dict(self.of), "state": state}, content)
@@ -63,8 +60,16 @@ class Snapshots:
     def load(self) -> dict[str, Any] | None:
         """The state of the last snapshot; None where there is none of this very training.
 
-        One that cannot be read, or is of other data, weights or processes, is named and left alone.
+        One that cannot be read, or is of other data, weights or processes, is named and left alone. The first
+        process reads it, since it wrote it, and all go on from it or none.
+
+        Raises:
+            PeerError: another process could not go on.
         """
+        state = processes.by_first(self._read)
+        return state and {**state, "generators": state["generators"][processes.index()]}
+
+    def _read(self) -> dict[str, Any] | None:
         if not self.file.is_file():
             return None
         try:
@@ -83,5 +88,4 @@ class Snapshots:
                 f"{self.of[other[0]]}): training starts over."
             )
             return None
-        rank = self.accelerator.process_index
-        return {**state, "generators": state["generators"][rank]}
+        return dict(state)

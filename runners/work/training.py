@@ -7,7 +7,7 @@ import math
 from accelerate import Accelerator
 
 from methods import Adapted
-from runners import device
+from runners import device, processes
 from runners.plan.spec import TrialSpec
 from runners.work import batches, loop
 from runners.work.loading import Splits
@@ -39,12 +39,13 @@ def train(
 
     Raises:
         DivergenceError: the loss became infinite or not a number.
+        PeerError: another process could not go on.
     """
-    device.seed_everything(spec.seed)
+    device.seed_everything(processes.own_seed(spec.seed))
     protocol, tokenizer, model = spec.protocol, batches.tokenizer(spec.model), adapted.model
     size = protocol.batch_size
     steps = protocol.steps or batches.steps_of(protocol.epochs, len(splits.train), size)
-    selection = accelerator.prepare(batches.scoring_loader(splits.selection, tokenizer))
+    selection = batches.scoring_loader(splits.selection, tokenizer)
     sign = 1 if task.main_metric.higher_is_better else -1
 
     def main_metric(found: Score) -> float:

@@ -31,7 +31,7 @@ from reports.records.schema import (
     TaskInfo,
     Training,
 )
-from runners import device, environment
+from runners import device, environment, processes
 from runners.failures import describe
 from runners.measure import step_memory
 from runners.plan.spec import TrialSpec
@@ -75,7 +75,7 @@ def run_trial(
     Never raises for what happens inside the trial: a loss that is not finite gives a record with the
     status ``diverged``, running out of memory ``out_of_memory``, any other error ``failed``, each with
     its message and with the parts that were reached. A cost that cannot be measured is a gap of a completed
-    trial.
+    trial. What ends the trial in one process ends it in all, which return the record of the first.
 
     A trial of a search scores the selection split alone and measures no cost: the reported split is not even
     read into tokens.
@@ -91,23 +91,26 @@ def run_trial(
     watch, keeping = watch or (lambda progress: None), keeping or Keeping()
     parts = _Parts(spec, study, environment.describe(accelerator), costs_from)
     try:
-        ready = _train_and_score(spec, accelerator, parts, watch, keeping)
-        if ready is None:
-            return parts.record()
-        if keeping.models and keeping.folder:
-            parts.checkpoint_sha256 = kept.keep(accelerator, ready.adapted, spec, keeping.folder)
-        scored = costing.awaiting(parts.record(), spec)
-        keeping.record(scored)
-        watch(Progress("costs", ready.trained.steps, ready.trained.steps))
-        measured = costing.measure(scored, spec, accelerator, ready.adapted)
-        return measured.model_copy(update={"wall_seconds": parts.seconds})
+        with processes.together():
+            ready = _train_and_score(spec, accelerator, parts, watch, keeping)
+            if ready is not None and keeping.models and keeping.folder:
+                parts.checkpoint_sha256 = kept.keep(ready.adapted, spec, keeping.folder)
+            record = parts.record()
+            if ready is not None:
+                scored = costing.awaiting(record, spec)
+                keeping.record(scored)
+                watch(Progress("costs", ready.trained.steps, ready.trained.steps))
+                measured = costing.measure(scored, spec, accelerator, ready.adapted)
+                record = measured.model_copy(update={"wall_seconds": parts.seconds})
     except loop.DivergenceError as error:
-        return parts.record("diverged", str(error))
+        record = parts.record("diverged", str(error))
     except Exception as error:
         status: Status = "out_of_memory" if device.is_out_of_memory(error) else "failed"
-        return parts.record(status, describe(error))
+        said = str(error) if isinstance(error, processes.PeerError) else describe(error)
+        record = parts.record(status, said)
     finally:
         device.free(accelerator.device)
+    return processes.by_first(lambda: record)
 
 
 @dataclass
@@ -188,16 +191,18 @@ def _train_and_score(
 
     splits = loading.splits(spec, loaded, adapted)
     parts.task = loaded.info.model_copy(update={"sizes": splits.sizes, "truncated": splits.truncated()})
+    processes.check_same("data", loaded.data.sha256)
+    processes.check_same("model", parts.model.model_dump_json())
     if task.problem_type == "regression":
         adapting.start_at_mean(adapted, splits.train.labels())
 
     if spec.costs is not None and not spec.search and parts.costs_from is None:
         watch(Progress("memory"))
-        size = max(1, protocol.batch_size // accelerator.num_processes)
+        size = processes.largest_share(protocol.batch_size)
         longest = batches.longest(splits.train, batches.tokenizer(spec.model), size)
         parts.memory = step_memory.measure(protocol, accelerator, adapted, longest)
 
-    snapshots = _snapshots(spec, accelerator, parts, keeping)
+    snapshots = _snapshots(spec, parts, keeping)
     fitted = training.train(spec, task, accelerator, adapted, splits, watch, snapshots)
     parts.curve, parts.training = tuple(fitted.curve), fitted.to_record()
     if spec.search:
@@ -215,9 +220,7 @@ def _train_and_score(
     return _Ready(adapted, fitted)
 
 
-def _snapshots(
-    spec: TrialSpec, accelerator: Accelerator, parts: _Parts, keeping: Keeping
-) -> Snapshots | None:
+def _snapshots(spec: TrialSpec, parts: _Parts, keeping: Keeping) -> Snapshots | None:
     """Where this trial's training goes on from, if anything of it outlives the process."""
     if keeping.folder is None:
         return None
@@ -228,9 +231,8 @@ def _snapshots(
             "trial": spec.trial_id,
             "data": parts.task.data_sha256 if parts.task else None,
             "revision of the model": parts.model.revision if parts.model else None,
-            "number of processes": accelerator.num_processes,
+            "number of processes": processes.count(),
         },
-        accelerator=accelerator,
         say=keeping.say,
     )
 

@@ -25,19 +25,55 @@ def test_accelerator_can_be_made_again_with_another_precision():
         assert device.accelerator(precision).mixed_precision == precision
 
 
-def test_accelerator_ignores_the_precision_of_the_environment(monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "8"),
+        ("ACCELERATE_MIXED_PRECISION", "bf16"),
+        ("ACCELERATE_DYNAMO_BACKEND", "INDUCTOR"),
+        ("ACCELERATE_USE_FSDP", "true"),
+        ("ACCELERATE_USE_DEEPSPEED", "True"),
+        ("ACCELERATE_USE_MEGATRON_LM", "1"),
+        ("ACCELERATE_USE_PARALLELISM_CONFIG", "yes"),
+    ],
+)
+def test_an_environment_that_would_change_a_trial_is_refused(monkeypatch, name, value):
+    """Left alone, each of these reaches accelerate, and none of them the id of a trial."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(device.LaunchError, match=f"^{name} is {value}, expected .*: .*\\.$"):
+        device.accelerator()
+
+
+def test_what_a_launcher_sets_for_who_asks_for_nothing_is_allowed(monkeypatch):
+    for name, value in {
+        "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": "1",
+        "ACCELERATE_MIXED_PRECISION": "no",
+        "ACCELERATE_DYNAMO_BACKEND": "NO",
+        "ACCELERATE_DYNAMO_MODE": "default",
+        "ACCELERATE_USE_CPU": "True",
+        "ACCELERATE_USE_FSDP": "false",
+    }.items():
+        monkeypatch.setenv(name, value)
+    assert device.accelerator().gradient_accumulation_steps == 1
+    assert device.accelerator("bf16").mixed_precision == "bf16"
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
-    assert device.accelerator().mixed_precision == "no"
+    assert device.accelerator("bf16").mixed_precision == "bf16"
 
 
-def test_accelerator_forgets_the_loader_of_an_interrupted_epoch():
-    first = device.accelerator()
-    loader = first.prepare_data_loader(torch.utils.data.DataLoader(range(8), batch_size=2))
-    next(batches := iter(loader))
-    assert first.gradient_state.in_dataloader
-    second = device.accelerator()
-    assert not second.gradient_state.in_dataloader
-    del batches
+def test_more_processes_than_devices_are_refused(monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    with pytest.raises(device.LaunchError, match=r"3 processes .* with 2 devices"):
+        device.check_launch()
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    device.check_launch()
+
+
+def test_processes_that_do_not_find_each_other_are_refused(monkeypatch):
+    device.accelerator()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(device.LaunchError, match="WORLD_SIZE is 2"):
+        device.accelerator()
 
 
 def test_accelerator_keeps_the_process_group(monkeypatch):

@@ -1,67 +1,180 @@
-"""Two processes on the CPU: the same code as on two GPUs, with gloo in NCCL's place."""
+"""Several processes on the CPU: the same code as on several GPUs, with gloo in NCCL's place."""
 
 from __future__ import annotations
 
+import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
 from reports import read_records
-from runners.plan import study
-from runners.work import execute
+from runners import models
+
+from .forked import PLACES
+
+FAULTS = ("out_of_memory", "failed")
+ALIKE: dict[str, dict[str, Any]] = {
+    "batches that are no multiple": {"batch_size": 10, "scored_examples": 33},
+    "fewer rows than a batch": {"batch_size": 32, "train_examples": 16},
+    "fewer rows than processes": {"batch_size": 2, "scored_examples": 2},
+}
+BROKEN = [
+    (place, number % 2, FAULTS[number // 2 % 2])
+    for number, place in enumerate(place for place in PLACES if place not in ("keeping", "costs"))
+]
+"""Every place that all processes come to, and which of two fails there in what way."""
 
 
-@pytest.fixture
-def content(tiny_model: str, glue_folder: str, quick: dict[str, Any]) -> dict[str, Any]:
-    listed = {"models": [tiny_model], "tasks": ["cola"], "methods": ["lora"], "data": glue_folder}
-    return listed | {
-        "name": "two",
-        "protocol": quick | {"learning_rate": 1e-2},
-        "costs": {"latency_rounds": 10, "latency_length": 8},
-    }
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, glue_folder: str) -> Path:
+    """Everything that is done here in several processes, done at once: they take seconds to start."""
+    folder = tmp_path_factory.mktemp("processes")
+    tokenizer = AutoTokenizer.from_pretrained(models.location("embedded"))
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes, **none)
+    BertForSequenceClassification(config).save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
 
+    def study(name: str, methods: list[Any], costs: Any = "none", **protocol: Any) -> dict[str, Any]:
+        protocol = {"steps": 4, "evaluate_every": 2, "batch_size": 8, "learning_rate": 3e-3} | protocol
+        listed = {"models": [str(folder / "model")], "tasks": ["stsb"], "methods": methods}
+        return {"name": name, "data": glue_folder, "protocol": protocol, "costs": costs, **listed}
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def test_two_processes_write_one_record_each_trial_and_agree_with_one(
-    content: dict[str, Any], tmp_path: Path
-) -> None:
-    path, out = tmp_path / "two.yaml", tmp_path / "out"
-    path.write_text(yaml.safe_dump(content))
-    # What `accelerate launch` does for several GPUs; for a CPU it starts no second process by itself.
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    launch += ["--master_port", str(free_port()), "-m", "runners.cli"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run(
-        [*launch, "run", str(path), "--out", str(out)],
-        env=environment,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=55,
+    brief = {"latency_rounds": 10, "latency_length": 8}
+    alike = [{"study": study("alike", ["lora"], **protocol)} for protocol in ALIKE.values()]
+    dropping = {"study": study("dropout", [{"method": "lora", "options": {"dropout": 0.5}}])}
+    broken = [
+        {"study": study("broken", ["bitfit"] + ["head"] * (place == "step"), spent)}
+        | {"place": place, "rank": rank, "fault": fault}
+        for place, rank, fault in BROKEN
+        for spent in (brief if place == "memory" else "none",)
+    ]
+    keeping, costs = (
+        {"study": study("broken", ["bitfit"], spent), "place": place, "rank": 0, "fault": "failed"}
+        for place, spent in (("keeping", "none"), ("costs", brief))
     )
-    assert done.returncode == 0, done.stderr[-2000:]
-    (two,) = read_records(out)
-    assert two.status == "completed", two.message
-    assert two.environment.processes == 2
+    killed = [{"study": study("killed", ["bitfit"]), "place": "step", "rank": 1, "fault": "killed"}]
+    (folder / "command.yaml").write_text(yaml.safe_dump(study("command", ["lora"], brief)))
+    arguments = ["run", str(folder / "command.yaml"), "--json", "--out", str(folder / "out")]
+    jobs = [
+        *({"do": "studies", "processes": n, "studies": [*alike, dropping]} for n in (1, 2, 3)),
+        {"do": "studies", "processes": 2, "studies": [*broken, keeping, costs]},
+        {"do": "studies", "processes": 2, "studies": killed},
+        {"do": "command", "processes": 2, "arguments": arguments},
+        {"do": "average", "processes": 3},
+    ]
+    names = ["alike1", "alike2", "alike3", "broken", "killed", "command", "average"]
+    for name, job in zip(names, jobs, strict=True):
+        job["folder"] = str(folder / name)
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    root = Path(__file__).parents[3]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true", "PYTHONPATH": str(root)}
+    subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("forked.py")), str(folder / "jobs.json")],
+        env=environment,
+        check=True,
+        timeout=300,
+    )
+    return folder
 
-    (one,) = execute.run_study(study.parse_study(content), tmp_path / "alone", [])
-    assert two.trial_id == one.trial_id
-    assert two.training is not None
-    assert one.training is not None
-    assert two.training.examples == one.training.examples == 48
-    assert two.scores is not None
-    assert one.scores is not None
-    assert two.scores.majority == one.scores.majority
-    losses = [[point.train_loss for point in record.curve] for record in (one, two)]
-    assert losses[0] == pytest.approx(losses[1], abs=0.05)
+
+def told(results: Path, name: str) -> list[list[list[dict[str, Any]]]]:
+    """What every process of a job was given: the records of every study."""
+    codes = json.loads((results / name / "codes.json").read_text())
+    assert set(codes) == {0}
+    return [json.loads((results / name / f"{rank}.json").read_text()) for rank in range(len(codes))]
+
+
+def test_every_process_has_the_record_that_the_first_wrote(results: Path) -> None:
+    for name in ("alike2", "alike3", "broken"):
+        first, *others = told(results, name)
+        assert all(other == first for other in others)
+        for number, records in enumerate(first):
+            written = read_records(results / name / str(number))
+            by_id = {record.trial_id: record.model_dump(mode="json") for record in written}
+            assert by_id == {record["trial_id"]: record for record in records}
+
+
+@pytest.mark.parametrize("number", range(len(ALIKE)), ids=ALIKE)
+def test_one_two_and_three_processes_do_the_same_trial(results: Path, number: int) -> None:
+    (one,), (two,), (three,) = (told(results, f"alike{n}")[0][number] for n in (1, 2, 3))
+    assert one["environment"]["processes"] == 1
+    for several, count in ((two, 2), (three, 3)):
+        assert several["status"] == "completed", several["message"]
+        assert several["environment"]["processes"] == count
+        assert several["trial_id"] == one["trial_id"]
+        assert several["training"]["examples"] == one["training"]["examples"] > 0
+        assert several["scores"]["best_step"] == one["scores"]["best_step"]
+        assert several["scores"]["majority"] == one["scores"]["majority"]
+        for before, after in zip(one["curve"], several["curve"], strict=True):
+            assert after["train_loss"] == pytest.approx(before["train_loss"], rel=1e-4)
+            assert after["selection"] == pytest.approx(before["selection"], abs=1e-3)
+        assert several["scores"]["report"] == pytest.approx(one["scores"]["report"], abs=1e-3)
+        # Each pads its share to its own longest row; of what is no padding there is the same.
+        real = [r["training"]["mean_length"] * (1 - r["training"]["padding_share"]) for r in (one, several)]
+        assert real[0] == pytest.approx(real[1])
+        assert several["training"]["mean_length"] <= one["training"]["mean_length"]
+
+
+def test_every_process_draws_its_own_dropout(results: Path) -> None:
+    losses = [told(results, f"alike{n}")[0][len(ALIKE)][0]["curve"][-1]["train_loss"] for n in (1, 2, 3)]
+    assert len(set(losses)) == 3
+    assert losses == pytest.approx([losses[0]] * 3, rel=0.05)
+
+
+@pytest.mark.parametrize(("number", "place", "rank", "status"), [(i, *each) for i, each in enumerate(BROKEN)])
+def test_what_ends_one_process_ends_the_trial_and_not_the_study(
+    results: Path, number: int, place: str, rank: int, status: str
+) -> None:
+    ended, *after = told(results, "broken")[0][number]
+    assert ended["status"] == status
+    assert ended["message"].startswith("process 1 " if rank == 1 else ("OutOfMemory", "ValueError"))
+    assert {"out_of_memory": "no room", "failed": "broken"}[status] in ended["message"]
+    assert [record["status"] for record in after] == ["completed"] * (place == "step")
+
+
+def test_a_method_that_the_first_process_cannot_keep_ends_the_trial(results: Path) -> None:
+    (record,) = told(results, "broken")[0][-2]
+    assert (record["status"], record["scores"] is not None) == ("failed", True)
+
+
+def test_costs_that_the_first_process_cannot_measure_are_gaps(results: Path) -> None:
+    (record,) = told(results, "broken")[0][-1]
+    assert record["status"] == "completed"
+    assert set(record["gaps"]) == {"compute", "latency", "serving"}
+
+
+def test_a_process_that_is_killed_ends_the_run_and_no_trial(results: Path) -> None:
+    """The trial is not at fault: nothing is recorded, and the next run does it."""
+    assert json.loads((results / "killed" / "codes.json").read_text()) == [1, -9]
+    assert not list((results / "killed").glob("**/*--*.json"))
+
+
+def test_one_process_prints_and_writes(results: Path) -> None:
+    assert json.loads((results / "command" / "codes.json").read_text()) == [0, 0]
+    (printed,) = json.loads((results / "command" / "0.out").read_text())
+    assert (results / "command" / "1.out").read_text() == ""
+    (written,) = read_records(results / "out")
+    assert written.model_dump(mode="json") == printed
+    assert written.status == "completed"
+    assert written.gaps == {}
+    assert written.latency is not None
+    assert written.memory is not None
+    assert written.memory.batch_size == 4  # of one process
+
+
+def test_gradients_are_those_of_all_rows_however_they_lie(results: Path) -> None:
+    """Two rows on three processes, one of them without any; a parameter that none uses has no gradient."""
+    for rank in range(3):
+        found = json.loads((results / "average" / f"{rank}.json").read_text())
+        assert max(map(abs, found["off"])) < 1e-12
+        assert found["unused"]

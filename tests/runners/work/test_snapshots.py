@@ -45,10 +45,10 @@ def killed(spec: TrialSpec, folder: Path, every: int = 5, after: int = KILLED_AT
         count = iter(range(1, 100))
         step = loop.training_step
 
-        def counted(*given: Any) -> Any:
+        def counted(*given: Any, **more: Any) -> Any:
             if next(count) > after:
                 raise Killed
-            return step(*given)
+            return step(*given, **more)
 
         patch.setattr(loop, "training_step", counted)
         with pytest.raises(Killed):
