@@ -10,6 +10,7 @@ import gc
 import os
 import platform
 import random
+import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -50,7 +51,9 @@ def accelerator(mixed_precision: str = "no") -> accelerate.Accelerator:
     AcceleratorState._reset_state(reset_partial_state=False)
     # The batch size of a spec is that of a step over all processes: each takes its share of a batch.
     loading = accelerate.DataLoaderConfiguration(split_batches=True)
-    return accelerate.Accelerator(mixed_precision=mixed_precision, dataloader_config=loading)
+    made = accelerate.Accelerator(mixed_precision=mixed_precision, dataloader_config=loading)
+    made.dataloader_config.non_blocking = pins(made.device)  # the batches are pinned there
+    return made
 
 
 def is_first_process() -> bool:
@@ -65,6 +68,26 @@ def synchronize(device: torch.device | str) -> None:
     device = torch.device(device)
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
+
+
+def mark(device: torch.device | str) -> Any:
+    """A moment in the work of ``device``: the time on a CPU, elsewhere an event behind what is queued."""
+    device = torch.device(device)
+    if device.type == "cpu":
+        return time.perf_counter()
+    event = torch.get_device_module(device).Event(enable_timing=True)
+    event.record()
+    return event
+
+
+def seconds_between(first: Any, last: Any) -> float:
+    """The time between two marks of one device, which has done all that was queued before the second."""
+    return last - first if isinstance(first, float) else first.elapsed_time(last) / 1e3
+
+
+def pins(device: torch.device | str) -> bool:
+    """Whether a copy from page-locked memory to ``device`` goes on beside the work of both."""
+    return torch.device(device).type in ("cuda", "xpu")
 
 
 def free(device: torch.device | str) -> None:

@@ -168,10 +168,12 @@ def training_loader(
     steps: int,
     seed: int,
     done: int = 0,
+    pinned: bool = False,
 ) -> Any:
-    """Batches for training, those after the first ``done``."""
+    """Batches for training, those after the first ``done``; in page-locked memory if ``pinned``."""
     order = LengthGroupedBatches(split.lengths, batch_size, steps, seed, done)
-    return DataLoader(split, batch_sampler=order, collate_fn=Collator(tokenizer))  # type: ignore[arg-type]
+    options: dict[str, Any] = {"collate_fn": Collator(tokenizer), "pin_memory": pinned}
+    return DataLoader(split, batch_sampler=order, **options)  # type: ignore[arg-type]
 
 
 def scoring_loader(
