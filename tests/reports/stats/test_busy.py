@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports import build_site, compare, markdown_table, trials
-from reports.stats.busy import MOST_WAITED, SPARE, busy, caution
+from reports.stats.busy import MOST_WAITED, SPARE, bearable, busy, caution
 from reports.stats.sections import sections
 from reports.tables.latex import latex_table
 
@@ -44,6 +44,13 @@ def test_the_rule(make_record, waited, load, cores, expected):
     assert busy(record) is expected
 
 
+@pytest.mark.parametrize("threads", [1, 2, 4, 16])
+def test_one_neighbour_that_always_computes_is_too_much(threads):
+    least = 0.5 / threads  # it stays on one core, and halves one thread
+    moved_about = 1 / (threads + 1)
+    assert bearable(threads) < min(least, moved_about)
+
+
 def test_nothing_is_said_of_records_that_do_not_tell(make_record):
     untrained = make_record(status="diverged")
     assert not busy(untrained)
@@ -74,7 +81,8 @@ def test_every_table_and_page_marks_the_times_that_are_off(make_record, tmp_path
     assert frame["busy_seeds"].fillna("").to_dict() == {"lora": "1", "head": ""}
     for table in (markdown_table(records), latex_table(records)):
         marked = [line for line in table.splitlines() if "busy machine" in line]
-        assert len(marked) == 1 and "lora" in marked[0]
+        assert [line for line in marked if "lora" in line] == marked
+        assert len(marked) == 1
     front = Reader(build_site(records, tmp_path).read_text())
     assert "median of 2, busy" in front.text
     assert "Busy: others took cores while it trained" in front.text
