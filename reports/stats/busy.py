@@ -46,13 +46,12 @@ def caution(records: Sequence[Record]) -> str:
         return ""
     waits = [record.training.waited_share for record in found if record.training]
     known = [share for share in waits if share is not None]
-    how = (
-        f": their threads waited up to {text.percent(max(known))} of the time for a core that others had"
-        if known
-        else ""
+    which = f"{len(found)} of {text.plural(len(records), 'trial')}"
+    verb, waited = (
+        ("was", "its threads waited") if len(found) == 1 else ("were", "their threads waited up to")
     )
-    verb = "was" if len(found) == 1 else "were"
+    how = f": {waited} {text.percent(max(known))} of the time for a core" if known else ""
     return (
-        f"{len(found)} of {text.plural(len(records), 'trial')} {verb} trained on a busy machine{how}. "
-        "Their times are too long; their scores are not touched."
+        f"{which} {verb} trained on a busy machine{how}. "
+        "Training times are too long there; scores are not touched."
     )

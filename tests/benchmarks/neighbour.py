@@ -147,7 +147,7 @@ def measure(
 
             while time.monotonic() < until:
                 tell(neighbours, signal.SIGSTOP)
-                if others.share(lambda: time.sleep(0.2)) <= chosen.others:
+                if others.share(lambda: time.sleep(0.1)) <= chosen.others:
                     tell(neighbours, signal.SIGCONT if load == LOADED else signal.SIGSTOP)
                     if others.share(visit) <= chosen.others:
                         break
@@ -155,7 +155,7 @@ def measure(
         if not one[:, :, TIME].all():
             break
         rounds.append(one)
-        print(f"round {len(rounds)}", file=sys.stderr, flush=True)
+        print(f"round {len(rounds)}", one[:, :, TIME].round(3).tolist(), file=sys.stderr, flush=True)
     tell(neighbours, signal.SIGSTOP)
     return np.array(rounds).reshape(len(rounds), 2, len(contenders), 3)
 

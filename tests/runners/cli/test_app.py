@@ -44,6 +44,14 @@ def test_run_then_report(study_file: Path, tmp_path: Path, capsys: pytest.Captur
     shown = capsys.readouterr()
     assert "2 of 2 trials have a record already" in shown.err
     assert [r["status"] for r in json.loads(shown.out)] == ["completed", "completed"]
+    for share, path in zip((0.0, 0.5), out.glob("*.json"), strict=True):
+        record = json.loads(path.read_text())
+        assert record["training"]["step_ms_p50"] > 0
+        record["training"]["waited_share"] = share
+        path.write_text(json.dumps(record))
+    assert paretune("run", str(study_file), "--out", str(out)) == 0
+    said = "1 of 2 trials was trained on a busy machine: its threads waited 50 % of the time"
+    assert said in capsys.readouterr().err
     assert paretune("report", str(out), "--out", str(site)) == 0
     page = Path(capsys.readouterr().out.strip())
     assert page == (site / "index.html").resolve()
