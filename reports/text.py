@@ -49,6 +49,18 @@ class Risk(Protocol):
         """Those that learned nothing."""
 
 
+class Timed(Protocol):
+    """A row with a training time."""
+
+    @property
+    def training_seconds(self) -> float | None:
+        """Of the median seed."""
+
+    @property
+    def busy_seeds(self) -> tuple[int, ...]:
+        """Those that were trained while others took the machine's cores."""
+
+
 class Scored(Protocol):
     """A row with a score."""
 
@@ -204,6 +216,11 @@ def seconds(value: float | None) -> str:
     if value < 2 * HOUR:
         return f"{whole // MINUTE} min {whole % MINUTE} s"
     return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+
+
+def training_time(row: Timed) -> str:
+    """`17.3 s`, and `17.3 s, busy machine` where others took its cores."""
+    return seconds(row.training_seconds) + (", busy machine" if row.busy_seeds else "")
 
 
 def milliseconds(value: float | None) -> str:

@@ -11,6 +11,7 @@ import gc
 import os
 import platform
 import random
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -147,6 +148,26 @@ def synchronize(device: torch.device | str) -> None:
     device = torch.device(device)
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
+
+
+def mark(device: torch.device | str) -> Any:
+    """A moment in the work of ``device``: the time on a CPU, elsewhere an event behind what is queued."""
+    device = torch.device(device)
+    if device.type == "cpu":
+        return time.perf_counter()
+    event = torch.get_device_module(device).Event(enable_timing=True)
+    event.record()
+    return event
+
+
+def seconds_between(first: Any, last: Any) -> float:
+    """The time between two marks of one device, which has done all that was queued before the second."""
+    return last - first if isinstance(first, float) else first.elapsed_time(last) / 1e3
+
+
+def pins(device: torch.device | str) -> bool:
+    """Whether a copy from page-locked memory to ``device`` goes on beside the work of both."""
+    return torch.device(device).type in ("cuda", "xpu")
 
 
 def free(device: torch.device | str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import accelerate
 import torch
@@ -49,7 +51,54 @@ def describe(accelerator: accelerate.Accelerator) -> Environment:
         device_name=device_name(accelerator.device),
         processes=accelerator.num_processes,
         threads=torch.get_num_threads(),
+        cores=cores(),
     )
+
+
+def cores(groups: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> int | None:
+    """Processor cores that this process may use, as far as its affinity and its control group allow.
+
+    A quota of one and a half cores counts as two.
+
+    Args:
+        groups: where the control groups are, of version 1 or 2.
+        own: the file that says in which of them this process is.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = [allowed, *(math.ceil(quota) for quota in _quotas(groups, own))]
+    return min((count for count in found if count), default=None)
+
+
+def _quotas(groups: Path, own: Path) -> Iterator[float]:
+    """Cores allowed to every control group around this process that has a quota."""
+    try:
+        lines = own.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)  # `4:cpu,cpuacct:/a/b`; version 2 names no controllers
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = groups / "cpu" if controllers else groups
+        inside = PurePosixPath(path.lstrip("/"))
+        for folder in dict.fromkeys((inside, *inside.parents)):
+            quota = _quota(root / folder)
+            if quota is not None:
+                yield quota
+
+
+def _quota(group: Path) -> float | None:
+    """`MAX PERIOD` in one file, or in two; -1 and `max` are none."""
+    try:
+        if (group / "cpu.max").is_file():
+            most, period = (group / "cpu.max").read_text(encoding="ascii").split()
+        else:
+            most, period = (
+                (group / f"cpu.cfs_{name}_us").read_text(encoding="ascii") for name in ("quota", "period")
+            )
+        return int(most) / int(period) if int(most) > 0 and int(period) > 0 else None
+    except (OSError, ValueError):  # no such group from in here, or `max`
+        return None
 
 
 def checkout(root: Path) -> tuple[str | None, bool | None]:

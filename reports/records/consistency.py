@@ -15,7 +15,7 @@ from reports.records.bounds import step
 from reports.records.checks import RANGES
 from reports.records.identity import identity, is_search, spec_hash
 from reports.records.metrics import METRICS
-from reports.records.schema import Latency, Record, Scores, TaskInfo, Tuning
+from reports.records.schema import Latency, Record, Scores, TaskInfo, Training, Tuning
 
 ROUNDING: Final = 1e-4  # of a correlation of float32 numbers
 RELATIVE: Final = 1e-6  # between a number and what it is computed from
@@ -120,8 +120,10 @@ def _training_faults(record: Record) -> Iterator[str]:
             f"but examples / seconds is {found.examples / found.seconds:g}"
         )
     spent = found.seconds + found.evaluation_seconds
-    if spent > record.wall_seconds + SLACK_SECONDS:
+    # Of a trial that was killed, `wall_seconds` is what the last of its processes took.
+    if spent > record.wall_seconds + SLACK_SECONDS and not found.resumed_at:
         yield f"$.wall_seconds is {record.wall_seconds:g}, but training and evaluation took {spent:g}"
+    yield from _pace_faults(found)
     steps = [point.step for point in record.curve]
     if any(after <= before for before, after in itertools.pairwise(steps)):
         yield "$.curve is not in the order of its steps"
@@ -129,6 +131,19 @@ def _training_faults(record: Record) -> Iterator[str]:
         yield f"$.curve reaches step {steps[-1]}, but $.training.steps is {found.steps}"
     if record.scores and record.scores.best_step > found.steps:
         yield f"$.scores.best_step is {record.scores.best_step}, but $.training.steps is {found.steps}"
+
+
+def _pace_faults(found: Training) -> Iterator[str]:
+    median, slow = found.step_ms_p50, found.step_ms_p95
+    if median is None or slow is None:
+        return
+    if slow < median:
+        yield f"$.training.step_ms_p95 is {slow:g}, below the median {median:g}"
+    if found.steps * median / 2 > (found.seconds + SLACK_SECONDS) * 1e3:
+        yield (
+            f"$.training.step_ms_p50 is {median:g}, but half of {found.steps} steps took that or more, "
+            f"and all of them {found.seconds:g} s"
+        )
 
 
 def _score_faults(record: Record) -> Iterator[str]:

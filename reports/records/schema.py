@@ -118,7 +118,9 @@ class Training(Part):
 
     steps: int = Field(ge=0)
     examples: int = Field(ge=0, description="training examples processed, repeats counted")
-    seconds: float = Field(ge=0, description="forward, backward and update; no evaluation, no loading")
+    seconds: float = Field(
+        ge=0, description="forward, backward and update; no evaluation; since schema 5 no loading either"
+    )
     examples_per_second: float = Field(ge=0)
     evaluation_seconds: float = Field(ge=0)
     padding_share: float | None = Field(
@@ -130,15 +132,16 @@ class Training(Part):
     step_ms_p50: float | None = Field(default=None, ge=0, description="of a step; null before schema 5")
     step_ms_p95: float | None = Field(default=None, ge=0, description="of a step; null before schema 5")
     cpu_share: float | None = Field(
+        default=None, ge=0, description="processor time over wall time x threads; null before schema 5"
+    )
+    waited_share: float | None = Field(
         default=None,
         ge=0,
-        description="processor time of this process over wall time x threads, while it trained; null before "
-        "schema 5",
+        le=1,
+        description="share of the time that this process's threads were ready but others had the cores",
     )
     load_average: float | None = Field(
-        default=None,
-        ge=0,
-        description="processes that wanted a core, this one among them; null where the system does not tell",
+        default=None, ge=0, description="of the system, over a minute; null where it does not tell"
     )
     optimizer: str | None = Field(
         default=None, description="the implementation of AdamW, such as `fused`; null before schema 5"

@@ -16,6 +16,7 @@ from reports.records.machine import Machine, machine
 from reports.records.metrics import influence
 from reports.records.origins import UNKNOWN, Origin
 from reports.records.schema import LatencyRow, MetricInfo, Record, TaskInfo
+from reports.stats.busy import busy
 from reports.stats.estimate import Interval, mean_interval, seed_score
 from reports.stats.latency import Ratio, ratio
 from reports.stats.learning import Risk, learned
@@ -76,6 +77,8 @@ class Row:
     """Where the times were measured: that of most seeds; the times of the others are in no number."""
     timed_seeds: tuple[int, ...]
     """The seeds of that machine."""
+    busy_seeds: tuple[int, ...]
+    """Those of them that were trained while others took its cores."""
     training_seconds: float | None
     examples_per_second: float | None
     unmerged: Ratio | None
@@ -164,6 +167,7 @@ def make_row(
         peak_training_bytes=_whole([memory.peak_training_bytes for memory in memories]),
         machine=place,
         timed_seeds=tuple(identity(record).seed for record in timed),
+        busy_seeds=tuple(identity(record).seed for record in timed if busy(record)),
         training_seconds=_median([r.training.seconds for r in timed if r.training]),
         examples_per_second=_median([r.training.examples_per_second for r in timed if r.training]),
         unmerged=_ratio([r.latency.unmerged for r in timed if r.latency]),

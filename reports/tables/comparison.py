@@ -13,6 +13,7 @@ from reports.records.origins import Origin, Origins, origin_of
 from reports.records.schema import Record
 from reports.records.tuning import how_set
 from reports.stats.aggregate import Row, Spread
+from reports.stats.busy import busy
 from reports.stats.latency import Ratio
 from reports.stats.section import Section
 from reports.stats.sections import sections
@@ -28,6 +29,9 @@ _WHOLE = (
     "tuning_trials",
     "tuning_examples",
 )
+
+_PACE = ("step_ms_p50", "step_ms_p95", "cpu_share", "waited_share", "load_average")
+"""Of ``Training``: how long a step took, and whether the machine had time for it."""
 
 
 def trials(records: Sequence[Record], origins: Origins | None = None) -> pd.DataFrame:
@@ -51,8 +55,9 @@ def compare(records: Sequence[Record], origins: Origins | None = None) -> pd.Dat
     dropped: a seed that diverged counts in the mean as the best constant answer, a method of which no trial
     completed is a row without a score. `lost_share` is the share of seeds that learned nothing with its exact
     interval, and `learned_score` the mean of those that did, where some did not. Costs are medians over
-    completed seeds; times over those of one `machine`. `origin` tells who measured a row, and `not_ranked`
-    why a row is only shown; such rows come last.
+    completed seeds; times over those of one `machine`, of which `busy_seeds` were trained while others took
+    its cores: their times are too long. `origin` tells who measured a row, and `not_ranked` why a row is only
+    shown; such rows come last.
     """
     return compare_sections(sections(records, origins))
 
@@ -114,6 +119,8 @@ def _trial(record: Record) -> dict[str, Any]:
         "peak_training_bytes": record.memory.peak_training_bytes if record.memory else None,
         "training_seconds": training.seconds if training else None,
         "examples_per_second": training.examples_per_second if training else None,
+        **{name: getattr(training, name, None) for name in _PACE},
+        "busy": busy(record),
         **timings,
         "checkpoint_bytes": record.checkpoint_bytes,
         "wall_seconds": record.wall_seconds,
@@ -161,6 +168,7 @@ def _compared(section: Section, row: Row) -> dict[str, Any]:
         "peak_training_bytes": row.peak_training_bytes,
         "machine": row.machine.told if row.machine else None,
         "timed_seeds": ", ".join(map(str, row.timed_seeds)) or None,
+        "busy_seeds": ", ".join(map(str, row.busy_seeds)) or None,
         "training_seconds": row.training_seconds,
         "examples_per_second": row.examples_per_second,
         **_ratio("latency_ratio", row.unmerged),

@@ -100,7 +100,7 @@ def _latex_cells(row: Row) -> str:
         text.outcome(row),
         text.count(row.trainable_parameters),
         text.size(row.peak_training_bytes),
-        text.seconds(row.training_seconds),
+        text.training_time(row),
         text.ratio(row.unmerged),
         text.ratio(row.merged),
         text.size(row.checkpoint_bytes),

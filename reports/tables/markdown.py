@@ -147,7 +147,7 @@ def _cells(row: Row) -> list[str]:
         text.count(row.trainable_parameters),
         text.share(row.trainable_share).replace("<", "&lt;"),
         text.size(row.peak_training_bytes),
-        text.seconds(row.training_seconds),
+        text.training_time(row),
         *(
             f"{text.ratio(ratio)} ({text.interval(ratio)})" if ratio else text.MISSING
             for ratio in (row.unmerged, row.merged)

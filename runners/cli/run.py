@@ -108,6 +108,7 @@ def run_trials(
     study: Study, folder: Path, *, wandb: bool, retry: bool, how: How | None = None
 ) -> list[Record]:
     """Run what is missing of a study, with a live table on the terminal."""
+    from reports.stats.busy import caution
     from runners.cli.live import LiveTable
     from runners.work import checking, execute, shelf
 
@@ -123,7 +124,10 @@ def run_trials(
         shelf.check_room(folder, len(execute.missing(study, folder)))
         study = _searched(study, folder, observers, retry, how)
         with LiveTable(study, execute.existing(study, folder), err) as live:
-            return execute.run_study(study, folder, [live, *observers], retry=retry, how=how)
+            records = execute.run_study(study, folder, [live, *observers], retry=retry, how=how)
+    if slowed := caution(records):
+        say(slowed)
+    return records
 
 
 def _searched(study: Study, folder: Path, observers: list[Observer], retry: bool, how: How) -> Study:

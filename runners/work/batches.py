@@ -183,14 +183,16 @@ def training_loader(
     steps: int,
     seed: int,
     done: int = 0,
+    pinned: bool = False,
 ) -> Any:
     """This process's shares of the batches for training, those after the first ``done``.
 
     A batch is the same rows on any number of processes. Its rows are of falling length, so that shares are of
-    about the same.
+    about the same. They are in page-locked memory if ``pinned``.
     """
     order = Shares(LengthGroupedBatches(split.lengths, batch_size, steps, seed, done))
-    return DataLoader(split, batch_sampler=order, collate_fn=Collator(tokenizer))  # type: ignore[arg-type]
+    options: dict[str, Any] = {"collate_fn": Collator(tokenizer), "pin_memory": pinned}
+    return DataLoader(split, batch_sampler=order, **options)  # type: ignore[arg-type]
 
 
 def scoring_loader(

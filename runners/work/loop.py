@@ -16,6 +16,7 @@ from reports.records.schema import CurvePoint, Training
 from runners import device, processes
 from runners.optimisation import implementation, optimizer, training_step, warmed_up
 from runners.plan.spec import Protocol
+from runners.work.clock import Clock
 from runners.work.scoring import Score
 from runners.work.snapshots import Snapshots
 
@@ -44,10 +45,10 @@ class Progress:
 class Trained:
     """What training leaves behind, beside the model with its best weights."""
 
+    clock: Clock
     curve: list[CurvePoint] = field(default_factory=list)
     best_step: int = 0
     best: Score = field(default_factory=dict)
-    seconds: float = 0.0
     evaluation_seconds: float = 0.0
     steps: int = 0
     examples: int = 0
@@ -59,16 +60,18 @@ class Trained:
 
     def to_record(self) -> Training:
         """The record's part."""
+        seconds = math.fsum(self.clock.seconds)
         return Training(
             steps=self.steps,
             examples=self.examples,
-            seconds=self.seconds,
-            examples_per_second=self.examples / self.seconds,
+            seconds=seconds,
+            examples_per_second=self.examples / seconds,
             evaluation_seconds=self.evaluation_seconds,
             padding_share=self.padding_share,
             mean_length=self.mean_length,
             optimizer=self.optimizer,
             resumed_at=self.resumed_at,
+            **self.clock.numbers(),
         )
 
 
@@ -132,7 +135,7 @@ class _Loop:
         made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, rates)
         schedule = warmed_up(made, round(protocol.warmup_share * steps), steps)
         self.model, self.optimiser, self.schedule = device.prepared(accelerator, model, made, schedule)
-        self.result = Trained(steps=steps, optimizer=implementation(made))
+        self.result = Trained(clock=Clock(accelerator.device), steps=steps, optimizer=implementation(made))
         self.best_value = -math.inf
         self.best_weights: dict[str, Tensor] | None = None
         self.losses: list[Tensor] = []
@@ -147,28 +150,26 @@ class _Loop:
         loader = device.onto(accelerator.device, train_loader(start))
         processes.start_equal(self.trained.values())
         self.model.train()
-        device.synchronize(accelerator.device)
-        started = time.perf_counter()
         for step, batch in enumerate(loader, start=start + 1):
             if saved is not None:  # here, since beginning to iterate draws from the generators as well
                 self._restore(saved)
                 saved = None
-            self._step(batch)
+            with result.clock:
+                self._step(batch)
             evaluating = step % self.protocol.evaluate_every == 0 or step == self.steps
             if evaluating or step % LOSS_CHECK_STEPS == 0:
                 self._look(step)
             saving = self.snapshots is not None and self.snapshots.due(step) and step < self.steps
             if evaluating or saving:
                 device.synchronize(accelerator.device)
+                result.clock.read()
                 paused = time.perf_counter()
-                result.seconds += paused - started
                 if evaluating:
                     self._evaluate(step)
                     device.synchronize(accelerator.device)
                     result.evaluation_seconds += time.perf_counter() - paused
                 if saving and self.snapshots:
                     self.snapshots.save(self._state(step))
-                started = time.perf_counter()
         if self.best_weights is not None and result.best_step != self.steps:
             for name, parameter in self.trained.items():
                 parameter.data.copy_(self.best_weights[name])
@@ -228,7 +229,7 @@ class _Loop:
             "schedule": self.schedule.state_dict(),
             "losses": list(self.losses),
             "counted": processes.gathered(self._counted()),
-            "seconds": result.seconds,
+            "clock": result.clock.state(),
             "evaluation_seconds": result.evaluation_seconds,
             "resumed_at": list(result.resumed_at),
             "generators": device.generator_states(),
@@ -247,6 +248,7 @@ class _Loop:
         self.losses = saved["losses"]
         self.examples, self.positions, real = saved["counted"][processes.index()]
         self.real.fill_(real)
-        result.seconds, result.evaluation_seconds = saved["seconds"], saved["evaluation_seconds"]
+        result.clock.restore(saved["clock"])
+        result.evaluation_seconds = saved["evaluation_seconds"]
         result.resumed_at = (*saved["resumed_at"], saved["step"])
         device.set_generator_states(saved["generators"])

@@ -46,6 +46,7 @@ def train(
     size = protocol.batch_size
     steps = protocol.steps or batches.steps_of(protocol.epochs, len(splits.train), size)
     selection = batches.scoring_loader(splits.selection, tokenizer)
+    pinned = device.pins(accelerator.device)
     sign = 1 if task.main_metric.higher_is_better else -1
 
     def main_metric(found: Score) -> float:
@@ -56,7 +57,7 @@ def train(
         accelerator,
         model,
         adapted.trained(),
-        lambda done: batches.training_loader(splits.train, tokenizer, size, steps, spec.seed, done),
+        lambda done: batches.training_loader(splits.train, tokenizer, size, steps, spec.seed, done, pinned),
         steps,
         protocol,
         evaluate=lambda: score(accelerator, model, selection, task),

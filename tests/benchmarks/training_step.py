@@ -25,7 +25,7 @@ import methods
 import tasks
 from runners import device, models
 from runners.plan.spec import Protocol
-from runners.work import batches, training
+from runners.work import batches, loop
 from runners.work.scoring import Score
 
 MODEL, TASK = "embedded", "rotten_tomatoes"
@@ -38,20 +38,19 @@ def paretune(rows: batches.Encoded) -> float:
     adapted = methods.apply(models.classifier(MODEL, tasks.get(TASK)), "lora", rank=8)
     steps = len(rows) // 32
     protocol = Protocol(steps=steps, learning_rate=1e-3, evaluate_every=steps)
-    loader = batches.training_loader(rows, models.tokenizer(MODEL), 32, steps, 0)
     score: Score = {"accuracy": 0.0}
-    fitted = training.fit(
+    fitted = loop.fit(
         accelerator,
         adapted.model,
         adapted.trained(),
-        loader,
+        lambda done: batches.training_loader(rows, models.tokenizer(MODEL), 32, steps, 0, done),
         steps,
         protocol,
         evaluate=lambda: score,
         main_metric=lambda _: 0.0,
         watch=lambda _: None,
     )
-    return fitted.seconds
+    return fitted.to_record().seconds
 
 
 def trainer(rows: batches.Encoded, grouped: bool) -> float:

@@ -1,5 +1,6 @@
 """What a record says of where it was measured; git repositories are made on the spot."""
 
+import os
 import platform
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ import torch
 
 from runners import environment
 from runners.device import accelerator
-from runners.environment import checkout, describe
+from runners.environment import checkout, cores, describe
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
@@ -136,3 +137,28 @@ def test_git_that_hangs(tmp_path, monkeypatch):
 
     monkeypatch.setattr(subprocess, "run", run)
     assert checkout(_files(tmp_path / "code")) == (None, None)
+
+
+def test_cores_are_those_of_the_affinity_without_a_quota(tmp_path):
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert cores(tmp_path, tmp_path / "none") == allowed
+    assert describe(accelerator()).cores <= allowed
+
+
+@pytest.mark.parametrize("where", ["a/b", "a", "."])
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(
+    ("quota", "expected"), [("50000", 1), ("100000", 1), ("none", None), ("rubbish", None)]
+)
+def test_a_quota_of_any_group_around_bounds_the_cores(tmp_path, where, version, quota, expected):
+    own = tmp_path / "own"
+    own.write_text("0::/a/b\n" if version == 2 else "5:memory:/c\n4:cpu,cpuacct:/a/b\n")
+    folder = tmp_path / "groups" / ("cpu" if version == 1 else "") / where
+    folder.mkdir(parents=True)
+    if version == 2:
+        (folder / "cpu.max").write_text(f"{'max' if quota == 'none' else quota} 100000\n")
+    else:
+        (folder / "cpu.cfs_quota_us").write_text("-1\n" if quota == "none" else f"{quota}\n")
+        (folder / "cpu.cfs_period_us").write_text("100000\n")
+    unbounded = cores(tmp_path / "none", tmp_path / "none")
+    assert cores(tmp_path / "groups", own) == (expected or unbounded)

@@ -74,6 +74,11 @@ class View:
         """Its name inside a page; ours, never foreign text."""
         return f"part-{self.number}"
 
+    @property
+    def busy(self) -> bool:
+        """Whether the training time of some row was measured on a busy machine."""
+        return any(row.busy_seeds for row in self.rows)
+
     @cached_property
     def answer(self) -> list[str]:
         """The answer in sentences."""

@@ -22,6 +22,7 @@ from plotly.offline import get_plotlyjs
 from reports import text
 from reports.records.schema import SCHEMA_VERSION
 from reports.site.parts.links import https, method_page, record_page, sources, task_page
+from reports.stats.busy import busy
 from reports.stats.section import measured_by
 from reports.tables.markdown import MARKS
 
@@ -30,7 +31,7 @@ SIGNS = {**MARKS, "dominated": "○"}
 _FILTERS = (
     *("clean", "count", "share", "percent", "spread", "estimate", "setting", "plural"),
     *("name", "outcome", "learned_nothing"),
-    *("size", "seconds", "ratio", "interval", "score", "score_range"),
+    *("size", "seconds", "training_time", "ratio", "interval", "score", "score_range"),
 )
 _PLOTLY_STYLE = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
 
@@ -134,6 +135,6 @@ def _engine() -> Environment:
     for name in _FILTERS:
         engine.filters[name] = getattr(text, name)
     engine.filters |= {"ms": text.milliseconds, "flops": text.flops, "https": https, "sources": sources}
-    engine.filters["measured_by"] = measured_by
+    engine.filters |= {"measured_by": measured_by, "busy": busy}
     engine.filters |= {"task_page": task_page, "method_page": method_page, "record_page": record_page}
     return engine

@@ -27,6 +27,8 @@ SPOILED = [
     ("training.steps", 239, r"\$\.training\.steps is 239, but \$\.spec\.protocol\.steps is 240"),
     ("training.examples", 7681, r"\$\.training\.examples is 7681, but 240 steps of at most 32"),
     ("training.examples_per_second", 1.0, r"\$\.training\.examples_per_second is 1, but"),
+    ("training.step_ms_p95", 100.0, r"\$\.training\.step_ms_p95 is 100, below the median 140"),
+    ("training.step_ms_p50", 310.0, r"\$\.training\.step_ms_p50 is 310, but half of 240 steps"),
     ("wall_seconds", 1.0, r"\$\.wall_seconds is 1, but training and evaluation took 42\.5"),
     ("curve.0.step", 241, r"\$\.curve reaches step 241"),
     ("scores.best_step", 241, r"\$\.scores\.best_step is 241, but \$\.training\.steps is 240"),

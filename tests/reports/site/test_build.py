@@ -259,7 +259,7 @@ def test_how_it_was_measured(make_study, tmp_path):
     assert "Caution" not in said
     protocol = Reader((tmp_path / "protocol.html").read_text()).text
     assert "6,817 to train on" in protocol
-    assert "forward, backward and update; no evaluation, no loading" in protocol
+    assert "forward, backward and update; no evaluation; since schema 5 no loading either" in protocol
 
 
 def test_warnings_are_visible(make_record, tmp_path):

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,14 @@ def test_run_then_report(study_file: Path, tmp_path: Path, capsys: pytest.Captur
     shown = capsys.readouterr()
     assert "2 of 2 trials have a record already" in shown.err
     assert [r["status"] for r in json.loads(shown.out)] == ["completed", "completed"]
+    for share, path in zip((0.0, 0.5), out.glob("*.json"), strict=True):
+        record = json.loads(path.read_text())
+        assert record["training"]["step_ms_p50"] > 0
+        record["training"]["waited_share"] = share
+        path.write_text(json.dumps(record))
+    assert paretune("run", str(study_file), "--out", str(out)) == 0
+    said = "1 of 2 trials was trained on a busy machine: its threads waited 50 % of the time"
+    assert said in capsys.readouterr().err
     assert paretune("report", str(out), "--out", str(site)) == 0
     page = Path(capsys.readouterr().out.strip())
     assert page == (site / "index.html").resolve()
@@ -283,6 +294,18 @@ def test_a_missing_data_folder_loses_nothing(
     assert paretune("run", str(study_file), "--out", str(out), "--data", "no-such-folder") == 2
     assert "no-such-folder" in capsys.readouterr().err
     assert not list(out.glob("*.json"))
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, "passive"), ("active", "active")])
+def test_threads_wait_passively_from_before_torch_is_there(own: str | None, expected: str) -> None:
+    code = (
+        "import os, sys; from runners.cli import app; "
+        "app.app = lambda: print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY']); app.main()"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_WAIT_POLICY": own} if own else {}
+    found = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+    assert found.split() == ["False", expected]
 
 
 def test_a_bug_of_ours_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:

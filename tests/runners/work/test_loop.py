@@ -82,7 +82,7 @@ def test_counts_examples_and_padding() -> None:
     result, _, _ = fit([0.0], 5, evaluate_every=5)
     assert result.examples == 20
     assert result.padding_share == pytest.approx(2 / 20)
-    assert result.seconds > 0
+    assert result.to_record().seconds > 0
 
 
 def test_rate_rises_and_falls_linearly_and_no_step_has_none() -> None:
