@@ -34,7 +34,9 @@ class Slow(nn.Module):
         super().__init__()
         self.w, self.hands, self.steps = nn.Parameter(torch.zeros(1)), hands, 0
 
-    def forward(self, attention_mask: torch.Tensor, at: torch.Tensor) -> SimpleNamespace:
+    def forward(
+        self, attention_mask: torch.Tensor, at: torch.Tensor, labels: torch.Tensor
+    ) -> SimpleNamespace:
         self.hands.now += int(at)
         return SimpleNamespace(loss=(self.w - 1).pow(2).sum())
 
@@ -47,7 +49,11 @@ def fit(
     def batches(done: int) -> Iterator[dict[str, torch.Tensor]]:
         for at in range(done + 1, (last or steps) + 1):
             hands.now += 100
-            yield {"attention_mask": torch.ones(2, 3, dtype=torch.long), "at": torch.tensor(at)}
+            yield {
+                "attention_mask": torch.ones(2, 3, dtype=torch.long),
+                "at": torch.tensor(at),
+                "labels": torch.ones(2),
+            }
         if last:
             raise KeyboardInterrupt
 
