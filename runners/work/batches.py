@@ -71,7 +71,10 @@ def tokenizer(model: str) -> PreTrainedTokenizerBase:
 
 @lru_cache(maxsize=16)
 def encode(model: str, task: str, data: str | None, split: str, max_length: int) -> Encoded:
-    """Tokenize a split, cutting inputs (the longer text of a pair first) to ``max_length`` tokens."""
+    """Tokenize a split, cutting inputs (the longer text of a pair first) to ``max_length`` tokens.
+
+    A text without tokens, which is none to a model, becomes the token that ends a text.
+    """
     own = tokenizer(model)
     rows: Dataset = getattr(load(task, data), split)
     columns = [rows["text"][:]] + ([rows["text_pair"][:]] if "text_pair" in rows.column_names else [])
@@ -81,6 +84,9 @@ def encode(model: str, task: str, data: str | None, split: str, max_length: int)
         {**dict(zip(names, values, strict=True)), "labels": label}
         for *values, label in zip(*(tokens[name] for name in names), rows["label"], strict=True)
     ]
+    ending = own.pad_token_id if own.eos_token_id is None else own.eos_token_id
+    nothing = {name: [{"input_ids": ending, "attention_mask": 1}.get(name, 0)] for name in names}
+    encoded = [row if row["input_ids"] else row | nothing for row in encoded]
     lengths = [len(row["input_ids"]) for row in encoded]
     return Encoded(encoded, lengths, _cut(own, columns, tokens, lengths))
 

@@ -7,6 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from transformers import PreTrainedTokenizerFast
 from transformers.tokenization_python import PythonBackend
 
 import tasks
@@ -175,6 +178,17 @@ def test_a_batch_is_its_rows_one_by_one(architecture: str, tmp_path: Path) -> No
     torch.manual_seed(0)
     model = models.classifier(name, tasks.get("mnli"))
     assert differences(model, name) == pytest.approx([0] * 6, abs=2e-4)
+
+
+def test_a_text_without_tokens_is_the_end_of_one(glue_folder: str, tmp_path: Path) -> None:
+    """This tokenizer knows four signs, and leaves out what it does not know."""
+    signs = Tokenizer(BPE({"A": 0, "1": 1, "2": 2, ".": 3, "end": 4}, []))
+    name = saved(tmp_path, "gpt2", PreTrainedTokenizerFast(tokenizer_object=signs, eos_token="end"))
+    split = batches.encode(name, "cola", glue_folder, "train", max_length=8)
+    ends = [row for row in split.rows if row["input_ids"] == [4]]
+    assert 0 < len(ends) < len(split)
+    assert min(split.lengths) == 1
+    assert {tuple(row["attention_mask"]) for row in ends} == {(1,)}
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "llama", "opt"])
