@@ -46,7 +46,7 @@ class How:
     say: Say = lambda line: None
     """Shows one line to the user."""
 
-    def keeping(self, folder: Path, put: Callable[[Record], None]) -> Keeping:
+    def keeping(self, folder: Path, put: Callable[[Record], object]) -> Keeping:
         """What of a trial outlives it."""
         return Keeping(put, folder, self.checkpoint_every, self.keep_models, self.say)
 
@@ -130,8 +130,8 @@ def run_study(
                 keeping=keeping,
             )
             record = for_trial(made)
-            board.put(record)
-            keeping.forget(spec)
+            if board.put(record):  # else the snapshot is all that a next run would have
+                keeping.forget(spec)
             for observer in observers:
                 observer.finished(spec, record)
         else:

@@ -6,7 +6,10 @@ import hashlib
 import os
 import shutil
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from methods import Adapted, Checkpoint
 from reports.records.store import safe_name
@@ -23,20 +26,22 @@ def place(folder: Path, spec: TrialSpec) -> Path:
     return folder / FOLDER / name
 
 
-def keep(adapted: Adapted, spec: TrialSpec, folder: Path) -> str:
+def keep(adapted: Adapted, spec: TrialSpec, folder: Path, say: Callable[[str], None]) -> str | None:
     """Save the method and the head, as a whole or not at all; return their hash. The first process writes.
 
-    Raises:
-        OSError: there is no room for it; on other processes a PeerError.
+    Where there is no room for them, this is said, and there is no hash: the trial goes on.
     """
 
-    def written() -> str:
+    def written() -> str | None:
         target = place(folder, spec)
         made = target.parent / f".{target.name}.{uuid.uuid4().hex}"
         try:
             adapted.save(made)
             shutil.rmtree(target, ignore_errors=True)
             os.replace(made, target)
+        except (OSError, SafetensorError) as error:
+            say(f"The trained method could not be kept in {target} ({error}).")
+            return None
         finally:
             shutil.rmtree(made, ignore_errors=True)
         return content_hash(target)

@@ -81,8 +81,8 @@ def run_searches(
                 observer.started(spec)
             keeping = how.keeping(folder, board.put)
             record = run(spec, study=study.name, watch=watch(spec, observers), keeping=keeping)
-            board.put(record)
-            keeping.forget(spec)
+            if board.put(record):
+                keeping.forget(spec)
             kept[spec.trial_id] = record
             for observer in observers:
                 observer.finished(spec, record)

@@ -99,10 +99,10 @@ class Shelf:
     say: Say
     unwritten: dict[object, Record] = field(default_factory=dict)
 
-    def put(self, record: Record) -> None:
-        """Write a record, and with it those that could not be written before."""
+    def put(self, record: Record) -> bool:
+        """Write a record, and with it those that could not be before; return whether it is written."""
         if not device.is_first_process():
-            return
+            return True
         self.unwritten[trial_key(record)] = record
         for key, one in list(self.unwritten.items()):
             try:
@@ -116,6 +116,7 @@ class Shelf:
                     self.say(record.model_dump_json())
             else:
                 del self.unwritten[key]
+        return trial_key(record) not in self.unwritten
 
     def settle(self) -> None:
         """Try once more what is not written.

@@ -45,7 +45,7 @@ from runners.work.snapshots import Say, Snapshots
 class Keeping:
     """What of a trial outlives it; by default nothing but the record that is returned."""
 
-    record: Callable[[Record], None] = lambda record: None
+    record: Callable[[Record], object] = lambda record: None
     """Is given the record when the score is known, before the costs are measured."""
     folder: Path | None = None
     """Of the study's records: beside them lie snapshots and trained methods."""
@@ -93,12 +93,14 @@ def run_trial(
     try:
         with processes.together():
             ready = _train_and_score(spec, accelerator, parts, watch, keeping)
-            if ready is not None and keeping.models and keeping.folder:
-                parts.checkpoint_sha256 = kept.keep(ready.adapted, spec, keeping.folder)
             record = parts.record()
             if ready is not None:
                 scored = costing.awaiting(record, spec)
                 keeping.record(scored)
+                if keeping.models and keeping.folder:
+                    digest = kept.keep(ready.adapted, spec, keeping.folder, keeping.say)
+                    scored = scored.model_copy(update={"checkpoint_sha256": digest})
+                    keeping.record(scored)
                 watch(Progress("costs", ready.trained.steps, ready.trained.steps))
                 measured = costing.measure(scored, spec, accelerator, ready.adapted)
                 record = measured.model_copy(update={"wall_seconds": parts.seconds})
@@ -129,7 +131,6 @@ class _Parts:
     curve: tuple[CurvePoint, ...] = ()
     training: Training | None = None
     memory: Memory | None = None
-    checkpoint_sha256: str | None = None
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     started: float = field(default_factory=time.perf_counter)
 
@@ -160,7 +161,6 @@ class _Parts:
             serving=None,
             tuning=None,
             costs_from=self.costs_from,
-            checkpoint_sha256=self.checkpoint_sha256,
             environment=self.environment,
             started_at=self.started_at,
             wall_seconds=self.seconds,

@@ -15,7 +15,7 @@ from reports.records.schema import Record
 from reports.records.validate import validate
 from runners import device
 from runners.plan import study
-from runners.work import adapting, costing, execute, kept, loading, scoring, trial
+from runners.work import adapting, costing, execute, kept, loading, scoring, shelf, trial
 from runners.work.execute import How
 
 
@@ -135,3 +135,22 @@ def test_a_kept_method_gives_the_answers_of_its_record(content: dict[str, Any], 
     assert again.answers == record.answers
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
     assert read_records(tmp_path) == [record]
+
+
+def test_a_method_that_cannot_be_kept_costs_no_record(
+    content: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(kept.os, "replace", full)
+    monkeypatch.setattr(shelf, "write_record", lambda record, folder: written.append(record))
+    written: list[Record] = []
+    said: list[str] = []
+    made = study.parse_study(content | {"costs": "none"})
+    (record,) = execute.run_study(made, tmp_path, [], how=How(keep_models=True, say=said.append))
+    assert record.status == "completed"
+    assert record.checkpoint_sha256 is None
+    assert len(said) == 1
+    assert "could not be kept" in said[0]
+    assert written[0].scores == record.scores
