@@ -31,8 +31,11 @@ class Identity:
 
     @property
     def section(self) -> tuple[str, str, str]:
-        """Records that answer the same question: one model on one task, measured by one suite."""
-        return self.suite or "", self.model, self.task
+        """Records that answer the same question: one model on one task, measured by one suite.
+
+        A local model is what its folder holds, under whatever path.
+        """
+        return self.suite or "", str(self.settings.get("model_sha256") or self.model), self.task
 
     @property
     def variant(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -42,7 +42,7 @@ def record_pages(board: Board) -> Iterator[Page]:
     for view in board.views:
         for row in view.section.every_row:
             for record in row.records:
-                yield _page(record, row.label, view.folder, row.origin)
+                yield _page(record, row.label, view.folder, row.origin, row.records)
 
 
 def study_file(record: Record) -> str:
@@ -98,7 +98,7 @@ def curve(record: Record) -> list[tuple[float, float]] | None:
     ]
 
 
-def _page(record: Record, label: str, folder: str, origin: Origin) -> Page:
+def _page(record: Record, label: str, folder: str, origin: Origin, seeds: Sequence[Record]) -> Page:
     which = identity(record)
     parts: list[tuple[str, Facts]] = [("Settings", list(_settings(record)))]
     for name, title in PARTS.items():
@@ -109,6 +109,7 @@ def _page(record: Record, label: str, folder: str, origin: Origin) -> Page:
             parts.append((title, list(facts(part))))
     name = f"{text.name(label)} on {text.clean(which.task)}, seed {which.seed}"
     path = record_page(record)
+    costs = next((one for one in seeds if one.trial_id == record.costs_from), None)
     context = {
         "record": record,
         "which": which,
@@ -119,6 +120,8 @@ def _page(record: Record, label: str, folder: str, origin: Origin) -> Page:
         "study": study_file(record),
         "checkout": _commit(record),
         "points": curve(record),
+        "costs_page": record_page(costs) if costs else None,
+        "costs_seed": identity(costs).seed if costs else None,
         "box": CURVE,
     }
     raw = path.removesuffix(".html") + ".json"

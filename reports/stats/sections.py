@@ -83,9 +83,10 @@ def repeats(records: Sequence[Record], origins: Origins | None = None) -> list[t
 def _section(
     key: tuple[str, str, str], known: list[tuple[Record, Origin]], *, several: bool, ours: bool
 ) -> Section:
-    suite, model, task = key
+    suite, _, task = key
     # What the task is and what its floor is are the maintainers' to say, where they measured it.
     vouched = [record for record, who in known if trusted(who)] or [record for record, _ in known]
+    model = identity(vouched[0]).model
     info = _common_task(vouched)
     floor = floors(info, vouched)
     variants: dict[tuple[Origin, str, bool, bool], list[Record]] = defaultdict(list)

@@ -12,6 +12,7 @@ from reports import RecordError, build_site
 from reports.records.schema import CurvePoint
 from reports.site.parts.catalogue import Catalogue, MethodCard, ModelCard, OptionCard, TaskCard
 from reports.site.parts.links import record_page
+from reports.stats.sections import sections
 
 
 class Reader(HTMLParser):
@@ -302,6 +303,30 @@ def test_a_trials_page_holds_everything_and_how_to_repeat_it(make_record, tmp_pa
         assert fact in page.text, fact
     assert "polyline" in page.tags
     assert (tmp_path / f"{name}.json").read_text() == record.model_dump_json()
+
+
+def test_costs_that_lie_elsewhere_or_nowhere_are_told(make_record, tmp_path):
+    """Costs are measured with one seed, and what could not be measured is named with the reason."""
+    first, second = make_record(seed=0), make_record(seed=1)
+    first = first.model_copy(update={"serving": None, "gaps": {"serving": "OSError: <b>no space</b>"}})
+    bare = dict.fromkeys(("memory", "latency", "compute", "serving", "checkpoint_bytes"))
+    second = second.model_copy(update={**bare, "costs_from": first.trial_id})
+    pages = {one.spec["seed"]: record_page(one) for one in (first, second)}
+    found = {seed: _page([first, second], tmp_path, page) for seed, page in pages.items()}
+    assert "Serving was not measured. OSError: <b>no space</b>" in found[0].text
+    assert "were measured once for this setting, with seed 0" in found[1].text
+    assert f"../{pages[0]}" in (tmp_path / pages[1]).read_text()
+    table = (tmp_path / "tasks/rotten_tomatoes.html").read_text()
+    assert "334" in table  # the row has the costs of the seed that has them
+
+
+def test_two_paths_of_one_model_are_one_section(make_record, tmp_path):
+    own = {"model_sha256": "ab" * 32}
+    records = [make_record(model=path, seed=seed) for seed, path in enumerate(("./m", "/home/m"))]
+    records = [r.model_copy(update={"spec": {**r.spec, **own}}) for r in records]
+    (section,) = sections(records)
+    (row,) = section.every_row
+    assert len(row.records) == 2
 
 
 def test_failures_are_listed_with_their_message(make_record, tmp_path):

@@ -105,7 +105,7 @@ def test_failed_trials_show_in_the_exit_code(
     def explode(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("no luck")
 
-    monkeypatch.setattr(trial.training, "fit", explode)
+    monkeypatch.setattr(trial.loop, "fit", explode)
     assert paretune("run", str(study_file), "--out", str(tmp_path / "out")) == 1
     assert "failed: RuntimeError: no luck" in capsys.readouterr().err
 
