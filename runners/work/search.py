@@ -70,7 +70,8 @@ def run_searches(
     there = processes.by_first(partial(shelf.read, folder / FOLDER, searches=True))
     shelf.warn_of(there.faulty, how.say)
     defaults = [search.default for search in study.searches]
-    check_models([*there.records, *shelf.read(folder).records], defaults)
+    trials = processes.by_first(partial(shelf.read, folder))
+    check_models([*there.records, *trials.records], defaults)
     kept = retried({record.trial_id: record for record in there.records}, retry)
     board = Shelf(folder / FOLDER, how.say)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ from transformers import BertForSequenceClassification
 
 import methods
 from methods.peft.format import TENSORS
-from runners import models
+from runners import models, processes
 from runners.cli import app as cli
 from runners.plan.contenders import parse_option
 from runners.plan.spec import SpecError
@@ -327,6 +328,22 @@ def test_a_bug_of_ours_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> Non
 )
 def test_parse_option(text: str, expected: tuple[str, Any]) -> None:
     assert parse_option(text) == expected
+
+
+@pytest.mark.parametrize("arguments", [["methods"], ["run", "latency-small-batch"]])
+def test_what_several_processes_cannot_share_is_refused(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One process would wait for others that have nothing to do, or all would write one file."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(processes, "together", contextlib.nullcontext)  # there is no other
+    assert paretune(*arguments) == 2
+    said = capsys.readouterr().err
+    assert "runs in one process, received 2: start it without a launcher." in said
+    assert said.count("\n") == 1
+    monkeypatch.setenv("RANK", "1")
+    assert paretune(*arguments) == 2
+    assert capsys.readouterr().err == ""
 
 
 def test_parse_option_refuses_what_has_no_key() -> None:

@@ -81,15 +81,20 @@ def fail(place: str, fault: str) -> None:
 
 
 def studies(job: dict[str, Any], rank: int) -> None:
-    """Run studies, one after the other, and write the records that this process was given."""
-    told = []
+    """Run studies, one after the other, and write the records that this process was given.
+
+    Beside them: what the generator that each study's last training drew from was seeded with.
+    """
+    told, seeds = [], []
     for number, item in enumerate(job["studies"]):
         if rank == item.get("rank"):
             fail(item["place"], item["fault"])
         folder, how = Path(job["folder"], str(number)), execute.How(checkpoint_every=2, keep_models=True)
         records = execute.run_study(study.parse_study(item["study"]), folder, [], how=how)
         told.append([record.model_dump(mode="json") for record in records])
+        seeds.append(torch.initial_seed())
     Path(job["folder"], f"{rank}.json").write_text(json.dumps(told))
+    Path(job["folder"], f"{rank}.seeds").write_text(json.dumps(seeds))
 
 
 def command(job: dict[str, Any], rank: int) -> None:

@@ -126,8 +126,14 @@ def test_one_two_and_three_processes_do_the_same_trial(results: Path, number: in
 
 
 def test_every_process_draws_its_own_dropout(results: Path) -> None:
+    for count in (1, 2, 3):
+        seeds = [
+            json.loads((results / f"alike{count}" / f"{rank}.seeds").read_text()) for rank in range(count)
+        ]
+        of_dropping = [each[len(ALIKE)] for each in seeds]
+        assert len(set(of_dropping)) == count
+        assert of_dropping[0] == 0  # as in a process alone
     losses = [told(results, f"alike{n}")[0][len(ALIKE)][0]["curve"][-1]["train_loss"] for n in (1, 2, 3)]
-    assert len(set(losses)) == 3
     assert losses == pytest.approx([losses[0]] * 3, rel=0.05)
 
 
