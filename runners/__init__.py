@@ -1,4 +1,4 @@
 """Doing the work: studies run, costs measured, and the command line; imports the other three wings.
 
-Ground floor: `models`, `device`, `environment`, `failures`, `optimisation`.
+Ground floor: `models`, `device`, `environment`, `failures`, `numerics`, `optimisation`.
 """

@@ -53,6 +53,29 @@ def accelerator(mixed_precision: str = "no") -> accelerate.Accelerator:
     return accelerate.Accelerator(mixed_precision=mixed_precision, dataloader_config=loading)
 
 
+def local() -> torch.device:
+    """The device of this process; may be asked anywhere."""
+    if not accelerate.PartialState._shared_state:  # by itself it would not heed ACCELERATE_USE_CPU
+        accelerator()
+    found: torch.device = accelerate.PartialState().device
+    return found
+
+
+def has_products_of(dtype: torch.dtype) -> bool:
+    """Whether the device of this process has instructions for matrix products of a 16-bit dtype."""
+    where = local()
+    if where.type == "cuda":
+        return dtype != torch.bfloat16 or torch.cuda.get_device_capability(where) >= (8, 0)
+    if where.type != "cpu":
+        return True
+    names = {
+        torch.bfloat16: ("avx512_bf16", "amx_bf16", "bf16"),
+        torch.float16: ("avx512_fp16", "amx_fp16", "fp16_arith"),
+    }
+    has = torch.cpu.get_capabilities()
+    return any(has.get(name, False) for name in names.get(dtype, ()))
+
+
 def is_first_process() -> bool:
     """Whether this is the process that writes files and talks to the user; may be asked anywhere."""
     if not accelerate.PartialState._shared_state:  # by itself it would not heed ACCELERATE_USE_CPU

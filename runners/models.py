@@ -35,6 +35,8 @@ from transformers.utils import logging as transformers_logging
 
 from methods.anatomy import Anatomy
 from methods.errors import nearest
+from runners import numerics
+from runners.numerics import Numerics, NumericsError
 from tasks.spec import TaskSpec
 
 EMBEDDED = "embedded"
@@ -92,26 +94,48 @@ def tokenizer(name: str) -> PreTrainedTokenizerBase:
     return found
 
 
-def classifier(name: str, task: TaskSpec) -> PreTrainedModel:
-    """Load pretrained weights under a task head, in evaluation mode and float32.
+def classifier(name: str, task: TaskSpec, stored: Numerics | None = None) -> PreTrainedModel:
+    """Load pretrained weights under a task head, in evaluation mode.
 
     The head is drawn from the global generator (seed it first), unless the checkpoint already has one of
     the task's size.
 
+    Args:
+        name: as for :func:`location`.
+        task: the task of the head.
+        stored: how the numbers are stored and computed; None for float32 throughout.
+
     Raises:
-        ModelError: the weights cannot be found, read or reached.
+        ModelError: the weights cannot be found, read or reached, or not be stored so.
     """
+    stored = stored or Numerics()
+    head = numerics.head_modules(skeleton(name)) if stored.quantization else ()
     kind = "regression" if task.problem_type == "regression" else "single_label_classification"
     model: PreTrainedModel = _fetch(
         name,
         AutoModelForSequenceClassification.from_pretrained,
         num_labels=task.num_labels,
         problem_type=kind,
-        dtype=torch.float32,
         ignore_mismatched_sizes=True,
+        **stored.loading(head),
     ).eval()
     if model.config.pad_token_id is None:  # a decoder's head looks for the last token that is not padding
         model.config.pad_token_id = tokenizer(name).pad_token_id
+    return _computing(name, uncached(model), stored)
+
+
+def _computing(name: str, model: PreTrainedModel, stored: Numerics) -> PreTrainedModel:
+    try:
+        return stored.apply(model)
+    except NumericsError as error:
+        raise ModelError(f"the model {name!r}: {error}.") from None
+
+
+def uncached(model: PreTrainedModel) -> PreTrainedModel:
+    """Let a classifier fill no cache of keys and values, which nobody reads; return it."""
+    for config in (model.config, model.config.get_text_config()):
+        if hasattr(config, "use_cache"):
+            config.use_cache = False
     return model
 
 
@@ -201,6 +225,7 @@ def untrained(
     *,
     num_labels: int = 2,
     dtype: torch.dtype = torch.float32,
+    stored: Numerics | None = None,
 ) -> PreTrainedModel:
     """Build the model from its configuration with random weights, under a head with a loss.
 
@@ -211,11 +236,13 @@ def untrained(
         objective: what the head is for: ``classification`` or ``language-modeling``; None for the first
             of them that is possible.
         num_labels: classes of the classifier.
-        dtype: of all weights.
+        dtype: of all weights, where ``stored`` says nothing else.
+        stored: how the numbers are stored and computed; None for ``dtype`` throughout.
 
     Raises:
         ModelError: the configuration cannot be found, read or reached, or there is no such head for it.
     """
+    stored = stored or Numerics()
     settings = _settings(name)
     settings.num_labels, settings.problem_type = num_labels, "single_label_classification"
     if getattr(settings, "pad_token_id", None) is None:
@@ -238,7 +265,18 @@ def untrained(
             f"the model {name!r} ({settings.model_type}) has no head for {objective or 'training'}; "
             f"{nearest(objective or '', possible)}."
         )
-    return makers[objective or possible[0]].from_config(settings, dtype=dtype).eval()
+    chosen = objective or possible[0]
+    attention = {} if stored.attention is None else {"attn_implementation": stored.attention}
+    dtype = dtype if stored.base_dtype == "float32" else stored.dtype
+    try:
+        model: PreTrainedModel = makers[chosen].from_config(settings, dtype=dtype, **attention).eval()
+    except ValueError as error:
+        raise ModelError(f"the model {name!r} cannot be used: {str(error).strip().splitlines()[0]}") from None
+    if chosen == "classification":
+        uncached(model)
+    if stored.quantization:
+        numerics.pack(model, stored)
+    return _computing(name, model, stored)
 
 
 @cache

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -65,13 +66,71 @@ def warmed_up(made: torch.optim.Optimizer, warmup: int, steps: int) -> LambdaLR:
     return LambdaLR(made, share)
 
 
+def scaler(precision: str, device: torch.device) -> torch.amp.GradScaler | None:
+    """What keeps small gradients from vanishing in float16: the loss is scaled up and gradients down again.
+
+    A step whose gradients overflow updates nothing and halves the scale. None in any other precision.
+    """
+    return torch.amp.GradScaler(device.type) if precision == "float16" else None
+
+
+def updates(made: torch.optim.AdamW) -> int:
+    """How many updates the parameters have had: fewer than steps where float16 overflowed."""
+    return max((int(state["step"]) for state in made.state.values()), default=0)
+
+
 def training_step(
-    accelerator: Accelerator, model: nn.Module, optimiser: Any, batch: Any, clip: float
+    accelerator: Accelerator,
+    model: nn.Module,
+    optimiser: Any,
+    batch: Any,
+    clip: float,
+    *,
+    micro_batch: int | None = None,
+    scaling: torch.amp.GradScaler | None = None,
 ) -> Tensor:
-    """Forward, backward, clip, update; return the loss, detached and not yet waited for."""
-    loss = model(**batch).loss
-    accelerator.backward(loss)
+    """Forward, backward, clip, update; return the loss, detached and not yet waited for.
+
+    Args:
+        accelerator: holds the other processes.
+        model: returns an object with a ``loss``, the mean over the rows of what it is called with.
+        optimiser: as the accelerator prepared it, or plain.
+        batch: of this process.
+        clip: largest gradient norm.
+        micro_batch: rows that are computed at once; the gradients add up to those of the whole batch.
+        scaling: see :func:`scaler`.
+    """
+    loss: Tensor | None = None
+    for part, share, is_last in _parts(batch, micro_batch):
+        with contextlib.nullcontext() if is_last else accelerator.no_sync(model):
+            own = model(**part).loss
+            if share != 1:
+                own = own * share
+            accelerator.backward(own if scaling is None else scaling.scale(own))
+        loss = own.detach() if loss is None else loss + own.detach()
+        del own  # or the graph of this part would be alive during the next
+    assert loss is not None  # a batch has rows
+    plain = getattr(optimiser, "optimizer", optimiser)
+    if scaling is not None:
+        scaling.unscale_(plain)
     accelerator.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], clip)
-    optimiser.step()
+    if scaling is None:
+        optimiser.step()
+    else:
+        scaling.step(plain)
+        scaling.update()
     optimiser.zero_grad(set_to_none=True)
-    return loss.detach()
+    return loss
+
+
+def _parts(batch: Mapping[str, Tensor], rows: int | None) -> Iterator[tuple[Mapping[str, Tensor], float, bool]]:
+    """What is computed at once: rows of the batch, their share of it, and whether they are the last."""
+    every = len(next(iter(batch.values())))
+    rows = rows or every
+    if rows >= every:
+        yield batch, 1, True
+        return
+    for start in range(0, every, rows):
+        part = {name: value[start : start + rows] for name, value in batch.items()}
+        count = min(rows, every - start)
+        yield part, count / every, start + count == every

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from reports.records.schema import CurvePoint, Training
 from runners import device
-from runners.optimisation import implementation, optimizer, training_step, warmed_up
+from runners.optimisation import implementation, optimizer, scaler, training_step, updates, warmed_up
 from runners.plan.spec import Protocol
 from runners.work.scoring import Score
 from runners.work.snapshots import Snapshots
@@ -55,6 +55,8 @@ class Trained:
     mean_length: float = 0.0
     """Tokens an example, padding included."""
     optimizer: str = ""
+    skipped_steps: int | None = None
+    """In float16: those whose gradients overflowed."""
     resumed_at: tuple[int, ...] = ()
 
     def to_record(self) -> Training:
@@ -68,6 +70,7 @@ class Trained:
             padding_share=self.padding_share,
             mean_length=self.mean_length,
             optimizer=self.optimizer,
+            skipped_steps=self.skipped_steps,
             resumed_at=self.resumed_at,
         )
 
@@ -130,6 +133,7 @@ class _Loop:
         self.snapshots = snapshots
         made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, rates)
         schedule = warmed_up(made, round(protocol.warmup_share * steps), steps)
+        self.made, self.scaling = made, scaler(protocol.precision, accelerator.device)
         self.model, self.optimiser, self.schedule = accelerator.prepare(model, made, schedule)
         self.result = Trained(steps=steps, optimizer=implementation(made))
         self.best_value = -math.inf
@@ -171,13 +175,23 @@ class _Loop:
             for name, parameter in self.trained.items():
                 parameter.data.copy_(self.best_weights[name])
         self.model.eval()
+        if self.scaling is not None:
+            result.skipped_steps = self.steps - updates(self.made)
         result.padding_share = 1 - int(self.real) / self.positions
         result.mean_length = self.positions * accelerator.num_processes / result.examples
         return result
 
     def _step(self, batch: dict[str, Tensor]) -> None:
         self.losses.append(
-            training_step(self.accelerator, self.model, self.optimiser, batch, self.protocol.gradient_clip)
+            training_step(
+                self.accelerator,
+                self.model,
+                self.optimiser,
+                batch,
+                self.protocol.gradient_clip,
+                micro_batch=self.protocol.micro_batch,
+                scaling=self.scaling,
+            )
         )
         self.schedule.step()
         mask = batch["attention_mask"]
@@ -216,6 +230,7 @@ class _Loop:
             "curve": [point.model_dump() for point in result.curve],
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "scaling": self.scaling.state_dict() if self.scaling else None,
             "losses": list(self.losses),
             "examples": result.examples,
             "positions": self.positions,
@@ -236,6 +251,8 @@ class _Loop:
         result.curve = [CurvePoint(**point) for point in saved["curve"]]
         self.optimiser.load_state_dict(saved["optimiser"])
         self.schedule.load_state_dict(saved["schedule"])
+        if self.scaling is not None:
+            self.scaling.load_state_dict(saved["scaling"])
         self.losses = saved["losses"]
         result.examples, self.positions, self.real = saved["examples"], saved["positions"], saved["real"]
         result.seconds, result.evaluation_seconds = saved["seconds"], saved["evaluation_seconds"]

@@ -32,7 +32,7 @@ def predict(accelerator: Accelerator, model: nn.Module, loader: Any, task: TaskS
     with torch.inference_mode():
         for batch in loader:
             labels = batch.pop("labels")
-            logits = model(**batch).logits
+            logits = model(**batch).logits.float()
             chosen = logits.squeeze(-1) if task.problem_type == "regression" else logits.argmax(dim=-1)
             together = accelerator.gather_for_metrics((chosen, labels))
             predictions.append(together[0].cpu().numpy())
