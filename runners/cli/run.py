@@ -106,7 +106,7 @@ def run_trials(
 
     how = how or execute.How(say=say)
     with err.status("Reading data and models ..."):
-        execute.check(study)
+        execute.check(study, how.say)
     observers: list[Observer] = []
     if not device.is_first_process():
         how = replace(how, say=lambda line: None)

@@ -17,7 +17,7 @@ from reports.records.schema import Record, Tuning
 from runners import models
 from runners.plan.spec import SpecError, TrialSpec
 from runners.plan.study import Study
-from runners.work import batches, costing, shelf
+from runners.work import batches, costing, feasible, shelf
 from runners.work.loop import Progress, Watch
 from runners.work.shelf import Found, Say, Shelf
 from runners.work.trial import Keeping, run_trial
@@ -52,11 +52,11 @@ class How:
         return Keeping(put, folder, self.checkpoint_every, self.keep_models, self.say)
 
 
-def check(study: Study) -> None:
-    """Find out before the first trial what would end them all: data, models.
+def check(study: Study, say: Say = lambda line: None) -> None:
+    """Find out before the first trial what would end them all: data, models; say what will be slow.
 
     Raises:
-        DataError, ModelError: one sentence on what is missing and what to do.
+        DataError, ModelError, SpecError: one sentence on what is missing or cannot be, and what to do.
     """
     specs = [*study.specs, *(search.default for search in study.searches)]
     for model in dict.fromkeys(spec.model for spec in specs):
@@ -64,6 +64,8 @@ def check(study: Study) -> None:
         models.tokenizer(model)
     for task, data in dict.fromkeys((spec.task, spec.data) for spec in specs):
         batches.load(tasks.get(task).name, data)
+    for line in feasible.check(specs):
+        say(line)
 
 
 def existing(study: Study, folder: Path) -> dict[str, Record]:
