@@ -1,6 +1,6 @@
 """How the numbers of a model are stored and computed: dtypes, few bits, attention, what is computed again.
 
-A model is loaded so once, and from then on is so wherever it is called: in training, scoring, memory, latency.
+A model is loaded so once, and is so wherever it is called: in training, scoring, memory, latency.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class Numerics:
         Raises:
             NumericsError: one sentence.
         """
-        if self.base_dtype != "float32" and self.precision != self.base_dtype:
+        if self.base_dtype not in ("float32", self.precision):
             raise NumericsError(
-                f"base_dtype={self.base_dtype} under precision={self.precision} mixes two dtypes in one product: "
+                f"base_dtype={self.base_dtype} computes in its own dtype, and precision={self.precision}: "
                 f"expected precision: {self.base_dtype}"
             )
         if self.quantization is not None and importlib.util.find_spec(PACKING) is None:

@@ -123,7 +123,9 @@ def training_step(
     return loss
 
 
-def _parts(batch: Mapping[str, Tensor], rows: int | None) -> Iterator[tuple[Mapping[str, Tensor], float, bool]]:
+def _parts(
+    batch: Mapping[str, Tensor], rows: int | None
+) -> Iterator[tuple[Mapping[str, Tensor], float, bool]]:
     """What is computed at once: rows of the batch, their share of it, and whether they are the last."""
     every = len(next(iter(batch.values())))
     rows = rows or every

@@ -130,10 +130,7 @@ class Training(Part):
     step_ms_p50: float | None = Field(default=None, ge=0, description="of a step; null before schema 5")
     step_ms_p95: float | None = Field(default=None, ge=0, description="of a step; null before schema 5")
     skipped_steps: int | None = Field(
-        default=None,
-        ge=0,
-        description="steps that updated nothing, since their gradients overflowed in float16; null in other "
-        "precisions",
+        default=None, ge=0, description="without an update, as gradients overflowed; null unless in float16"
     )
     cpu_share: float | None = Field(
         default=None,

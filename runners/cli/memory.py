@@ -85,8 +85,8 @@ def memory(
     from runners.plan.contenders import Choice, parse_contender
     from runners.plan.spec import Protocol, SpecError
 
-    stated = {"precision": precision, "base_dtype": base_dtype, "quantization": quantization}
-    stated |= {"gradient_checkpointing": checkpointing, "attention": attention}
+    stated: dict[str, Any] = {"precision": precision, "base_dtype": base_dtype}
+    stated |= {"quantization": quantization, "gradient_checkpointing": checkpointing, "attention": attention}
     stored = Protocol.parse(stated).numerics
     asked = Setting(model, batch, length, dtype, objective, labels, stored, micro_batch)
     choices = [parse_contender(text) for text in method or []]
@@ -122,7 +122,9 @@ def memory(
 def _differing(asked: Setting) -> list[str]:
     """What is said of the setting beside its sizes, in words."""
     found = [f"{name} {value}" for name, value in vars(asked.stored).items() if value not in (None, False)]
-    found = [words.replace("_", " ").removesuffix(" True") for words in found if not words.endswith("float32")]
+    found = [
+        words.replace("_", " ").removesuffix(" True") for words in found if not words.endswith("float32")
+    ]
     return found + ([f"micro batch {asked.micro_batch}"] if asked.micro_batch else [])
 
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -63,12 +63,12 @@ class Setting:
     sequence_length: int
     """The user's tokens in each row; what a method adds comes on top."""
     dtype: str = "float32"
-    """Of weights, and so of gradients, optimiser state and activations: those of a model that is in this dtype
+    """Of weights, and so of gradients, optimiser state and activations, where a model is of one dtype
     throughout. A trial has ``stored`` instead."""
     objective: str | None = None
     """``classification``, ``language-modeling``, or None for the first of them that the model can do."""
     num_labels: int = 2
-    stored: Numerics = Numerics()
+    stored: Numerics = field(default_factory=Numerics)
     """How a trial stores and computes the model."""
     micro_batch: int | None = None
     """Rows that are computed at once; None for the whole batch."""
@@ -78,8 +78,8 @@ class Setting:
             raise SpecError(f"there is no dtype {self.dtype!r}; {nearest(self.dtype, DTYPES)}.")
         if self.dtype != "float32" and self.stored != Numerics():
             raise SpecError(
-                f"dtype {self.dtype} is of a model that is so throughout, and says nothing beside how a trial "
-                "stores one: expected one of the two."
+                f"dtype {self.dtype} is of a model that is so throughout, and a trial stores one otherwise: "
+                "expected one of the two."
             )
         try:
             self.stored.check()
@@ -136,8 +136,8 @@ class Workbench:
         self.source = source
         if source == "predicted" and setting.stored.quantization is not None:
             raise SpecError(
-                f"the memory of a model in {setting.stored.quantization} cannot be predicted, since its weights "
-                "are tensors of another library: measure it instead (--measure)."
+                f"the memory of a model in {setting.stored.quantization} cannot be predicted, since its "
+                "weights are tensors of another library: measure it instead (--measure)."
             )
         self._accelerator = devices.accelerator()
         self.device = self._accelerator.device if source == "measured" else torch.device("cpu")
@@ -260,7 +260,9 @@ class Workbench:
         try:
             return memory.measure_peak(step, adapted.model, self.device), optimisation.implementation(made)
         finally:
-            self._accelerator.free_memory()  # or the state of this optimiser would stay for the next method
+            devices.release(
+                self._accelerator
+            )  # or the state of this optimiser would stay for the next method
 
     def _infer(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> memory.PeakMemory:
         inputs = {name: value for name, value in batch.items() if name != "labels"}

@@ -49,7 +49,7 @@ def measure(
         )
         peak = memory.measure_peak(step, adapted.model, accelerator.device)
     del made, optimiser, step  # its state is not there at inference, nor in the training that follows
-    accelerator.free_memory()
+    device.release(accelerator)
     device.free(accelerator.device)
     batch.pop("labels")
     adapted.model.eval()
@@ -57,7 +57,8 @@ def measure(
     with torch.no_grad():
         inference = memory.measure_peak(forward, adapted.model, accelerator.device, steps=1)
     best_weights = sum(parameter.nbytes for parameter in trained.values())
-    return peak.to_record(inference, *batch["input_ids"].shape, best_weights)
+    rows, length = batch["input_ids"].shape
+    return peak.to_record(inference, rows, length, best_weights)
 
 
 @contextmanager

@@ -58,7 +58,8 @@ class Protocol(BaseModel):
         None, ge=1, description="examples that a process computes at once; none = its share of a batch"
     )
     gradient_checkpointing: bool = Field(
-        False, description="compute the blocks again in the backward pass instead of keeping what they computed"
+        False,
+        description="compute the blocks again in the backward pass instead of keeping what they computed",
     )
     attention: Attention | None = Field(
         None, description="how attention is computed, eager or sdpa; none = as the model chooses"
@@ -79,8 +80,8 @@ class Protocol(BaseModel):
         """
         if self.micro_batch is not None and self.micro_batch > self.batch_size:
             raise SpecError(
-                f"protocol: micro_batch={self.micro_batch} is a part of a batch, and batch_size={self.batch_size}: "
-                f"expected at most {self.batch_size}."
+                f"protocol: micro_batch={self.micro_batch} is a part of a batch, and batch_size="
+                f"{self.batch_size}: expected at most {self.batch_size}."
             )
         try:
             self.numerics.check()

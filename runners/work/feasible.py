@@ -52,7 +52,9 @@ def _computes(spec: TrialSpec, stored: Numerics) -> None:
         raise ModelError(f"the model {spec.model!r}: {error}.") from None
     except ValueError as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise ModelError(f"the model {spec.model!r} has no attention {stored.attention!r}: {reason}.") from None
+        raise ModelError(
+            f"the model {spec.model!r} has no attention {stored.attention!r}: {reason}."
+        ) from None
 
 
 def _keeps_something(spec: TrialSpec, stored: Numerics) -> None:
@@ -76,5 +78,3 @@ def _packs(spec: TrialSpec, stored: Numerics) -> None:
         methods.apply(packed, spec.method, **spec.options)
     except MethodError as error:
         raise SpecError(f"quantization={stored.quantization}: {error}") from None
-
-
