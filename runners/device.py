@@ -121,6 +121,29 @@ def processes() -> accelerate.PartialState:
     return accelerate.PartialState()
 
 
+def local() -> torch.device:
+    """The device of this process; may be asked anywhere."""
+    if not accelerate.PartialState._shared_state:  # by itself it would not heed ACCELERATE_USE_CPU
+        accelerator()
+    found: torch.device = accelerate.PartialState().device
+    return found
+
+
+def has_products_of(dtype: torch.dtype) -> bool:
+    """Whether the device of this process has instructions for matrix products of a 16-bit dtype."""
+    where = local()
+    if where.type == "cuda":
+        return dtype != torch.bfloat16 or torch.cuda.get_device_capability(where) >= (8, 0)
+    if where.type != "cpu":
+        return True
+    names = {
+        torch.bfloat16: ("avx512_bf16", "amx_bf16", "bf16"),
+        torch.float16: ("avx512_fp16", "amx_fp16", "fp16_arith"),
+    }
+    has = torch.cpu.get_capabilities()
+    return any(has.get(name, False) for name in names.get(dtype, ()))
+
+
 def is_first_process() -> bool:
     """Whether this is the process that writes files and talks to the user; may be asked anywhere."""
     return processes().is_main_process
@@ -178,6 +201,15 @@ def free(device: torch.device | str) -> None:
     gc.collect()
     if torch.device(device).type != "cpu":
         torch.accelerator.empty_cache()
+
+
+def release(accelerator: accelerate.Accelerator) -> None:
+    """Let go of what a training prepared: accelerate would hold its optimiser, state included, for good.
+
+    ``Accelerator.free_memory`` does it too, and collects garbage twice.
+    """
+    for kept in (accelerator._optimizers, accelerator._schedulers, accelerator._models):
+        kept.clear()
 
 
 def fuses(parameter: torch.Tensor) -> bool:

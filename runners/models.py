@@ -35,7 +35,8 @@ from transformers.utils import logging as transformers_logging
 from methods.anatomy import Anatomy
 from methods.anatomy.layouts import LAYOUTS
 from methods.errors import nearest
-from runners import device, heads, padding, vocabulary, weights
+from runners import device, heads, numerics, padding, vocabulary, weights
+from runners.numerics import Numerics, NumericsError
 from tasks.spec import TaskSpec
 
 EMBEDDED = "embedded"
@@ -117,36 +118,42 @@ def padding_side(name: str) -> padding.Side:
     return side
 
 
-def classifier(name: str, task: TaskSpec) -> PreTrainedModel:
-    """Load pretrained weights under a task head, in evaluation mode and float32.
+def classifier(name: str, task: TaskSpec, stored: Numerics | None = None) -> PreTrainedModel:
+    """Load pretrained weights under a task head, in evaluation mode.
 
     The head is drawn from the global generator (seed it first), or is the checkpoint's own where its labels
     are the task's, see :func:`runners.heads.settle`. A model of several parts is its text part.
 
+    Args:
+        name: as for :func:`location`.
+        task: the task of the head.
+        stored: how the numbers are stored and computed; None for float32 throughout.
+
     Raises:
-        ModelError: the weights cannot be found, read or reached, or are not all there.
+        ModelError: the weights cannot be found, read or reached, are not all there, or cannot be stored so.
     """
+    stored = stored or Numerics()
     settings, regression = _settings(name), task.problem_type == "regression"
     labels = dict(getattr(settings, "id2label", None) or {})
     settings.num_labels = task.num_labels
     settings.problem_type = "regression" if regression else "single_label_classification"
+    head = numerics.head_modules(skeleton(name)) if stored.quantization else ()
     state = torch.get_rng_state()
-    model, missing = _weights(name, AutoModelForSequenceClassification, settings, torch.float32)
+    loading = stored.loading(head)
+    model, missing = _weights(name, AutoModelForSequenceClassification, settings, **loading)
     heads.settle(model, missing, labels, task.labels, state)
-    return padding.read_by_mask(model)
+    return _computing(name, padding.read_by_mask(uncached(model)), stored)
 
 
-def _weights(
-    name: str, kind: Any, settings: Any, dtype: torch.dtype
-) -> tuple[PreTrainedModel, frozenset[str]]:
+def _weights(name: str, kind: Any, settings: Any, **loading: Any) -> tuple[PreTrainedModel, frozenset[str]]:
     """Load a model in evaluation mode; with it come the names of the parameters that its checkpoint lacks.
 
     Raises:
         ModelError: the checkpoint lacks weights inside of blocks.
     """
     whole = type(settings) is type(config(name))
-    options = {"config": settings, "dtype": dtype, "key_mapping": None if whole else TEXT_PART}
-    options |= {"ignore_mismatched_sizes": True, "output_loading_info": True}
+    options = {"config": settings, "key_mapping": None if whole else TEXT_PART}
+    options |= {"ignore_mismatched_sizes": True, "output_loading_info": True, **loading}
     model, told = _fetch(name, kind.from_pretrained, **options)
     if lacking := heads.lacking(model, told):
         raise ModelError(
@@ -154,6 +161,21 @@ def _weights(
             f"blocks are missing or have other sizes, among them {lacking[0]!r}."
         )
     return model.eval(), frozenset(told["missing_keys"])
+
+
+def _computing(name: str, model: PreTrainedModel, stored: Numerics) -> PreTrainedModel:
+    try:
+        return stored.apply(model)
+    except NumericsError as error:
+        raise ModelError(f"the model {name!r}: {error}.") from None
+
+
+def uncached(model: PreTrainedModel) -> PreTrainedModel:
+    """Let a classifier fill no cache of keys and values, which nobody reads; return it."""
+    for config in (model.config, model.config.get_text_config()):
+        if hasattr(config, "use_cache"):
+            config.use_cache = False
+    return model
 
 
 def skeleton(name: str, num_labels: int = 2, class_name: str | None = None) -> PreTrainedModel:
@@ -218,7 +240,7 @@ def served(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     kind = AutoModelForCausalLM if is_causal(name) else _classifier_or_body(settings)
     if name in architectures():
         return kind.from_config(settings, dtype=dtype).eval()
-    model, _ = _weights(name, kind, settings, dtype)
+    model, _ = _weights(name, kind, settings, dtype=dtype)
     return model
 
 
@@ -256,6 +278,7 @@ def untrained(
     *,
     num_labels: int = 2,
     dtype: torch.dtype = torch.float32,
+    stored: Numerics | None = None,
 ) -> PreTrainedModel:
     """Build the model from its configuration with random weights, under a head with a loss.
 
@@ -266,11 +289,13 @@ def untrained(
         objective: what the head is for: ``classification`` or ``language-modeling``; None for the first
             of them that is possible.
         num_labels: classes of the classifier.
-        dtype: of all weights.
+        dtype: of all weights, where ``stored`` says nothing else.
+        stored: how the numbers are stored and computed; None for ``dtype`` throughout.
 
     Raises:
         ModelError: the configuration cannot be found, read or reached, or there is no such head for it.
     """
+    stored = stored or Numerics()
     settings = _settings(name)
     settings.num_labels, settings.problem_type = num_labels, "single_label_classification"
     if getattr(settings, "pad_token_id", None) is None:
@@ -293,7 +318,18 @@ def untrained(
             f"the model {name!r} ({settings.model_type}) has no head for {objective or 'training'}; "
             f"{nearest(objective or '', possible)}."
         )
-    return padding.read_by_mask(makers[objective or possible[0]].from_config(settings, dtype=dtype).eval())
+    chosen = objective or possible[0]
+    attention = {} if stored.attention is None else {"attn_implementation": stored.attention}
+    dtype = dtype if stored.base_dtype == "float32" else stored.dtype
+    try:
+        model: PreTrainedModel = makers[chosen].from_config(settings, dtype=dtype, **attention).eval()
+    except ValueError as error:
+        raise ModelError(f"the model {name!r} cannot be used: {str(error).strip().splitlines()[0]}") from None
+    if chosen == "classification":
+        uncached(model)
+    if stored.quantization:
+        numerics.pack(model, stored)
+    return _computing(name, padding.read_by_mask(model), stored)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -65,6 +65,19 @@ def warmed_up(made: torch.optim.Optimizer, warmup: int, steps: int) -> LambdaLR:
     return LambdaLR(made, share)
 
 
+def scaler(precision: str, device: torch.device) -> torch.amp.GradScaler | None:
+    """What keeps small gradients from vanishing in float16: the loss is scaled up and gradients down again.
+
+    A step whose gradients overflow updates nothing and halves the scale. None in any other precision.
+    """
+    return torch.amp.GradScaler(device.type) if precision == "float16" else None
+
+
+def updates(made: torch.optim.AdamW) -> int:
+    """How many updates the parameters have had: fewer than steps where float16 overflowed."""
+    return max((int(state["step"]) for state in made.state.values()), default=0)
+
+
 def training_step(
     accelerator: Accelerator,
     model: nn.Module,
@@ -73,30 +86,58 @@ def training_step(
     clip: float,
     *,
     together: bool = False,
+    micro_batch: int | None = None,
+    scaling: torch.amp.GradScaler | None = None,
 ) -> Tensor:
     """Forward, backward, clip, update; return the loss, detached and not yet waited for.
 
     Args:
         accelerator: holds the device.
-        model: called with a batch, returns an object with a ``loss``.
-        optimiser: of the trained parameters.
+        model: returns an object with a ``loss``, the mean over the rows of what it is called with.
+        optimiser: of the trained parameters, as the accelerator prepared it, or plain.
         batch: as tensors on the device; of several processes each has its share, which may be empty.
         clip: largest norm of the gradient.
         together: whether all processes take this step; else it is this one's alone.
+        micro_batch: rows that are computed at once; the gradients add up to those of the whole batch.
+        scaling: see :func:`scaler`.
 
     Raises:
         PeerError: another process could not take the step.
     """
-    loss = None
-    if batch:
-        loss = model(**batch).loss
-        accelerator.backward(loss)
-        loss = loss.detach()
+    loss: Tensor | None = None
+    for part, share in _parts(batch, micro_batch):
+        own = model(**part).loss
+        if share != 1:
+            own = own * share
+        accelerator.backward(own if scaling is None else scaling.scale(own))
+        loss = own.detach() if loss is None else loss + own.detach()
+        del own  # or the graph of this part would be alive during the next
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     if together:
         loss = processes.averaged(parameters, loss, len(batch["labels"]) if batch else 0)
+    plain = getattr(optimiser, "optimizer", optimiser)
+    if scaling is not None:  # behind the average: what is not finite in one process is so in all
+        scaling.unscale_(plain)
     accelerator.clip_grad_norm_(parameters, clip)
-    optimiser.step()
+    if scaling is None:
+        optimiser.step()
+    else:
+        scaling.step(plain)
+        scaling.update()
     optimiser.zero_grad(set_to_none=True)
     assert loss is not None  # of all processes at least the first has rows
     return loss
+
+
+def _parts(batch: Mapping[str, Tensor], rows: int | None) -> Iterator[tuple[Mapping[str, Tensor], float]]:
+    """What is computed at once: rows of the batch, and their share of it; nothing of an empty one."""
+    if not batch:
+        return
+    every = len(next(iter(batch.values())))
+    rows = rows or every
+    if rows >= every:
+        yield batch, 1
+        return
+    for start in range(0, every, rows):
+        part = {name: value[start : start + rows] for name, value in batch.items()}
+        yield part, min(rows, every - start) / every

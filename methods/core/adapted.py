@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from methods.anatomy.anatomy import Anatomy
 from methods.anatomy.parameters import Model
-from methods.core.change import all_or_nothing
+from methods.core.change import Change, all_or_nothing
 from methods.core.checkpoint import Checkpoint
 from methods.core.counted import Counted
 from methods.core.difference import merge_difference
@@ -20,7 +20,7 @@ from methods.core.disabling import disabled
 from methods.core.exchange import read_from, write_to
 from methods.core.method import Method
 from methods.core.options import Options
-from methods.core.places import GradFlags, located
+from methods.core.places import GradFlags, Place, located
 from methods.core.precision import training_in
 from methods.core.recomputed import let_gradients_in
 from methods.core.repacking import as_loaded
@@ -113,6 +113,21 @@ class Adapted(Counted):
         """The options that rebuild what a checkpoint keeps: other ones where only training needs a part."""
         options, _ = self.method.stored(self._injection)
         return options
+
+    @property
+    def settled_options(self) -> Options:
+        """The options that rebuild it as it trains, with what was settled when it was put in."""
+        return self._injection.options
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What the method changed in the model, in order."""
+        return tuple(self._injection.changes)
+
+    @property
+    def originals(self) -> list[tuple[Place, Tensor]]:
+        """Of the base's own parameters that belong to the task: where each lies, and its value before."""
+        return list(self._task.originals)
 
     def merge(self) -> None:
         """Write the method into the base weights; the merged model has the base's own modules.

@@ -57,7 +57,7 @@ def identity(record: Record) -> Identity:
         spec["search"] = f"{record.tuning.trials} trials" if record.tuning else "none"
     return Identity(
         *(model, task, method, seed, options),
-        settings={**spec, **settings},
+        settings={key: value for key, value in {**spec, **settings}.items() if not _as_before(key, value)},
         suite=suite.name if suite else None,
         label=suite.label if suite else None,
     )
@@ -129,6 +129,14 @@ def spec_hash(spec: Mapping[str, Any]) -> str:
 
 BEFORE: Mapping[str, Any] = {"rules": 1, "precision": "float32", "base_dtype": "float32"}
 """Settings that came later, with the value that every trial had before."""
+
+OFF_BEFORE = ("quantization", "micro_batch", "gradient_checkpointing", "attention")
+"""Settings that came later and that no trial had before."""
+
+
+def _as_before(key: str, value: Any) -> bool:
+    """Whether a setting says what every trial did before there was a choice."""
+    return (key in OFF_BEFORE and not value) or (key in BEFORE and BEFORE[key] == value)
 
 
 def _set(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,6 +131,9 @@ class Training(Part):
     )
     step_ms_p50: float | None = Field(default=None, ge=0, description="of a step; null before schema 5")
     step_ms_p95: float | None = Field(default=None, ge=0, description="of a step; null before schema 5")
+    skipped_steps: int | None = Field(
+        default=None, ge=0, description="without an update, as gradients overflowed; null unless in float16"
+    )
     cpu_share: float | None = Field(
         default=None, ge=0, description="processor time over wall time x threads; null before schema 5"
     )

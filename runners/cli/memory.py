@@ -12,7 +12,7 @@ from rich.table import Table
 from runners.cli.options import Json, err, out
 
 if TYPE_CHECKING:
-    from runners.measure.footprint import Footprint, Source, Workbench
+    from runners.measure.footprint import Footprint, Setting, Source, Workbench
     from runners.plan.contenders import Choice
 
 COLUMNS = {
@@ -24,6 +24,7 @@ COLUMNS = {
     "peak_training_bytes": "training\npeak",
     "peak_inference_bytes": "inference\npeak",
     "checkpoint_bytes": "check-\npoint",
+    "best_weights_bytes": "best\nweights",
 }
 
 
@@ -53,6 +54,24 @@ def memory(
         ),
     ] = None,
     labels: Annotated[int, typer.Option(min=2, help="Classes of a classifier.")] = 2,
+    precision: Annotated[
+        str, typer.Option(help="Of a trial's computation: float32, bfloat16 or float16.")
+    ] = "float32",
+    base_dtype: Annotated[
+        str, typer.Option(help="Of what a trial keeps frozen: float32 or bfloat16.")
+    ] = "float32",
+    quantization: Annotated[
+        str | None, typer.Option(help="Of a trial's frozen linear layers: nf4 or int8.")
+    ] = None,
+    micro_batch: Annotated[
+        int | None, typer.Option(min=1, help="Rows that are computed at once. [default: the batch]")
+    ] = None,
+    checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Compute the blocks again in the backward pass.")
+    ] = False,
+    attention: Annotated[
+        str | None, typer.Option(help="eager or sdpa. [default: as the model chooses]")
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Show the peak memory of training with each method, by kind, and of inference.
@@ -64,9 +83,12 @@ def memory(
     import methods
     from runners.measure.footprint import Setting, Workbench
     from runners.plan.contenders import Choice, parse_contender
-    from runners.plan.spec import SpecError
+    from runners.plan.spec import Protocol, SpecError
 
-    asked = Setting(model, batch, length, dtype, objective, labels)
+    stated: dict[str, Any] = {"precision": precision, "base_dtype": base_dtype}
+    stated |= {"quantization": quantization, "gradient_checkpointing": checkpointing, "attention": attention}
+    stored = Protocol.parse(stated).numerics
+    asked = Setting(model, batch, length, dtype, objective, labels, stored, micro_batch)
     choices = [parse_contender(text) for text in method or []]
     sources: list[Source] = ["measured"] if measure or not predict else []
     sources += ["predicted"] if predict else []
@@ -83,12 +105,27 @@ def memory(
     task = benches[sources[0]].task
     if json_:
         found = [{"method": label, **_row(row)} for label, row in rows.items()]
-        print(json.dumps({**asdict(asked), "objective": task, "methods": found, "unfit": unfit}))
+        settings = asdict(asked)
+        settings |= settings.pop("stored")
+        print(json.dumps({**settings, "objective": task, "methods": found, "unfit": unfit}))
         return
-    out.print(f"{model}, {batch} x {length} tokens, {dtype}, {task}", highlight=False, markup=False)
+    parts = [model, f"{batch} x {length} tokens", dtype, *_differing(asked), task]
+    out.print(", ".join(parts), highlight=False, markup=False)
     _show(rows)
+    updates = sorted({footprint.optimizer for row in rows.values() for footprint in row.values()})
+    if updates:
+        out.print(f"AdamW: {' or '.join(updates)}.", style="dim", highlight=False, markup=False)
     for label, reason in unfit.items():
         out.print(f"{label}: {reason}", style="dim", highlight=False, markup=False)
+
+
+def _differing(asked: Setting) -> list[str]:
+    """What is said of the setting beside its sizes, in words."""
+    found = [f"{name} {value}" for name, value in vars(asked.stored).items() if value not in (None, False)]
+    found = [
+        words.replace("_", " ").removesuffix(" True") for words in found if not words.endswith("float32")
+    ]
+    return found + ([f"micro batch {asked.micro_batch}"] if asked.micro_batch else [])
 
 
 def _of(choice: Choice, benches: dict[Source, Workbench]) -> dict[Source, Footprint]:

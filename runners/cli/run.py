@@ -114,7 +114,7 @@ def run_trials(
 
     how = how or execute.How(say=say)
     with err.status("Reading data and models ..."):
-        checking.check(study)
+        checking.check(study, how.say if speaks() else lambda line: None)
     observers: list[Observer] = [StopCheck()]
     if wandb and speaks():
         from runners.work.tracking import Tracker

@@ -1,6 +1,8 @@
 """What a trained method costs to use: latency, FLOPs beside the machine's floor, and serving many tasks.
 
-Measured on what a user would deploy: the saved method in a fresh base.
+Measured on what a user would deploy: the method as a checkpoint keeps it. No base is loaded for it. The
+models that are compared share every tensor that they do not change (`methods.core.twins`), so that there are
+two copies of the base's weights at most: the base's own, and what a method has trained or merged of them.
 """
 
 from __future__ import annotations
@@ -10,20 +12,20 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from accelerate import Accelerator
 from torch import Tensor
 from transformers import PreTrainedModel
 
-import methods
 from methods import Adapted, MethodError
 from methods.core import Flops
+from methods.core.twins import as_stored, base_of, twin
 from reports.records.schema import Compute, Latency, Serving, Training
 from runners import device, models, processes
 from runners.failures import describe
 from runners.measure import deployment, flops, latency, machine
+from runners.measure.latency import settle
 from runners.plan.costs import CostSettings
 from runners.plan.spec import SpecError, TrialSpec
 from tasks.spec import TaskSpec
@@ -78,7 +80,7 @@ def measure(
 
     def fresh() -> PreTrainedModel:
         device.seed_everything(spec.seed)
-        return models.classifier(spec.model, task).to(accelerator.device)
+        return models.classifier(spec.model, task, spec.protocol.numerics).to(accelerator.device)
 
     settings = spec.costs or CostSettings()
     inputs = {name: value.to(accelerator.device) for name, value in one.items()}
@@ -90,15 +92,19 @@ def measure(
         try:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="paretune-"))
             saved = adapted.save(folder)
+            settle(adapted.model)
+            deployed = as_stored(adapted)
+            deployed.model.eval()
         except Exception as error:  # no room for it, say
             gaps |= {part: describe(error) for part in ("latency", "serving") if part in wanted}
             return Costs(parts, gaps)
         attempt(
             "latency",
-            lambda: {"latency": timed(spec, settings, accelerator, adapted, fresh, saved, inputs, trained)},
+            lambda: {"latency": timed(spec, settings, accelerator, adapted, deployed, inputs, trained)},
         )
         attempt(
-            "serving", lambda: served(deployment.measure(saved, fresh, accelerator.device, seed=spec.seed))
+            "serving",
+            lambda: served(deployment.measure(deployed, saved, fresh, accelerator.device, seed=spec.seed)),
         )
     return Costs(parts, gaps)
 
@@ -108,22 +114,21 @@ def timed(
     settings: CostSettings,
     accelerator: Accelerator,
     adapted: Adapted,
-    fresh: Callable[[], PreTrainedModel],
-    saved: Path,
+    deployed: Adapted,
     inputs: dict[str, Tensor],
     trained: bool,
 ) -> Latency:
-    """Latency of the saved method in a fresh base, beside the untouched base."""
+    """Latency of the method as it is stored, beside the untouched base."""
     merged, difference = None, None
     if adapted.method.mergeable:
-        folded = methods.load(fresh(), saved)
+        folded = twin(deployed)
         difference = folded.merge_difference(**inputs) if trained else None
         folded.merge()
         merged = folded.model
     return latency.trial_latency(
-        base=fresh(),
-        control=fresh(),
-        unmerged=methods.load(fresh(), saved).model,
+        base=base_of(adapted),
+        control=base_of(adapted),
+        unmerged=deployed.model,
         merged=merged,
         inputs=inputs,
         device=accelerator.device,
@@ -161,7 +166,9 @@ def compute(
     # Rounded up to three binary digits: all methods on one model are held against the same measured rates.
     coarse = 1 << max(0, read.bit_length() - 3)
     streamed = -(-read // coarse) * coarse
-    here = machine.measure(accelerator.device, dtype=model.dtype, streamed_bytes=streamed)
+    stored = spec.protocol.numerics
+    dtype = model.dtype if stored.precision == "float32" else stored.computed_in
+    here = machine.measure(accelerator.device, dtype=dtype, streamed_bytes=streamed)
     step = machine.floor(here, mean.training_step_flops, machine.training_step_bytes(model))
     return Compute(
         product_flops_per_second=here.flops_per_second,

@@ -9,7 +9,7 @@ own, its method's and its head's. For N tasks
 Full fine-tuning fits the same formula: nothing is shared and a task is a model. The tensors of the task
 that is being served lie inside the model; while a switch fills them from those of another, both are there.
 
-Measured on a model that was loaded from the saved task, as a server would. A switch copies the tensors of
+Measured on a model that holds the saved task, as a server's would. A switch copies the tensors of
 one task over those of another, from memory or from its files, and merges if the model was merged; beside it
 stands what it replaces, the time to load a whole model. Files have been read before, so they come from the
 system's cache: a cold disk adds its own time, in proportion to the bytes.
@@ -27,13 +27,15 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-import methods
+from methods import Adapted
 from runners.device import synchronize
 from runners.measure.timing import NS_PER_MS, median_interval
 
 ROUNDS = 30
 """Measurements of each kind, if the time suffices."""
 LEAST_ROUNDS = 5
+LEAST_LOADS = 3
+"""Whole models are large, and their files are read anew each time."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Deployment:
 
 
 def measure(
+    adapted: Adapted,
     saved: Path,
     load_model: Callable[[], PreTrainedModel],
     device: torch.device | str,
@@ -89,9 +92,10 @@ def measure(
     seed: int = 0,
     seconds: float = 0.5,
 ) -> Deployment:
-    """Load a saved task and measure what serving it beside others takes.
+    """Measure what serving a task beside others takes. No more than one other model is alive meanwhile.
 
     Args:
+        adapted: the model with the task in it, as a checkpoint keeps it; unmerged, and so again afterwards.
         saved: folder of the saved task.
         load_model: reads the base from its files onto ``device``.
         device: where the model is served.
@@ -102,9 +106,7 @@ def measure(
         MethodError: the folder is not a saved task of such a model.
     """
     rng = np.random.default_rng(seed)
-    adapted = methods.load(load_model(), saved)
     model = adapted.model
-    task = adapted.checkpoint()
     own = {id(parameter) for parameter in adapted.of_the_task().values()}
     shared = [t for t in (*model.parameters(), *model.buffers()) if id(t) not in own]
 
@@ -112,11 +114,12 @@ def measure(
         for tensor in load_model().parameters():  # as loaded they lie in a mapped file, not yet read
             tensor.data = tensor.data.clone()
 
+    whole = _time({"load": load}, device, rng, seconds / 3, warmup=0, least=LEAST_LOADS)["load"]
+    task = adapted.checkpoint()
     switches: dict[str, Callable[[], object]] = {
         "memory": lambda: adapted.switch(task),
         "disk": lambda: adapted.switch(saved),
     }
-    whole = _time({"load": load}, device, rng, seconds / 3, warmup=0)["load"]
     times = _time(switches, device, rng, seconds / 3)
     merged: dict[str, SwitchTime] = {}
     kept = None
@@ -124,6 +127,7 @@ def measure(
         adapted.merge()
         kept = adapted.kept_bytes
         merged = _time(switches, device, rng, seconds / 3)
+        adapted.unmerge()
     return Deployment(
         task_disk_bytes=sum(file.stat().st_size for file in saved.iterdir()),
         task_memory_bytes=task.bytes,
@@ -143,14 +147,18 @@ def _time(
     rng: np.random.Generator,
     seconds: float,
     warmup: int = 1,
+    least: int = LEAST_ROUNDS,
 ) -> dict[str, SwitchTime]:
-    """Time the calls in rounds, each in an order shuffled anew, after ``warmup`` that are thrown away."""
+    """Time the calls in rounds, each in an order shuffled anew, after ``warmup`` that are thrown away.
+
+    There are ``least`` rounds, and more while the time lasts.
+    """
     names = list(calls)
     taken: dict[str, list[float]] = {name: [] for name in names}
     gc.collect()
     ends = time.perf_counter() + seconds
     for index in range(-warmup, ROUNDS):
-        if index >= LEAST_ROUNDS and time.perf_counter() > ends:
+        if index >= least and time.perf_counter() > ends:
             break
         for which in rng.permutation(len(names)):
             synchronize(device)

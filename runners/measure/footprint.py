@@ -10,6 +10,7 @@ where no operator's choice depends on a value. Where it does, that is arranged h
   nearly every real one does; a single row has no mask.
 * Random initialisation that redraws what falls outside of bounds is satisfied at once.
 * A model whose forward pass asks for a value (experts chosen by score, say) cannot be predicted.
+* Weights in few bits are tensors of a library's own, which fake tensors cannot be: they are measured alone.
 
 What is predicted is eager PyTorch on a CPU. A GPU adds the workspaces and the rounding of its allocator and
 may choose other attention kernels (with dropout, a CPU keeps the attention matrices for the backward pass,
@@ -23,7 +24,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -42,6 +43,7 @@ from runners import device as devices
 from runners import models, optimisation
 from runners.measure import memory
 from runners.models import ModelError
+from runners.numerics import Numerics, NumericsError, in_float32
 from runners.plan.spec import Protocol, SpecError
 
 Source = Literal["measured", "predicted"]
@@ -61,19 +63,38 @@ class Setting:
     sequence_length: int
     """The user's tokens in each row; what a method adds comes on top."""
     dtype: str = "float32"
-    """Of weights, and so of gradients, optimiser state and activations."""
+    """Of weights, and so of gradients, optimiser state and activations, where a model is of one dtype
+    throughout. A trial has ``stored`` instead."""
     objective: str | None = None
     """``classification``, ``language-modeling``, or None for the first of them that the model can do."""
     num_labels: int = 2
+    stored: Numerics = field(default_factory=Numerics)
+    """How a trial stores and computes the model."""
+    micro_batch: int | None = None
+    """Rows that are computed at once; None for the whole batch."""
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise SpecError(f"there is no dtype {self.dtype!r}; {nearest(self.dtype, DTYPES)}.")
+        if self.dtype != "float32" and self.stored != Numerics():
+            raise SpecError(
+                f"dtype {self.dtype} is of a model that is so throughout, and a trial stores one otherwise: "
+                "expected one of the two."
+            )
+        try:
+            self.stored.check()
+        except NumericsError as error:
+            raise SpecError(f"{error}.") from None
+        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+            raise SpecError(
+                f"a micro batch of {self.micro_batch} is a part of a batch of {self.batch_size}: expected at "
+                f"most {self.batch_size}."
+            )
 
     @property
     def itemsize(self) -> int:
         """Bytes of one scalar."""
-        return DTYPES[self.dtype].itemsize
+        return min(DTYPES[self.dtype].itemsize, self.stored.dtype.itemsize)
 
 
 @dataclass(frozen=True)
@@ -90,6 +111,10 @@ class Footprint:
     """One forward pass without gradients, unmerged, with what a checkpoint keeps."""
     checkpoint_bytes: int
     """The tensors that are stored: the method and the head, in the weights' dtype."""
+    best_weights_bytes: int
+    """The copy of the best weights so far that a trial keeps while it trains, on top of the peak."""
+    optimizer: str
+    """The implementation of the update, see `optimisation.implementation`."""
     how: str
     """``tensors``, ``cuda_allocator`` (see `memory`) or ``fake_tensors``."""
 
@@ -109,6 +134,11 @@ class Workbench:
     def __init__(self, setting: Setting, source: Source) -> None:
         self.setting = setting
         self.source = source
+        if source == "predicted" and setting.stored.quantization is not None:
+            raise SpecError(
+                f"the memory of a model in {setting.stored.quantization} cannot be predicted, since its "
+                "weights are tensors of another library: measure it instead (--measure)."
+            )
         self._accelerator = devices.accelerator()
         self.device = self._accelerator.device if source == "measured" else torch.device("cpu")
         self._mode = FakeTensorMode() if source == "predicted" else contextlib.nullcontext()
@@ -118,7 +148,11 @@ class Workbench:
         devices.seed_everything(0)  # and the deterministic kernels of a trial
         with models.quiet(), self._mode, _NoValueMatters(), self.device:
             self._model = models.untrained(
-                setting.model, setting.objective, num_labels=setting.num_labels, dtype=DTYPES[setting.dtype]
+                setting.model,
+                setting.objective,
+                num_labels=setting.num_labels,
+                dtype=DTYPES[setting.dtype],
+                stored=setting.stored,
             )
 
     @property
@@ -138,7 +172,8 @@ class Workbench:
             with models.quiet(), self._mode:
                 with self._applied(method, options) as adapted:
                     batch = self._batch(adapted)
-                    peak = self._train(adapted, batch)
+                    peak, implementation = self._train(adapted, batch)
+                    best_weights = sum(parameter.nbytes for parameter in adapted.trained().values())
                     deployed = adapted.stored_options
                     kept = adapted.stored_bytes()
                 with self._applied(method, deployed.model_dump()) as adapted:
@@ -160,18 +195,26 @@ class Workbench:
             peak_training_bytes=peak.peak_bytes,
             peak_inference_bytes=inference.peak_bytes,
             checkpoint_bytes=kept,
+            best_weights_bytes=best_weights,
+            optimizer=implementation,
             how="fake_tensors" if self.source == "predicted" else peak.method,
         )
 
     @contextlib.contextmanager
     def _applied(self, method: str, options: Mapping[str, Any]) -> Iterator[Adapted]:
+        dtypes = [(parameter, parameter.dtype) for parameter in self._model.parameters()]
         with _NoValueMatters():
             adapted = methods.apply(self._model, method, **options)
+        if self.setting.stored.base_dtype != "float32":
+            in_float32(adapted)
         try:
             yield adapted
         finally:
             self._model.zero_grad(set_to_none=True)  # what an error in the middle of a step left behind
             adapted.remove()
+            for parameter, dtype in dtypes:
+                if parameter.dtype != dtype:
+                    parameter.data = parameter.data.to(dtype)
 
     def _batch(self, adapted: Adapted) -> dict[str, torch.Tensor]:
         """Inputs and labels; in every row but the first the last position is padding."""
@@ -193,17 +236,16 @@ class Workbench:
         batch["labels"] = ids if adapted.anatomy.is_language_model else ids.new_zeros(rows)
         return batch
 
-    def _train(self, adapted: Adapted, batch: dict[str, torch.Tensor]) -> memory.PeakMemory:
+    def _train(self, adapted: Adapted, batch: dict[str, torch.Tensor]) -> tuple[memory.PeakMemory, str]:
+        """The peak, and the implementation of the update."""
         trained = adapted.trained()
         copies = 1 + ADAM_STATES
         self._must_fit(
             f"training {adapted.method.name}", copies * adapted.parameter_counts()["trainable"], more=True
         )
         protocol = Protocol()  # names no rate: the update is whole, and changes nothing
-        optimiser = self._accelerator.prepare_optimizer(
-            optimisation.optimizer(trained, 0.0, protocol.weight_decay, adapted.rates()),
-            device_placement=False,
-        )
+        made = optimisation.optimizer(trained, 0.0, protocol.weight_decay, adapted.rates())
+        optimiser = self._accelerator.prepare_optimizer(made, device_placement=False)
         adapted.model.train()
         step = functools.partial(
             optimisation.training_step,
@@ -212,8 +254,15 @@ class Workbench:
             optimiser,
             batch,
             protocol.gradient_clip,
+            micro_batch=self.setting.micro_batch,
+            scaling=optimisation.scaler(self.setting.stored.precision, self.device),
         )
-        return memory.measure_peak(step, adapted.model, self.device)
+        try:
+            return memory.measure_peak(step, adapted.model, self.device), optimisation.implementation(made)
+        finally:
+            devices.release(
+                self._accelerator
+            )  # or the state of this optimiser would stay for the next method
 
     def _infer(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> memory.PeakMemory:
         inputs = {name: value for name, value in batch.items() if name != "labels"}

@@ -27,12 +27,12 @@ def trial_latency(
 ) -> Latency:
     """The latency part of a record: all models called with the same ``inputs`` (with ``input_ids``).
 
-    ``control`` is a second copy of the untouched base. It answers for the measurement: an interval of its
-    ratio that misses 1 says that the other ratios are off by about as much.
+    ``control`` is a second untouched base, with modules of its own. It answers for the measurement: an
+    interval of its ratio that misses 1 says that the other ratios are off by about as much.
 
-    The models must be in eval mode and share no weights. Their weights are first moved to fresh memory
-    (values unchanged): weights as loaded lie in the mapped file, unaligned, and on a CPU two equal models
-    of which only one lies there differ by 1 to 2 %.
+    The models must be in eval mode, and may share weights. What one call leaves in the caches would then help
+    the next of those that share: so every timed call follows an untimed one of the same model, and each finds
+    its own weights there, as far as they fit. See :func:`settle` on where weights lie.
     """
     models = {"base": base, "control": control, "unmerged": unmerged}
     if merged is not None:
@@ -40,14 +40,15 @@ def trial_latency(
     for name, model in models.items():
         if any(module.training for module in model.modules()):
             raise ValueError(f"the {name} model is not in eval mode")
-        settle(model)
+    calls = {name: _call(model, inputs) for name, model in models.items()}
     rows = measure(
-        {name: _call(model, inputs) for name, model in models.items()},
+        calls,
         reference="base",
         device=device,
         rounds=rounds,
         seed=seed,
         warmup=warmup,
+        prepare=calls,
     )
     batch_size, sequence_length = inputs["input_ids"].shape
     return Latency(
@@ -68,6 +69,10 @@ def _call(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Contender:
 
 
 def settle(model: nn.Module) -> None:
-    """Move every parameter and buffer, same objects and values, to memory of torch's own allocator."""
+    """Move every parameter and buffer, same objects and values, to memory of torch's own allocator.
+
+    As loaded they lie in the mapped file, unaligned, and on a CPU two equal models of which only one lies
+    there differ by 1 to 2 %. Who shares weights is made afterwards.
+    """
     for tensor in (*model.parameters(), *model.buffers()):
         tensor.data = tensor.data.clone()

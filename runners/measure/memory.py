@@ -67,15 +67,19 @@ class PeakMemory:
     split: Split
     method: str  # `tensors` or `cuda_allocator`, see the module's docstring
 
-    def to_record(self, inference: PeakMemory, batch_size: int, sequence_length: int) -> Memory:
+    def to_record(
+        self, inference: PeakMemory, batch_size: int, sequence_length: int, best_weights: int
+    ) -> Memory:
         """The record's part, for training steps on ``batch_size`` x ``sequence_length`` positions.
 
-        ``inference`` is the peak of forward passes without gradients on the same batch.
+        ``inference`` is the peak of forward passes without gradients on the same batch, ``best_weights`` the
+        size of the copy that training keeps beside it.
         """
         return Memory(
             peak_training_bytes=self.peak_bytes,
             **vars(self.split),
             peak_inference_bytes=inference.peak_bytes,
+            best_weights_bytes=best_weights,
             method=self.method,
             batch_size=batch_size,
             sequence_length=sequence_length,

@@ -14,7 +14,7 @@ from methods import Adapted
 from reports.records.schema import Memory
 from runners import device
 from runners.measure import memory
-from runners.optimisation import optimizer, training_step
+from runners.optimisation import optimizer, scaler, training_step
 from runners.plan.spec import Protocol
 
 
@@ -38,17 +38,27 @@ def measure(
         optimiser = accelerator.prepare(made)
         adapted.model.train()
         step = functools.partial(
-            training_step, accelerator, adapted.model, optimiser, batch, protocol.gradient_clip
+            training_step,
+            accelerator,
+            adapted.model,
+            optimiser,
+            batch,
+            protocol.gradient_clip,
+            micro_batch=protocol.micro_batch,
+            scaling=scaler(protocol.precision, accelerator.device),
         )
         peak = memory.measure_peak(step, adapted.model, accelerator.device)
-    del made, optimiser, step  # its state is not there at inference
+    del made, optimiser, step  # its state is not there at inference, nor in the training that follows
+    device.release(accelerator)
     device.free(accelerator.device)
     batch.pop("labels")
     adapted.model.eval()
     forward = functools.partial(adapted.model, **batch)
     with torch.no_grad():
         inference = memory.measure_peak(forward, adapted.model, accelerator.device, steps=1)
-    return peak.to_record(inference, *batch["input_ids"].shape)
+    best_weights = sum(parameter.nbytes for parameter in trained.values())
+    rows, length = batch["input_ids"].shape
+    return peak.to_record(inference, rows, length, best_weights)
 
 
 @contextmanager

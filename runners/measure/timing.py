@@ -44,6 +44,7 @@ def sample(
     rounds: int,
     rng: np.random.Generator,
     warmup: int = WARMUP_ROUNDS,
+    prepare: Mapping[str, Contender] | None = None,
 ) -> dict[str, NDArray[np.int64]]:
     """Nanoseconds of one call, per contender an array of shape (rounds,); index i is the same round.
 
@@ -54,8 +55,9 @@ def sample(
     if rounds < 1:
         raise ValueError(f"rounds must be at least 1, got {rounds}")
     calls = list(contenders.values())
-    _rounds(calls, warmup, device, rng)
-    nanoseconds = _rounds(calls, rounds, device, rng)
+    before = None if prepare is None else [prepare[name] for name in contenders]
+    _rounds(calls, warmup, device, rng, prepare=before)
+    nanoseconds = _rounds(calls, rounds, device, rng, prepare=before)
     return {name: nanoseconds[:, column] for column, name in enumerate(contenders)}
 
 
@@ -93,15 +95,17 @@ def measure(
     rounds: int,
     seed: int,
     warmup: int = WARMUP_ROUNDS,
+    prepare: Mapping[str, Contender] | None = None,
 ) -> dict[str, LatencyRow]:
     """Time every contender against the one named ``reference``, which must be among them.
 
-    ``seed`` decides the orders and the bootstrap; no global random generator is read or moved.
+    ``seed`` decides the orders and the bootstrap; no global random generator is read or moved. ``prepare`` is
+    called before each call of the contender of that name, outside its time.
     """
     if reference not in contenders:
         raise ValueError(f"reference {reference!r} is not among the contenders: {', '.join(contenders)}")
     rng = np.random.default_rng(seed)
-    times = sample(contenders, device=device, rounds=rounds, rng=rng, warmup=warmup)
+    times = sample(contenders, device=device, rounds=rounds, rng=rng, warmup=warmup, prepare=prepare)
     return {name: row(times[name], times[reference], rng) for name in contenders}
 
 

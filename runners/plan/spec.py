@@ -13,6 +13,7 @@ from methods.errors import explain
 from reports.records.identity import spec_hash
 from reports.text import setting
 from runners import weights
+from runners.numerics import Attention, BaseDtype, Numerics, NumericsError, Precision, Quantization
 from runners.plan.costs import NONE, NOT_OF_COSTS, CostSettings
 from runners.plan.errors import SpecError
 
@@ -46,6 +47,48 @@ class Protocol(BaseModel):
     scored_examples: int | None = Field(
         None, ge=1, description="score only so many examples of the selection and of the reported split"
     )
+    precision: Precision = Field(
+        "float32", description="of the computation: autocast where it is not float32; float16 scales the loss"
+    )
+    base_dtype: BaseDtype = Field(
+        "float32", description="of what is frozen; what trains, and the head, is in float32"
+    )
+    quantization: Quantization | None = Field(
+        None, description="of the frozen linear layers, by bitsandbytes: nf4 or int8; none = whole"
+    )
+    micro_batch: int | None = Field(
+        None, ge=1, description="examples that a process computes at once; none = its share of a batch"
+    )
+    gradient_checkpointing: bool = Field(
+        False,
+        description="compute the blocks again in the backward pass instead of keeping what they computed",
+    )
+    attention: Attention | None = Field(
+        None, description="how attention is computed, eager or sdpa; none = as the model chooses"
+    )
+
+    @property
+    def numerics(self) -> Numerics:
+        """How the model is stored and computed."""
+        return Numerics(
+            self.precision, self.base_dtype, self.quantization, self.gradient_checkpointing, self.attention
+        )
+
+    def check(self) -> None:
+        """Refuse settings that contradict each other.
+
+        Raises:
+            SpecError: one sentence.
+        """
+        if self.micro_batch is not None and self.micro_batch > self.batch_size:
+            raise SpecError(
+                f"protocol: micro_batch={self.micro_batch} is a part of a batch, and batch_size="
+                f"{self.batch_size}: expected at most {self.batch_size}."
+            )
+        try:
+            self.numerics.check()
+        except NumericsError as error:
+            raise SpecError(f"protocol: {error}.") from None
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -99,6 +142,7 @@ class TrialSpec(BaseModel):
         protocol = values.get("protocol") or {}
         if not isinstance(protocol, Protocol):
             protocol = Protocol.parse(protocol)
+        protocol.check()
         if protocol.learning_rate is None:
             protocol = protocol.model_copy(update={"learning_rate": method.card.learning_rate})
         if values.get("model_sha256") is None and (folder := weights.local(str(values.get("model")))):

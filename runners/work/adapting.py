@@ -9,6 +9,7 @@ import methods
 from methods import Adapted
 from reports.records.schema import ModelInfo, Parameters
 from runners import device, heads, models
+from runners.numerics import in_float32
 from runners.plan.spec import TrialSpec
 from tasks.spec import TaskSpec
 
@@ -20,9 +21,11 @@ def adapt(spec: TrialSpec, task: TaskSpec) -> Adapted:
     same head.
     """
     device.seed_everything(spec.seed)
-    model = models.classifier(spec.model, task)
+    model = models.classifier(spec.model, task, spec.protocol.numerics)
     device.seed_everything(spec.seed)
-    return methods.apply(model, spec.method, **spec.options)
+    adapted = methods.apply(model, spec.method, **spec.options)
+    in_float32(adapted)
+    return adapted
 
 
 def start_at_mean(adapted: Adapted, labels: np.ndarray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import methods
 import tasks
@@ -11,11 +11,12 @@ from reports.records.schema import Record
 from runners import device, models
 from runners.plan.spec import SpecError, TrialSpec
 from runners.plan.study import Study
-from runners.work import batches
+from runners.work import batches, feasible
 
 
-def check(study: Study) -> None:
-    """Find out before the first trial what would end one: data, models, how the processes were started.
+def check(study: Study, say: Callable[[str], None] = lambda line: None) -> None:
+    """Find out before the first trial what would end one: data, models, how the processes were started;
+    say what will be slow.
 
     Raises:
         DataError, ModelError, LaunchError: one sentence on what is missing or wrong and what to do.
@@ -28,6 +29,8 @@ def check(study: Study) -> None:
         check_methods(model, [spec for spec in specs if spec.model == model])
     for task, data in dict.fromkeys((spec.task, spec.data) for spec in specs):
         batches.load(tasks.get(task).name, data)
+    for line in feasible.check(specs):
+        say(line)
 
 
 def check_methods(model: str, specs: Sequence[TrialSpec]) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from reports.records.schema import CurvePoint, Training
 from runners import device, processes
-from runners.optimisation import implementation, optimizer, training_step, warmed_up
+from runners.optimisation import implementation, optimizer, scaler, training_step, updates, warmed_up
 from runners.plan.spec import Protocol
 from runners.work.clock import Clock
 from runners.work.scoring import Score
@@ -56,6 +56,8 @@ class Trained:
     mean_length: float = 0.0
     """Tokens an example, padding included."""
     optimizer: str = ""
+    skipped_steps: int | None = None
+    """In float16: those whose gradients overflowed."""
     resumed_at: tuple[int, ...] = ()
 
     def to_record(self) -> Training:
@@ -70,6 +72,7 @@ class Trained:
             padding_share=self.padding_share,
             mean_length=self.mean_length,
             optimizer=self.optimizer,
+            skipped_steps=self.skipped_steps,
             resumed_at=self.resumed_at,
             **self.clock.numbers(),
         )
@@ -134,6 +137,7 @@ class _Loop:
         self.snapshots = snapshots
         made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, rates)
         schedule = warmed_up(made, round(protocol.warmup_share * steps), steps)
+        self.made, self.scaling = made, scaler(protocol.precision, accelerator.device)
         self.model, self.optimiser, self.schedule = device.prepared(accelerator, model, made, schedule)
         self.result = Trained(clock=Clock(accelerator.device), steps=steps, optimizer=implementation(made))
         self.best_value = -math.inf
@@ -174,6 +178,8 @@ class _Loop:
             for name, parameter in self.trained.items():
                 parameter.data.copy_(self.best_weights[name])
         self.model.eval()
+        if self.scaling is not None:
+            result.skipped_steps = self.steps - updates(self.made)
         counted = processes.gathered(self._counted())
         result.examples, positions, real = map(sum, zip(*counted, strict=True))
         result.padding_share = 1 - real / positions
@@ -181,9 +187,17 @@ class _Loop:
         return result
 
     def _step(self, batch: dict[str, Tensor]) -> None:
-        clip = self.protocol.gradient_clip
         self.losses.append(
-            training_step(self.accelerator, self.model, self.optimiser, batch, clip, together=True)
+            training_step(
+                self.accelerator,
+                self.model,
+                self.optimiser,
+                batch,
+                self.protocol.gradient_clip,
+                together=True,
+                micro_batch=self.protocol.micro_batch,
+                scaling=self.scaling,
+            )
         )
         self.schedule.step()
         if batch:
@@ -227,6 +241,7 @@ class _Loop:
             "curve": [point.model_dump() for point in result.curve],
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "scaling": self.scaling.state_dict() if self.scaling else None,
             "losses": list(self.losses),
             "counted": processes.gathered(self._counted()),
             "clock": result.clock.state(),
@@ -245,6 +260,8 @@ class _Loop:
         result.curve = [CurvePoint(**point) for point in saved["curve"]]
         self.optimiser.load_state_dict(saved["optimiser"])
         self.schedule.load_state_dict(saved["schedule"])
+        if self.scaling is not None:
+            self.scaling.load_state_dict(saved["scaling"])
         self.losses = saved["losses"]
         self.examples, self.positions, real = saved["counted"][processes.index()]
         self.real.fill_(real)

@@ -39,7 +39,7 @@ def predict(accelerator: Accelerator, model: nn.Module, loader: Any, task: TaskS
     with torch.inference_mode():
         for batch in device.onto(accelerator.device, loader):
             labels = batch.pop("labels")
-            logits = model(**batch).logits
+            logits = model(**batch).logits.float()
             chosen = logits.squeeze(-1) if task.problem_type == "regression" else logits.argmax(dim=-1)
             answers.append((chosen.cpu().numpy(), labels.cpu().numpy()))
     none = [(np.empty(0), np.empty(0))]  # there may be more processes than rows

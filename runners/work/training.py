@@ -53,7 +53,7 @@ def train(
         value = found[task.main_metric.name]
         return -math.inf if value is None else sign * value
 
-    return loop.fit(
+    trained = loop.fit(
         accelerator,
         model,
         adapted.trained(),
@@ -66,3 +66,5 @@ def train(
         rates=adapted.rates(),
         snapshots=snapshots,
     )
+    device.release(accelerator)
+    return trained

@@ -1,0 +1,191 @@
+"""How the numbers of a model are stored and computed: dtypes, few bits, attention, what is computed again.
+
+A model is loaded so once, and is so wherever it is called: in training, scoring, memory, latency.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Collection
+from dataclasses import dataclass
+from types import MethodType
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from transformers import BitsAndBytesConfig, PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from methods import Adapted
+from methods.anatomy import Anatomy
+from runners import device
+
+Precision = Literal["float32", "bfloat16", "float16"]
+BaseDtype = Literal["float32", "bfloat16"]
+Quantization = Literal["nf4", "int8"]
+Attention = Literal["eager", "sdpa"]
+
+PACKING = "bitsandbytes"
+"""The library that stores weights in few bits, an optional package."""
+
+
+class NumericsError(ValueError):
+    """Something cannot be stored or computed as asked; the message is one sentence without its subject."""
+
+
+@dataclass(frozen=True)
+class Numerics:
+    """How a model is stored and computed; the defaults are a model in float32 as transformers makes it."""
+
+    precision: Precision = "float32"
+    """Of the computation: autocast, where that is not float32."""
+    base_dtype: BaseDtype = "float32"
+    """Of what is frozen; what trains is in float32."""
+    quantization: Quantization | None = None
+    """Of the frozen linear layers."""
+    gradient_checkpointing: bool = False
+    attention: Attention | None = None
+    """None is the model's own choice."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the base."""
+        return torch_dtype(self.base_dtype)
+
+    @property
+    def computed_in(self) -> torch.dtype:
+        """What products are computed in."""
+        return torch_dtype(self.precision)
+
+    def check(self) -> None:
+        """Refuse what makes no sense, or needs a package that is not there.
+
+        Raises:
+            NumericsError: one sentence.
+        """
+        if self.base_dtype not in ("float32", self.precision):
+            raise NumericsError(
+                f"base_dtype={self.base_dtype} computes in its own dtype, and precision={self.precision}: "
+                f"expected precision: {self.base_dtype}"
+            )
+        if self.quantization is not None and importlib.util.find_spec(PACKING) is None:
+            raise NumericsError(
+                f"quantization={self.quantization} needs the package {PACKING}: pip install {PACKING}"
+            )
+
+    def slow_here(self) -> str | None:
+        """A sentence where this machine computes the precision without instructions for it; else None."""
+        if self.precision == "float32" or device.has_products_of(self.computed_in):
+            return None
+        return (
+            f"This machine has no instructions for products of {self.precision}: "
+            "the trial runs, and its times say little of one that has."
+        )
+
+    def loading(self, head: Collection[str] = ()) -> dict[str, Any]:
+        """Arguments of ``from_pretrained``; ``head`` names the modules of the task head, which stay whole."""
+        arguments: dict[str, Any] = {"dtype": self.dtype}
+        if self.attention is not None:
+            arguments["attn_implementation"] = self.attention
+        if self.quantization == "nf4":
+            arguments["quantization_config"] = BitsAndBytesConfig(
+                load_in_4bit=True,
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_compute_dtype=self.computed_in,
+                llm_int8_skip_modules=list(head),
+            )
+        elif self.quantization == "int8":
+            arguments["quantization_config"] = BitsAndBytesConfig(
+                load_in_8bit=True, llm_int8_skip_modules=list(head)
+            )
+        if self.quantization is not None:  # it packs where the weights arrive, and only there
+            arguments["device_map"] = {"": device.local()}
+        return arguments
+
+    def apply(self, model: PreTrainedModel) -> PreTrainedModel:
+        """Let a loaded model compute so, from now on; return it.
+
+        Raises:
+            NumericsError: it cannot compute again what a backward pass needs.
+        """
+        if self.gradient_checkpointing:
+            if not model.supports_gradient_checkpointing:
+                raise NumericsError(
+                    f"gradient_checkpointing cannot be had of {type(model).__name__}, which has no blocks "
+                    "that can be computed again: expected false"
+                )
+            model.activation_checkpointing_enable({"use_reentrant": False})
+        if self.precision != "float32":
+            _autocast(model, self.computed_in)
+        return model
+
+
+def torch_dtype(name: str) -> torch.dtype:
+    """The dtype of torch that has this name."""
+    found: torch.dtype = getattr(torch, name)
+    return found
+
+
+def _autocast(model: PreTrainedModel, dtype: torch.dtype) -> None:
+    """Let every call of the model run under autocast; its backward pass does not, as torch advises."""
+    own = type(model).forward
+
+    @functools.wraps(own)
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with torch.autocast(self.device.type, dtype):
+            return own(self, *args, **kwargs)
+
+    model.forward = MethodType(forward, model)  # a copy of the model gets one of its own
+
+
+def in_float32(adapted: Adapted) -> None:
+    """Let what trains, and the head, be in float32 at least: the base's own parameters too.
+
+    A method's own tensors are already. In bfloat16 most updates would round to nothing. Of a normalisation
+    all parameters are of one dtype, so that the others follow.
+    """
+    own = {id(p) for p in adapted.of_the_task().values()}
+    for module in adapted.model.modules():
+        held = list(module.parameters(recurse=False))
+        vectors = all(p.ndim == 1 for p in held) and any(id(p) in own for p in held)
+        for parameter in held:
+            narrow = parameter.is_floating_point() and parameter.itemsize < torch.float32.itemsize
+            if narrow and (vectors or id(parameter) in own):
+                parameter.data = parameter.data.float()
+
+
+def keeps_nothing(adapted: Adapted) -> bool:
+    """Whether no parameter of the body stays frozen."""
+    own = {id(p) for p in adapted.of_the_task().values()}
+    return all(id(p) in own for p in adapted.anatomy.body_parameters().values())
+
+
+def head_modules(model: PreTrainedModel) -> list[str]:
+    """Names of the modules that hold the parameters of the task head."""
+    return sorted({name.rpartition(".")[0] for name in Anatomy(model).head_parameters()})
+
+
+def pack(model: PreTrainedModel, numerics: Numerics) -> None:
+    """Store the linear layers of the body in few bits, as loading does; for a model that was just made."""
+    from bitsandbytes.nn import Linear4bit, Linear8bitLt
+
+    skipped, where = set(head_modules(model)), model.device
+    for path, module in list(model.named_modules()):
+        if path in skipped or not isinstance(module, nn.Linear | Conv1D):
+            continue
+        weight = module.weight.t() if isinstance(module, Conv1D) else module.weight
+        rows, columns = weight.shape
+        biased = module.bias is not None
+        packed: Any
+        if numerics.quantization == "nf4":
+            packed = Linear4bit(
+                columns, rows, biased, compute_dtype=numerics.computed_in, quant_type="nf4", device="meta"
+            )
+        else:
+            packed = Linear8bitLt(columns, rows, biased, has_fp16_weights=False, device="meta")
+        state = {"weight": weight.contiguous()} | ({"bias": module.bias} if biased else {})
+        packed.load_state_dict({k: v.detach() for k, v in state.items()}, assign=True)
+        packed.requires_grad_(False)
+        parent, _, name = path.rpartition(".")
+        setattr(model.get_submodule(parent), name, packed.to(where))
