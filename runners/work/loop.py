@@ -245,7 +245,7 @@ class _Loop:
         result.curve = [CurvePoint(**point) for point in saved["curve"]]
         self.optimiser.load_state_dict(saved["optimiser"])
         self.schedule.load_state_dict(saved["schedule"])
-        self.losses = saved["losses"]
+        self.losses = [loss.to(self.accelerator.device) for loss in saved["losses"]]
         self.examples, self.positions, real = saved["counted"][processes.index()]
         self.real.fill_(real)
         result.clock.restore(saved["clock"])
