@@ -140,12 +140,18 @@ def check_same(what: str, value: object) -> None:
 
 
 def start_equal(parameters: Iterable[nn.Parameter]) -> None:
-    """Give all processes the first one's values of what they train."""
+    """Give all processes the first one's values of what they train.
+
+    Raises:
+        PeerError: another process could not go on.
+    """
     if count() == 1:
         return
+    values = [(parameter.data, parameter.data.contiguous()) for parameter in parameters]
     _meet()
-    for parameter in parameters:
-        torch.distributed.broadcast(parameter.data, src=0)
+    for own, value in values:
+        torch.distributed.broadcast(value, src=0)
+        own.copy_(value)
 
 
 @torch.no_grad()
@@ -204,11 +210,13 @@ def averaged(parameters: Sequence[nn.Parameter], loss: Tensor | None, rows: int)
 def _packed(gradients: Iterable[Tensor]) -> Iterator[list[Tensor]]:
     """Gradients in a row, as many at once as a bucket holds."""
     bucket: list[Tensor] = []
+    size = 0
     for gradient in gradients:
-        if sum(each.numel() for each in bucket) + gradient.numel() > BUCKET:
+        if size + gradient.numel() > BUCKET:
             yield bucket
-            bucket = []
+            bucket, size = [], 0
         bucket.append(gradient)
+        size += gradient.numel()
     yield bucket
 
 

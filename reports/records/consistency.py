@@ -13,9 +13,10 @@ from reports.errors import RecordError
 from reports.records.answers import unpacked
 from reports.records.bounds import step
 from reports.records.checks import RANGES
+from reports.records.cost_parts import Latency
 from reports.records.identity import identity, is_search, spec_hash
 from reports.records.metrics import METRICS
-from reports.records.schema import Latency, Record, Scores, TaskInfo, Training, Tuning
+from reports.records.schema import Record, Scores, TaskInfo, Training, Tuning
 
 ROUNDING: Final = 1e-4  # of a correlation of float32 numbers
 RELATIVE: Final = 1e-6  # between a number and what it is computed from

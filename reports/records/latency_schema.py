@@ -6,7 +6,9 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from reports.records.schema import Environment, LatencyRow, Part
+from reports.records.cost_parts import LatencyRow
+from reports.records.part import Part
+from reports.records.schema import Environment
 
 LATENCY_SCHEMA_VERSION: Final = 1
 

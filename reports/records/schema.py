@@ -10,17 +10,14 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from reports.records.cost_parts import Compute, Latency, Memory, Serving
+from reports.records.part import Part
 
 SCHEMA_VERSION: Final = 5
 
 Status = Literal["completed", "diverged", "out_of_memory", "failed"]
-
-
-class Part(BaseModel):
-    """Base of every part of a record: immutable, no unknown fields, NaN and infinity refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ModelInfo(Part):
@@ -152,90 +149,6 @@ class Training(Part):
     resumed_at: tuple[int, ...] = Field(
         default=(), description="steps at which the trial went on after it had been killed"
     )
-
-
-class Memory(Part):
-    """Peak memory of a training step on the longest batch, and what it consists of at that moment."""
-
-    peak_training_bytes: int = Field(ge=0)
-    parameters_bytes: int | None = Field(
-        ge=0, description="weights of the model, trained or not, and buffers"
-    )
-    gradients_bytes: int | None = Field(
-        ge=0, description="null in records of schema 1, like all of the split"
-    )
-    optimizer_bytes: int | None = Field(ge=0)
-    activations_bytes: int | None = Field(ge=0, description="kept for the backward pass")
-    temporary_bytes: int | None = Field(ge=0, description="everything else that was alive")
-    peak_inference_bytes: int | None = Field(ge=0, description="of a forward pass on the same batch")
-    best_weights_bytes: int | None = Field(
-        default=None,
-        ge=0,
-        description="the copy of the best trained weights so far, on top of the peak; null before schema 5",
-    )
-    method: str = Field(description="how it was measured: `tensors` (CPU) or `cuda_allocator`")
-    batch_size: int = Field(ge=1)
-    sequence_length: int | None = Field(ge=1)
-
-
-class LatencyRow(Part):
-    """Inference time of one contender; its ratio is to the untouched base in the same rounds."""
-
-    latency_ms_p50: float = Field(gt=0)
-    latency_ms_p95: float = Field(gt=0)
-    ratio: float = Field(gt=0, description="median over rounds of this contender's time / the base's time")
-    ratio_low: float = Field(gt=0, description="lower end of its 95 % bootstrap interval over rounds")
-    ratio_high: float = Field(gt=0, description="upper end of the same interval")
-
-
-class Latency(Part):
-    """Interleaved timing in one process; lengths are the user's tokens, prompts come on top."""
-
-    batch_size: int = Field(ge=1)
-    sequence_length: int = Field(ge=1)
-    rounds: int = Field(ge=1)
-    base_ms_p50: float = Field(gt=0)
-    control: LatencyRow = Field(description="a second untouched base: its ratio must contain 1")
-    unmerged: LatencyRow
-    merged: LatencyRow | None = Field(description="null where the method does not merge")
-    max_input_length: int | None = Field(description="user's tokens that fit; null: no limit, or schema 1")
-    merge_logit_difference: float | None = Field(
-        ge=0,
-        description="largest logit difference that rounding makes on merging; null: no merging, schema 1, or "
-        "measured when the trained weights were gone",
-    )
-
-
-class Compute(Part):
-    """FLOPs, and the least time that FLOPs and bytes allow on this machine (the roofline)."""
-
-    product_flops_per_second: float = Field(gt=0, description="of a large matrix product, measured here")
-    bytes_per_second: float = Field(
-        gt=0, description="of streaming as many bytes as the model reads, measured here"
-    )
-    forward_flops: int = Field(ge=0, description="of the input that latency is measured on")
-    forward_floor_ms: float = Field(ge=0)
-    training_step_flops: int = Field(ge=0, description="forward and backward pass of a mean batch")
-    training_step_length: int = Field(ge=1, description="tokens an example of that batch, padding included")
-    training_floor_seconds: float = Field(ge=0, description="of all steps")
-    full_step_flops: int = Field(ge=0, description="the same batch with everything trained, without a method")
-
-
-class Serving(Part):
-    """What one more task costs on a base that serves many, and the time of a switch between two."""
-
-    task_memory_bytes: int = Field(ge=0, description="tensors of the method and the head")
-    shared_memory_bytes: int = Field(ge=0, description="what all tasks share, in memory once")
-    kept_memory_bytes: int | None = Field(
-        ge=0, description="the base's matrices kept beside merged ones; null where the method does not merge"
-    )
-    switch_ms_p50: float = Field(ge=0, description="to a task in memory")
-    switch_from_disk_ms_p50: float = Field(ge=0)
-    merged_switch_ms_p50: float | None = Field(
-        ge=0, description="merged before and after; null: does not merge"
-    )
-    merged_switch_from_disk_ms_p50: float | None = Field(ge=0)
-    load_model_ms_p50: float = Field(ge=0, description="loading a whole model instead")
 
 
 class Environment(Part):

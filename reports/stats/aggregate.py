@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.records.answers import same_examples, unpacked
+from reports.records.cost_parts import LatencyRow
 from reports.records.identity import Identity, identity
 from reports.records.machine import Machine, machine
 from reports.records.metrics import influence
 from reports.records.origins import UNKNOWN, Origin
-from reports.records.schema import LatencyRow, MetricInfo, Record, TaskInfo
+from reports.records.schema import MetricInfo, Record, TaskInfo
 from reports.stats.busy import busy
 from reports.stats.estimate import Interval, mean_interval, seed_score
 from reports.stats.latency import Ratio, ratio

@@ -18,8 +18,8 @@ import numpy as np
 from scipy import stats
 
 from reports import text
+from reports.records.cost_parts import LatencyRow
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
-from reports.records.schema import LatencyRow
 from reports.stats.estimate import LEVEL, MIN_SEEDS, Interval
 
 BETWEEN: Final = 0.0063

@@ -17,8 +17,8 @@ from transformers import PreTrainedModel
 
 import methods
 from methods.anatomy import Anatomy, max_positions
+from reports.records.cost_parts import LatencyRow
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
-from reports.records.schema import LatencyRow
 from runners import device, environment, models
 from runners.measure import timing
 from runners.measure.latency import settle

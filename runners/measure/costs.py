@@ -21,7 +21,8 @@ from transformers import PreTrainedModel
 from methods import Adapted, MethodError
 from methods.core import Flops
 from methods.core.twins import as_stored, base_of, twin
-from reports.records.schema import Compute, Latency, Serving, Training
+from reports.records.cost_parts import Compute, Latency, Serving
+from reports.records.schema import Training
 from runners import device, models, processes
 from runners.failures import describe
 from runners.measure import deployment, flops, latency, machine

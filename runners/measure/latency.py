@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from reports.records.schema import Latency
+from reports.records.cost_parts import Latency
 from runners.measure.timing import WARMUP_ROUNDS, Contender, measure
 
 

@@ -34,7 +34,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from reports.records.schema import Memory
+from reports.records.cost_parts import Memory
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from methods import Adapted
-from reports.records.schema import Memory
+from reports.records.cost_parts import Memory
 from runners import device
 from runners.measure import memory
 from runners.optimisation import optimizer, scaler, training_step

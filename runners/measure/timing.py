@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from reports.records.schema import LatencyRow
+from reports.records.cost_parts import LatencyRow
 from runners.device import synchronize
 
 Contender = Callable[[], object]

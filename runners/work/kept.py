@@ -9,8 +9,6 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from safetensors import SafetensorError
-
 from methods import Adapted, Checkpoint
 from reports.records.store import safe_name
 from runners import processes
@@ -39,7 +37,7 @@ def keep(adapted: Adapted, spec: TrialSpec, folder: Path, say: Callable[[str], N
             adapted.save(made)
             shutil.rmtree(target, ignore_errors=True)
             os.replace(made, target)
-        except (OSError, SafetensorError) as error:
+        except Exception as error:  # no room for it, say: the score is there
             say(f"The trained method could not be kept in {target} ({error}).")
             return None
         finally:

@@ -262,7 +262,7 @@ class _Loop:
         self.schedule.load_state_dict(saved["schedule"])
         if self.scaling is not None:
             self.scaling.load_state_dict(saved["scaling"])
-        self.losses = saved["losses"]
+        self.losses = [loss.to(self.accelerator.device) for loss in saved["losses"]]
         self.examples, self.positions, real = saved["counted"][processes.index()]
         self.real.fill_(real)
         result.clock.restore(saved["clock"])

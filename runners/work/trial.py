@@ -18,11 +18,11 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from methods import Adapted
+from reports.records.cost_parts import Memory
 from reports.records.schema import (
     Answers,
     CurvePoint,
     Environment,
-    Memory,
     ModelInfo,
     Parameters,
     Record,

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 import reports
 from reports import RecordError, build_site, read_latencies, read_records, write_latency
+from reports.records.cost_parts import LatencyRow
 from reports.records.identity import identity
 from reports.records.latency_files import read_latency
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
 from reports.records.origins import Origin, content_key
 from reports.records.published import latencies, latency_of
-from reports.records.schema import Environment, LatencyRow
+from reports.records.schema import Environment
 from reports.records.validate import validate
 from reports.site.latency import groups, overhead
 from reports.stats.completeness import together

@@ -22,11 +22,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from methods import Adapted
 from runners import processes
 from runners.cli import app
 from runners.measure import deployment, machine
 from runners.plan import study
-from runners.work import adapting, checking, costing, execute, kept, loading, loop, scoring, trial
+from runners.work import adapting, checking, costing, execute, loading, loop, scoring, trial
 
 PLACES: dict[str, tuple[Any, str, int]] = {
     "loading": (loading, "load", 1),
@@ -39,7 +40,7 @@ PLACES: dict[str, tuple[Any, str, int]] = {
     "snapshot": (loop._Loop, "_state", 1),
     "reported": (loading, "reported", 1),
     "answers": (scoring, "predict", 3),
-    "keeping": (kept, "content_hash", 1),
+    "keeping": (Adapted, "save", 1),
     "costs": (costing, "_measured", 1),
 }
 """Where a process is made to fail: a function, and which call of it."""
@@ -53,6 +54,10 @@ def _broken() -> None:
     raise ValueError("broken")
 
 
+def _full() -> None:
+    raise OSError(28, "No space left on device")
+
+
 def _killed() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -60,6 +65,7 @@ def _killed() -> None:
 FAULTS: dict[str, Callable[[], None]] = {
     "out_of_memory": _out_of_memory,
     "failed": _broken,
+    "full": _full,
     "killed": _killed,
 }
 

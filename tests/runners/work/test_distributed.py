@@ -59,8 +59,8 @@ def results(tmp_path_factory: pytest.TempPathFactory, glue_folder: str) -> Path:
         for spent in (brief if place == "memory" else "none",)
     ]
     keeping, costs = (
-        {"study": study("broken", ["bitfit"], spent), "place": place, "rank": 0, "fault": "failed"}
-        for place, spent in (("keeping", "none"), ("costs", brief))
+        {"study": study("broken", ["bitfit"], spent), "place": place, "rank": 0, "fault": fault}
+        for place, fault, spent in (("keeping", "full", "none"), ("costs", "failed", brief))
     )
     killed = [{"study": study("killed", ["bitfit"]), "place": "step", "rank": 1, "fault": "killed"}]
     (folder / "command.yaml").write_text(yaml.safe_dump(study("command", ["lora"], brief)))
@@ -148,9 +148,9 @@ def test_what_ends_one_process_ends_the_trial_and_not_the_study(
     assert [record["status"] for record in after] == ["completed"] * (place == "step")
 
 
-def test_a_method_that_the_first_process_cannot_keep_ends_the_trial(results: Path) -> None:
+def test_a_method_that_the_first_process_cannot_keep_is_none_of_the_others(results: Path) -> None:
     (record,) = told(results, "broken")[0][-2]
-    assert (record["status"], record["scores"] is not None) == ("failed", True)
+    assert (record["status"], record["checkpoint_sha256"]) == ("completed", None)
 
 
 def test_costs_that_the_first_process_cannot_measure_are_gaps(results: Path) -> None:
