@@ -34,7 +34,6 @@ from transformers.utils import logging as transformers_logging
 
 from methods.anatomy import Anatomy
 from methods.anatomy.layouts import LAYOUTS
-from methods.errors import nearest
 from runners import device, heads, numerics, padding, vocabulary, weights
 from runners.numerics import Numerics, NumericsError
 from tasks.spec import TaskSpec
@@ -94,7 +93,7 @@ def tokenizer(name: str) -> PreTrainedTokenizerBase:
         ModelError: it cannot be found, read or reached, or the model's answers depend on padding.
     """
     found: PreTrainedTokenizerBase = _fetch(name, AutoTokenizer.from_pretrained)
-    settings = _settings(name)
+    settings = settings_of(name)
     if (fault := vocabulary.fault_of(found, settings)) is not None:
         raise ModelError(f"the tokenizer of {name!r} cannot be used: {fault}.")
     found.pad_token, found.padding_side = vocabulary.token_for(found, settings), padding_side(name)
@@ -108,7 +107,7 @@ def padding_side(name: str) -> padding.Side:
     Raises:
         ModelError: its answers depend on padding either way.
     """
-    kind = _settings(name).model_type
+    kind = settings_of(name).model_type
     side = "right" if kind in LAYOUTS else padding.side_of(skeleton(name))
     if side is None:
         raise ModelError(
@@ -133,7 +132,7 @@ def classifier(name: str, task: TaskSpec, stored: Numerics | None = None) -> Pre
         ModelError: the weights cannot be found, read or reached, are not all there, or cannot be stored so.
     """
     stored = stored or Numerics()
-    settings, regression = _settings(name), task.problem_type == "regression"
+    settings, regression = settings_of(name), task.problem_type == "regression"
     labels = dict(getattr(settings, "id2label", None) or {})
     settings.num_labels = task.num_labels
     settings.problem_type = "regression" if regression else "single_label_classification"
@@ -142,7 +141,7 @@ def classifier(name: str, task: TaskSpec, stored: Numerics | None = None) -> Pre
     loading = stored.loading(head)
     model, missing = _weights(name, AutoModelForSequenceClassification, settings, **loading)
     heads.settle(model, missing, labels, task.labels, state)
-    return _computing(name, padding.read_by_mask(uncached(model)), stored)
+    return computing(name, padding.read_by_mask(uncached(model)), stored)
 
 
 def _weights(name: str, kind: Any, settings: Any, **loading: Any) -> tuple[PreTrainedModel, frozenset[str]]:
@@ -163,7 +162,12 @@ def _weights(name: str, kind: Any, settings: Any, **loading: Any) -> tuple[PreTr
     return model.eval(), frozenset(told["missing_keys"])
 
 
-def _computing(name: str, model: PreTrainedModel, stored: Numerics) -> PreTrainedModel:
+def computing(name: str, model: PreTrainedModel, stored: Numerics) -> PreTrainedModel:
+    """Let a model compute as asked; return it.
+
+    Raises:
+        ModelError: it cannot.
+    """
     try:
         return stored.apply(model)
     except NumericsError as error:
@@ -189,7 +193,7 @@ def skeleton(name: str, num_labels: int = 2, class_name: str | None = None) -> P
     Raises:
         ModelError: the configuration cannot be read, or there is no such class for it.
     """
-    settings = _settings(name)
+    settings = settings_of(name)
     settings.num_labels = num_labels
     maker: Any
     if class_name is None:
@@ -214,7 +218,7 @@ def writer(name: str) -> PreTrainedModel | None:
     Raises:
         ModelError: the configuration cannot be read.
     """
-    settings = _settings(name)
+    settings = settings_of(name)
     makers: tuple[Any, ...] = (AutoModelForCausalLM,)
     if getattr(settings, "is_encoder_decoder", False):
         makers = (AutoModelForSeq2SeqLM, AutoModelForSpeechSeq2Seq)
@@ -236,7 +240,7 @@ def served(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     Raises:
         ModelError: it cannot be found, read or reached.
     """
-    settings = _settings(name)
+    settings = settings_of(name)
     kind = AutoModelForCausalLM if is_causal(name) else _classifier_or_body(settings)
     if name in architectures():
         return kind.from_config(settings, dtype=dtype).eval()
@@ -249,7 +253,7 @@ def is_causal(name: str) -> bool:
     return Anatomy(skeleton(name)).is_causal
 
 
-def _settings(name: str) -> Any:
+def settings_of(name: str) -> Any:
     """The configuration; of a model of several parts that of the one which reads text, if it can classify."""
     known = architectures().get(name)
     settings = config(name) if known is None else AutoConfig.for_model(**known)
@@ -270,66 +274,6 @@ def _padded(model: PreTrainedModel) -> PreTrainedModel:
 def _classifier_or_body(settings: Any) -> Any:
     makers: tuple[Any, ...] = (AutoModelForSequenceClassification, AutoModelForImageClassification)
     return next((maker for maker in makers if type(settings) in maker._model_mapping), AutoModel)
-
-
-def untrained(
-    name: str,
-    objective: str | None = None,
-    *,
-    num_labels: int = 2,
-    dtype: torch.dtype = torch.float32,
-    stored: Numerics | None = None,
-) -> PreTrainedModel:
-    """Build the model from its configuration with random weights, under a head with a loss.
-
-    For what does not depend on the weights' values. No weights are read.
-
-    Args:
-        name: as for :func:`location`, or one of :func:`architectures`.
-        objective: what the head is for: ``classification`` or ``language-modeling``; None for the first
-            of them that is possible.
-        num_labels: classes of the classifier.
-        dtype: of all weights, where ``stored`` says nothing else.
-        stored: how the numbers are stored and computed; None for ``dtype`` throughout.
-
-    Raises:
-        ModelError: the configuration cannot be found, read or reached, or there is no such head for it.
-    """
-    stored = stored or Numerics()
-    settings = _settings(name)
-    settings.num_labels, settings.problem_type = num_labels, "single_label_classification"
-    if getattr(settings, "pad_token_id", None) is None:
-        settings.pad_token_id = 0
-    pair = bool(getattr(settings, "is_encoder_decoder", False))
-    if pair and getattr(settings, "decoder_start_token_id", None) is None:
-        settings.decoder_start_token_id = settings.pad_token_id
-    makers: dict[str, Any] = {
-        "classification": AutoModelForSequenceClassification,
-        "language-modeling": AutoModelForSeq2SeqLM if pair else AutoModelForCausalLM,
-    }
-    # The classifiers of encoder-decoders pick rows by the tokens' values, which do not exist here.
-    possible = [
-        kind
-        for kind, maker in makers.items()
-        if type(settings) in maker._model_mapping and not (pair and kind == "classification")
-    ]
-    if not possible or (objective is not None and objective not in possible):
-        raise ModelError(
-            f"the model {name!r} ({settings.model_type}) has no head for {objective or 'training'}; "
-            f"{nearest(objective or '', possible)}."
-        )
-    chosen = objective or possible[0]
-    attention = {} if stored.attention is None else {"attn_implementation": stored.attention}
-    dtype = dtype if stored.base_dtype == "float32" else stored.dtype
-    try:
-        model: PreTrainedModel = makers[chosen].from_config(settings, dtype=dtype, **attention).eval()
-    except ValueError as error:
-        raise ModelError(f"the model {name!r} cannot be used: {str(error).strip().splitlines()[0]}") from None
-    if chosen == "classification":
-        uncached(model)
-    if stored.quantization:
-        numerics.pack(model, stored)
-    return _computing(name, padding.read_by_mask(model), stored)
 
 
 @cache

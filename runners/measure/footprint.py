@@ -45,6 +45,7 @@ from runners.measure import memory
 from runners.models import ModelError
 from runners.numerics import Numerics, NumericsError, in_float32
 from runners.plan.spec import Protocol, SpecError
+from runners.untrained import untrained
 
 Source = Literal["measured", "predicted"]
 
@@ -147,7 +148,7 @@ class Workbench:
             self._must_fit("the weights", sum(p.numel() for p in skeleton.parameters()))
         devices.seed_everything(0)  # and the deterministic kernels of a trial
         with models.quiet(), self._mode, _NoValueMatters(), self.device:
-            self._model = models.untrained(
+            self._model = untrained(
                 setting.model,
                 setting.objective,
                 num_labels=setting.num_labels,

@@ -19,6 +19,7 @@ from runners.measure import footprint
 from runners.measure.footprint import Footprint, Setting, Workbench
 from runners.models import ModelError
 from runners.plan.spec import SpecError
+from runners.untrained import untrained
 
 GPT2 = {"n_layer": 3, "n_embd": 64, "n_head": 4, "vocab_size": 500, "n_positions": 96}
 SMALL = {
@@ -219,9 +220,9 @@ def test_settings_are_checked(tmp_path: Path) -> None:
     with pytest.raises(
         ModelError, match=r"no head for translation; .*Valid: classification, language-modeling"
     ):
-        models.untrained("embedded", "translation")
+        untrained("embedded", "translation")
     with pytest.raises(ModelError, match="no head for classification; Valid: language-modeling"):
-        models.untrained(folder(tmp_path, "t5"), "classification")
+        untrained(folder(tmp_path, "t5"), "classification")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
     with pytest.raises(ModelError, match="no head for training"):
-        models.untrained(str(tmp_path))
+        untrained(str(tmp_path))
