@@ -179,13 +179,10 @@ def pack(model: PreTrainedModel, numerics: Numerics) -> None:
         biased = module.bias is not None
         packed: Any
         if numerics.quantization == "nf4":
-            packed = Linear4bit(
-                columns, rows, biased, compute_dtype=numerics.computed_in, quant_type="nf4", device="meta"
-            )
+            packed = Linear4bit(columns, rows, biased, numerics.computed_in, quant_type="nf4")
         else:
-            packed = Linear8bitLt(columns, rows, biased, has_fp16_weights=False, device="meta")
-        state = {"weight": weight.contiguous()} | ({"bias": module.bias} if biased else {})
-        packed.load_state_dict({k: v.detach() for k, v in state.items()}, assign=True)
+            packed = Linear8bitLt(columns, rows, biased, has_fp16_weights=False)
+        packed.load_state_dict({"weight": weight} | ({"bias": module.bias} if biased else {}))
         packed.requires_grad_(False)
         parent, _, name = path.rpartition(".")
         setattr(model.get_submodule(parent), name, packed.to(where))

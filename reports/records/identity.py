@@ -57,7 +57,7 @@ def identity(record: Record) -> Identity:
         spec["search"] = f"{record.tuning.trials} trials" if record.tuning else "none"
     return Identity(
         *(model, task, method, seed, options),
-        settings={key: value for key, value in {**spec, **settings}.items() if not _as_before(key, value)},
+        settings={key: value for key, value in (spec | settings).items() if not _as_before(key, value)},
         suite=suite.name if suite else None,
         label=suite.label if suite else None,
     )

@@ -109,12 +109,11 @@ def memory(
         settings |= settings.pop("stored")
         print(json.dumps({**settings, "objective": task, "methods": found, "unfit": unfit}))
         return
+    updates = sorted({footprint.optimizer for row in rows.values() for footprint in row.values()})
     parts = [model, f"{batch} x {length} tokens", dtype, *_differing(asked), task]
+    parts += [f"{' or '.join(updates)} AdamW"] if updates else []
     out.print(", ".join(parts), highlight=False, markup=False)
     _show(rows)
-    updates = sorted({footprint.optimizer for row in rows.values() for footprint in row.values()})
-    if updates:
-        out.print(f"AdamW: {' or '.join(updates)}.", style="dim", highlight=False, markup=False)
     for label, reason in unfit.items():
         out.print(f"{label}: {reason}", style="dim", highlight=False, markup=False)
 

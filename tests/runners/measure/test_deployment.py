@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 import methods
 import tasks
 from methods import MethodError
+from methods.core.twins import as_stored
 from runners import models
 from runners.measure import deployment
 from runners.measure.deployment import Deployment, SwitchTime
@@ -27,8 +28,8 @@ def load(tiny_model: str) -> Callable[[], PreTrainedModel]:
 
 
 def measured(name: str, load: Callable[[], PreTrainedModel], folder: Path) -> Deployment:
-    saved = methods.apply(load(), name).save(folder)
-    return deployment.measure(saved, load, "cpu", seconds=0.0)
+    adapted = methods.apply(load(), name)
+    return deployment.measure(as_stored(adapted), adapted.save(folder), load, "cpu", seconds=0.0)
 
 
 @pytest.mark.parametrize("name", methods.names())
@@ -79,7 +80,7 @@ def test_many_tasks_cost_their_own_tensors_each() -> None:
 
 def test_a_folder_that_is_no_task_is_refused(load: Callable[[], PreTrainedModel], tmp_path: Path) -> None:
     with pytest.raises(MethodError, match="is not a saved method"):
-        deployment.measure(tmp_path, load, "cpu")
+        deployment.measure(methods.apply(load(), "lora"), tmp_path, load, "cpu")
 
 
 class Clock:

@@ -18,6 +18,7 @@ from runners import models
 from runners.measure import footprint
 from runners.measure.footprint import Footprint, Setting, Workbench
 from runners.models import ModelError
+from runners.numerics import Numerics
 from runners.plan.spec import SpecError
 from runners.untrained import untrained
 
@@ -57,6 +58,8 @@ def assert_agree(measured: Footprint, predicted: Footprint) -> None:
     for field, value in dataclasses.asdict(measured).items():
         if field == "how":
             assert (value, predicted.how) == ("tensors", "fake_tensors")
+        elif field == "optimizer":
+            assert value == predicted.optimizer == "fused"
         else:
             assert getattr(predicted, field) == pytest.approx(value, rel=TOLERANCE, abs=peak / 1000), field
 
@@ -98,6 +101,35 @@ def test_other_heads_types_and_architectures(
     for method in ("lora", "prompt"):
         found = {source: bench.footprint(method, {}) for source, bench in both(setting).items()}
         assert_agree(found["measured"], found["predicted"])
+
+
+@pytest.mark.parametrize(
+    ("stored", "micro_batch"),
+    [
+        ({"precision": "float16"}, 2),
+        ({"precision": "bfloat16", "base_dtype": "bfloat16", "gradient_checkpointing": True}, None),
+        ({"attention": "eager"}, 3),
+    ],
+)
+def test_how_a_trial_stores_and_computes(
+    stored: dict[str, Any], micro_batch: int | None, tmp_path: Path
+) -> None:
+    path = folder(tmp_path, "llama", **SMALL)
+    setting = Setting(path, 4, 16, stored=Numerics(**stored), micro_batch=micro_batch)
+    plain = Workbench(Setting(path, 4, 16), "predicted")
+    found = {source: bench.footprint("lora", {}) for source, bench in both(setting).items()}
+    assert dataclasses.replace(found["predicted"], how="tensors") == found["measured"]
+    assert found["predicted"].activations_bytes != plain.footprint("lora", {}).activations_bytes
+
+
+def test_few_bits_can_only_be_measured(tmp_path: Path) -> None:
+    setting = Setting(folder(tmp_path, "llama", **SMALL), 2, 8, stored=Numerics(quantization="int8"))
+    with pytest.raises(SpecError, match=r"int8 cannot be predicted.*measure it instead"):
+        Workbench(setting, "predicted")
+    packed = Workbench(setting, "measured").footprint("lora", {})
+    whole = Workbench(dataclasses.replace(setting, stored=Numerics()), "measured").footprint("lora", {})
+    assert packed.parameters_bytes < whole.parameters_bytes
+    assert packed.checkpoint_bytes == whole.checkpoint_bytes
 
 
 def test_closed_forms(benches: dict[str, dict[str, Workbench]]) -> None:
@@ -217,6 +249,10 @@ def test_what_cannot_be_is_one_sentence(arguments: dict[str, Any], method: str, 
 def test_settings_are_checked(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="there is no dtype 'float8'; did you mean float"):
         Setting("embedded", 1, 1, "float8")
+    with pytest.raises(SpecError, match="expected one of the two"):
+        Setting("embedded", 1, 1, "bfloat16", stored=Numerics(precision="bfloat16"))
+    with pytest.raises(SpecError, match="expected at most 1"):
+        Setting("embedded", 1, 1, micro_batch=2)
     with pytest.raises(
         ModelError, match=r"no head for translation; .*Valid: classification, language-modeling"
     ):

@@ -59,11 +59,18 @@ def test_trial_latency_refuses_a_model_in_training_mode(clock):
         _trial(models)
 
 
-def test_trial_latency_moves_weights_and_changes_none(clock):
+def test_every_timed_call_follows_an_untimed_one_of_the_same_model(clock):
+    _trial([Toy(clock, cost) for cost in (1, 2, 3, 4)], warmup=2)
+    assert len(clock.calls) == 2 * 4 * (2 + 9)
+    assert clock.calls[::2] == clock.calls[1::2]
+    assert len({tuple(clock.calls[i : i + 8]) for i in range(0, len(clock.calls), 8)}) > 1  # orders
+
+
+def test_settling_moves_weights_and_changes_none(clock):
     model = Toy(clock, 10)
     before = {name: (tensor.clone(), tensor.data_ptr()) for name, tensor in model.state_dict().items()}
     parameters = list(model.parameters())
-    _trial([model, Toy(clock, 10), Toy(clock, 12), None])
+    latency.settle(model)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name][0])
         assert tensor.data_ptr() != before[name][1]

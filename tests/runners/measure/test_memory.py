@@ -350,7 +350,8 @@ def test_an_error_in_a_step_comes_through_and_ends_tracking():
 def test_to_record():
     peak = memory.PeakMemory(100, Split(60, 10, 10, 10, 10), "tensors")
     inference = memory.PeakMemory(70, Split(60, 0, 0, 0, 10), "tensors")
-    record = peak.to_record(inference, batch_size=32, sequence_length=128)
+    record = peak.to_record(inference, batch_size=32, sequence_length=128, best_weights=7)
     assert (record.peak_training_bytes, record.parameters_bytes) == (100, 60)
     assert (record.activations_bytes, record.peak_inference_bytes) == (10, 70)
+    assert record.best_weights_bytes == 7
     assert (record.method, record.batch_size, record.sequence_length) == ("tensors", 32, 128)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertForSequenceClassification,
+)
 
 import methods
 import tasks
-from runners import models
+from runners import device, models, numerics, optimisation
+from runners.measure import memory
+from runners.measure.footprint import Setting, Workbench
+from runners.models import ModelError
 from runners.plan.costs import CostSettings
-from runners.plan.spec import TrialSpec
-from runners.work import adapting
+from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.study import parse_study
+from runners.work import adapting, execute
 from runners.work.trial import run_trial
 
 BRIEF = CostSettings(latency_rounds=10, latency_length=8)
@@ -41,24 +52,27 @@ def spec(model: str, data: str, method: str = "lora", costs: Any = None, **proto
 
 
 @pytest.mark.parametrize("method", [name for name in methods.names() if name != "full"])
-def test_every_method_trains_on_a_body_in_bfloat16(method: str, tiny_model: str, glue_folder: str) -> None:
-    made = spec(tiny_model, glue_folder, method, **HALF)
-    record = run_trial(made)
-    assert record.status == "completed", record.message
-    adapted = adapting.adapt(made, tasks.get("cola"))
+def test_every_method_trains_in_float32_on_a_body_in_bfloat16(method: str, tiny_model: str) -> None:
+    adapted = adapting.adapt(spec(tiny_model, "", method, **HALF), tasks.get("cola"))
     own = {id(p) for p in adapted.of_the_task().values()}
     assert {p.dtype for p in adapted.of_the_task().values()} == {torch.float32}
     frozen = [p for p in adapted.model.parameters() if id(p) not in own]
     assert all(p.dtype == torch.bfloat16 for p in frozen if p.ndim > 1)
+    batch = {"input_ids": torch.arange(12).view(2, 6), "labels": torch.tensor([0, 1])}
+    with torch.no_grad():
+        assert torch.isfinite(adapted.model(**batch).loss)
+    adapted.model.train()
+    loss = adapted.model(**batch).loss
+    loss.backward()
+    assert loss.dtype == torch.float32
+    assert all(p.grad is None or p.grad.dtype == torch.float32 for p in adapted.trained().values())
 
 
 @pytest.mark.parametrize(
     ("model", "protocol"),
     [
-        ("tiny_model", {"precision": "bfloat16", "attention": "eager"}),
-        ("tiny_model", {"precision": "float16", "micro_batch": 3}),
-        ("decoder", {**HALF, "gradient_checkpointing": True}),
-        ("decoder", {"quantization": "nf4", "precision": "bfloat16", "base_dtype": "bfloat16"}),
+        ("tiny_model", {"precision": "float16", "micro_batch": 3, "attention": "eager"}),
+        ("decoder", {"quantization": "nf4", **HALF, "gradient_checkpointing": True}),
         ("decoder", {"quantization": "int8"}),
     ],
 )
@@ -74,3 +88,149 @@ def test_a_whole_trial(
     assert record.memory is not None
     assert record.parameters is not None
     assert record.memory.best_weights_bytes == 4 * record.parameters.trainable
+
+
+def test_parts_of_a_batch_add_up_to_the_batch(tiny_model: str) -> None:
+    """Without dropout, which draws other numbers for other parts."""
+    gradients, losses = [], []
+    for rows in (None, 3, 1):
+        torch.manual_seed(0)
+        model = models.classifier(tiny_model, tasks.get("cola")).double()
+        adapted = methods.apply(model, "bitfit")
+        batch = {
+            "input_ids": torch.arange(48).view(8, 6),
+            "attention_mask": torch.ones(8, 6, dtype=torch.long).tril(3),
+            "labels": torch.arange(8) % 2,
+        }
+        trained = adapted.trained()
+        before = {name: p.detach().clone() for name, p in trained.items()}
+        made = torch.optim.SGD(trained.values(), lr=1.0)
+        loss = optimisation.training_step(device.accelerator(), model, made, batch, 1e9, micro_batch=rows)
+        losses.append(float(loss))
+        gradients.append({name: before[name] - p.detach() for name, p in trained.items()})
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-12)
+    for other in gradients[1:]:
+        for name, gradient in gradients[0].items():
+            torch.testing.assert_close(other[name], gradient, rtol=1e-9, atol=1e-12)
+
+
+def test_what_overflows_in_float16_updates_nothing_and_is_counted() -> None:
+    weight = torch.nn.Parameter(torch.zeros(2))
+    made = optimisation.optimizer({"weight": weight}, 0.1, 0.0)
+    scaling = optimisation.scaler("float16", torch.device("cpu"))
+    assert scaling is not None
+    assert optimisation.scaler("bfloat16", torch.device("cpu")) is None
+
+    class Model(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> Any:
+            return SimpleNamespace(loss=(x * weight).sum())
+
+    for value in (float("inf"), 1.0, 1.0):
+        batch = {"x": torch.full((2,), value)}
+        optimisation.training_step(device.accelerator(), Model(), made, batch, 1.0, scaling=scaling)
+        if value > 1:
+            assert not weight.any()
+    assert optimisation.updates(made) == 2
+    assert weight.tolist() == pytest.approx([-0.2, -0.2], rel=1e-4)
+    assert scaling.get_scale() == 2.0**15
+
+
+def study(**changes: Any) -> Any:
+    values = {"name": "sizes", "models": ["embedded"], "tasks": ["rotten_tomatoes"], "methods": ["lora"]}
+    return parse_study(values | changes)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "words"),
+    [
+        ({"micro_batch": 64}, "micro_batch=64 is a part of a batch, and batch_size=32: expected at most 32"),
+        ({"base_dtype": "bfloat16"}, "precision=float32: expected precision: bfloat16"),
+        ({"base_dtype": "bfloat16", "precision": "float16"}, "expected precision: bfloat16"),
+        ({"precision": "float64"}, "precision='float64' is not valid"),
+        ({"quantization": "int4"}, "quantization='int4' is not valid"),
+        ({"attention": "flash"}, "attention='flash' is not valid"),
+    ],
+)
+def test_settings_that_contradict_each_other(protocol: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        study(protocol=protocol)
+
+
+def test_a_package_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numerics, "PACKING", "no_such_package")
+    with pytest.raises(SpecError, match="needs the package no_such_package: pip install no_such_package"):
+        study(protocol={"quantization": "nf4"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"methods": ["full"], "protocol": HALF}, "full trains every weight of the base, in float32"),
+        ({"methods": ["full"], "protocol": {"quantization": "nf4"}}, "quantization=nf4: full trains .*lora"),
+        ({"methods": ["said"], "protocol": {"quantization": "int8"}}, "quantization=int8: said trains"),
+    ],
+)
+def test_what_a_method_cannot_do_is_said_before_the_first_trial(changes: Any, words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        execute.check(study(**changes))
+
+
+def test_what_a_model_cannot_do_is_said_before_the_first_trial(
+    tiny_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = BertForSequenceClassification
+    monkeypatch.setattr(own, "supports_gradient_checkpointing", False)
+    monkeypatch.setattr(own, "_supports_sdpa", False)
+    for protocol, words in (
+        ({"gradient_checkpointing": True}, "gradient_checkpointing cannot be had of BertForSequence"),
+        ({"attention": "sdpa"}, "has no attention 'sdpa'"),
+    ):
+        with pytest.raises(ModelError, match=words):
+            execute.check(study(models=[tiny_model], protocol=protocol))
+
+
+def test_what_is_slow_here_is_said(tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for fast, lines in ((True, 0), (False, 1)):
+        said: list[str] = []
+        monkeypatch.setattr(device, "has_products_of", lambda dtype, fast=fast: fast)
+        execute.check(study(models=[tiny_model], protocol={"precision": "bfloat16"}), said.append)
+        assert len(said) == lines
+
+
+def test_ids_and_variants_of_before_stay() -> None:
+    plain = spec("embedded", "")
+    assert plain.trial_id == spec("embedded", "", precision="float32", micro_batch=None).trial_id
+    others = [
+        {"precision": "bfloat16"},
+        HALF,
+        {"quantization": "nf4"},
+        {"micro_batch": 4},
+        {"gradient_checkpointing": True},
+        {"attention": "eager"},
+    ]
+    assert len({plain.trial_id, *(spec("embedded", "", **other).trial_id for other in others)}) == 7
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_classifiers_fill_no_cache_and_score_the_same(kind: str, decoder: str, tmp_path: Path) -> None:
+    where = decoder
+    if kind == "gpt2":
+        config = AutoConfig.for_model("gpt2", n_embd=32, n_layer=2, n_head=2, vocab_size=99, pad_token_id=0)
+        AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
+        where = str(tmp_path)
+    model = models.classifier(where, tasks.get("cola"))
+    ids = torch.arange(3, 33).view(3, 10)
+    batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids).tril(7)}
+    with torch.inference_mode():
+        found, cached = model(**batch), model(**batch, use_cache=True)
+    assert found.past_key_values is None
+    assert cached.past_key_values is not None
+    assert torch.equal(found.logits, cached.logits)
+    peaks = [
+        memory.measure_peak(lambda own=own: model(**batch, **own), model, "cpu", steps=1).peak_bytes
+        for own in ({}, {"use_cache": True})
+    ]
+    assert peaks[0] < peaks[1]
+    for source in ("measured", "predicted"):
+        bench = Workbench(Setting(where, 2, 8), source)
+        assert bench._model.config.use_cache is False
