@@ -10,10 +10,11 @@ import pytest
 import torch
 
 import tasks
+from reports.records.schema import Training
 from runners import device, models
 from runners.measure import costs, deployment, latency
 from runners.plan.spec import TrialSpec
-from runners.work import adapting, batches, loop
+from runners.work import adapting, batches
 
 COLA = tasks.get("cola")
 
@@ -47,7 +48,15 @@ def test_two_copies_of_the_base_at_the_most(
     adapted = adapting.adapt(spec, COLA)
     base = sum(p.nbytes for p in models.classifier(tiny_model, COLA).parameters())
     rows = batches.encode(tiny_model, "cola", glue_folder, "report", max_length=32)
-    training = loop.Trained(steps=1, examples=8, seconds=1.0, mean_length=9.0).to_record()
+    training = Training(
+        steps=1,
+        examples=8,
+        seconds=1.0,
+        examples_per_second=8.0,
+        evaluation_seconds=0.0,
+        padding_share=0.0,
+        mean_length=9.0,
+    )
     monkeypatch.setattr(models, "classifier", seen("load", models.classifier))
     monkeypatch.setattr(latency, "measure", seen("latency", latency.measure))
     monkeypatch.setattr(deployment, "_time", seen("serving", deployment._time))

@@ -24,7 +24,7 @@ from runners.models import ModelError
 from runners.plan.costs import CostSettings
 from runners.plan.spec import SpecError, TrialSpec
 from runners.plan.study import parse_study
-from runners.work import adapting, execute
+from runners.work import adapting, checking
 from runners.work.trial import run_trial
 
 BRIEF = CostSettings(latency_rounds=10, latency_length=8)
@@ -172,7 +172,7 @@ def test_a_package_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_a_method_cannot_do_is_said_before_the_first_trial(changes: Any, words: str) -> None:
     with pytest.raises(SpecError, match=words):
-        execute.check(study(**changes))
+        checking.check(study(**changes))
 
 
 def test_what_a_model_cannot_do_is_said_before_the_first_trial(
@@ -186,14 +186,14 @@ def test_what_a_model_cannot_do_is_said_before_the_first_trial(
         ({"attention": "sdpa"}, "has no attention 'sdpa'"),
     ):
         with pytest.raises(ModelError, match=words):
-            execute.check(study(models=[tiny_model], protocol=protocol))
+            checking.check(study(models=[tiny_model], protocol=protocol))
 
 
 def test_what_is_slow_here_is_said(tiny_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for fast, lines in ((True, 0), (False, 1)):
         said: list[str] = []
         monkeypatch.setattr(device, "has_products_of", lambda dtype, fast=fast: fast)
-        execute.check(study(models=[tiny_model], protocol={"precision": "bfloat16"}), said.append)
+        checking.check(study(models=[tiny_model], protocol={"precision": "bfloat16"}), said.append)
         assert len(said) == lines
 
 
