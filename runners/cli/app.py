@@ -103,7 +103,7 @@ def _is_for_the_user(error: BaseException) -> bool:
     from reports import RecordError
     from runners.device import LaunchError
     from runners.models import ModelError
-    from runners.plan.spec import SpecError
+    from runners.plan.errors import SpecError
     from runners.processes import PeerError
     from runners.share.publish import PublishError
     from runners.work.shelf import UnwrittenError

@@ -27,7 +27,7 @@ def export(
     import methods
     from methods.errors import nearest
     from runners import models
-    from runners.plan.spec import SpecError
+    from runners.plan.errors import SpecError
 
     writers = {"peft": methods.export_peft}
     if format_ not in writers:

@@ -186,7 +186,7 @@ def _say(line: str) -> None:
 
 
 def _numbers(text: str, option: str, kind: type[Any]) -> list[Any]:
-    from runners.plan.spec import SpecError
+    from runners.plan.errors import SpecError
 
     try:
         return [kind(part) for part in text.split(",")]

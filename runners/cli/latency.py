@@ -156,6 +156,6 @@ def _numbers(text: str, option: str) -> list[int]:
 
 
 def _spec_error(message: str) -> ValueError:
-    from runners.plan.spec import SpecError
+    from runners.plan.errors import SpecError
 
     return SpecError(message)

@@ -83,7 +83,8 @@ def memory(
     import methods
     from runners.measure.footprint import Setting, Workbench
     from runners.plan.contenders import Choice, parse_contender
-    from runners.plan.spec import Protocol, SpecError
+    from runners.plan.errors import SpecError
+    from runners.plan.spec import Protocol
 
     stated: dict[str, Any] = {"precision": precision, "base_dtype": base_dtype}
     stated |= {"quantization": quantization, "gradient_checkpointing": checkpointing, "attention": attention}

@@ -49,9 +49,9 @@ def run(
     """Run the trials of a study that have no record yet."""
     from reports.records.cuts import much_cut
     from reports.records.tuning import how_set
+    from runners.plan.errors import SpecError
     from runners.plan.intrinsic import parse_intrinsic_study
     from runners.plan.latency_study import parse_latency_study
-    from runners.plan.spec import SpecError
     from runners.plan.study import content as content_of
     from runners.plan.study import parse_study
 

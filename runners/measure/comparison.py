@@ -23,7 +23,7 @@ from runners import device, environment, models
 from runners.measure import timing
 from runners.measure.latency import settle
 from runners.plan.contenders import Choice
-from runners.plan.spec import SpecError
+from runners.plan.errors import SpecError
 
 Watch = Callable[[int, float], None]
 """Is told how many rounds there are and how wide the widest interval is."""

@@ -28,7 +28,8 @@ from runners.failures import describe
 from runners.measure import deployment, flops, latency, machine
 from runners.measure.latency import settle
 from runners.plan.costs import CostSettings
-from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.errors import SpecError
+from runners.plan.spec import TrialSpec
 from tasks.spec import TaskSpec
 
 PARTS: Final = ("memory", "compute", "latency", "serving")

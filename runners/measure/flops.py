@@ -25,7 +25,7 @@ from methods import MethodError
 from methods.anatomy import Anatomy, Geometry, Wiring, geometry_of, wiring_of
 from methods.core import Flops, Work, closed_form
 from runners import models
-from runners.plan.spec import SpecError
+from runners.plan.errors import SpecError
 
 
 def _addmm_in_place(into: Any, one: Any, other: Any, *args: Any, **kwargs: Any) -> int:

@@ -44,7 +44,8 @@ from runners import models, optimisation
 from runners.measure import memory
 from runners.models import ModelError
 from runners.numerics import Numerics, NumericsError, in_float32
-from runners.plan.spec import Protocol, SpecError
+from runners.plan.errors import SpecError
+from runners.plan.spec import Protocol
 from runners.untrained import untrained
 
 Source = Literal["measured", "predicted"]

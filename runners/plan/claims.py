@@ -14,8 +14,8 @@ from methods.errors import nearest
 from reports.claims import Claim, parse_claim
 from reports.records.identity import CLAIM
 from runners.plan import study
+from runners.plan.errors import SpecError
 from runners.plan.latency_study import LatencyStudy, parse_latency_study
-from runners.plan.spec import SpecError
 from runners.plan.study import Study, parse_study
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import methods
 from reports import yaml_text
 from runners import models
-from runners.plan.spec import SpecError
+from runners.plan.errors import SpecError
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,9 @@ from methods.errors import explain
 from reports.records.identity import INTRINSIC
 from reports.stats.intrinsic import DIMENSION, RATE
 from runners.plan.costs import CostSettings
+from runners.plan.errors import SpecError
 from runners.plan.levels import overlaid
-from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.spec import TrialSpec
 from runners.plan.study import Entry, Study, entry
 
 

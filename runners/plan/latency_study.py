@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import methods
 from methods.errors import explain
 from runners.plan.contenders import Choice, label
-from runners.plan.spec import SpecError
+from runners.plan.errors import SpecError
 from runners.plan.study import entry
 
 Dtype = Literal["float32", "bfloat16", "float16"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from runners.plan.spec import SpecError
+from runners.plan.errors import SpecError
 
 RIVALS = {("steps", "epochs"): "how long a trial trains"}
 """Settings of which one makes the other void, and what they both say."""

@@ -17,9 +17,6 @@ from runners.numerics import Attention, BaseDtype, Numerics, NumericsError, Prec
 from runners.plan.costs import NONE, NOT_OF_COSTS, CostSettings
 from runners.plan.errors import SpecError
 
-__all__ = ["RULES", "Protocol", "SpecError", "TrialSpec"]
-
-
 RULES: Final = 2
 """Version of the rules of training. It rises when the same settings train otherwise: 2 begins the warm-up
 above zero and updates with torch's fused AdamW."""

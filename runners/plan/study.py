@@ -40,8 +40,9 @@ from reports import yaml_text
 from reports.records.schema import Tuning
 from reports.records.tuning import told
 from runners.plan.costs import CostSettings
+from runners.plan.errors import SpecError
 from runners.plan.levels import overlaid
-from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.spec import TrialSpec
 from runners.plan.tuning import Budget, Search, check_equal, plan
 
 BUILT_IN = Path(__file__).parents[1] / "studies"

@@ -23,8 +23,9 @@ import tasks
 from methods.core import LEARNING_RATE, Dimension
 from methods.errors import explain, nearest
 from reports.records.schema import SearchStep
+from runners.plan.errors import SpecError
 from runners.plan.levels import overlaid
-from runners.plan.spec import Protocol, SpecError, TrialSpec
+from runners.plan.spec import Protocol, TrialSpec
 from tasks.spec import MetricSpec
 
 WHERE = "tuning's protocol"

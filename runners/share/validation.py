@@ -18,7 +18,8 @@ from reports.records.identity import Identity, identity
 from reports.records.schema import Record, TaskInfo
 from reports.records.validate import Findings
 from runners import models
-from runners.plan.spec import Protocol, SpecError
+from runners.plan.errors import SpecError
+from runners.plan.spec import Protocol
 from tasks import TaskError
 
 

@@ -9,7 +9,8 @@ import tasks
 from methods import MethodError
 from reports.records.schema import Record
 from runners import device, models
-from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.errors import SpecError
+from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.work import batches, feasible
 

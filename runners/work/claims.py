@@ -15,8 +15,9 @@ from reports.records.origins import UNKNOWN, Origin, Origins, origin_of, trusted
 from reports.records.schema import Record
 from reports.records.store import read_records
 from runners.plan.claims import ClaimStudy, names, read_claim
+from runners.plan.errors import SpecError
 from runners.plan.latency_study import LatencyStudy
-from runners.plan.spec import RULES, SpecError, TrialSpec
+from runners.plan.spec import RULES, TrialSpec
 from runners.work import checking, execute, latency_study, shelf
 from runners.work.execute import Observer
 from tasks import TaskError

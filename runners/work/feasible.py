@@ -12,7 +12,8 @@ from methods.anatomy.small import copy_of
 from runners import models, numerics
 from runners.models import ModelError
 from runners.numerics import Numerics, NumericsError
-from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.errors import SpecError
+from runners.plan.spec import TrialSpec
 
 
 def check(specs: Iterable[TrialSpec]) -> list[str]:

@@ -23,7 +23,8 @@ from reports.records.identity import trial_key
 from reports.records.schema import Record
 from reports.records.store import read_record, write_record
 from runners import device, processes
-from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.errors import SpecError
+from runners.plan.spec import TrialSpec
 
 RECORD_BYTES = 64_000
 """Room that a record is taken to need; most have some 20 kB."""

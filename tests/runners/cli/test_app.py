@@ -19,7 +19,7 @@ from methods.peft.format import TENSORS
 from runners import models, processes
 from runners.cli import app as cli
 from runners.plan.contenders import parse_option
-from runners.plan.spec import SpecError
+from runners.plan.errors import SpecError
 
 from ..command import paretune
 

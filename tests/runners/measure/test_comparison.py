@@ -12,7 +12,7 @@ from reports.records.latency_files import read_latency, write_latency
 from reports.records.latency_schema import LatencyRecord
 from runners.measure.comparison import Cell, Comparison
 from runners.plan.contenders import parse_contender
-from runners.plan.spec import SpecError
+from runners.plan.errors import SpecError
 
 QUICK = {"width": 0.5, "seconds": 0.5}
 

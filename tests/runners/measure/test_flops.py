@@ -17,7 +17,7 @@ from methods.anatomy import layouts
 from methods.core import Flops
 from runners import models
 from runners.measure.flops import counted, report
-from runners.plan.spec import SpecError
+from runners.plan.errors import SpecError
 
 SIZES = {"vocab_size": 99, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 

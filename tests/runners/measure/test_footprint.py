@@ -19,7 +19,7 @@ from runners.measure import footprint
 from runners.measure.footprint import Footprint, Setting, Workbench
 from runners.models import ModelError
 from runners.numerics import Numerics
-from runners.plan.spec import SpecError
+from runners.plan.errors import SpecError
 from runners.untrained import untrained
 
 GPT2 = {"n_layer": 3, "n_embd": 64, "n_head": 4, "vocab_size": 500, "n_positions": 96}

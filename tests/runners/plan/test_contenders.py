@@ -4,7 +4,7 @@ import pytest
 
 import methods
 from runners.plan.contenders import Choice, contenders, label, parse_contender
-from runners.plan.spec import SpecError
+from runners.plan.errors import SpecError
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ import pytest
 
 from runners.plan import study
 from runners.plan.costs import CostSettings
+from runners.plan.errors import SpecError
 from runners.plan.intrinsic import parse_intrinsic_study
 from runners.plan.levels import RIVALS, overlaid
-from runners.plan.spec import Protocol, SpecError
+from runners.plan.spec import Protocol
 
 LENGTHS: tuple[dict[str, Any], ...] = ({}, {"steps": 7}, {"epochs": 2.0}, {"steps": None}, {"epochs": None})
 

@@ -5,7 +5,8 @@ from pydantic import ValidationError
 
 import methods
 import tasks
-from runners.plan.spec import Protocol, SpecError, TrialSpec
+from runners.plan.errors import SpecError
+from runners.plan.spec import Protocol, TrialSpec
 
 
 def spec(**changes: object) -> TrialSpec:

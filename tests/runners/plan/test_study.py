@@ -7,9 +7,9 @@ import pytest
 
 from methods import MethodError
 from runners.plan import study
+from runners.plan.errors import SpecError
 from runners.plan.intrinsic import parse_intrinsic_study
 from runners.plan.latency_study import parse_latency_study
-from runners.plan.spec import SpecError
 from tasks import TaskError
 
 SMALL = {"name": "small", "tasks": ["rotten_tomatoes"], "methods": ["full", "lora"]}

@@ -9,7 +9,7 @@ import pytest
 from methods import MethodError
 from reports.records.schema import SearchStep
 from runners.plan import study, tuning
-from runners.plan.spec import SpecError
+from runners.plan.errors import SpecError
 
 SMALL: dict[str, Any] = {
     "name": "small",

@@ -15,7 +15,8 @@ from reports.records.identity import spec_hash
 from runners import models
 from runners.models import ModelError
 from runners.plan import study
-from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.errors import SpecError
+from runners.plan.spec import TrialSpec
 from runners.work import adapting, checking, execute
 from tasks import DataError
 from tests.runners.folders import saved, word_tokenizer

@@ -18,7 +18,7 @@ from reports.records.origins import Origin, content_key
 from reports.records.schema import Record
 from reports.records.store import read_records, write_record
 from runners.plan.claims import names, read_claim
-from runners.plan.spec import SpecError
+from runners.plan.errors import SpecError
 from runners.plan.study import Study
 from runners.work import claims
 

@@ -16,7 +16,8 @@ import yaml
 from reports import read_record, read_records
 from reports.records.schema import Record
 from runners.plan import study
-from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.errors import SpecError
+from runners.plan.spec import TrialSpec
 from runners.work import batches, execute, shelf
 from runners.work.trial import run_trial
 

@@ -11,8 +11,9 @@ import methods
 from reports import read_records
 from reports.records.schema import Record
 from runners.plan import study
+from runners.plan.errors import SpecError
 from runners.plan.intrinsic import next_dimension, parse_intrinsic_study
-from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.spec import TrialSpec
 from runners.work import intrinsic
 from tasks import TaskError
 

@@ -9,8 +9,8 @@ import methods
 from reports.records.latency_files import read_latencies
 from runners.measure.comparison import Comparison
 from runners.plan import study
+from runners.plan.errors import SpecError
 from runners.plan.latency_study import parse_latency_study
-from runners.plan.spec import SpecError
 from runners.work import latency_study
 
 

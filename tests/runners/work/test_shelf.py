@@ -12,7 +12,7 @@ import pytest
 from reports import read_records, write_record
 from reports.records.schema import Record
 from runners.plan import study
-from runners.plan.spec import SpecError
+from runners.plan.errors import SpecError
 from runners.work import execute, shelf
 from runners.work.execute import How
 from runners.work.shelf import Shelf, UnwrittenError

@@ -22,7 +22,8 @@ from runners.measure import memory
 from runners.measure.footprint import Setting, Workbench
 from runners.models import ModelError
 from runners.plan.costs import CostSettings
-from runners.plan.spec import SpecError, TrialSpec
+from runners.plan.errors import SpecError
+from runners.plan.spec import TrialSpec
 from runners.plan.study import parse_study
 from runners.work import adapting, checking
 from runners.work.trial import run_trial
