@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 COLUMNS = {
     "parameters_bytes": "para-\nmeters",
     "gradients_bytes": "gradi-\nents",
-    "optimizer_bytes": "optimiser\nstate",
+    "optimizer_bytes": "optim.\nstate",
     "activations_bytes": "acti-\nvations",
     "temporary_bytes": "tempo-\nrary",
-    "peak_training_bytes": "training\npeak",
-    "peak_inference_bytes": "inference\npeak",
+    "peak_training_bytes": "train.\npeak",
+    "peak_inference_bytes": "infer.\npeak",
     "checkpoint_bytes": "check-\npoint",
     "best_weights_bytes": "best\nweights",
 }
@@ -160,7 +160,9 @@ def _show(rows: dict[str, dict[Source, Footprint]]) -> None:
     both = any(len(row) > 1 for row in rows.values())
     for heading in ["method", *(["", "devi-\nation"] if both else []), *COLUMNS.values()]:
         numeric = heading not in ("method", "")
-        table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
+        # Numbers are whole on a narrow terminal: the name of a method goes on in the next line.
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(heading, justify=justify, no_wrap=numeric or heading == "", overflow="fold")
     for label, row in rows.items():
         for source, footprint in row.items():
             cells = [text.size(getattr(footprint, field)) for field in COLUMNS]
