@@ -20,7 +20,16 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+import torch
+
+import methods
+from runners import device, environment
+
+from ...runners.conftest import save_tiny_model
+from . import invariants, latency, memory, trials
+from . import sizes as kinds
+from .document import Document, Item
 
 SHARES = {"invariants": 0.3, "memory": 0.2, "trials": 0.2, "compiled": 0.2, "latency": 0.1}
 """Of the minutes; what a part leaves goes to those behind it."""
@@ -32,15 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # has no effect once torch has looked for cards
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    import torch
-
-    import methods
-    from runners import device, environment
-
-    from ...runners.conftest import save_tiny_model
-    from . import sizes as kinds
-    from .document import Document
-
     began = time.monotonic()
     if (options.out / "measured.json").exists():
         print(f"{options.out} holds a run already, expected a new folder.", file=sys.stderr)
@@ -84,9 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if document.is_good else 1
 
 
-def _items(part: str, sizes: Any, scratch: Path, records: Path) -> Iterable[Any]:
-    from . import invariants, latency, memory, trials
-
+def _items(part: str, sizes: kinds.Sizes, scratch: Path, records: Path) -> Iterable[Item]:
     return {
         "invariants": lambda: invariants.items(sizes),
         "memory": lambda: memory.items(sizes, scratch),

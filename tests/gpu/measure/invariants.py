@@ -1,7 +1,7 @@
 """The invariants of `tests/methods/test_invariants.py` as figures, on the device and in the dtype of a case.
 
 What is exact there is exact here: the function at step 0, frozen weights, what `remove` and `unmerge` give
-back. What rounding moves is a deviation: the largest difference of two logits, as a share of the largest logit.
+back. What rounding moves is a deviation: the largest difference of two logits, as a share of the largest one.
 """
 
 from __future__ import annotations
@@ -81,13 +81,17 @@ class Case:
 
 
 def start(case: Case) -> Found:
-    """At step 0 the function is the base's, bit by bit, unless the method says otherwise."""
+    """At step 0 the function is the base's, bit by bit, unless the method says otherwise.
+
+    One that says so differs in float32; half precision may round what is nearly nothing (Houlsby) to nothing.
+    """
     model = case.base()
     batch = conftest.inputs(model)
     before = conftest.logits(model, batch)
     adapted = case.applied(model)
     same = torch.equal(conftest.logits(model, batch), before)
-    return {"ok": same == adapted.method.card.starts_at_base}
+    expected = adapted.method.card.starts_at_base
+    return {"ok": same == expected or (same and case.dtype != "float32")}
 
 
 def frozen(case: Case) -> Found:
