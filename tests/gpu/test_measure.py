@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 import time
 from functools import partial
 from pathlib import Path
@@ -164,3 +165,26 @@ def test_on_a_card_every_method_is_measured() -> None:
     assert sizes.methods == methods.names()
     assert {"lora", "full"} <= set(sizes.trained_methods)
     assert sizes.backend == "inductor"
+
+
+def test_every_package_that_is_carried_is_pinned() -> None:
+    folder = Path(__file__).parent
+    pinned = {
+        line.split("==")[0] for line in (folder.parents[1] / "constraints.txt").read_text().splitlines()
+    }
+    named = [*(folder / "needs.txt").read_text().split("\n"), *(folder / "large.txt").read_text().split("\n")]
+    names = {name for name in named if name and not name.startswith("#")}
+    assert names <= pinned
+    assert "torch" not in names
+
+
+def test_wheels_are_not_put_where_they_do_not_work(tmp_path: Path) -> None:
+    script = Path(__file__).parent / "wheels.sh"
+    done = subprocess.run(
+        ("sh", str(script), "install", str(tmp_path), str(tmp_path / "site")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert "expected one that is called site-packages" in done.stderr

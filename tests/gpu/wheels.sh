@@ -2,16 +2,17 @@
 # The wheels that a measuring run needs, carried to a machine that has torch for its card and no network.
 #
 #   tests/gpu/wheels.sh pack FOLDER [--python 3.12] [--all]    here, with a network; Linux on x86-64
-#   tests/gpu/wheels.sh install FOLDER SITE                    there; then PYTHONPATH=SITE
+#   tests/gpu/wheels.sh install FOLDER SITE                    there; SITE is called site-packages
 #
 # `pack` writes FOLDER/part.aa, part.ab ... of at most 50 MB (PART_MB), so that they can travel one by one, and
 # their hash. Left out are torch with what it brings, and, without --all, the large packages of large.txt, which
-# most machines with torch have. `install` asks the network for nothing, and changes nothing outside SITE.
+# most machines with torch have. `install` asks the network for nothing and changes nothing outside SITE, which
+# goes first on PYTHONPATH.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
 usage() {
-    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
     exit 2
 }
 
@@ -46,6 +47,11 @@ pack() {
 
 install() {
     [ $# -eq 2 ] || usage
+    # dill, with which datasets hashes what it maps, takes a package anywhere else for the user's own code, and fails.
+    [ "$(basename "$2")" = site-packages ] || {
+        echo "received the folder $2, expected one that is called site-packages" >&2
+        exit 2
+    }
     wheels=$(mktemp -d)
     trap 'rm -rf "$wheels"' EXIT
     cat "$1"/part.* >"$wheels/all.tar"

@@ -55,10 +55,17 @@ class _Benches:
 def _setting(shape: Shape, folder: Path) -> Setting:
     model = shape.model
     if shape.changes:
-        values: dict[str, Any] = {**models.architectures()[model], **shape.changes}
+        values: dict[str, Any] = models.architectures()[model] | dict.fromkeys(shape.changes, 0.0)
         model = str(folder / shape.label.replace(" ", "-"))
         AutoConfig.for_model(**values).save_pretrained(model)
-    return Setting(model, shape.batch_size, shape.sequence_length, shape.dtype, shape.objective)
+    return Setting(
+        model,
+        shape.batch_size,
+        shape.sequence_length,
+        objective=shape.objective,
+        stored=shape.stored,
+        micro_batch=shape.micro_batch,
+    )
 
 
 def _both(benches: _Benches, shape: Shape, method: str) -> Found:

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import methods
+from runners.numerics import Numerics
 
 WIDE = {"hidden_size": 256, "intermediate_size": 512, "initializer_range": 0.1}
 """Matrices that a card's own kernels take, where the tests' are 32 wide."""
-NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+DROPOUT = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+HALF = Numerics(precision="bfloat16", base_dtype="bfloat16")
+LEAN = Numerics(precision="bfloat16", gradient_checkpointing=True)
 
 
 @dataclass(frozen=True)
@@ -21,10 +24,11 @@ class Shape:
     model: str
     batch_size: int
     sequence_length: int
-    dtype: str = "float32"
     objective: str = "classification"
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    """Of the configuration."""
+    stored: Numerics = field(default_factory=Numerics)
+    micro_batch: int | None = None
+    changes: tuple[str, ...] = ()
+    """What of the configuration is zero."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,9 @@ class Sizes:
     """Of ``torch.compile``."""
     shapes: tuple[Shape, ...] = (
         Shape("bert-base", "bert-base", 16, 128),
-        Shape("gpt2 in bfloat16", "gpt2", 4, 512, "bfloat16", "language-modeling"),
-        Shape("bert-base without dropout", "bert-base", 16, 128, changes=NO_DROPOUT),
+        Shape("gpt2, base in bfloat16", "gpt2", 4, 512, "language-modeling", HALF),
+        Shape("bert-base without dropout", "bert-base", 16, 128, changes=DROPOUT),
+        Shape("gpt2, checkpointing, micro batches", "gpt2", 4, 512, "language-modeling", LEAN, 2),
     )
     trained: str = "embedded"
     """The model of the trials."""
@@ -93,7 +98,7 @@ def dry(model: str) -> Sizes:
         bases={("bert", "classify"): {}, ("llama", "causal"): {}},
         compiled=(("bert", "classify", "float32"),),
         backend="aot_eager",
-        shapes=(Shape("small", model, 2, 16), Shape("small in bfloat16", model, 2, 16, "bfloat16")),
+        shapes=(Shape("small", model, 2, 16), Shape("small, base in bfloat16", model, 2, 16, stored=HALF)),
         trained=model,
         trained_methods=("lora",),
         protocol={
