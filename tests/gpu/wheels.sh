@@ -41,8 +41,8 @@ pack() {
     rm -f "$folder"/part.* "$folder"/sha256
     (cd "$wheels" && tar -cf - ./*.whl) >"$wheels/all.tar"
     sha256sum <"$wheels/all.tar" >"$folder/sha256"
-    split -b "${PART_MB:-50}m" "$wheels/all.tar" "$folder/part."
-    du -m "$folder"/part.*
+    split -b "${PART_MB:-50}MB" "$wheels/all.tar" "$folder/part."
+    wc -c "$folder"/part.*
 }
 
 install() {
