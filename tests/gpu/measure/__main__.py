@@ -1,6 +1,6 @@
 """`python -m tests.gpu.measure --out FOLDER`: everything, in the minutes that there are.
 
-    --device cpu       a dry run: the smallest sizes, on the CPU
+    --device cpu       a dry run: the smallest sizes, on a machine whose only device is the CPU
     --minutes 12       a part that is not done by its share of them leaves the rest to the next
     --parts A,B        of invariants, memory, trials, compiled, latency
     --methods A,B      instead of all
@@ -13,7 +13,6 @@ or the folder holds a run already.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -38,16 +37,15 @@ SHARES = {"invariants": 0.3, "memory": 0.2, "trials": 0.2, "compiled": 0.2, "lat
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; the exit code."""
     options = _options(arguments)
-    if options.device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # has no effect once torch has looked for cards
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     began = time.monotonic()
     if (options.out / "measured.json").exists():
         print(f"{options.out} holds a run already, expected a new folder.", file=sys.stderr)
         return 2
     accelerator = device.accelerator()
     if accelerator.device.type != options.device:
-        print(f"torch finds a {accelerator.device.type} here, expected {options.device}.", file=sys.stderr)
+        hint = "; CUDA_VISIBLE_DEVICES= hides it" if options.device == "cpu" else ""
+        found = accelerator.device.type
+        print(f"torch finds a {found} here, expected {options.device}{hint}.", file=sys.stderr)
         return 2
     device.seed_everything(0)
     with tempfile.TemporaryDirectory() as folder:
@@ -56,8 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             save_tiny_model(small)
         sizes = kinds.dry(str(small)) if options.device == "cpu" else kinds.Sizes()
         if options.methods:
-            for name in options.methods:
-                methods.get(name)
             sizes = sizes.only(tuple(options.methods))
         document = Document(
             options.out,
@@ -94,6 +90,13 @@ def _items(part: str, sizes: kinds.Sizes, scratch: Path, records: Path) -> Itera
     }[part]()
 
 
+def _known_methods(text: str) -> list[str]:
+    try:
+        return [methods.get(name).name for name in text.split(",")]
+    except methods.MethodError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m tests.gpu.measure",
@@ -104,7 +107,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--minutes", type=float, default=12.0)
     parser.add_argument("--parts", type=lambda text: text.split(","), default=list(SHARES))
-    parser.add_argument("--methods", type=lambda text: text.split(","), default=[])
+    parser.add_argument("--methods", type=_known_methods, default=[])
     options = parser.parse_args(arguments)
     if unknown := [part for part in options.parts if part not in SHARES]:
         parser.error(f"there is no part {unknown[0]!r}, expected some of {', '.join(SHARES)}")
