@@ -1,7 +1,7 @@
 """`python -m tests.gpu.measure --out FOLDER`: everything, in the minutes that there are.
 
     --device cpu       a dry run: the smallest sizes, on a machine whose only device is the CPU
-    --minutes 12       a part that is not done by its share of them leaves the rest to the next
+    --minutes 12       what a part does not reach in its share of them is named and left out
     --parts A,B        of invariants, memory, trials, compiled, latency
     --methods A,B      instead of all
 
