@@ -27,6 +27,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 """Smaller ones than the defaults, for models as small as these; a method that is not here has those."""
 
+OF_THE_BASE = ("full", "head", "bitfit", "ln", "top_layers")
+"""Methods whose graph is the base's own: what they train was there."""
 Cell = tuple[str, str, str]
 """Method, architecture, head."""
 ALL: list[Cell] = [(n, a, h) for a in ARCHITECTURES for h in heads(a) for n in methods.names()]

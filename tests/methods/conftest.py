@@ -194,7 +194,7 @@ def tiny(architecture: str, head: str = "classify", **changes: Any) -> PreTraine
 
 
 def text(model: PreTrainedModel, lengths: tuple[int, ...] = (11, 5, 8), left: bool = False) -> dict[str, Any]:
-    """A padded batch of random tokens, each row ended by the end-of-text token.
+    """A padded batch of random tokens on the model's device, each row ended by the end-of-text token.
 
     Padded on the left, a lone decoder gets positions too: absolute ones would otherwise count the padding.
     What reads no text gets as many images or sounds.
@@ -203,7 +203,7 @@ def text(model: PreTrainedModel, lengths: tuple[int, ...] = (11, 5, 8), left: bo
     shape = {"pixel_values": (3, 28, 28), "input_features": (8, 24)}.get(model.main_input_name)
     if shape is not None:
         drawn = torch.randn(len(lengths), *shape, generator=generator)
-        return {model.main_input_name: drawn.to(next(model.parameters()).dtype)}
+        return {model.main_input_name: drawn.to(next(model.parameters()))}
     padding, longest = model.config.pad_token_id, max(lengths)
     ids = torch.full((len(lengths), longest), padding)
     mask = torch.zeros(len(lengths), longest, dtype=torch.long)
@@ -212,9 +212,9 @@ def text(model: PreTrainedModel, lengths: tuple[int, ...] = (11, 5, 8), left: bo
         ids[row, place] = torch.randint(4, 120, (length,), generator=generator)
         ids[row, place][-1] = model.config.eos_token_id
         mask[row, place] = 1
-    batch = {"input_ids": ids, "attention_mask": mask}
+    batch = {"input_ids": ids.to(model.device), "attention_mask": mask.to(model.device)}
     if left and not model.config.is_encoder_decoder:
-        batch["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        batch["position_ids"] = (batch["attention_mask"].cumsum(dim=1) - 1).clamp(min=0)
     return batch
 
 
@@ -241,7 +241,7 @@ def is_language_model(model: PreTrainedModel) -> bool:
 def labels(model: PreTrainedModel, batch: dict[str, Any]) -> torch.Tensor:
     """Targets for a batch of three: a class each, or the tokens themselves without the padding."""
     if not is_language_model(model):
-        return torch.tensor([0, 1, 2])
+        return torch.tensor([0, 1, 2], device=model.device)
     side = "decoder_" if model.config.is_encoder_decoder else ""
     targets: torch.Tensor = batch[f"{side}input_ids"]
     return targets.masked_fill(batch[f"{side}attention_mask"] == 0, -100)

@@ -22,6 +22,7 @@ from .cells import (
     EVERYWHERE,
     KINDS,
     LANGUAGE_MODELS,
+    OF_THE_BASE,
     ONE_OF_EACH_KIND,
     apply,
     equal,
@@ -328,9 +329,8 @@ def test_works_without_memory(name: str, architecture: str, head: str) -> None:
     assert counted == apply(tiny(architecture, head), name).parameter_counts()
 
 
-# Methods that change what is computed; the others' graph is the base's own, as full's is.
 OTHERS_COMPILED = [(name, "gpt2", "causal") for name in ("lora", "ia3", "prefix", "prompt", "did")]
-COMPILED = [cell for cell in CELLS if cell[0] not in ("head", "bitfit", "ln", "top_layers")]
+COMPILED = [cell for cell in CELLS if cell[0] == "full" or cell[0] not in OF_THE_BASE]
 COMPILED = [c for c in COMPILED if c[1:] == ("bert", "classify") or c in OTHERS_COMPILED]
 
 

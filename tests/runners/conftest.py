@@ -16,8 +16,12 @@ from runners.measure import deployment, machine, timing
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """See :func:`save_tiny_model`."""
+    return save_tiny_model(tmp_path_factory.mktemp("tiny-bert"))
+
+
+def save_tiny_model(folder: Path) -> str:
     """A random BERT of two narrow blocks with the embedded model's tokenizer, saved as a model folder."""
-    folder = tmp_path_factory.mktemp("tiny-bert")
     tokenizer = AutoTokenizer.from_pretrained(models.location("embedded"))
     torch.manual_seed(0)
     config = BertConfig(

@@ -1,0 +1,1 @@
+"""The tests; a package, so that another one of this name on the path is not taken for it."""
