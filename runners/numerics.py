@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from types import MethodType
@@ -96,6 +97,8 @@ class Numerics:
                 llm_int8_skip_modules=list(head),
             )
         elif self.quantization == "int8":
+            # It says at every product that its input is cast to float16.
+            logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
             arguments["quantization_config"] = BitsAndBytesConfig(
                 load_in_8bit=True, llm_int8_skip_modules=list(head)
             )

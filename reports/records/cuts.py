@@ -34,8 +34,8 @@ def much_cut(records: Sequence[Record]) -> list[str]:
         pairs = _pairs(tasks, "train")
         if any(lost >= MUCH * size for lost, size in pairs):
             sentences.append(
-                f"{text.name(name)}: {_share(pairs)} of the examples to train on are longer than max_length, "
-                "and what is too long is cut."
+                f"{text.name(name)}: {_share(pairs)} of the examples to train on are longer than max_length "
+                "or than the model takes, and what is too long is cut."
             )
     return sentences
 

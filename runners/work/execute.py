@@ -16,7 +16,7 @@ from reports.records.schema import Record, Tuning
 from runners import processes
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.work import checking, costing, shelf
+from runners.work import checking, costing, kept, shelf
 from runners.work.loop import Progress, Watch
 from runners.work.shelf import Found, Say, Shelf
 from runners.work.trial import Keeping, run_trial
@@ -70,8 +70,8 @@ def _of(study: Study, found: Found) -> dict[str, Record]:
 
 def retried(done: dict[str, Record], retry: bool) -> dict[str, Record]:
     """The records that need not be made again: all, or those that neither failed nor ran out of memory."""
-    kept = ("completed", "diverged")
-    return {key: record for key, record in done.items() if not retry or record.status in kept}
+    stay = ("completed", "diverged")
+    return {key: record for key, record in done.items() if not retry or record.status in stay}
 
 
 @processes.together()
@@ -112,6 +112,7 @@ def run_study(
     checking.check_models(found.records, study.specs)
     board = Shelf(folder, how.say)
     records: list[Record] = []
+    unkept = 0  # trained methods that are asked for, and gone
     measured: dict[str, str] = {}  # the trial whose record has the costs, by what they are costs of
     for spec in study.specs:
         if found.blocks(spec):
@@ -142,9 +143,15 @@ def run_study(
             if now != record:
                 board.put(now)
             record = now
+            unkept += how.keep_models and record.status == "completed" and kept.find(folder, spec) is None
         if spec.costs is not None and record.status == "completed" and record.costs_from is None:
             measured.setdefault(spec.cost_id, spec.trial_id)
         records.append(record)
+    if unkept:
+        how.say(
+            f"{unkept} of {len(records)} trials have a record already and no trained method in "
+            f"{folder / kept.FOLDER}: only a training keeps one; another --out trains them again."
+        )
     board.settle()
     return records
 

@@ -32,7 +32,7 @@ def keep(adapted: Adapted, spec: TrialSpec, folder: Path, say: Callable[[str], N
 
     def written() -> str | None:
         target = place(folder, spec)
-        made = target.parent / f".{target.name}.{uuid.uuid4().hex}"
+        made = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
         try:
             adapted.save(made)
             shutil.rmtree(target, ignore_errors=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from reports.errors import RecordError
 from reports.records.files import find
-from reports.records.identity import trial_key
+from reports.records.identity import spec_hash, trial_key
 from reports.records.schema import Record
 from reports.records.store import read_record, write_record
 from runners import device, processes
@@ -77,6 +78,9 @@ def read(folder: Path, *, searches: bool = False) -> Found:
             record = read_record(path)
         except RecordError as error:
             found.faulty.append(Faulty(path, str(error)))
+            continue
+        if record.trial_id != spec_hash(record.spec):
+            found.faulty.append(Faulty(path, f"{path}: its trial_id is not the hash of its spec"))
             continue
         key = trial_key(record)
         if key in seen:
@@ -188,8 +192,8 @@ def _acquire(lock: BaseFileLock, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
-        for left in folder.glob(".*.tmp"):  # what a killed process was writing
-            left.unlink(missing_ok=True)
+        for left in (*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")):  # what a killed process was writing
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
     except Timeout:
         raise SpecError(
             f"another run is at work in {folder}: wait for it, or choose another --out."

@@ -75,8 +75,16 @@ class Snapshots:
         try:
             # On the host, and nothing but tensors and plain values: a file of somebody else runs no code.
             found = torch.load(self.file, map_location="cpu", weights_only=True)
-            made_of, state = found["of"], found["state"]
-        except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
+            made_of, state = dict(found["of"]), dict(found["state"])
+        except (
+            OSError,
+            RuntimeError,
+            pickle.UnpicklingError,
+            EOFError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:
             self.say(
                 f"The snapshot {self.file} cannot be read ({type(error).__name__}): training starts over."
             )
@@ -88,4 +96,4 @@ class Snapshots:
                 f"{self.of[other[0]]}): training starts over."
             )
             return None
-        return dict(state)
+        return state

@@ -80,6 +80,12 @@ class View:
         return any(row.busy_seeds for row in self.rows)
 
     @cached_property
+    def lengths(self) -> list[int]:
+        """Of the inputs that the latencies of its rows were measured with, in tokens."""
+        latencies = [record.latency for row in self.rows for record in row.records]
+        return sorted({one.sequence_length for one in latencies if one})
+
+    @cached_property
     def answer(self) -> list[str]:
         """The answer in sentences."""
         return answer(self.section, self.standing)

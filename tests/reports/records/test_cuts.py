@@ -26,8 +26,8 @@ def test_counts_of_each_split_or_the_least_and_the_most(make_record):
 def test_much_is_told_at_once(make_record):
     little, much = with_cut(make_record(), 681), with_cut(make_record(task="cola"), 682)
     assert much_cut([little, much, make_record(task="sst2")]) == [
-        "cola: 682 of 6,817 (10 %) of the examples to train on are longer than max_length, "
-        "and what is too long is cut."
+        "cola: 682 of 6,817 (10 %) of the examples to train on are longer than max_length "
+        "or than the model takes, and what is too long is cut."
     ]
 
 

@@ -40,20 +40,38 @@ def test_a_signal_ends_what_is_going_on_and_no_handler_stays(which: signal.Signa
     assert [signal.getsignal(each) for each in stopping.SIGNALS] == before
 
 
-def test_a_signal_that_a_callback_swallowed_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python prints and drops what is raised in the callback of a weak reference."""
+def test_a_signal_that_is_dropped_comes_again(capfd: pytest.CaptureFixture[str]) -> None:
+    """Python prints and drops what is raised in a callback of a weak reference, and in a `__del__`."""
 
     class Thing:
         pass
 
-    thing = Thing()
-    reference = weakref.ref(thing, lambda gone: os.kill(os.getpid(), signal.SIGTERM))
-    dropped: list[object] = []
-    monkeypatch.setattr(sys, "unraisablehook", dropped.append)
+    things = [Thing()]
+    reference = weakref.ref(things[0], lambda gone: os.kill(os.getpid(), signal.SIGTERM))
+    waited = 0
+
+    def work() -> None:
+        nonlocal waited
+        things.clear()  # the callback is told of it, and what it raises is dropped
+        while waited < 1000:
+            time.sleep(0.01)
+            waited += 1
+
     with pytest.raises(Stopped), stoppable():
-        del thing  # the callback is told of it, and what it raises is dropped
+        work()
     assert reference() is None
-    assert len(dropped) == 1
+    assert waited < 1000
+    assert capfd.readouterr().err == ""
+
+
+def test_what_else_is_dropped_is_told_as_ever(capfd: pytest.CaptureFixture[str]) -> None:
+    class Thing:
+        def __del__(self) -> None:
+            raise KeyError("of something else")
+
+    with stoppable():
+        Thing()
+    assert "of something else" in capfd.readouterr().err
 
 
 def test_stopped_in_the_costs_the_record_is_kept_and_no_folder_is_left(

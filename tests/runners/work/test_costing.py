@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -135,6 +136,13 @@ def test_a_kept_method_gives_the_answers_of_its_record(content: dict[str, Any], 
     assert again.answers == record.answers
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
     assert read_records(tmp_path) == [record]
+    said: list[str] = []
+    execute.run_study(made, tmp_path, [], how=How(keep_models=True, say=said.append))
+    assert said == []
+    shutil.rmtree(folder)
+    execute.run_study(made, tmp_path, [], how=How(keep_models=True, say=said.append))
+    assert len(said) == 1
+    assert "1 of 1 trials have a record already and no trained method" in said[0]
 
 
 def test_a_method_that_cannot_be_kept_costs_no_record(

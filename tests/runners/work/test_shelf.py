@@ -78,6 +78,7 @@ BROKEN = {
     "of a version to come": lambda text: json.dumps(json.loads(text) | {"schema_version": 99}),
     "nothing": lambda text: "",
     "a list": lambda text: "[]",
+    "of another trial than it says": lambda text: text.replace('"seed": 0', '"seed": 5', 1),
 }
 
 
@@ -126,6 +127,16 @@ def test_a_full_disk_is_found_before_the_first_trial(tmp_path: Path, monkeypatch
     with pytest.raises(SpecError, match="about 192 kB for 3 records"):
         shelf.check_room(tmp_path, 3)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path) -> None:
+    for name in (".a.json.1.tmp", "search/.b.json.2.tmp", ".unfinished/.c.pt.3.tmp", "models/.d.4.tmp/e"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("half")
+    (tmp_path / "models" / "kept").mkdir()
+    with shelf.sole_owner(tmp_path):
+        left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert left == {".lock", "search", ".unfinished", "models", "models/kept"}
 
 
 def test_room_is_left_as_it_was(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_snapshot_of_something_else_is_named_and_left_alone(
     file = trial.snapshot_file(tmp_path, spec)
     other = torch.load(file, weights_only=True)
     other["of"]["data"] = "other data"
-    for content in (other, None):
+    for content in (other, {"of": [1], "state": {}}, None):
         if content is None:
             file.write_bytes(b"half a snapshot")
         else:
