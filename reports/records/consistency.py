@@ -227,8 +227,10 @@ def _gap_faults(record: Record) -> Iterator[str]:
             yield f"{path} says that it could not be measured, but $.{name} is there"
         elif record.status != "completed":
             yield f"{path} is there, but the trial is marked {record.status}"
-    if record.costs_from is not None and (record.costs_from == record.trial_id or record.latency):
-        yield "$.costs_from names another trial's record, but the costs are here"
+    if record.costs_from is not None and (
+        record.gaps or record.costs_from == record.trial_id or record.latency
+    ):
+        yield "$.costs_from names another trial's record, but the costs, or their gaps, are here"
 
 
 def _memory_faults(record: Record) -> Iterator[str]:

@@ -94,10 +94,14 @@ class Protocol(BaseModel):
             if name in values:
                 said = f"{NONE}" if name == "score_only" else f"{{{name}: {values[name]}}}"
                 raise SpecError(f"{name} is no part of the protocol, expected `costs: {said}` in the study.")
+        fields = cls.model_fields
+        # What the descriptions call none may be written so: in YAML it is a word.
+        optional = {name for name, field in fields.items() if field.default is None}
+        given = {k: None if k in optional and v == NONE else v for k, v in values.items()}
         try:
-            return cls.model_validate(dict(values))
+            return cls.model_validate(given)
         except ValidationError as error:
-            raise SpecError(explain(error, "protocol", cls.model_fields)) from None
+            raise SpecError(explain(error, "protocol", fields)) from None
 
 
 class TrialSpec(BaseModel):

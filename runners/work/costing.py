@@ -30,10 +30,12 @@ def awaiting(record: Record, spec: TrialSpec, elsewhere: str | None = None) -> R
         spec: the trial.
         elsewhere: the trial of the same setting whose record has the costs already, if there is one.
     """
-    if elsewhere and record.memory is None and record.latency is None and record.status == "completed":
-        return record.model_copy(update={"costs_from": elsewhere, "gaps": {}})
-    if spec.costs is None or spec.search or record.costs_from is not None or record.status != "completed":
+    if spec.costs is None or spec.search or record.status != "completed":
         return record
+    if record.costs_from is not None and record.costs_from != elsewhere:  # whose record is not there any more
+        record = record.model_copy(update={"costs_from": None})
+    if elsewhere and record.memory is None and record.latency is None:
+        return record.model_copy(update={"costs_from": elsewhere, "gaps": {}})
     missing = {part: UNFINISHED for part in costs.PARTS if getattr(record, part) is None}
     # Where nothing tells the FLOPs, that is an answer: no other part says so if it was not asked.
     if record.compute is None and record.latency is not None:

@@ -95,7 +95,7 @@ def run_trial(
             ready = _train_and_score(spec, accelerator, parts, watch, keeping)
             record = parts.record()
             if ready is not None:
-                scored = costing.awaiting(record, spec)
+                scored = costing.awaiting(record, spec, costs_from)
                 keeping.record(scored)
                 if keeping.models and keeping.folder:
                     digest = kept.keep(ready.adapted, spec, keeping.folder, keeping.say)

@@ -94,6 +94,11 @@ def test_the_id_does_not_drift() -> None:
     assert before.trial_id == "6ee72ec2d1975a07f8bcea8cedd2995a9446d67504097561ec121b17f76a1bbd"
 
 
+@pytest.mark.parametrize("name", ["steps", "quantization", "attention", "micro_batch", "train_examples"])
+def test_none_may_be_written_as_it_is_called(name: str) -> None:
+    assert spec(protocol={name: "none"}) == spec(protocol={name: None})
+
+
 def test_is_frozen() -> None:
     with pytest.raises(ValidationError):
         spec().seed = 3

@@ -111,6 +111,14 @@ def test_costs_are_measured_once_for_each_setting(content: dict[str, Any], tmp_p
     assert [record.costs_from for record in records] == [None, None, *(r.trial_id for r in records[:2])]
     assert all(not record.gaps for record in records)
     assert execute.run_study(made, tmp_path, []) == records
+    # Where the record that has the costs is gone, its trial is run again, and the others are of it.
+    (gone,) = tmp_path.glob(f"*{records[0].trial_id[:12]}*")
+    gone.unlink()
+    again = execute.run_study(made, tmp_path, [])
+    assert [record.costs_from for record in again] == [record.costs_from for record in records]
+    # Without it in the study, they are measured with the seed that is.
+    other = execute.run_study(study.parse_study(content | {"methods": both[:1], "seeds": [1]}), tmp_path, [])
+    assert [(whole(record), record.costs_from) for record in other] == [(True, None)]
     # The costs are asked for where a study before had none; the trials are the same.
     alone = study.parse_study(content | {"costs": "none"})
     (scored,) = execute.run_study(alone, tmp_path / "later", [])
