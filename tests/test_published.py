@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 import tasks
 from reports import markdown_scores, markdown_table, read_latencies, read_records
+from reports.records.schema import Record
 from reports.records.store import read_searches
 from reports.stats.intrinsic import curves
 from reports.tables.claims import claims_markdown
 from runners.plan import study
 from runners.plan.intrinsic import parse_intrinsic_study
+from runners.plan.spec import TrialSpec
 from runners.work import claims
 
 ROOT = Path(__file__).parents[1]
@@ -35,13 +38,20 @@ def test_published_comparisons_are_of_their_study_and_clean(board: Path) -> None
         assert record.environment.tree_clean, "published records come from a clean tree"
 
 
+def ids_by_their_rules(specs: Iterable[TrialSpec], records: Sequence[Record]) -> set[str]:
+    """The ids of trials by the version of the rules that a board's records were all trained by."""
+    (rules,) = {record.spec.get("rules", 1) for record in records}
+    return {TrialSpec(**dict(spec) | {"rules": rules}).trial_id for spec in specs}
+
+
 @pytest.mark.parametrize("board", boards("trials"), ids=lambda path: path.name)
 def test_published_records_are_whole_and_clean(board: Path) -> None:
     """A long study may be published task by task, but of a task with all its trials."""
     records = read_records(board)
     built_in = study.read_study(board.name)
     done = {record.spec["task"] for record in records}
-    specs, tried = [spec for spec in built_in.specs if spec.task in done], set()
+    specs = [spec for spec in built_in.specs if spec.task in done]
+    tried: list[TrialSpec] = []
     for planned in built_in.searches:
         key = planned.default.task, planned.default.method
         if key[0] not in done:
@@ -49,9 +59,12 @@ def test_published_records_are_whole_and_clean(board: Path) -> None:
         own = [r.tuning for r in records if (r.spec["task"], r.spec["method"]) == key and r.tuning]
         assert all(tuning == own[0] for tuning in own)
         specs += planned.best(own[0].chosen)
-        tried |= {planned.trial(step.values).trial_id for step in own[0].history}
-    assert {record.trial_id for record in records} == {spec.trial_id for spec in specs}
-    assert {record.trial_id for record in read_searches(board)} == tried
+        tried += [planned.trial(step.values) for step in own[0].history]
+    assert {record.trial_id for record in records} == ids_by_their_rules(specs, records)
+    searched = read_searches(board)
+    assert {record.trial_id for record in searched} == (
+        ids_by_their_rules(tried, searched) if tried else set()
+    )
     for record in records:
         assert (record.tuning is not None) == bool(built_in.searches)
         assert record.status == "completed"
@@ -62,13 +75,13 @@ def test_published_records_are_whole_and_clean(board: Path) -> None:
 def test_published_searches_are_of_their_study_and_clean(board: Path) -> None:
     """A search decides which trials it needs, so nothing but their being of it can be asked."""
     records = read_records(board)
-    trials = {
-        spec.trial_id
+    trials = [
+        spec
         for search in parse_intrinsic_study(study.content(board.name)).searches
         for specs in (search.references, *(specs for rates in search.inside.values() for specs in rates))
         for spec in specs
-    }
-    assert {record.trial_id for record in records} <= trials
+    ]
+    assert {record.trial_id for record in records} <= ids_by_their_rules(trials, records)
     assert {curve.task for curve in curves(records)} == {record.spec["task"] for record in records}
     for record in records:
         assert record.status == "completed"
