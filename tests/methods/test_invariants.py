@@ -336,11 +336,11 @@ COMPILED = [c for c in COMPILED if c[1:] == ("bert", "classify") or c in OTHERS_
 
 @pytest.mark.parametrize(("name", "architecture", "head"), COMPILED)
 def test_compiles_to_the_same_function(name: str, architecture: str, head: str) -> None:
-    """Dynamo and autograd's tracing; the code generator behind them is torch's own affair."""
+    """What Dynamo traces; what is generated from it is torch's own affair, and measured on a card."""
     torch.compiler.reset()
     model = tiny(architecture, head)
     perturb(apply(model, name))
     batch = inputs(model)
-    compiled = torch.compile(model, backend="aot_eager")
+    compiled = torch.compile(model, backend="eager")
     with torch.no_grad():
         assert torch.allclose(compiled(**batch).logits, model(**batch).logits, atol=1e-5)

@@ -53,7 +53,7 @@ def test_the_table_of_what_is_measured(small: str, capsys: pytest.CaptureFixture
     assert paretune("memory", small, "--method", "full", "--batch", "1", "--length", "8") == 0
     shown = capsys.readouterr().out
     assert "1 x 8 tokens, float32, classification" in shown
-    assert "optimiser" in shown
+    assert "optim." in shown
     (row,) = (line for line in shown.splitlines() if line.startswith("full"))
     weights, gradients, state = row.split()[1:6:2]
     assert weights == gradients == "119"

@@ -39,7 +39,7 @@ def content(tiny_model: str, glue_folder: str) -> dict[str, Any]:
             "evaluate_every": 4,
             "batch_size": 8,
         },
-        "costs": {"latency_rounds": 10, "latency_length": 8},
+        "costs": "none",
         "tuning": {"trials": 5, "seed": 7, "protocol": {"steps": 2, "evaluate_every": 2}},
     }
 
@@ -122,7 +122,6 @@ def test_the_best_setting_is_trained_with_fresh_seeds(whole: Whole) -> None:
         assert chosen.score == max(scores)
         assert record.scores is not None
         assert record.scores.report.keys() == {"matthews_correlation"}
-        assert (record.latency is None) == (record.costs_from is not None) == (record.spec["seed"] == 1)
     before = {path: path.stat().st_mtime_ns for path in whole.folder.rglob("*.json")}
     assert len(before) == 4 + 10
     assert read_records(whole.folder) == sorted(
