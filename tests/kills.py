@@ -2,7 +2,7 @@
 
     python tests/kills.py [--kills 100] [--seed 0]
 
-A small study with a search, two methods, costs, snapshots and kept models runs on the embedded model. A
+A small study with a search, two seeds, costs, snapshots and kept models runs on the embedded model. A
 process that runs it is killed (SIGKILL) after a random part of the time that the study takes, and started
 again in the same folder, until it is through; then the next folder begins. After every kill
 
@@ -32,13 +32,13 @@ os.environ.setdefault(
 STUDY = """\
 name: killed
 tasks: [rotten_tomatoes]
-methods: [head, lora]
+methods: [lora]
 seeds: [0, 1]
-protocol: {steps: 12, evaluate_every: 4, batch_size: 8, train_examples: 128, scored_examples: 32}
+protocol: {steps: 9, evaluate_every: 3, batch_size: 8, train_examples: 128, scored_examples: 32}
 costs: {latency_rounds: 10, latency_length: 8}
 tuning: {trials: 2, seed: 1000, steps_share: 0.5}
 """
-OPTIONS = ("--checkpoint-every", "3", "--keep-models")
+OPTIONS = ("--checkpoint-every", "2", "--keep-models")
 
 
 def start(study: Path, out: Path) -> int:
