@@ -55,9 +55,6 @@ TOGETHER = {"run", "intrinsic", "demo"}
 def main() -> None:
     """Run the command; a mistake of the user ends with one sentence and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    # Read when torch is imported, which no file above does. A thread that spins while it waits for another
-    # holds the core that this one needs, where a neighbour has taken one: tests/benchmarks/neighbour.py.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         with stopping.stoppable(), options.one_speaks(), _together():
             app()

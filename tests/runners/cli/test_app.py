@@ -2,9 +2,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -295,18 +292,6 @@ def test_a_missing_data_folder_loses_nothing(
     assert paretune("run", str(study_file), "--out", str(out), "--data", "no-such-folder") == 2
     assert "no-such-folder" in capsys.readouterr().err
     assert not list(out.glob("*.json"))
-
-
-@pytest.mark.parametrize(("own", "expected"), [(None, "passive"), ("active", "active")])
-def test_threads_wait_passively_from_before_torch_is_there(own: str | None, expected: str) -> None:
-    code = (
-        "import os, sys; from runners.cli import app; "
-        "app.app = lambda: print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY']); app.main()"
-    )
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
-    environment |= {"OMP_WAIT_POLICY": own} if own else {}
-    found = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
-    assert found.split() == ["False", expected]
 
 
 def test_a_bug_of_ours_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:
