@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from runners.cli.options import Data, Json, err, out
+from runners.cli.options import Data, Json, err, out, say
+from runners.cli.stopping import StopCheck
 
 if TYPE_CHECKING:
     from reports.claims import Judgement
@@ -70,15 +71,12 @@ def _run(item: ClaimStudy, folder: Path) -> None:
     from runners.work import execute
     from tasks import DataError
 
-    def say(line: str) -> None:
-        err.print(line, markup=False, highlight=False, soft_wrap=True)
-
     say(f"{item.claim.number}. {item.claim.statement}")
     try:
         if isinstance(item.study, Study):
             done = execute.existing(item.study, folder)
             with LiveTable(item.study, done, err) as live:
-                observers: list[Observer] = [live]
+                observers: list[Observer] = [StopCheck(), live]
                 work.run(item, folder, say=say, observers=observers)
         else:
             with err.status(f"{item.study.title} ..."):

@@ -9,7 +9,7 @@ import typer
 
 from runners.cli.options import Json, Wandb, speaks
 from runners.cli.report import write_page
-from runners.cli.run import run_trials
+from runners.cli.run import run_trials, say_gaps
 
 
 def demo(
@@ -21,5 +21,6 @@ def demo(
     from runners.plan.study import read_study
 
     records = run_trials(read_study("demo"), out_dir, wandb=wandb, retry=False)
+    say_gaps(records)
     if speaks():
         write_page(records, out_dir / "site", json_)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from runners.cli.options import Json, Retry, err, out, speaks
+from runners.cli.options import Json, Retry, err, out, say, speaks
+from runners.cli.stopping import StopCheck
 
 if TYPE_CHECKING:
     from reports.records.schema import Record
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from runners.plan.intrinsic import IntrinsicStudy
     from runners.plan.names import Names
     from runners.plan.spec import TrialSpec
+    from runners.work.execute import How
     from runners.work.loop import Progress
 
 DEFAULTS = "intrinsic"
@@ -87,18 +89,22 @@ def intrinsic(
     run_study(parse_intrinsic_study(content, data), out_dir, json_, retry=retry)
 
 
-def run_study(study: IntrinsicStudy, folder: Path, json_: bool, *, retry: bool = False) -> None:
+def run_study(
+    study: IntrinsicStudy, folder: Path, json_: bool, *, retry: bool = False, how: How | None = None
+) -> None:
     """Run a study of intrinsic dimension, print its answers and write its page."""
     from reports import build_site
     from reports.stats.intrinsic import curves
     from runners.plan.names import Names
     from runners.share.catalogue import catalogue
     from runners.work import intrinsic, shelf
+    from runners.work.execute import How
 
     with err.status("Reading data and models ...") as status:
         lines = _Lines(status, Names(study.specs))
-        with shelf.sole_owner(folder):
-            records = intrinsic.run(study, folder, [lines], say=_say, retry=retry)
+        with shelf.sole_owner(folder, len(study.specs)):
+            how = how or How(say=say)
+            records = intrinsic.run(study, folder, [StopCheck(), lines], say=say, retry=retry, how=how)
     if not speaks():
         return
     found = curves(records)
@@ -178,11 +184,7 @@ class _Lines:
         outcome = f"{record.status}: {record.message}"
         if record.status == "completed" and record.scores and record.task:
             outcome = text.score(record.scores.report.get(record.task.main_metric))
-        _say(f"{self.names.trial(spec)}: {outcome} ({text.seconds(record.wall_seconds)})")
-
-
-def _say(line: str) -> None:
-    err.print(line, markup=False, highlight=False)
+        say(f"{self.names.trial(spec)}: {outcome} ({text.seconds(record.wall_seconds)})")
 
 
 def _numbers(text: str, option: str, kind: type[Any]) -> list[Any]:

@@ -54,7 +54,9 @@ def run(
     from runners.plan.latency_study import parse_latency_study
     from runners.plan.study import content as content_of
     from runners.plan.study import parse_study
+    from runners.work.execute import How
 
+    how = How(checkpoint_every, keep_models, say)
     content = content_of(study)
     folder = out_dir or Path("results") / str(content["name"])
     if content.get("kind") == "latency":
@@ -63,17 +65,18 @@ def run(
                 f"a study of latency runs in one process, received {processes()}: start it without a "
                 "launcher."
             )
+        if keep_models or checkpoint_every:
+            raise SpecError(
+                "a study of latency trains nothing: leave out --keep-models and --checkpoint-every."
+            )
         latency.run_study(parse_latency_study(content), folder, json_)
         if not json_:
             _say_where(folder)
         return
     if content.get("kind") == "intrinsic":
-        intrinsic.run_study(parse_intrinsic_study(content, data), folder, json_, retry=retry)
+        intrinsic.run_study(parse_intrinsic_study(content, data), folder, json_, retry=retry, how=how)
         return
-    from runners.work.execute import How
-
     parsed = parse_study(content, data)
-    how = How(checkpoint_every, keep_models, say)
     records = run_trials(parsed, folder, wandb=wandb, retry=retry, how=how)
     if json_:
         print(json.dumps([record.model_dump(mode="json") for record in records]))
@@ -120,8 +123,7 @@ def run_trials(
         from runners.work.tracking import Tracker
 
         observers.append(Tracker(study, Path(), warn=say))
-    with shelf.sole_owner(folder):
-        shelf.check_room(folder, len(execute.missing(study, folder)))
+    with shelf.sole_owner(folder, len(execute.missing(study, folder))):
         study = _searched(study, folder, observers, retry, how)
         with LiveTable(study, execute.existing(study, folder), err) as live:
             records = execute.run_study(study, folder, [live, *observers], retry=retry, how=how)

@@ -36,8 +36,8 @@ def run(
         latency_study.run(item.study, folder, say=say)
         return
     checking.check(item.study)
-    with shelf.sole_owner(folder):
-        execute.run_study(item.study, folder, observers or [])
+    with shelf.sole_owner(folder, len(execute.missing(item.study, folder))):
+        execute.run_study(item.study, folder, observers or [], how=execute.How(say=say))
 
 
 def judged(item: ClaimStudy, folder: Path) -> Judgement:

@@ -171,18 +171,19 @@ def _check_room(folder: Path, trials: int) -> None:
 
 
 @contextmanager
-def sole_owner(folder: Path) -> Iterator[None]:
-    """Hold the folder of a study: two runs at once would do the same trials twice.
+def sole_owner(folder: Path, trials: int = 1) -> Iterator[None]:
+    """Hold the folder of a study, which has room for so many records: two runs would do its trials twice.
 
     The lock is the operating system's and ends with the process, however it ends. The first of several
     processes holds it for all.
 
     Raises:
-        SpecError: another run holds it, or there can be no such folder. On other processes a PeerError.
+        SpecError: another run holds it, or records cannot be written to it. On other processes a PeerError.
     """
     lock = FileLock(folder / ".lock")
     processes.by_first(lambda: _acquire(lock, folder))
     try:
+        check_room(folder, trials)
         yield
     finally:
         lock.release()

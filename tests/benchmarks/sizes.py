@@ -1,7 +1,6 @@
 """Trials at the sizes people have, in 6 GB of host memory: measured beside predicted. Run by hand.
 
-    /work/shared/make-models models        # or any folders of these names, see there
-    python tests/benchmarks/sizes.py models
+    python tests/benchmarks/sizes.py models    # a folder with the models in folders of the names below
 
 A LoRA trial of a 110 M encoder in bfloat16, and a QLoRA trial (nf4) of a 135 M decoder, three steps of 4 rows
 of at most 64 tokens each. Few bits cannot be predicted exactly: for these the prediction is that of the same

@@ -133,6 +133,15 @@ def test_run_judge_and_page(trials_file: str, tmp_path: Path, capsys: pytest.Cap
     assert "6 of 6 trials have a record already" in again.err
     found = json.loads(again.out)
     assert found["claims"][0]["verdict"] == "supported"
+
+    (out / "mine" / "foreign.json").write_text("{}")
+    said: list[str] = []
+    claims.run(read_claim(trials_file), out / "mine", say=said.append)
+    assert len(said) == 1
+    assert "foreign.json" in said[0]
+    (out / "taken").write_text("")
+    with pytest.raises(SpecError, match="cannot be written"):
+        claims.run(read_claim(trials_file), out / "taken", say=said.append)
     assert found["claims"][0]["parts"][0]["records"] == 6
     assert found["claims"][0]["needs"] is None
 
