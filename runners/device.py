@@ -25,6 +25,8 @@ import torch.utils.deterministic
 from accelerate.state import AcceleratorState, GradientState
 from torch import nn
 
+from runners import launch
+
 # What the allocators of the devices say when they refuse. Only `torch.OutOfMemoryError` has a type of
 # its own; the others are plain `RuntimeError`s.
 _OUT_OF_MEMORY_WORDS = (
@@ -39,10 +41,6 @@ FUSING = ("cpu", "cuda", "xpu", "mps")
 """Devices for which torch has fused optimiser steps."""
 
 
-class LaunchError(ValueError):
-    """The processes were started to do what the study does not say; the message is one sentence."""
-
-
 def accelerator(mixed_precision: str = "no") -> accelerate.Accelerator:
     """A fresh ``Accelerator`` for one trial; may be called any number of times in a process.
 
@@ -54,7 +52,7 @@ def accelerator(mixed_precision: str = "no") -> accelerate.Accelerator:
     Raises:
         LaunchError: the environment asks for something else, or for more processes than there are devices.
     """
-    check_launch(mixed_precision)
+    launch.check(torch.accelerator.device_count(), mixed_precision)
     GradientState._reset_state()
     AcceleratorState._reset_state(reset_partial_state=False)
     # The batch size of a spec is that of a step over all processes: a step moves the schedule by one.
@@ -67,51 +65,11 @@ def accelerator(mixed_precision: str = "no") -> accelerate.Accelerator:
     )
     started = int(os.environ.get("WORLD_SIZE", "1"))
     if made.num_processes != started:
-        raise LaunchError(
+        raise launch.LaunchError(
             f"WORLD_SIZE is {started}, but this process on {made.device.type} finds no other: start one "
             "alone, or all of them with `accelerate launch` or `torchrun`."
         )
     return made
-
-
-_WHOLE = "every process holds the whole model"
-_LAUNCHED = {
-    "ACCELERATE_GRADIENT_ACCUMULATION_STEPS": ("1", "a study says what a step is of"),
-    "ACCELERATE_DYNAMO_BACKEND": ("no", "trials run as they are written, uncompiled"),
-    "ACCELERATE_USE_DEEPSPEED": ("false", _WHOLE),
-    "ACCELERATE_USE_FSDP": ("false", _WHOLE),
-    "ACCELERATE_USE_MEGATRON_LM": ("false", _WHOLE),
-    "ACCELERATE_USE_PARALLELISM_CONFIG": ("false", _WHOLE),
-}
-"""What accelerate reads from its environment that would change a trial: the value that does not, and why."""
-
-_OFF = ("", "0", "f", "false", "n", "no", "off", "none")
-
-
-def check_launch(mixed_precision: str = "no") -> None:
-    """Refuse an environment that contradicts what a study says, before it could change a trial.
-
-    Raises:
-        LaunchError: there is such a variable, or more processes than devices; one sentence.
-    """
-    for name, (expected, why) in _LAUNCHED.items():
-        value = os.environ.get(name, expected).strip().lower()
-        if value != expected and not (value in _OFF and expected in _OFF):
-            raise LaunchError(
-                f"{name} is {os.environ[name]}, expected {expected} or that it is not set: {why}."
-            )
-    precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    if precision.lower() not in ("no", mixed_precision):  # "no" is what a launcher sets for who asks nothing
-        raise LaunchError(
-            f"ACCELERATE_MIXED_PRECISION is {precision}, expected {mixed_precision} or that it is not set: "
-            "a study says in which precision it trains."
-        )
-    here, devices = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.accelerator.device_count()
-    on_cpu = os.environ.get("ACCELERATE_USE_CPU", "false").lower() not in _OFF
-    if not on_cpu and 0 < devices < here:
-        raise LaunchError(
-            f"{here} processes were started on a machine with {devices} devices, expected fewer."
-        )
 
 
 def processes() -> accelerate.PartialState:

@@ -98,7 +98,7 @@ def _is_for_the_user(error: BaseException) -> bool:
     """Whether the message of an error was written as a sentence for the user."""
     from methods import MethodError
     from reports import RecordError
-    from runners.device import LaunchError
+    from runners.launch import LaunchError
     from runners.models import ModelError
     from runners.plan.errors import SpecError
     from runners.processes import PeerError

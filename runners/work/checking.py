@@ -23,7 +23,7 @@ def check(study: Study, say: Callable[[str], None] = lambda line: None) -> None:
         DataError, ModelError, LaunchError: one sentence on what is missing or wrong and what to do.
         SpecError: a model has no place for a method, or an option does not fit; one sentence.
     """
-    device.check_launch()
+    device.accelerator()  # refuses what was started otherwise
     specs = [*study.specs, *(search.default for search in study.searches)]
     for model in dict.fromkeys(spec.model for spec in specs):
         models.tokenizer(model)
