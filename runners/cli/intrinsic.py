@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from runners.plan.intrinsic import IntrinsicStudy
     from runners.plan.names import Names
     from runners.plan.spec import TrialSpec
+    from runners.trials.loop import Progress
     from runners.work.execute import How
-    from runners.work.loop import Progress
 
 DEFAULTS = "intrinsic"
 """The built-in study whose settings hold where the command line gives none."""

@@ -16,7 +16,7 @@ from reports.records.schema import Record
 from runners.plan.names import Names
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.work.loop import Progress
+from runners.trials.loop import Progress
 
 STYLES = {"completed": "green", "diverged": "yellow", "out_of_memory": "red", "failed": "red"}
 

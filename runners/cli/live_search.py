@@ -19,7 +19,7 @@ from runners.plan.names import Names, at
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.plan.tuning import Search
-from runners.work.loop import Progress
+from runners.trials.loop import Progress
 
 
 class LiveSearch:

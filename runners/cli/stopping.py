@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reports.records.schema import Record
     from runners.plan.spec import TrialSpec
-    from runners.work.loop import Progress
+    from runners.trials.loop import Progress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -1,1 +1,1 @@
-"""A study is done: searched, run trial by trial, trained; may import `measure`, `plan`."""
+"""A study is done: what is missing, its searches, its records; may import `measure`, `plan`, `trials`."""

@@ -12,7 +12,8 @@ from runners import device, models
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.work import batches, feasible
+from runners.trials import batches
+from runners.work import feasible
 
 
 def check(study: Study, say: Callable[[str], None] = lambda line: None) -> None:

@@ -16,10 +16,11 @@ from reports.records.schema import Record, Tuning
 from runners import processes
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.work import checking, costing, kept, shelf
-from runners.work.loop import Progress, Watch
+from runners.trials import costing, kept
+from runners.trials.loop import Progress, Watch
+from runners.trials.trial import Keeping, run_trial
+from runners.work import checking, shelf
 from runners.work.shelf import Found, Say, Shelf
-from runners.work.trial import Keeping, run_trial
 
 
 class Observer(Interface):

@@ -10,8 +10,8 @@ from reports.stats.intrinsic import THRESHOLDS, Point, best_rate, point, referen
 from reports.stats.reach import suffices
 from runners.plan.intrinsic import IntrinsicStudy, next_dimension
 from runners.plan.spec import TrialSpec
+from runners.trials.trial import run_trial
 from runners.work import checking, execute
-from runners.work.trial import run_trial
 
 
 def run(

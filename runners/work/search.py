@@ -21,11 +21,12 @@ from runners import processes
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.plan.tuning import Search, in_order
-from runners.work import batches, shelf
+from runners.trials import batches
+from runners.trials.trial import run_trial
+from runners.work import shelf
 from runners.work.checking import check_data, check_models
 from runners.work.execute import How, Observer, retried, watch
 from runners.work.shelf import Shelf
-from runners.work.trial import run_trial
 
 FOLDER = "search"
 """Where the records of searches are, inside the folder of the study's records."""

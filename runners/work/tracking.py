@@ -21,8 +21,8 @@ from reports.records.schema import Record
 from runners.plan.names import Names
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.work import batches
-from runners.work.loop import Progress
+from runners.trials import batches
+from runners.trials.loop import Progress
 
 
 def _never_raises(call: Callable[..., None]) -> Callable[..., None]:

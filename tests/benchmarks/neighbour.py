@@ -51,7 +51,7 @@ def work(method: str, rows: int) -> None:
     import tasks
     from runners import device, models
     from runners.optimisation import optimizer, training_step
-    from runners.work import batches
+    from runners.trials import batches
 
     logging.set_verbosity_error()
     device.seed_everything(0)

@@ -21,7 +21,7 @@ from runners import models
 from runners.measure.footprint import Setting, Workbench
 from runners.numerics import Numerics
 from runners.plan.spec import TrialSpec
-from runners.work.trial import run_trial
+from runners.trials.trial import run_trial
 
 LIMIT = 6 * 10**9
 PROTOCOL: dict[str, Any] = {"steps": 3, "batch_size": 4, "max_length": 64, "scored_examples": 8}

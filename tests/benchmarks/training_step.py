@@ -25,8 +25,8 @@ import methods
 import tasks
 from runners import device, models
 from runners.plan.spec import Protocol
-from runners.work import batches, loop
-from runners.work.scoring import Score
+from runners.trials import batches, loop
+from runners.trials.scoring import Score
 
 MODEL, TASK = "embedded", "rotten_tomatoes"
 

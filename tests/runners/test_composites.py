@@ -15,7 +15,7 @@ import methods
 import tasks
 from runners import models
 from runners.cli.app import app
-from runners.work import batches
+from runners.trials import batches
 from tests.methods.conftest import GROUPED, SIZES
 from tests.runners.folders import word_tokenizer
 

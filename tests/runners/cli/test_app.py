@@ -98,7 +98,7 @@ def test_methods_and_studies_show_what_is_searched(capsys: pytest.CaptureFixture
 def test_failed_trials_show_in_the_exit_code(
     study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from runners.work import trial
+    from runners.trials import trial
 
     def explode(*args: Any, **kwargs: Any) -> None:
         raise RuntimeError("no luck")

@@ -9,8 +9,8 @@ from rich.console import Console
 from reports.records.schema import Record
 from runners.cli.live import VISIBLE_ROWS, LiveTable, duration
 from runners.plan import study
-from runners.work.loop import Progress
-from runners.work.trial import run_trial
+from runners.trials.loop import Progress
+from runners.trials.trial import run_trial
 
 
 @pytest.fixture(scope="module")

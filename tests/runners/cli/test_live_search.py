@@ -8,7 +8,7 @@ from rich.console import Console
 from reports.records.schema import SearchStep
 from runners.cli.live_search import LiveSearch
 from runners.plan import study
-from runners.work.loop import Progress
+from runners.trials.loop import Progress
 
 CONTENT = {
     "name": "s",

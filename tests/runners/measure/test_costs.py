@@ -15,7 +15,7 @@ from reports.records.schema import Training
 from runners import device, models
 from runners.measure import costs, deployment, latency
 from runners.plan.spec import TrialSpec
-from runners.work import adapting, batches
+from runners.trials import adapting, batches
 
 COLA = tasks.get("cola")
 
@@ -87,7 +87,7 @@ def test_two_copies_of_the_base_at_the_most(
 def test_no_state_of_an_optimiser_outlives_what_it_was_made_for(
     method: str, tiny_model: str, glue_folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from runners.work import scoring, trial
+    from runners.trials import scoring, trial
 
     def optimisers() -> int:
         gc.collect()

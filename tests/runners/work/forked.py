@@ -27,7 +27,8 @@ from runners import processes
 from runners.cli import app
 from runners.measure import deployment, machine
 from runners.plan import study
-from runners.work import adapting, checking, costing, execute, loading, loop, scoring, trial
+from runners.trials import adapting, costing, loading, loop, scoring, trial
+from runners.work import checking, execute
 
 PLACES: dict[str, tuple[Any, str, int]] = {
     "loading": (loading, "load", 1),

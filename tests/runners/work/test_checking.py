@@ -17,7 +17,8 @@ from runners.models import ModelError
 from runners.plan import study
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
-from runners.work import adapting, checking, execute
+from runners.trials import adapting
+from runners.work import checking, execute
 from tasks import DataError
 from tests.runners.folders import saved, word_tokenizer
 

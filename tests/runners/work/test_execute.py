@@ -18,8 +18,9 @@ from reports.records.schema import Record
 from runners.plan import study
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
-from runners.work import batches, execute, shelf
-from runners.work.trial import run_trial
+from runners.trials import batches
+from runners.trials.trial import run_trial
+from runners.work import execute, shelf
 
 
 def folder_state(folder: Path) -> dict[str, tuple[int, int]]:

@@ -123,7 +123,7 @@ def pretend(answer: int, full: float = 0.8) -> Any:
 @pytest.fixture(scope="module")
 def template(tiny_model: str, glue_folder: str) -> Record:
     """The record of one real trial."""
-    from runners.work.trial import run_trial
+    from runners.trials.trial import run_trial
 
     spec = TrialSpec(
         model=tiny_model,

@@ -21,8 +21,9 @@ from reports.records.store import read_searches, write_record
 from runners.plan import study
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.work import batches, execute, search, shelf, trial
-from runners.work.trial import run_trial
+from runners.trials import batches, trial
+from runners.trials.trial import run_trial
+from runners.work import execute, search, shelf
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ from accelerate import Accelerator
 from methods import Adapted
 from runners import device, processes
 from runners.plan.spec import TrialSpec
-from runners.work import batches, loop
-from runners.work.loading import Splits
-from runners.work.loop import Trained, Watch
-from runners.work.scoring import Score, score
-from runners.work.snapshots import Snapshots
+from runners.trials import batches, loop
+from runners.trials.loading import Splits
+from runners.trials.loop import Trained, Watch
+from runners.trials.scoring import Score, score
+from runners.trials.snapshots import Snapshots
 from tasks.spec import TaskSpec
 
 

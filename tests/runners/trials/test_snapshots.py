@@ -10,8 +10,8 @@ import torch
 
 from reports.records.schema import Record
 from runners.plan.spec import TrialSpec
-from runners.work import loop, snapshots, trial
-from runners.work.trial import Keeping, run_trial
+from runners.trials import loop, snapshots, trial
+from runners.trials.trial import Keeping, run_trial
 
 KILLED_AT = 8
 

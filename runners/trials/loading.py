@@ -10,8 +10,8 @@ import tasks
 from methods import Adapted
 from reports.records.schema import MetricInfo, SplitSizes, TaskInfo
 from runners.plan.spec import TrialSpec
-from runners.work import batches
-from runners.work.batches import Encoded
+from runners.trials import batches
+from runners.trials.batches import Encoded
 from tasks.spec import TaskData, TaskSpec
 
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from runners import device, optimisation
 from runners.plan.spec import Protocol
-from runners.work import loop
-from runners.work.scoring import Score
+from runners.trials import loop
+from runners.trials.scoring import Score
 
 
 class Line(nn.Module):

@@ -14,7 +14,7 @@ from transformers.tokenization_python import PythonBackend
 
 import tasks
 from runners import models
-from runners.work import batches
+from runners.trials import batches
 from tests.methods.cells import NOT_OF_TEXT, apply, perturb
 from tests.methods.conftest import ARCHITECTURES
 from tests.runners.folders import saved, word_tokenizer

@@ -16,7 +16,7 @@ from runners.failures import describe
 from runners.measure import costs, step_memory
 from runners.plan.costs import CostSettings
 from runners.plan.spec import TrialSpec
-from runners.work import adapting, batches, kept, loading
+from runners.trials import adapting, batches, kept, loading
 
 UNFINISHED: Final = "not measured yet: the run ended before"
 """A gap of a trial whose costs nobody has tried to measure; the next run fills it."""

@@ -15,9 +15,9 @@ from runners import models
 from runners.measure import memory
 from runners.plan.costs import CostSettings
 from runners.plan.spec import TrialSpec
-from runners.work import adapting, batches, loading, trial
-from runners.work.loop import Progress
-from runners.work.trial import run_trial
+from runners.trials import adapting, batches, loading, trial
+from runners.trials.loop import Progress
+from runners.trials.trial import run_trial
 
 BRIEF = CostSettings(latency_rounds=10, latency_length=8)
 
@@ -249,7 +249,7 @@ def test_a_missing_folder_is_a_failed_record(tiny_model: str, quick: dict[str, A
 
 
 def test_training_subsets_are_nested_and_depend_on_the_seed(glue_folder: str) -> None:
-    from runners.work import batches
+    from runners.trials import batches
 
     split = batches.encode("embedded", "cola", glue_folder, "train", max_length=64)
     small, large = (loading.subset(split, count, seed=3) for count in (10, 40))
@@ -276,7 +276,7 @@ def test_a_prompt_takes_room_from_the_text_only_at_the_models_limit(
 
 
 def test_sample_input_is_exactly_as_long_as_asked(glue_folder: str) -> None:
-    from runners.work import batches
+    from runners.trials import batches
 
     split = batches.encode("embedded", "cola", glue_folder, "report", max_length=64)
     assert batches.one_input(split, 200)["input_ids"].shape == (1, 200)

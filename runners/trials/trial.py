@@ -35,10 +35,10 @@ from runners import device, environment, processes
 from runners.failures import describe
 from runners.measure import step_memory
 from runners.plan.spec import TrialSpec
-from runners.work import adapting, batches, costing, kept, loading, loop, scoring, training
-from runners.work.loop import Progress, Watch
-from runners.work.snapshots import FOLDER as SNAPSHOTS
-from runners.work.snapshots import Say, Snapshots
+from runners.trials import adapting, batches, costing, kept, loading, loop, scoring, training
+from runners.trials.loop import Progress, Watch
+from runners.trials.snapshots import FOLDER as SNAPSHOTS
+from runners.trials.snapshots import Say, Snapshots
 
 
 @dataclass(frozen=True)

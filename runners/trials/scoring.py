@@ -16,8 +16,8 @@ from reports.records.answers import packed
 from reports.records.schema import Answers
 from runners import device, processes
 from runners.plan.spec import TrialSpec
-from runners.work import batches
-from runners.work.batches import Encoded
+from runners.trials import batches
+from runners.trials.batches import Encoded
 from tasks.spec import TaskSpec
 
 Score = dict[str, float | None]

@@ -16,7 +16,8 @@ from reports.records.schema import Record
 from reports.records.validate import validate
 from runners import device
 from runners.plan import study
-from runners.work import adapting, costing, execute, kept, loading, scoring, shelf, trial
+from runners.trials import adapting, costing, kept, loading, scoring, trial
+from runners.work import execute, shelf
 from runners.work.execute import How
 
 

@@ -16,9 +16,9 @@ from reports.records.schema import CurvePoint, Training
 from runners import device, processes
 from runners.optimisation import implementation, optimizer, scaler, training_step, updates, warmed_up
 from runners.plan.spec import Protocol
-from runners.work.clock import Clock
-from runners.work.scoring import Score
-from runners.work.snapshots import Snapshots
+from runners.trials.clock import Clock
+from runners.trials.scoring import Score
+from runners.trials.snapshots import Snapshots
 
 LOSS_CHECK_STEPS = 10
 """Steps between looks at the loss: each look waits for the device."""

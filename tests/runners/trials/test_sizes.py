@@ -25,8 +25,9 @@ from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
 from runners.plan.study import parse_study
-from runners.work import adapting, checking
-from runners.work.trial import run_trial
+from runners.trials import adapting
+from runners.trials.trial import run_trial
+from runners.work import checking
 
 BRIEF = CostSettings(latency_rounds=10, latency_length=8)
 HALF = {"precision": "bfloat16", "base_dtype": "bfloat16"}

@@ -12,9 +12,9 @@ from torch import nn
 
 from runners import device
 from runners.plan.spec import Protocol
-from runners.work import clock, loop
-from runners.work.clock import Clock, on_and_off
-from runners.work.snapshots import Snapshots
+from runners.trials import clock, loop
+from runners.trials.clock import Clock, on_and_off
+from runners.trials.snapshots import Snapshots
 
 CPU = torch.device("cpu")
 
