@@ -15,9 +15,10 @@ from pydantic import Field
 from reports.records.cost_parts import Compute, Latency, Memory, Serving
 from reports.records.part import Part
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 
-Status = Literal["completed", "diverged", "out_of_memory", "failed"]
+Status = Literal["completed", "diverged", "out_of_memory", "failed", "pruned"]
+"""How a trial ended; `pruned` is a trial of a search that was stopped since others did better."""
 
 
 class ModelInfo(Part):
@@ -149,6 +150,12 @@ class Training(Part):
     resumed_at: tuple[int, ...] = Field(
         default=(), description="steps at which the trial went on after it had been killed"
     )
+    reused_blocks: int | None = Field(
+        default=None,
+        ge=0,
+        description="blocks in front of all that trains, whose outputs were computed once and kept; "
+        "null before schema 6",
+    )
 
 
 class Environment(Part):
@@ -167,6 +174,9 @@ class Environment(Part):
     cores: int | None = Field(
         default=None, ge=1, description="that this process may use; null before schema 5"
     )
+    side_by_side: int | None = Field(
+        default=None, ge=1, description="trials that were trained on it at once; null before schema 6"
+    )
 
 
 class SearchStep(Part):
@@ -175,6 +185,9 @@ class SearchStep(Part):
     values: dict[str, Any] = Field(description="what was tried, by the names of `Tuning.space`")
     score: float | None = Field(description="main metric on the selection split; null: none was reached")
     status: Status
+    steps: int | None = Field(
+        default=None, ge=0, description="optimiser steps that it was trained for; null before schema 6"
+    )
 
 
 class Tuning(Part):
@@ -188,6 +201,10 @@ class Tuning(Part):
         ge=1,
         description="training examples of all those trials, repeats counted: the same number for every "
         "method of the study; a trial that did not complete may have stopped earlier",
+    )
+    rungs: tuple[int, ...] = Field(
+        default=(),
+        description="steps after which the worse settings were stopped; none: all were whole",
     )
     seconds: float = Field(ge=0, description="the whole search: loading, training and scoring")
     seed: int = Field(ge=0, description="of every trial of the search; the trials reported have other seeds")
@@ -223,7 +240,7 @@ class Record(Part):
     `scores.majority` are empty, and no cost is measured after training.
     """
 
-    schema_version: Literal[5] = SCHEMA_VERSION
+    schema_version: Literal[6] = SCHEMA_VERSION
     trial_id: str = Field(description="content hash of `spec`")
     study: str
     spec: dict[str, Any] = Field(description="the resolved TrialSpec: model, task, method, options, seed ...")

@@ -66,7 +66,13 @@ def _from_4(data: dict[str, Any]) -> dict[str, Any]:
 MEASURING: Final = ("latency_length", "latency_rounds", "score_only")
 """What the protocol of records of schema 4 and before says of how costs are measured."""
 
-UPGRADES: Mapping[int, Upgrade] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}
+
+def _from_5(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 6 added searches that stop early, and what is computed once; before, there was neither."""
+    return data
+
+
+UPGRADES: Mapping[int, Upgrade] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4, 5: _from_5}
 """`UPGRADES[n]` turns a record of version n into version n + 1. Version 1 is the first."""
 
 

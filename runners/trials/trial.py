@@ -56,11 +56,6 @@ class Keeping:
     say: Say = lambda line: None
     """Shows one line to the user."""
 
-    def forget(self, spec: TrialSpec) -> None:
-        """Remove the snapshot of a trial that has its record."""
-        if self.folder is not None and device.is_first_process():
-            snapshot_file(self.folder, spec).unlink(missing_ok=True)
-
 
 def run_trial(
     spec: TrialSpec,
@@ -69,6 +64,7 @@ def run_trial(
     watch: Watch | None = None,
     costs_from: str | None = None,
     keeping: Keeping | None = None,
+    costs: bool = True,
 ) -> Record:
     """Train one method on one task with one seed and measure it.
 
@@ -86,10 +82,11 @@ def run_trial(
         watch: is told of progress; the outcome does not depend on it.
         costs_from: the trial whose record has the costs of this setting; None to measure them.
         keeping: what is kept beside the record that is returned.
+        costs: whether the costs are measured now; else they are gaps of the record.
     """
     accelerator = device.accelerator()
     watch, keeping = watch or (lambda progress: None), keeping or Keeping()
-    parts = _Parts(spec, study, environment.describe(accelerator), costs_from)
+    parts = _Parts(spec, study, environment.describe(accelerator), costs_from, costs)
     try:
         with processes.together():
             ready = _train_and_score(spec, accelerator, parts, watch, keeping)
@@ -101,9 +98,10 @@ def run_trial(
                     digest = kept.keep(ready.adapted, spec, keeping.folder, keeping.say)
                     scored = scored.model_copy(update={"checkpoint_sha256": digest})
                     keeping.record(scored)
-                watch(Progress("costs", ready.trained.steps, ready.trained.steps))
-                measured = costing.measure(scored, spec, accelerator, ready.adapted)
-                record = measured.model_copy(update={"wall_seconds": parts.seconds})
+                if costs:
+                    watch(Progress("costs", ready.trained.steps, ready.trained.steps))
+                    scored = costing.measure(scored, spec, accelerator, ready.adapted)
+                record = scored.model_copy(update={"wall_seconds": parts.seconds})
     except loop.DivergenceError as error:
         record = parts.record("diverged", str(error))
     except Exception as error:
@@ -123,6 +121,8 @@ class _Parts:
     study: str
     environment: Environment
     costs_from: str | None = None
+    costs: bool = True
+    """Whether they are measured in this trial."""
     model: ModelInfo | None = None
     task: TaskInfo | None = None
     parameters: Parameters | None = None
@@ -196,7 +196,7 @@ def _train_and_score(
     if task.problem_type == "regression":
         adapting.start_at_mean(adapted, splits.train.labels())
 
-    if spec.costs is not None and not spec.search and parts.costs_from is None:
+    if parts.costs and spec.costs is not None and not spec.search and parts.costs_from is None:
         watch(Progress("memory"))
         size = processes.largest_share(protocol.batch_size)
         longest = batches.longest(splits.train, batches.tokenizer(spec.model), size)
@@ -235,6 +235,12 @@ def _snapshots(spec: TrialSpec, parts: _Parts, keeping: Keeping) -> Snapshots | 
         },
         say=keeping.say,
     )
+
+
+def forget(spec: TrialSpec, folder: Path) -> None:
+    """Remove the snapshot of a trial that has its record."""
+    if device.is_first_process():
+        snapshot_file(folder, spec).unlink(missing_ok=True)
 
 
 def snapshot_file(folder: Path, spec: TrialSpec) -> Path:

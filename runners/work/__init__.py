@@ -1,1 +1,1 @@
-"""A study is done: what is missing, its searches, its records; may import `measure`, `plan`, `trials`."""
+"""A study is done: its trials and searches; may import `executors`, `measure`, `plan`, `trials`."""

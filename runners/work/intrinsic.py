@@ -10,7 +10,7 @@ from reports.stats.intrinsic import THRESHOLDS, Point, best_rate, point, referen
 from reports.stats.reach import suffices
 from runners.plan.intrinsic import IntrinsicStudy, next_dimension
 from runners.plan.spec import TrialSpec
-from runners.trials.trial import run_trial
+from runners.trials.jobs import Executor
 from runners.work import checking, execute
 
 
@@ -22,7 +22,7 @@ def run(
     say: Callable[[str], None],
     retry: bool = False,
     how: execute.How | None = None,
-    run_one: Callable[..., Record] = run_trial,
+    executor: Executor | None = None,
 ) -> list[Record]:
     """Run the searches; return the records of all trials that they needed.
 
@@ -33,13 +33,15 @@ def run(
         say: is told in a sentence why a search ended early.
         retry: run again what failed or ran out of memory.
         how: how it is run.
-        run_one: turns a spec into a record.
+        executor: where it is run; None for here.
     """
     checking.check(study.step(search.references[0] for search in study.searches))
     done: dict[str, Record] = {}
 
     def trials(specs: Iterable[TrialSpec]) -> list[Record]:
-        records = execute.run_study(study.step(specs), folder, observers, retry=retry, how=how, run=run_one)
+        records = execute.run_study(
+            study.step(specs), folder, observers, retry=retry, how=how, executor=executor
+        )
         done.update((record.trial_id, record) for record in records)
         return records
 

@@ -6,7 +6,7 @@ same settings again, and a setting with a record is not trained again. A killed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,14 +18,16 @@ from optuna.trial import Trial, TrialState
 from methods.core import Dimension, LogUniform
 from reports.records.schema import Record, SearchStep, Tuning
 from runners import processes
+from runners.executors.local import Local
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.plan.tuning import Search, in_order
 from runners.trials import batches
-from runners.trials.trial import run_trial
+from runners.trials.jobs import Executor
+from runners.trials.trial import forget
 from runners.work import shelf
 from runners.work.checking import check_data, check_models
-from runners.work.execute import How, Observer, retried, watch
+from runners.work.execute import Ear, How, Observer, retried
 from runners.work.shelf import Shelf
 
 FOLDER = "search"
@@ -40,6 +42,10 @@ SAMPLER = "optuna TPE"
 Told = Callable[[Search, Sequence[SearchStep]], None]
 
 
+Steps = Generator[list[TrialSpec], list[Record], Tuning]
+"""A search as it goes on: it asks for trials, is sent their records, and ends with what it found."""
+
+
 @processes.together()
 def run_searches(
     study: Study,
@@ -49,9 +55,12 @@ def run_searches(
     told: Told = lambda search, steps: None,
     retry: bool = False,
     how: How | None = None,
-    run: Callable[..., Record] = run_trial,
+    executor: Executor | None = None,
 ) -> Study:
     """Run what is missing of the searches of a study; return it with its trials known.
+
+    The searches go on side by side, as far as the executor does. Each asks for its next trials when it
+    knows the last ones: what it finds does not depend on the others.
 
     Args:
         study: what to search.
@@ -60,14 +69,14 @@ def run_searches(
         told: is told what a search knows, when it begins and after each of its trials, kept ones included.
         retry: run again what failed or ran out of memory.
         how: how it is run.
-        run: turns a spec into a record.
+        executor: where it is run; None for here.
 
     Raises:
         SpecError: the folder's records are of other data, or of a model that was replaced.
         PeerError: another process could not go on.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    how = how or How()
+    how, executor = how or How(), executor or Local()
     there = processes.by_first(partial(shelf.read, folder / FOLDER, searches=True))
     shelf.warn_of(there.faulty, how.say)
     defaults = [search.default for search in study.searches]
@@ -75,23 +84,31 @@ def run_searches(
     check_models([*there.records, *trials.records], defaults)
     kept = retried({record.trial_id: record for record in there.records}, retry)
     board = Shelf(folder / FOLDER, how.say)
+    going = [_Going(search, search_steps(search, told), order) for order, search in enumerate(study.searches)]
+    ears: dict[str, Ear] = {}
 
-    def record_of(spec: TrialSpec) -> Record:
-        check_data(kept, [spec])
-        if spec.trial_id not in kept:
-            for observer in observers:
-                observer.started(spec)
-            keeping = how.keeping(folder, board.put)
-            record = run(spec, study=study.name, watch=watch(spec, observers), keeping=keeping)
-            if board.put(record):
-                keeping.forget(spec)
-            kept[spec.trial_id] = record
-            for observer in observers:
-                observer.finished(spec, record)
-        return kept[spec.trial_id]
+    def advance() -> None:
+        """Let every search go on as far as records are there, and submit what it then waits for."""
+        for one in going:
+            while one.tuning is None and all(spec.trial_id in kept for spec in one.asked):
+                check_data(kept, one.asked)
+                one.send([kept[spec.trial_id] for spec in one.asked])
+            for spec in one.asked if one.tuning is None else ():
+                if spec.trial_id not in kept and spec.trial_id not in ears:
+                    ears[spec.trial_id] = Ear(spec, observers, board.put, how.say)
+                    job = replace(how.job(spec, study.name, folder), order=one.order)
+                    executor.submit(job, ears[spec.trial_id])
 
-    found = [_run(search, record_of, told) for search in study.searches]
+    advance()
+    while ears:
+        job, record = executor.next()
+        if board.put(record):
+            forget(job.spec, folder)
+        kept[record.trial_id] = record
+        ears.pop(record.trial_id).finished(record)
+        advance()
     board.settle()
+    found = [one.tuning for one in going if one.tuning is not None]
     specs = in_order(study.searches, [tuning.chosen for tuning in found])
     tunings = {
         spec.trial_id: tuning
@@ -101,7 +118,24 @@ def run_searches(
     return replace(study, specs=specs, tunings=tunings)
 
 
-def _run(search: Search, record_of: Callable[[TrialSpec], Record], told: Told) -> Tuning:
+class _Going:
+    """A search that goes on: what it waits for, or what it found."""
+
+    def __init__(self, search: Search, steps: Steps, order: int) -> None:
+        self.search, self.order = search, order
+        self._steps = steps
+        self.tuning: Tuning | None = None
+        self.asked = next(steps)
+
+    def send(self, records: list[Record]) -> None:
+        """Tell it the records of what it asked for."""
+        try:
+            self.asked = self._steps.send(records)
+        except StopIteration as end:
+            self.tuning = end.value
+
+
+def search_steps(search: Search, told: Told) -> Steps:
     """One search, the default setting first; among equals the earliest wins."""
     metric = search.metric
     study = optuna.create_study(
@@ -118,7 +152,7 @@ def _run(search: Search, record_of: Callable[[TrialSpec], Record], told: Told) -
     for _ in range(search.trials):
         trial = study.ask(distributions)
         values = {name: trial.params[name] for name in search.space}
-        record = record_of(search.trial(values))
+        (record,) = yield [search.trial(values)]
         records[record.trial_id] = record
         score = record.scores.selection[metric.name] if record.scores else None
         steps.append(SearchStep(values=values, score=score, status=record.status))

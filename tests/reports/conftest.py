@@ -99,7 +99,7 @@ def build_record(
         }
 
     data = {
-        "schema_version": 5,
+        "schema_version": 6,
         "trial_id": hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest(),
         "study": study,
         "spec": spec,

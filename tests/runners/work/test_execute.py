@@ -15,6 +15,7 @@ import yaml
 
 from reports import read_record, read_records
 from reports.records.schema import Record
+from runners.executors.local import Local
 from runners.plan import study
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
@@ -92,9 +93,9 @@ def test_a_failing_trial_does_not_end_the_study_and_can_be_retried(
             return record.model_copy(update={"status": "failed", "message": "broken", "scores": None})
         return record
 
-    records = execute.run_study(made, tmp_path, [], run=fails_for_head)
+    records = execute.run_study(made, tmp_path, [], executor=Local(fails_for_head))
     assert [r.status for r in records] == ["failed", "completed", "failed", "completed"]
-    execute.run_study(made, tmp_path, [], run=fails_for_head)
+    execute.run_study(made, tmp_path, [], executor=Local(fails_for_head))
     assert len(calls) == 4  # a failure is a record: it is not run again unasked
     fixed = execute.run_study(made, tmp_path, [], retry=True)
     assert {r.status for r in fixed} == {"completed"}

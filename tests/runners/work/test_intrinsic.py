@@ -10,6 +10,7 @@ import pytest
 import methods
 from reports import read_records
 from reports.records.schema import Record
+from runners.executors.local import Local
 from runners.plan import study
 from runners.plan.errors import SpecError
 from runners.plan.intrinsic import next_dimension, parse_intrinsic_study
@@ -153,13 +154,13 @@ def test_a_search_trains_full_first_then_bisects_and_goes_on_where_it_was(
     made = parse_intrinsic_study(content(tiny_model, seeds=[0, 1]), glue_folder)
     run, said = pretend(64), list[str]()
     run.template = template
-    records = intrinsic.run(made, tmp_path, [], say=said.append, run_one=run)
+    records = intrinsic.run(made, tmp_path, [], say=said.append, executor=Local(run))
     assert run.calls == [None, None, 256, 256, 32, 32, 64, 64]  # the middle of what is left, twice
     assert len(records) == len(read_records(tmp_path)) == 8
     assert said == []
     again = pretend(64)
     again.template = template
-    assert intrinsic.run(made, tmp_path, [], say=said.append, run_one=again) == records
+    assert intrinsic.run(made, tmp_path, [], say=said.append, executor=Local(again)) == records
     assert again.calls == []
 
 
@@ -181,7 +182,7 @@ def test_every_dimension_tries_the_rates_with_the_first_seed(
 
     plain = pretend(16)
     plain.template = template
-    intrinsic.run(made, tmp_path, [], say=lambda line: None, run_one=run)
+    intrinsic.run(made, tmp_path, [], say=lambda line: None, executor=Local(run))
     assert tried[2:5] == [(32, 3, 0.1), (32, 3, 1.0), (32, 4, 1.0)]
     assert tried[5:] == [(16, 3, 0.1), (16, 3, 1.0), (16, 4, 1.0)]
 
@@ -202,7 +203,7 @@ def test_nothing_is_searched_for_where_full_fine_tuning_has_no_score(
 
     said: list[str] = []
     made = parse_intrinsic_study(content(tiny_model), glue_folder)
-    assert len(intrinsic.run(made, tmp_path, [], say=said.append, run_one=fail)) == 1
+    assert len(intrinsic.run(made, tmp_path, [], say=said.append, executor=Local(fail))) == 1
     assert said == ["cola: no trial of full fine-tuning has a score, so there is nothing to search for."]
 
 

@@ -18,6 +18,7 @@ from reports import read_records
 from reports.records.files import SEARCH_SUFFIX
 from reports.records.schema import Record, SearchStep
 from reports.records.store import read_searches, write_record
+from runners.executors.local import Local
 from runners.plan import study
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
@@ -71,8 +72,8 @@ def whole(content: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trial.batches, "encode", watched)
-        found = search.run_searches(study.parse_study(content), folder, [], run=run)
-        records = execute.run_study(found, folder, [], run=run)
+        found = search.run_searches(study.parse_study(content), folder, [], executor=Local(run))
+        records = execute.run_study(found, folder, [], executor=Local(run))
     return Whole(folder, found, records, read_searches(folder / search.FOLDER), seen)
 
 
@@ -159,12 +160,12 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(
         made.append(spec)
         return run_trial(spec, **rest)
 
-    found = search.run_searches(parsed, tmp_path, [], run=run)
+    found = search.run_searches(parsed, tmp_path, [], executor=Local(run))
     assert len(made) == len(whole.searched) - len(whole.searched[::2])
     assert history(found) == history(whole.study)
     assert found.specs == whole.study.specs
     made.clear()
-    assert search.run_searches(parsed, tmp_path, [], run=run).specs == whole.study.specs
+    assert search.run_searches(parsed, tmp_path, [], executor=Local(run)).specs == whole.study.specs
     assert made == []
 
 
@@ -213,13 +214,13 @@ def test_what_diverged_or_failed_counts_and_is_never_chosen(content: dict[str, A
         return record.model_copy(update=changes)
 
     parsed = study.parse_study(content | {"methods": ["lora"]})
-    found = search.run_searches(parsed, tmp_path, [], run=unlucky)
+    found = search.run_searches(parsed, tmp_path, [], executor=Local(unlucky))
     tuning = found.tunings[found.specs[0].trial_id]
     assert [step.status for step in tuning.history[:3]] == ["failed", "diverged", "out_of_memory"]
     assert (tuning.trials, len(calls)) == (5, 5)
     assert tuning.chosen in [step.values for step in tuning.history[3:]]
 
-    again = search.run_searches(parsed, tmp_path, [], run=unlucky)
+    again = search.run_searches(parsed, tmp_path, [], executor=Local(unlucky))
     assert (again.specs, len(calls)) == (
         found.specs,
         5,
@@ -236,7 +237,7 @@ def test_where_every_trial_fails_the_default_is_trained(content: dict[str, Any],
         return record.model_copy(update={"status": "failed", "message": "no luck", "scores": None})
 
     parsed = study.parse_study(content | {"methods": ["lora"], "tuning": {"trials": 2, "seed": 7}})
-    found = search.run_searches(parsed, tmp_path, [], run=fails)
+    found = search.run_searches(parsed, tmp_path, [], executor=Local(fails))
     assert [spec.trial_id for spec in found.specs] == [s.trial_id for s in parsed.searches[0].reported]
 
 
