@@ -62,8 +62,8 @@ class Executor(Interface):
     def alone(self) -> bool:
         """Whether no job has a neighbour.
 
-        Then costs are measured right after a training, model in hand. Else they are jobs of their own, of
-        which gets the machine for itself.
+        Then costs are measured right after a training, model in hand. Else they are jobs of their own, each with
+        the machine for itself.
         """
 
     def submit(self, job: Job, listener: Listener) -> None:
