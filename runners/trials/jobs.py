@@ -62,7 +62,7 @@ class Executor(Interface):
     def alone(self) -> bool:
         """Whether no job has a neighbour.
 
-        Then costs are measured right after a training, model in hand. Else they are jobs of their own, each with
+        Then costs are measured right after a training, model in hand. Else they are jobs of their own, with
         the machine for itself.
         """
 
