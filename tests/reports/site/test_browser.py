@@ -193,6 +193,7 @@ def test_a_hostile_record_is_shown_and_does_not_run(page, study_records):
         page.wait_for_timeout(100)
 
 
+@pytest.mark.parametrize("address", ["disk"], indirect=True)  # the pages are the same from a host
 @pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 380)])
 def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(page, study_records, scheme, width):
     page.emulate_media(color_scheme=scheme)
