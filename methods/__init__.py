@@ -5,20 +5,17 @@ adapted = methods.apply(model, "lora", rank=8, alpha=16)
 adapted.model                  # called like the Hugging Face model it is
 adapted.parameter_counts()     # base, method, head, trainable
 
-Beside this file are the methods. Ground floor: `errors`.
+Beside this file are the methods; importing them needs no torch, which comes when a model does. Ground floor:
+`errors`, `later`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from methods.anatomy import Anatomy, Model
 from methods.bitfit import BitFit
-from methods.core import ACTS, Adapted, Capability, Checkpoint, Method, held_by, write_to
-from methods.core import capabilities as try_out
+from methods.core import ACTS, Capability, Method, write_to
 from methods.did import DID
 from methods.dora import DoRA
 from methods.errors import (
@@ -33,17 +30,25 @@ from methods.full import Full
 from methods.head import Head
 from methods.houlsby import Houlsby
 from methods.ia3 import IA3
+from methods.later import later
 from methods.lin import Lin
 from methods.ln import LN
 from methods.lora import LoRA
 from methods.parallel import Parallel
-from methods.peft import format as peft_format
 from methods.pfeiffer import Pfeiffer
 from methods.prefix import Prefix
 from methods.prompt import Prompt
 from methods.said import SAID
 from methods.top_layers import TopLayers
 from methods.vera import VeRA
+
+if TYPE_CHECKING:
+    import torch
+
+    from methods.anatomy import Anatomy, Model
+    from methods.core import Adapted, Checkpoint
+else:
+    __getattr__, __dir__ = later(__name__, {"methods.core": ("Adapted", "Checkpoint")})
 
 __all__ = ["ACTS", "Adapted", "AnatomyError", "Capability", "Checkpoint", "IncompleteHeadWarning"]
 __all__ += ["MergeError", "Method", "MethodError", "OptionError", "adapted", "apply", "capabilities"]
@@ -89,6 +94,8 @@ def apply(model: Model, name: str, *, dtype: torch.dtype | None = None, **option
         MethodError: unknown name or option, or the model has no place for the method. The model is then as it
             was.
     """
+    from methods.core import Adapted
+
     method = get(name)
     return Adapted(model, method, method.options.parse(name, options), dtype)
 
@@ -99,6 +106,8 @@ def adapted(model: Model) -> Adapted:
     Raises:
         MethodError: it holds none.
     """
+    from methods.core import held_by
+
     return held_by(model)
 
 
@@ -111,6 +120,8 @@ def capabilities(model: Model) -> tuple[Capability, ...]:
     Raises:
         MethodError: no small copy can be made and run.
     """
+    from methods.core import capabilities as try_out
+
     return try_out(model, REGISTRY.values())
 
 
@@ -131,6 +142,8 @@ def load(model: Model, path: str | Path) -> Adapted:
     Warns:
         IncompleteHeadWarning: a folder of the PEFT library leaves out some of the model's task head.
     """
+    from methods.anatomy import Anatomy
+
     return _revived(model, _read(path, Anatomy(model)))
 
 
@@ -149,13 +162,15 @@ def export_peft(model: Model, saved: Checkpoint, path: str | Path) -> Path:
     """
     adapted = _revived(model, saved)  # checks that it fits
     try:
-        return write_to(adapted.method.card.peft, saved, adapted.anatomy, path)
+        return write_to(adapted.method.card.form, saved, adapted.anatomy, path)
     finally:
         adapted.remove()
 
 
 def _revived(model: Model, saved: Checkpoint) -> Adapted:
     """A checkpoint in a model; on an error that is as it was."""
+    from methods.core import Adapted
+
     try:
         method = get(saved.method)
         options = method.options.parse(method.name, saved.options)
@@ -172,8 +187,11 @@ def _revived(model: Model, saved: Checkpoint) -> Adapted:
 
 def _read(path: str | Path, anatomy: Anatomy) -> Checkpoint:
     """Read a saved method, of ours or the PEFT library's, for a model."""
+    from methods.core import Checkpoint
+    from methods.peft import format as peft_format
+
     if peft_format.lies_in(path) and not Checkpoint.lies_in(path):
-        forms = {name: method.card.peft for name, method in REGISTRY.items()}
+        forms = {name: method.card.form for name, method in REGISTRY.items()}
         ours = {name: form for name, form in forms.items() if isinstance(form, peft_format.PeftForm)}
         return peft_format.read_folder(path, anatomy, ours)
     return Checkpoint.read(path)

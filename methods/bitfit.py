@@ -9,21 +9,24 @@ runs here. Searched: 3e-4 to 3e-2, which holds both.
 
 from __future__ import annotations
 
-from methods.anatomy import Anatomy, Geometry
-from methods.anatomy.parameters import is_bias
+from typing import TYPE_CHECKING
+
+from methods.anatomy import Geometry
 from methods.core import (
     WEIGHTS,
     BlockOptions,
     Card,
-    Injection,
     LogUniform,
     Method,
     SearchSpace,
-    TaskHead,
     Work,
     at,
 )
 from methods.errors import AnatomyError
+
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy
+    from methods.core import Injection
 
 
 def work(geometry: Geometry, options: BlockOptions) -> Work:
@@ -51,6 +54,9 @@ class BitFit(Method[BlockOptions]):
         Raises:
             AnatomyError: the model has no biases (the LLaMA family).
         """
+        from methods.anatomy.parameters import is_bias
+        from methods.core import Injection, TaskHead
+
         trained = anatomy.trainable(anatomy.within(options.layers).bias_parameters())
         if not trained:
             raise AnatomyError(f"{anatomy} has no biases, bitfit has nothing to train.")

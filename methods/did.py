@@ -19,10 +19,16 @@ at 0.03, 0.1, 0.3 and 1). Another d may want another rate.
 
 from __future__ import annotations
 
-from methods.anatomy import Anatomy, Geometry
-from methods.core import WEIGHTS, Card, Injection, LogUniform, Method, SearchSpace, Work, at
-from methods.subspace import subspace
-from methods.subspace.subspace import SubspaceOptions
+from typing import TYPE_CHECKING
+
+from methods.anatomy import Geometry
+from methods.core import WEIGHTS, Card, LogUniform, Method, SearchSpace, Work, at
+from methods.subspace import sizes
+from methods.subspace.sizes import SubspaceOptions
+
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy
+    from methods.core import Injection
 
 
 class DidOptions(SubspaceOptions):
@@ -31,7 +37,7 @@ class DidOptions(SubspaceOptions):
 
 def work(geometry: Geometry, options: DidOptions) -> Work:
     """The projection, and everything of the base trains."""
-    return subspace.work(geometry, options, 0)
+    return sizes.work(geometry, options, 0)
 
 
 class DID(Method[DidOptions]):
@@ -51,6 +57,8 @@ class DID(Method[DidOptions]):
 
     def inject(self, anatomy: Anatomy, options: DidOptions) -> Injection:
         """Move every parameter by P z."""
+        from methods.subspace import subspace
+
         return subspace.inject(anatomy, options, self.name, scaled=False)
 
     def count(self, geometry: Geometry, options: DidOptions) -> dict[str, int]:

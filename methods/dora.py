@@ -14,33 +14,17 @@ A. Merging writes W'. Searched: what
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal
 
-import torch
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry, Linear, Rows, Shape, frozen
-from methods.anatomy.quantised import is_packed
-from methods.core import (
-    LATER,
-    Card,
-    Chain,
-    Choice,
-    Injection,
-    LogUniform,
-    Method,
-    SearchSpace,
-    UpdatedLinear,
-    Work,
-    Wrap,
-    at,
-    by_module,
-    part_path,
-)
-from methods.lora import LoraOptions, LowRank
-from methods.peft.layers import low_rank_form
+from methods.anatomy import Geometry
+from methods.core import LATER, Card, Chain, Choice, Form, LogUniform, Method, SearchSpace, Work, at
+from methods.lora import LoraOptions
+
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy
+    from methods.core import Injection
 
 
 class DoraOptions(LoraOptions):
@@ -51,76 +35,6 @@ class DoraOptions(LoraOptions):
         description="how A starts, with B at zero",
         json_schema_extra=LATER,
     )
-
-
-class Direction(LowRank):
-    """The factors of one update and the length of each of its rows."""
-
-    def __init__(self, base: Linear, shape: Shape, rows: Rows | None, options: DoraOptions) -> None:
-        super().__init__(shape, rows, options, base.weight)
-        self.magnitude = nn.Parameter(self.lengths(self.turned(base)).to(self.lora_A.dtype))
-
-    def turned(self, base: Linear) -> Tensor:
-        """V = W0 + (alpha / r) B A, (out x in), without a gradient, in at least float32."""
-        rows, A, B = self.features.of(frozen(base)), self.lora_A.detach(), self.lora_B.detach()
-        dtype = torch.promote_types(torch.promote_types(rows.dtype, A.dtype), torch.float32)
-        return torch.addmm(rows.to(dtype), B.to(dtype), A.to(dtype), alpha=self.scaling)
-
-    @staticmethod
-    def lengths(turned: Tensor) -> Tensor:
-        """||V|| of each row; never 0, so that 0 / ||V|| is 0."""
-        return torch.linalg.vector_norm(turned, dim=1).clamp_min_(torch.finfo(turned.dtype).tiny)
-
-    def whole(self, base: Linear) -> Tensor:
-        """W' = m V / ||V||, (out x in), without a gradient, in at least float32."""
-        turned = self.turned(base)
-        return turned.mul_((self.magnitude.detach() / self.lengths(turned))[:, None])
-
-    def add_to_base(self, h: Tensor, x: Tensor, base: Linear) -> Tensor:
-        """h + U + (s - 1) (W0 x + U), with U = (alpha / r) B A x and s = m / ||V||, on the rows.
-
-        W0 is not multiplied by again, and where s is 1 and B is 0 the base's own h comes through bit by bit.
-        """
-        straight = h
-        if self.dropout and self.training:
-            x = self.dropped(x)
-            straight = base(x)
-        straight = self.features.of_last(straight).to(torch.promote_types(h.dtype, self.lora_A.dtype))
-        if base.bias is not None:
-            straight = straight - self.features.of(base.bias)
-        update = F.linear(F.linear(x.to(self.lora_A.dtype), self.lora_A), self.scaling * self.lora_B)
-        stretch = self.magnitude / self.lengths(self.turned(base)) - 1
-        return self.features.add(h, torch.addcmul(update, stretch, straight + update))
-
-
-class DoRALinear(UpdatedLinear[Direction]):
-    """A frozen linear layer whose weight's rows are turned and stretched."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """W' x + b."""
-        if not torch.is_grad_enabled() and (whole := self._one_matrix()) is not None:
-            # W' takes five kernels, and then it is the base's own product.
-            return F.linear(x, whole.whole(self.base), self.base.bias)
-        return super().forward(x)
-
-    def add(self, h: Tensor, x: Tensor, part: Direction) -> Tensor:
-        """h with its rows turned and stretched."""
-        return part.add_to_base(h, x, self.base)
-
-    def updated(self, rows: Tensor, part: Direction) -> Tensor:
-        """W'."""
-        return part.whole(self.base)
-
-    def _one_matrix(self) -> Direction | None:
-        """The update, where ``base`` is one product in its dtype, in which W' may stand for W0."""
-        base, (part, *others) = self.base, self.parts.values()
-        direction, weight = cast(Direction, part), base.weight
-        dtype = weight.dtype
-        if others or type(base) is not nn.Linear or dtype != direction.lora_A.dtype or dtype.itemsize < 4:
-            return None
-        if (direction.dropout and direction.training) or not direction.features.all or is_packed(base):
-            return None
-        return None if base._forward_hooks or base._forward_pre_hooks else direction
 
 
 def work(geometry: Geometry, options: DoraOptions) -> Work:
@@ -139,6 +53,13 @@ def work(geometry: Geometry, options: DoraOptions) -> Work:
     )
 
 
+def form() -> Form:
+    """How its checkpoints look in peft."""
+    from methods.peft.layers import low_rank_form
+
+    return low_rank_form(DoraOptions, dora=True)
+
+
 class DoRA(Method[DoraOptions]):
     """Low-rank updates of directions, and trained lengths."""
 
@@ -152,15 +73,29 @@ class DoRA(Method[DoraOptions]):
         learning_rate=1e-3,
         search_space=SearchSpace(LogUniform(1e-4, 1e-2), {"rank": Choice((4, 8, 16))}),
         work=work,
-        peft=low_rank_form(DoraOptions, dora=True),
+        peft=form,
     )
 
     def inject(self, anatomy: Anatomy, options: DoraOptions) -> Injection:
         """Put a direction and a length beside every targeted layer."""
+        from methods.core import Injection, Wrap, by_module, part_path
+        from methods.modules.dora import Direction, DoRALinear
+
         injection = Injection(options)
         for site, roles in by_module(anatomy.within(options.layers), options.target):
             base = site.linear()
-            parts = {role: Direction(base, s.shape(), s.rows, options) for role, s in roles.items()}
+            parts = {
+                role: Direction(
+                    base,
+                    part.shape(),
+                    part.rows,
+                    rank=options.rank,
+                    scaling=options.scaling,
+                    dropout=options.dropout,
+                    init=options.init,
+                )
+                for role, part in roles.items()
+            }
             injection.changes.append(Wrap(site, DoRALinear(base, parts)))
             for role, part in parts.items():
                 path = part_path(roles[role], role)

@@ -7,9 +7,14 @@ both sides.
 
 from __future__ import annotations
 
-from methods.anatomy import Anatomy, Geometry
-from methods.anatomy.quantised import as_numbers
-from methods.core import WEIGHTS, Card, Injection, LogUniform, Method, NoOptions, SearchSpace, Work, at
+from typing import TYPE_CHECKING
+
+from methods.anatomy import Geometry
+from methods.core import WEIGHTS, Card, LogUniform, Method, NoOptions, SearchSpace, Work, at
+
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy
+    from methods.core import Injection
 
 
 def work(geometry: Geometry, options: NoOptions) -> Work:
@@ -33,6 +38,9 @@ class Full(Method[NoOptions]):
 
     def inject(self, anatomy: Anatomy, options: NoOptions) -> Injection:
         """Own every parameter of the body that the model does not keep frozen itself."""
+        from methods.anatomy.quantised import as_numbers
+        from methods.core import Injection
+
         return Injection(
             options, anatomy.trainable(as_numbers(self.name, anatomy, anatomy.body_parameters()))
         )

@@ -7,9 +7,15 @@ default rate.
 
 from __future__ import annotations
 
-from methods.anatomy import Anatomy, Geometry
-from methods.core import Card, Injection, LogUniform, Method, NoOptions, SearchSpace, Work, at
+from typing import TYPE_CHECKING
+
+from methods.anatomy import Geometry
+from methods.core import Card, LogUniform, Method, NoOptions, SearchSpace, Work, at
 from methods.errors import AnatomyError
+
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy
+    from methods.core import Injection
 
 
 def work(geometry: Geometry, options: NoOptions) -> Work:
@@ -37,6 +43,8 @@ class Head(Method[NoOptions]):
         Raises:
             AnatomyError: the model has no task head.
         """
+        from methods.core import Injection
+
         if not anatomy.head_parameters():
             raise AnatomyError(f"{anatomy} has no task head, head has nothing to train.")
         return Injection(options)

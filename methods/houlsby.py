@@ -21,29 +21,28 @@ trains MRPC at 3e-4 for 5 epochs; 1e-3 is for the shorter runs here. Searched: t
 
 from __future__ import annotations
 
-from functools import partial
+from typing import TYPE_CHECKING
 
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry
+from methods.anatomy import Geometry
 from methods.core import (
-    Bottleneck,
     Card,
     Choice,
-    Injection,
     Layers,
     LogUniform,
     Method,
     Options,
     SearchSpace,
-    Swap,
     Work,
     at,
     bottleneck_chain,
     bottleneck_size,
 )
+
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy
+    from methods.core import Injection
 
 
 class HoulsbyOptions(Options):
@@ -53,20 +52,6 @@ class HoulsbyOptions(Options):
     layer_norms: bool = Field(True, description="train every LayerNorm too, as the paper does")
     init_std: float = Field(1e-3, ge=0, description="standard deviation of the initial weights")
     layers: Layers = None
-
-
-class HoulsbyAdapter(nn.Module):
-    """A sub-layer's output module followed by an adapter with its own skip."""
-
-    def __init__(self, inner: nn.Module, adapter: Bottleneck) -> None:
-        super().__init__()
-        self.inner = inner
-        self.adapter = adapter
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., d) -> (..., d)."""
-        u = self.inner(x)
-        return u + self.adapter(u)
 
 
 def work(geometry: Geometry, options: HoulsbyOptions) -> Work:
@@ -98,16 +83,16 @@ class Houlsby(Method[HoulsbyOptions]):
 
     def inject(self, anatomy: Anatomy, options: HoulsbyOptions) -> Injection:
         """Wrap both sub-layer outputs of every block."""
+        from methods.core import Injection, Swap
+        from methods.modules.houlsby import HoulsbyAdapter, bottleneck
+
         width, anatomy = anatomy.width, anatomy.within(options.layers)
         norms = anatomy.trainable(anatomy.norm_parameters()) if options.layer_norms else {}
         attention, feed_forward = anatomy.sites("attention_output"), anatomy.sites("feed_forward_output")
-        std = options.init_std
-        initialise = partial(nn.init.trunc_normal_, std=std, a=-2 * std, b=2 * std)
-        activation = partial(F.gelu, approximate="tanh")
         injection = Injection(options)
         for pair in zip(attention, feed_forward, strict=True):
             for site in pair:
-                adapter = Bottleneck(width, options.bottleneck, activation, initialise, site.like())
+                adapter = bottleneck(width, options.bottleneck, options.init_std, site.like())
                 injection.changes.append(Swap(site, HoulsbyAdapter(site.module, adapter)))
                 injection.trained |= {f"{site.path}.adapter.{n}": p for n, p in adapter.named_parameters()}
         injection.trained |= norms

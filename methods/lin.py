@@ -18,20 +18,14 @@ around theirs, and sizes over the range of theirs (10 to 300).
 
 from __future__ import annotations
 
-from functools import partial
+from typing import TYPE_CHECKING
 
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry
+from methods.anatomy import Geometry
 from methods.core import (
-    Bottleneck,
     Card,
     Choice,
-    Follow,
-    Following,
-    Injection,
     Layers,
     LogUniform,
     Method,
@@ -43,25 +37,16 @@ from methods.core import (
     bottleneck_size,
 )
 
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy
+    from methods.core import Injection
+
 
 class LinOptions(Options):
     """Options of ``lin``."""
 
     bottleneck: int = Field(64, ge=1, description="inner dimension m of each adapter")
     layers: Layers = None
-
-
-class LinAdapter(Following):
-    """LayerNorm, bottleneck and skip behind a block."""
-
-    def __init__(self, adapter: Bottleneck, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width, eps=1e-5, device=adapter.down.device, dtype=adapter.down.dtype)
-        self.adapter = adapter
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., d) -> (..., d)."""
-        return x + self.adapter(self.norm(x.to(self.norm.weight.dtype))).to(x.dtype)
 
 
 def work(geometry: Geometry, options: LinOptions) -> Work:
@@ -88,12 +73,13 @@ class Lin(Method[LinOptions]):
 
     def inject(self, anatomy: Anatomy, options: LinOptions) -> Injection:
         """Follow the end of every block."""
+        from methods.core import Follow, Injection
+        from methods.modules.lin import LinAdapter, bottleneck
+
         width = anatomy.width
-        initialise = partial(nn.init.normal_, std=0.02)
         injection = Injection(options)
         for block in anatomy.within(options.layers).blocks:
-            bottleneck = Bottleneck(width, options.bottleneck, F.relu, initialise, block.like())
-            adapter = LinAdapter(bottleneck, width)
+            adapter = LinAdapter(bottleneck(width, options.bottleneck, block.like()), width)
             injection.changes.append(Follow(block, "lin", adapter))
             injection.trained |= {f"{block.path}.lin.{n}": p for n, p in adapter.named_parameters()}
         return injection

@@ -19,15 +19,27 @@ selection split at 1e-3, 5e-3, 1e-2 and 3e-2). Searched: 3e-4 to 3e-2, as there.
 
 from __future__ import annotations
 
-from methods.anatomy import Anatomy, Geometry
-from methods.core import BlockOptions, Card, Injection, LogUniform, Method, SearchSpace, Work, at
+from typing import TYPE_CHECKING
+
+from methods.anatomy import Geometry
+from methods.core import BlockOptions, Card, Form, LogUniform, Method, SearchSpace, Work, at
 from methods.errors import AnatomyError
-from methods.peft.norms import norm_form
+
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy
+    from methods.core import Injection
 
 
 def work(geometry: Geometry, options: BlockOptions) -> Work:
     """No product of its own; every normalisation layer trains."""
     return Work(vectors=frozenset({"norm"}), layers=options.layers)
+
+
+def form() -> Form:
+    """How its checkpoints look in peft."""
+    from methods.peft.norms import norm_form
+
+    return norm_form(BlockOptions)
 
 
 class LN(Method[BlockOptions]):
@@ -42,7 +54,7 @@ class LN(Method[BlockOptions]):
         learning_rate=5e-3,
         search_space=SearchSpace(LogUniform(3e-4, 3e-2)),
         work=work,
-        peft=norm_form(BlockOptions),
+        peft=form,
     )
 
     def inject(self, anatomy: Anatomy, options: BlockOptions) -> Injection:
@@ -51,6 +63,8 @@ class LN(Method[BlockOptions]):
         Raises:
             AnatomyError: the model has none with parameters.
         """
+        from methods.core import Injection
+
         trained = anatomy.trainable(anatomy.within(options.layers).norm_parameters())
         if not trained:
             raise AnatomyError(

@@ -41,51 +41,32 @@ GLUE runs. Alpha stays what it is, as in the paper (section 4.1).
 from __future__ import annotations
 
 import math
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal
 
-import torch
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
-from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from methods.anatomy import (
-    Anatomy,
-    Features,
-    Geometry,
-    Rows,
-    Shape,
-    Site,
-    oriented,
-)
+from methods.anatomy import Geometry
 from methods.core import (
     LATER,
     Card,
     Chain,
     Choice,
-    Injection,
-    Instead,
+    Form,
     Layers,
     LogUniform,
     Method,
     Options,
     SearchSpace,
     Targets,
-    Update,
-    UpdatedLinear,
     Work,
-    Wrap,
     at,
-    by_module,
-    part_path,
 )
-from methods.core.places import Place, every_place
-from methods.core.precision import beside
-from methods.errors import MethodError
-from methods.peft.layers import low_rank_form
 
-FACTORS = ("lora_A", "lora_B")
-"""The factors of an update."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from methods.anatomy import Anatomy
+    from methods.core import Injection
 
 
 class LoraOptions(Options):
@@ -118,112 +99,6 @@ class LoraOptions(Options):
         return self.alpha / (math.sqrt(self.rank) if self.rank_stabilized else self.rank)
 
 
-class LowRank(Update):
-    """The factors of one update: B A of a whole layer, or of some of its output features.
-
-    Args:
-        shape: (out, in) of what is updated.
-        rows: the output features, None for all.
-        options: rank, scaling, dropout.
-        like: the frozen weight, beside which the factors lie, see ``core/precision.py``.
-    """
-
-    def __init__(self, shape: Shape, rows: Rows | None, options: LoraOptions, like: Tensor) -> None:
-        super().__init__()
-        place = beside(like)
-        out_features, in_features = shape
-        self.scaling = options.scaling
-        self.dropout = options.dropout
-        self.features = Features(rows, like.device)
-        self.lora_A = nn.Parameter(torch.empty(options.rank, in_features, **place))
-        self.lora_B = nn.Parameter(torch.zeros(out_features, options.rank, **place))
-        if options.init == "gaussian":
-            nn.init.normal_(self.lora_A, std=1 / options.rank)
-        else:
-            nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
-
-    def dropped(self, x: Tensor) -> Tensor:
-        """The input of the low-rank path."""
-        return F.dropout(x, self.dropout, self.training) if self.dropout else x
-
-    def add_to(self, h: Tensor, x: Tensor) -> Tensor:
-        """h + (alpha / r) B A x, on the features."""
-        A, B = self.lora_A, self.lora_B
-        z = F.linear(self.dropped(x).to(A.dtype), A)  # (..., r)
-        if h.dtype == z.dtype == B.dtype:
-            return self.features.add_product(h, z, B.t(), self.scaling)
-        # A base in half precision, or autocast: the update is rounded once, with the sum.
-        return self.features.add(h, F.linear(z, B), self.scaling)
-
-    def update(self) -> Tensor:
-        """(alpha / r) B A, in at least float32."""
-        dtype = torch.promote_types(self.lora_A.dtype, torch.float32)
-        return self.scaling * (self.lora_B.detach().to(dtype) @ self.lora_A.detach().to(dtype))
-
-    def extra_repr(self) -> str:
-        """Shown when the model is printed."""
-        return f"rank={self.lora_A.shape[0]}, scaling={self.scaling}, dropout={self.dropout}"
-
-
-class LoRALinear(UpdatedLinear[LowRank]):
-    """A frozen linear layer with low-rank paths beside it."""
-
-    def add(self, h: Tensor, x: Tensor, part: LowRank) -> Tensor:
-        """h + (alpha / r) B A x."""
-        return part.add_to(h, x)
-
-    def updated(self, rows: Tensor, part: LowRank) -> Tensor:
-        """W0 + (alpha / r) B A."""
-        return rows + part.update()
-
-
-def principal_part(site: Site, parts: dict[str, LowRank], shared: bool) -> Instead:
-    """Start the updates of a layer as the principal part of what they update, and leave the base the rest.
-
-    The residual is what is left of W0 by the factors as they are stored, so that only its own rounding to the
-    weight's dtype stands between the two and W0. Where the factors start is kept in buffers, for
-    :meth:`LoRA.stored`.
-
-    Args:
-        site: the layer.
-        parts: its updates by role.
-        shared: whether other layers hold its weight too.
-
-    Raises:
-        MethodError: there is no such part of the layer's weight.
-    """
-    base = site.linear()
-    weight = base.weight.detach()
-    if not weight.is_floating_point() or is_traceable_wrapper_subclass(weight):
-        raise MethodError(
-            f"init=pissa needs the numbers of {site.path}, whose weight is a quantised or sharded "
-            f"{type(base.weight).__name__} of {weight.dtype}: use init=kaiming."
-        )
-    rest = weight.to(torch.promote_types(weight.dtype, torch.float32), copy=True)
-    matrix = oriented(base, rest)  # a view: (out x in)
-    for role, part in parts.items():
-        rows = part.features.of(matrix)
-        rank = part.lora_A.shape[0]
-        if rank > min(rows.shape):
-            raise MethodError(
-                f"init=pissa: rank={rank} is more than {role} of {site.path} has, which is "
-                f"{rows.shape[0]} x {rows.shape[1]}."
-            )
-        try:
-            u, s, v = torch.linalg.svd(rows, full_matrices=False)
-        except torch.linalg.LinAlgError:
-            raise MethodError(
-                f"init=pissa: no singular values of {role} of {site.path} were found: are its weights finite?"
-            ) from None
-        root = (s[:rank] / part.scaling).sqrt()
-        part.lora_A.data.copy_(root[:, None] * v[:rank])
-        part.lora_B.data.copy_(u[:, :rank] * root)
-        for name in FACTORS:
-            part.register_buffer(f"start_{name}", part.get_parameter(name).detach().clone(), persistent=False)
-        part.features.write(matrix, rows - part.update())
-    return Instead(Place(base, "weight"), rest, shared)
-
-
 def work(geometry: Geometry, options: LoraOptions) -> Work:
     """2r (in + out) per token beside every targeted matrix."""
     r, linears = options.rank, geometry.within(options.layers).linears
@@ -234,6 +109,13 @@ def work(geometry: Geometry, options: LoraOptions) -> Work:
         },
         layers=options.layers,
     )
+
+
+def form() -> Form:
+    """How its checkpoints look in peft."""
+    from methods.peft.layers import low_rank_form
+
+    return low_rank_form(LoraOptions)
 
 
 class LoRA(Method[LoraOptions]):
@@ -249,16 +131,31 @@ class LoRA(Method[LoraOptions]):
         learning_rate=1e-3,
         search_space=SearchSpace(LogUniform(1e-4, 1e-2), {"rank": Choice((4, 8, 16))}),
         work=work,
-        peft=low_rank_form(LoraOptions),
+        peft=form,
     )
 
     def inject(self, anatomy: Anatomy, options: LoraOptions) -> Injection:
         """Put low-rank paths beside every targeted layer."""
+        from methods.core import Injection, Wrap, by_module, part_path
+        from methods.core.places import every_place
+        from methods.modules.lora import LoRALinear, LowRank, principal_part
+
         injection, splits = Injection(options), options.init == "pissa"
         held = every_place(anatomy.model.modules()) if splits else {}
         for site, roles in by_module(anatomy.within(options.layers), options.target):
             base = site.linear()
-            parts = {r: LowRank(s.shape(), s.rows, options, base.weight) for r, s in roles.items()}
+            parts = {
+                role: LowRank(
+                    part.shape(),
+                    part.rows,
+                    base.weight,
+                    rank=options.rank,
+                    scaling=options.scaling,
+                    dropout=options.dropout,
+                    init=options.init,
+                )
+                for role, part in roles.items()
+            }
             if splits:
                 shared = len(held.get(id(base.weight), ())) > 1
                 injection.changes.append(principal_part(site, parts, shared))
@@ -280,16 +177,8 @@ class LoRA(Method[LoraOptions]):
         options, own = injection.options, {n: p.detach() for n, p in injection.live.items()}
         if not isinstance(options, LoraOptions) or options.init != "pissa":
             return options, own
-        for change in injection.changes:
-            if not isinstance(change, Wrap):
-                continue
-            for role, module in cast(LoRALinear, change.wrapper).parts.items():
-                part = cast(LowRank, module)
-                path = change.site.path if part.features.all else f"{change.site.path}.{role}"
-                a, b = (f"{path}.{name}" for name in FACTORS)
-                start_a, start_b = (part.get_buffer(f"start_{name}").to(own[a]) for name in FACTORS)
-                own[a] = torch.cat([own[a], start_a])
-                own[b] = torch.cat([own[b], -start_b], dim=1)
+        from methods.modules.lora import update_of_the_base
+
         rank = 2 * options.rank
         changed = {"rank": rank, "alpha": options.scaling * rank, "rank_stabilized": False, "init": "kaiming"}
-        return options.model_copy(update=changed), own
+        return options.model_copy(update=changed), update_of_the_base(injection, own)

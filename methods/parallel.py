@@ -29,23 +29,14 @@ sizes beside 64, and their two scales.
 
 from __future__ import annotations
 
-import math
-import threading
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry
+from methods.anatomy import Geometry
 from methods.core import (
-    Attach,
-    Bottleneck,
     Card,
     Choice,
-    Hook,
-    Injection,
     Layers,
     LogUniform,
     Method,
@@ -56,7 +47,10 @@ from methods.core import (
     bottleneck_chain,
     bottleneck_size,
 )
-from methods.errors import MethodError
+
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy
+    from methods.core import Injection
 
 NAME = "parallel"
 """Name of the submodule of a block that holds its adapter."""
@@ -68,64 +62,6 @@ class ParallelOptions(Options):
     bottleneck: int = Field(64, ge=1, description="inner dimension m of each adapter")
     scale: float = Field(4.0, gt=0, description="factor s of what an adapter adds")
     layers: Layers = None
-
-
-NOTHING: tuple[None, None] = (None, None)
-
-
-class _Running(threading.local):
-    """What the feed-forward that runs in a thread has read, and the adapter that stands beside it."""
-
-    read: tuple[nn.Module, Tensor] | tuple[None, None] = NOTHING
-
-
-_running = _Running()
-
-
-class ParallelAdapter(nn.Module):
-    """An adapter beside a feed-forward, whose input it is told by one hook and whose output by another.
-
-    Args:
-        adapter: the bottleneck.
-        scale: s.
-    """
-
-    def __init__(self, adapter: Bottleneck, scale: float) -> None:
-        super().__init__()
-        self.adapter = adapter
-        self.scale = scale
-
-    def forward(self, x: Tensor, h: Tensor) -> Tensor:
-        """h + s (W_up ReLU(W_down x + b) + b'), rounded once; all (..., d)."""
-        return h.add(self.adapter.unrounded(x), alpha=self.scale).to(h.dtype)
-
-    def note(self, first: nn.Module, args: tuple[Any, ...]) -> None:
-        """Note what the feed-forward reads; a forward pre-hook of its first layer."""
-        _running.read = (self, args[0])
-
-    def add(self, last: nn.Module, args: Any, h: Tensor) -> Tensor:
-        """Add to what it returns; a forward hook of its last module.
-
-        Raises:
-            MethodError: it has read nothing before, or something of another shape.
-        """
-        reader, x = _running.read
-        _running.read = NOTHING
-        if reader is not self or x is None or x.shape != h.shape:
-            read = f"a tensor of {tuple(x.shape)}" if reader is self and x is not None else "nothing"
-            raise MethodError(
-                f"parallel has read {read} where a feed-forward returned {tuple(h.shape)}, expected the same "
-                "shape of its input: the feed-forward of this model runs in another way."
-            )
-        return self(x, h)
-
-    def forget(self, block: nn.Module, args: Any, output: Any) -> None:
-        """Keep nothing of a pass; a forward hook of the block that is also called after an error."""
-        _running.read = NOTHING
-
-    def extra_repr(self) -> str:
-        """Shown when the model is printed."""
-        return f"scale={self.scale}"
 
 
 def work(geometry: Geometry, options: ParallelOptions) -> Work:
@@ -156,22 +92,23 @@ class Parallel(Method[ParallelOptions]):
 
     def inject(self, anatomy: Anatomy, options: ParallelOptions) -> Injection:
         """Put an adapter into every block, and its hooks around the feed-forward."""
+        from methods.core import Attach, Hook, Injection
+        from methods.modules.parallel import ParallelAdapter, bottleneck
+
         width, anatomy = anatomy.width, anatomy.within(options.layers)
         firsts, lasts = (anatomy.sites(f"feed_forward_{end}") for end in ("input", "output"))
         blocks = anatomy.blocks
-        initialise = partial(nn.init.kaiming_uniform_, a=math.sqrt(5))
         injection = Injection(options)
         for block, first, last in zip(blocks, firsts, lasts, strict=True):
-            bottleneck = Bottleneck(width, options.bottleneck, F.relu, initialise, last.like())
-            nn.init.zeros_(bottleneck.up)
-            adapter = ParallelAdapter(bottleneck, options.scale)
+            inner = bottleneck(width, options.bottleneck, last.like())
+            adapter = ParallelAdapter(inner, options.scale)
             hooks = (
                 Hook(first.module.register_forward_pre_hook, adapter.note),
                 Hook(last.module.register_forward_hook, adapter.add),
                 Hook(block.module.register_forward_hook, adapter.forget, {"always_call": True}),
             )
             injection.changes.append(Attach(block.module, NAME, adapter, hooks))
-            injection.trained |= {f"{block.path}.{NAME}.{n}": p for n, p in bottleneck.named_parameters()}
+            injection.trained |= {f"{block.path}.{NAME}.{n}": p for n, p in inner.named_parameters()}
         return injection
 
     def count(self, geometry: Geometry, options: ParallelOptions) -> dict[str, int]:

@@ -21,31 +21,28 @@ sizes 16 and 64 of the LoRA paper's baselines beside a larger one.
 
 from __future__ import annotations
 
-from functools import partial
+from typing import TYPE_CHECKING
 
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry, Site, Stack
+from methods.anatomy import Geometry
 from methods.core import (
-    Bottleneck,
     Card,
     Choice,
-    Follow,
-    Following,
-    Injection,
     Layers,
     LogUniform,
     Method,
     Options,
     SearchSpace,
-    Swap,
     Work,
     at,
     bottleneck_chain,
     bottleneck_size,
 )
+
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy, Site, Stack
+    from methods.core import Injection
 
 
 class PfeifferOptions(Options):
@@ -53,31 +50,6 @@ class PfeifferOptions(Options):
 
     bottleneck: int = Field(64, ge=1, description="inner dimension m of each adapter")
     layers: Layers = None
-
-
-class PfeifferAdapter(nn.Module):
-    """The block's frozen LayerNorm, used before and after the adapter."""
-
-    def __init__(self, inner: nn.Module, adapter: Bottleneck) -> None:
-        super().__init__()
-        self.inner = inner
-        self.adapter = adapter
-
-    def forward(self, s: Tensor) -> Tensor:
-        """s = o + x, (..., d) -> (..., d)."""
-        return self.inner(s + self.adapter(self.inner(s)))
-
-
-class PreNormPfeifferAdapter(Following):
-    """The same at the end of a block without a LayerNorm there."""
-
-    def __init__(self, adapter: Bottleneck) -> None:
-        super().__init__()
-        self.adapter = adapter
-
-    def forward(self, s: Tensor) -> Tensor:
-        """s = o + x, (..., d) -> (..., d)."""
-        return s + self.adapter(s)
 
 
 def work(geometry: Geometry, options: PfeifferOptions) -> Work:
@@ -104,12 +76,14 @@ class Pfeiffer(Method[PfeifferOptions]):
 
     def inject(self, anatomy: Anatomy, options: PfeifferOptions) -> Injection:
         """Wrap the LayerNorm that ends every block, or follow the block."""
+        from methods.core import Follow, Injection, Swap
+        from methods.modules.pfeiffer import PfeifferAdapter, PreNormPfeifferAdapter, bottleneck
+
         width, anatomy = anatomy.width, anatomy.within(options.layers)
-        initialise = partial(nn.init.normal_, std=0.02)
         ends = [(stack, site) for stack in anatomy.stacks for site in self._ends(anatomy, stack)]
         injection = Injection(options)
         for stack, site in ends:
-            adapter = Bottleneck(width, options.bottleneck, F.relu, initialise, site.like())
+            adapter = bottleneck(width, options.bottleneck, site.like())
             if stack.layout.block_norm is None:
                 injection.changes.append(Follow(site, "pfeiffer", PreNormPfeifferAdapter(adapter)))
             else:

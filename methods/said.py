@@ -13,11 +13,17 @@ for every tensor.) Everything else, the learning rate too, is as in ``did``.
 
 from __future__ import annotations
 
-from methods.anatomy import Anatomy, Geometry
-from methods.core import WEIGHTS, Card, Injection, LogUniform, Method, SearchSpace, Work, at
+from typing import TYPE_CHECKING
+
+from methods.anatomy import Geometry
+from methods.core import WEIGHTS, Card, LogUniform, Method, SearchSpace, Work, at
 from methods.errors import OptionError
-from methods.subspace import subspace
-from methods.subspace.subspace import SubspaceOptions, scales_of
+from methods.subspace import sizes
+from methods.subspace.sizes import SubspaceOptions, scales_of
+
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy
+    from methods.core import Injection
 
 
 class SaidOptions(SubspaceOptions):
@@ -26,7 +32,7 @@ class SaidOptions(SubspaceOptions):
 
 def work(geometry: Geometry, options: SaidOptions) -> Work:
     """The projection, and everything of the base trains."""
-    return subspace.work(geometry, options, scales_of(geometry.layers))
+    return sizes.work(geometry, options, scales_of(geometry.layers))
 
 
 class SAID(Method[SaidOptions]):
@@ -51,6 +57,8 @@ class SAID(Method[SaidOptions]):
         Raises:
             OptionError: the scales alone are as many as the dimension.
         """
+        from methods.subspace import subspace
+
         scales = scales_of(len(anatomy.blocks))
         if options.dimension <= scales:
             raise OptionError(

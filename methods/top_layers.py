@@ -7,12 +7,17 @@ decoder's. Learning rate: that of full fine-tuning. Searched: what full fine-tun
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
-from methods.anatomy import Anatomy, Geometry
-from methods.anatomy.quantised import as_numbers
-from methods.core import BLOCK_WEIGHTS, Card, Injection, LogUniform, Method, Options, SearchSpace, Work, at
+from methods.anatomy import Geometry
+from methods.core import BLOCK_WEIGHTS, Card, LogUniform, Method, Options, SearchSpace, Work, at
 from methods.errors import OptionError
+
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy
+    from methods.core import Injection
 
 
 class TopLayersOptions(Options):
@@ -46,6 +51,9 @@ class TopLayers(Method[TopLayersOptions]):
         Raises:
             OptionError: the model has fewer blocks.
         """
+        from methods.anatomy.quantised import as_numbers
+        from methods.core import Injection
+
         blocks = anatomy.blocks
         if options.layers > len(blocks):
             raise OptionError(

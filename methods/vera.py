@@ -25,41 +25,29 @@ rotten_tomatoes, one seed: accuracy 0.56, 0.67, 0.72 and 0.75 on the selection s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Features, Geometry, Linear, Rows, Shape
+from methods.anatomy import Geometry, Shape
 from methods.core import (
     Card,
     Chain,
     Choice,
-    Injection,
+    Form,
     Layers,
     LogUniform,
     Method,
     Options,
     SearchSpace,
-    Shared,
     Targets,
-    Update,
-    UpdatedLinear,
     Work,
-    Wrap,
     at,
-    by_module,
-    part_path,
 )
-from methods.core.places import Place
-from methods.core.precision import beside
-from methods.peft.vectors import vera_form
 
-SHARED = "vera"
-"""Name of the submodule of the body that holds A and B."""
+if TYPE_CHECKING:
+    from methods.anatomy import Anatomy
+    from methods.core import Injection
 
 
 class VeraOptions(Options):
@@ -78,103 +66,6 @@ class VeraOptions(Options):
     layers: Layers = None
 
 
-def drawn(seed: int, rank: int, shapes: Sequence[Shape]) -> tuple[Tensor, Tensor]:
-    """The A and B that a seed stands for, for layers of these sizes (out, in): in float32, on the CPU."""
-    rows, columns = (max(sizes) for sizes in zip(*shapes, strict=True))
-    generator = torch.Generator("cpu").manual_seed(seed)
-    place: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
-    A, B = torch.empty(rank, columns, **place), torch.empty(rows, rank, **place)
-    for matrix in (A, B):
-        nn.init.kaiming_uniform_(matrix, generator=generator)
-    return A, B
-
-
-class Projections(nn.Module):
-    """A and B, which all layers share: frozen, and not in a state dict.
-
-    Args:
-        A: (r x in), of the widest input.
-        B: (out x r), of the widest output.
-    """
-
-    A: Tensor
-    B: Tensor
-
-    def __init__(self, A: Tensor, B: Tensor) -> None:  # noqa: N803
-        super().__init__()
-        self.register_buffer("A", A, persistent=False)
-        self.register_buffer("B", B, persistent=False)
-
-    def extra_repr(self) -> str:
-        """Shown when the model is printed."""
-        return f"A={tuple(self.A.shape)}, B={tuple(self.B.shape)}"
-
-
-class VectorUpdate(Update):
-    """One update: of a whole layer, or of some of its output features.
-
-    Args:
-        shape: (out, in) of what is updated.
-        rows: the output features, None for all.
-        options: rank, start, dropout.
-        like: the frozen weight, beside which the vectors lie, see ``core/precision.py``.
-    """
-
-    def __init__(self, shape: Shape, rows: Rows | None, options: VeraOptions, like: Tensor) -> None:
-        super().__init__()
-        place = beside(like)
-        self.shape = shape
-        self.dropout = options.dropout
-        self.features = Features(rows, like.device)
-        self.vera_d = nn.Parameter(torch.full((options.rank,), options.d_initial, **place))
-        self.vera_b = nn.Parameter(torch.zeros(shape[0], **place))
-
-    def matrices(self, shared: Projections) -> tuple[Tensor, Tensor]:
-        """The parts of A and B that this update uses, beside its vectors."""
-        rows, columns = self.shape
-        return shared.A[:, :columns].to(self.vera_d), shared.B[:rows].to(self.vera_d)
-
-    def add_to(self, h: Tensor, x: Tensor, shared: Projections) -> Tensor:
-        """h + L_b B L_d A x, on the features."""
-        A, B = self.matrices(shared)
-        x = F.dropout(x, self.dropout, self.training) if self.dropout else x
-        z = F.linear(x.to(A.dtype), A) * self.vera_d  # (..., r)
-        return self.features.add(h, F.linear(z, B) * self.vera_b)
-
-    def update(self, shared: Projections) -> Tensor:
-        """L_b B L_d A, in at least float32."""
-        dtype = torch.promote_types(self.vera_d.dtype, torch.float32)
-        A, B = (matrix.to(dtype) for matrix in self.matrices(shared))
-        d, b = self.vera_d.detach().to(dtype), self.vera_b.detach().to(dtype)
-        return (b[:, None] * B) @ (d[:, None] * A)
-
-    def extra_repr(self) -> str:
-        """Shown when the model is printed."""
-        return f"rank={len(self.vera_d)}, dropout={self.dropout}"
-
-
-class VeraLinear(UpdatedLinear[VectorUpdate]):
-    """A frozen linear layer with paths through the shared matrices beside it.
-
-    Args:
-        base: the frozen layer.
-        parts: the updates by role.
-        shared: A and B.
-    """
-
-    def __init__(self, base: Linear, parts: dict[str, VectorUpdate], shared: Projections) -> None:
-        super().__init__(base, parts)
-        self.shared = (shared,)  # in a tuple, so that it does not become a child
-
-    def add(self, h: Tensor, x: Tensor, part: VectorUpdate) -> Tensor:
-        """h + L_b B L_d A x."""
-        return part.add_to(h, x, *self.shared)
-
-    def updated(self, rows: Tensor, part: VectorUpdate) -> Tensor:
-        """W0 + L_b B L_d A."""
-        return rows + part.update(*self.shared)
-
-
 def work(geometry: Geometry, options: VeraOptions) -> Work:
     """2r (in + out) per token beside every targeted matrix; the matrices are frozen, the vectors are not."""
     r, linears = options.rank, geometry.within(options.layers).linears
@@ -187,6 +78,14 @@ def work(geometry: Geometry, options: VeraOptions) -> Work:
     return Work(
         beside={role: [chains(s) for s in linears[role]] for role in options.target}, layers=options.layers
     )
+
+
+def form() -> Form:
+    """How its checkpoints look in peft."""
+    from methods.modules.vera import drawn
+    from methods.peft.vectors import vera_form
+
+    return vera_form(VeraOptions, drawn)
 
 
 class VeRA(Method[VeraOptions]):
@@ -202,11 +101,18 @@ class VeRA(Method[VeraOptions]):
         learning_rate=3e-2,
         search_space=SearchSpace(LogUniform(3e-3, 3e-1), {"rank": Choice((64, 256, 1024))}),
         work=work,
-        peft=vera_form(VeraOptions, drawn),
+        peft=form,
     )
 
     def inject(self, anatomy: Anatomy, options: VeraOptions) -> Injection:
         """Put A and B into the body, and vectors beside every targeted layer."""
+        import torch
+
+        from methods.core import Injection, Shared, Wrap, by_module, part_path
+        from methods.core.places import Place
+        from methods.core.precision import beside
+        from methods.modules.vera import SHARED, Projections, VectorUpdate, VeraLinear, drawn
+
         layers = by_module(anatomy.within(options.layers), options.target)
         seed = torch.initial_seed() % 2**63 if options.seed is None else options.seed
         first = layers[0][0].linear()
@@ -217,7 +123,17 @@ class VeRA(Method[VeraOptions]):
         injection.changes.append(Shared(anatomy.body, SHARED, shared, Place(first, "weight")))
         for site, roles in layers:
             base = site.linear()
-            parts = {r: VectorUpdate(s.shape(), s.rows, options, base.weight) for r, s in roles.items()}
+            parts = {
+                role: VectorUpdate(
+                    part.shape(),
+                    part.rows,
+                    base.weight,
+                    rank=options.rank,
+                    d_initial=options.d_initial,
+                    dropout=options.dropout,
+                )
+                for role, part in roles.items()
+            }
             injection.changes.append(Wrap(site, VeraLinear(base, parts, shared)))
             for role, part in parts.items():
                 path = part_path(roles[role], role)

@@ -35,6 +35,7 @@ from transformers.utils import logging as transformers_logging
 from methods.anatomy import Anatomy
 from methods.anatomy.layouts import LAYOUTS
 from runners import device, heads, numerics, padding, vocabulary, weights
+from runners.errors import ModelError
 from runners.numerics import Numerics, NumericsError
 from tasks.spec import TaskSpec
 
@@ -45,10 +46,6 @@ ARCHITECTURES = Path(__file__).parent / "architectures.yaml"
 
 TEXT_PART = {r"^(model\.)?language_model\.(model\.)?": "model."}
 """How a checkpoint of several models names the weights of its text part, and how that names them itself."""
-
-
-class ModelError(ValueError):
-    """A model cannot be found or read; the message is one sentence for the user."""
 
 
 def location(name: str) -> str:

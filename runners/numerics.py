@@ -11,16 +11,13 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from types import MethodType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-from torch import nn
-from transformers import BitsAndBytesConfig, PreTrainedModel
-from transformers.pytorch_utils import Conv1D
+if TYPE_CHECKING:  # a study says how numbers are stored, and is read without torch
+    import torch
+    from transformers import PreTrainedModel
 
-from methods import Adapted
-from methods.anatomy import Anatomy
-from runners import device
+    from methods import Adapted
 
 Precision = Literal["float32", "bfloat16", "float16"]
 BaseDtype = Literal["float32", "bfloat16"]
@@ -77,6 +74,8 @@ class Numerics:
 
     def slow_here(self) -> str | None:
         """A sentence where this machine computes the precision without instructions for it; else None."""
+        from runners import device
+
         if self.precision == "float32" or device.has_products_of(self.computed_in):
             return None
         return (
@@ -86,6 +85,10 @@ class Numerics:
 
     def loading(self, head: Collection[str] = ()) -> dict[str, Any]:
         """Arguments of ``from_pretrained``; ``head`` names the modules of the task head, which stay whole."""
+        from transformers import BitsAndBytesConfig
+
+        from runners import device
+
         arguments: dict[str, Any] = {"dtype": self.dtype}
         if self.attention is not None:
             arguments["attn_implementation"] = self.attention
@@ -126,12 +129,16 @@ class Numerics:
 
 def torch_dtype(name: str) -> torch.dtype:
     """The dtype of torch that has this name."""
+    import torch
+
     found: torch.dtype = getattr(torch, name)
     return found
 
 
 def _autocast(model: PreTrainedModel, dtype: torch.dtype) -> None:
     """Let every call of the model run under autocast; its backward pass does not, as torch advises."""
+    import torch
+
     own = type(model).forward
 
     @functools.wraps(own)
@@ -148,6 +155,8 @@ def in_float32(adapted: Adapted) -> None:
     A method's own tensors are already. In bfloat16 most updates would round to nothing. Of a normalisation
     all parameters are of one dtype, so that the others follow.
     """
+    import torch
+
     own = {id(p) for p in adapted.of_the_task().values()}
     for module in adapted.model.modules():
         held = list(module.parameters(recurse=False))
@@ -166,12 +175,16 @@ def keeps_nothing(adapted: Adapted) -> bool:
 
 def head_modules(model: PreTrainedModel) -> list[str]:
     """Names of the modules that hold the parameters of the task head."""
+    from methods.anatomy import Anatomy
+
     return sorted({name.rpartition(".")[0] for name in Anatomy(model).head_parameters()})
 
 
 def pack(model: PreTrainedModel, numerics: Numerics) -> None:
     """Store the linear layers of the body in few bits, as loading does; for a model that was just made."""
     from bitsandbytes.nn import Linear4bit, Linear8bitLt
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
 
     skipped, where = set(head_modules(model)), model.device
     for path, module in list(model.named_modules()):

@@ -31,6 +31,7 @@ import torch.distributed
 from torch import Tensor, nn
 
 from runners import device
+from runners.errors import PeerError
 from runners.failures import LostError, describe
 
 PATIENCE = timedelta(days=365)
@@ -40,10 +41,6 @@ BUCKET = 1 << 23
 """Values that are averaged at once: 32 MB in float32, which is also the memory that averaging takes."""
 
 T = TypeVar("T")
-
-
-class PeerError(ValueError):
-    """Another process could not go on. Its cause is out of memory where the other's was."""
 
 
 def count() -> int:

@@ -14,7 +14,7 @@ from transformers import (
 
 from methods.errors import nearest
 from runners import models, numerics, padding
-from runners.models import ModelError
+from runners.errors import ModelError
 from runners.numerics import Numerics
 
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Self
 
-from torch import nn
-
-from methods.anatomy.anatomy import Anatomy
-from methods.anatomy.layers import Shape, is_norm
-from methods.anatomy.layout import ATTENTION_ROLES, FEED_FORWARD_ROLES
-from methods.anatomy.parameters import is_bias
-from methods.anatomy.quantised import scalars
+from methods.anatomy.layout import ATTENTION_ROLES
 from methods.anatomy.selection import chosen
 from methods.errors import AnatomyError
+
+Shape = tuple[int, int]
+"""(out, in) of a matrix."""
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Sizes in scalars. Read off a model by :func:`geometry_of`, or written down.
+    """Sizes in scalars. Read off a model by :func:`methods.anatomy.measured.geometry_of`, or written down.
 
     Where layers share weights, what is shared is here once.
     """
@@ -92,7 +88,7 @@ class Geometry:
             owners = owners if role in ATTENTION_ROLES else list(range(self.layers))
             return tuple(shape for shape, owner in zip(shapes, owners, strict=True) if owner in numbers)
 
-        linears = _Linears(self.linears.why if isinstance(self.linears, _Linears) else {})
+        linears = Linears(self.linears.why if isinstance(self.linears, Linears) else {})
         linears |= {role: of(role, shapes) for role, shapes in self.linears.items()}
         return replace(
             self,
@@ -130,7 +126,7 @@ class Geometry:
         )
 
 
-class _Linears(dict[str, tuple[Shape, ...]]):
+class Linears(dict[str, tuple[Shape, ...]]):
     """The linear layers by role, and why there are none of the others."""
 
     def __init__(self, why: Mapping[str, AnatomyError] | None = None) -> None:
@@ -139,53 +135,3 @@ class _Linears(dict[str, tuple[Shape, ...]]):
 
     def __missing__(self, role: str) -> tuple[Shape, ...]:
         raise AnatomyError(str(self.why.get(role, f"the model has no {role}.")))
-
-
-def geometry_of(anatomy: Anatomy) -> Geometry:
-    """The sizes of a model that holds no method, read off the shapes of its modules.
-
-    What is not there, or not known, has no size here: experts, say, of which there is no one layer of a role.
-    """
-    linears, hidden, embedding = _Linears(), 0, 0
-    for role in (*ATTENTION_ROLES, *FEED_FORWARD_ROLES):
-        try:
-            linears[role] = tuple(site.shape() for site in anatomy.sites(role))
-        except AnatomyError as error:
-            linears.why[role] = error
-    with suppress(AnatomyError):
-        hidden = anatomy.width
-    with suppress(AnatomyError):
-        embedding = anatomy.embedding.embedding_dim
-    sets: tuple[tuple[str, int], ...] = ()
-    blocks: list[nn.Module] = []
-    with suppress(AnatomyError):
-        blocks = [block.module for block in anatomy.blocks]
-        sets = tuple((name, len(sites)) for name, sites in anatomy.attentions().items())
-    body = anatomy.body_parameters()
-    return Geometry(
-        hidden=hidden,
-        embedding=embedding,
-        linears=linears,
-        attention_sets=sets,
-        blocks=tuple(_total(anatomy.trainable(dict(block.named_parameters()))) for block in blocks),
-        norms=_total(anatomy.trainable(anatomy.norm_parameters())),
-        biases=_total(anatomy.trainable(anatomy.bias_parameters())),
-        base=_total(body),
-        head=_total(anatomy.head_parameters()),
-        frozen=_total(body) - _total(anatomy.trainable(body)),
-        block_norms=tuple(_total(anatomy.trainable(_norms(block))) for block in blocks),
-        block_biases=tuple(_total(anatomy.trainable(_biases(block))) for block in blocks),
-    )
-
-
-def _norms(block: nn.Module) -> dict[str, nn.Parameter]:
-    norms = {path: module for path, module in block.named_modules() if is_norm(module)}
-    return {f"{path}.{n}": p for path, norm in norms.items() for n, p in norm.named_parameters(recurse=False)}
-
-
-def _biases(block: nn.Module) -> dict[str, nn.Parameter]:
-    return {name: parameter for name, parameter in block.named_parameters() if is_bias(name)}
-
-
-def _total(parameters: Mapping[str, nn.Parameter]) -> int:
-    return sum(scalars(parameter) for parameter in parameters.values())

@@ -9,13 +9,11 @@ import torch
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from methods.anatomy.geometry import Shape
 from methods.anatomy.quantised import is_known, is_packed, library, values
 
 Linear = nn.Linear | Conv1D
 """GPT-2's ``Conv1D`` is a linear layer that stores its weight as (in x out)."""
-
-Shape = tuple[int, int]
-"""(out, in) of a matrix."""
 
 
 class WrappedLinear(nn.Module, ABC):

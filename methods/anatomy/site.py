@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from methods.anatomy.features import Rows
-from methods.anatomy.layers import Linear, Shape, WrappedLinear, is_linear, sizes
+from methods.anatomy.geometry import Shape
+from methods.anatomy.layers import Linear, WrappedLinear, is_linear, sizes
 from methods.errors import AnatomyError
 
 

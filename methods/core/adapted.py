@@ -17,11 +17,12 @@ from methods.core.checkpoint import Checkpoint
 from methods.core.counted import Counted
 from methods.core.difference import merge_difference
 from methods.core.disabling import disabled
-from methods.core.exchange import read_from, write_to
+from methods.core.exchange import write_to
 from methods.core.method import Method
 from methods.core.options import Options
 from methods.core.places import GradFlags, Place, located
 from methods.core.precision import training_in
+from methods.core.reading import read_from
 from methods.core.recomputed import let_gradients_in
 from methods.core.repacking import as_loaded
 from methods.core.saving import guard, unguard
@@ -241,7 +242,7 @@ class Adapted(Counted):
                 model is sharded over processes.
         """
         self._whole()
-        return write_to(self.method.card.peft, self.checkpoint(), self.anatomy, path)
+        return write_to(self.method.card.form, self.checkpoint(), self.anatomy, path)
 
     def take(self, checkpoint: Checkpoint) -> None:
         """Copy the tensors of a checkpoint into this model.
@@ -270,7 +271,7 @@ class Adapted(Counted):
         self._alive()
         new = other
         if not isinstance(new, Checkpoint):
-            new = read_from(self.method.card.peft, self.method.name, new, self.anatomy)
+            new = read_from(self.method.card.form, self.method.name, new, self.anatomy)
         if new.method != self.method.name:
             raise MethodError(
                 f"{new.origin} holds {new.method}, the model {self.method.name}: switch() exchanges trained "

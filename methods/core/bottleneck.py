@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from methods.core.flops import Chain
 from methods.core.precision import beside
 
 
@@ -52,13 +51,3 @@ class Bottleneck(nn.Module):
         """The same in the dtype of the parameters, for who adds it to something before it is rounded."""
         z = self.activation(F.linear(u.to(self.down.dtype), self.down, self.down_bias))  # (..., m)
         return F.linear(z, self.up, self.up_bias)
-
-
-def bottleneck_size(width: int, bottleneck: int) -> int:
-    """Closed form 2dm + m + d."""
-    return 2 * width * bottleneck + bottleneck + width
-
-
-def bottleneck_chain(width: int, bottleneck: int, reads_trained: bool = False) -> Chain:
-    """Its two products: 4dm FLOPs per token."""
-    return Chain(((bottleneck, width), (width, bottleneck)), reads_trained=reads_trained)

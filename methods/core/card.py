@@ -49,5 +49,10 @@ class Card:
     """Whether the model computes at step 0 what the base does, bit by bit, with the default options."""
     work: Callable[[Geometry, Any], Work]
     """From sizes and options to what it adds to a forward pass, and where something trains: its FLOPs."""
-    peft: Form | None = None
-    """How its checkpoints look in the PEFT library; None where that has no equal of it."""
+    peft: Callable[[], Form] | None = None
+    """Makes the form of its checkpoints in the PEFT library; None where that has no equal of it."""
+
+    @property
+    def form(self) -> Form | None:
+        """How its checkpoints look in the PEFT library; None where that has no equal of it."""
+        return None if self.peft is None else self.peft()

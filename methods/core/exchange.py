@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from methods.anatomy.anatomy import Anatomy
-from methods.core.checkpoint import Checkpoint
 from methods.errors import MethodError
+
+if TYPE_CHECKING:
+    from methods.anatomy.anatomy import Anatomy
+    from methods.core.checkpoint import Checkpoint
 
 
 class Form(ABC):
@@ -56,14 +59,3 @@ def write_to(form: Form | None, saved: Checkpoint, anatomy: Anatomy, path: str |
             f"peft has no equal of {saved.method}: `paretune methods` says of which methods it has one."
         )
     return form.write(saved, anatomy, path)
-
-
-def read_from(form: Form | None, method: str, path: str | Path, anatomy: Anatomy) -> Checkpoint:
-    """Read a folder of ours, or of the library's whose form it is given.
-
-    Raises:
-        MethodError: it is neither, or holds something that the method does not have.
-    """
-    if form is not None and form.holds(path) and not Checkpoint.lies_in(path):
-        return form.read(method, path, anatomy)
-    return Checkpoint.read(path)

@@ -26,8 +26,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from methods.anatomy.geometry import Geometry
-from methods.anatomy.layers import Shape
+from methods.anatomy.geometry import Geometry, Shape
 from methods.anatomy.selection import chosen
 from methods.anatomy.wiring import Wiring
 

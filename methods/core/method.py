@@ -9,15 +9,17 @@ subclasses another.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
-from torch import Tensor
-
-from methods.anatomy.anatomy import Anatomy
 from methods.anatomy.geometry import Geometry
 from methods.core.card import Card
-from methods.core.injection import Injection
 from methods.core.options import Options
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from methods.anatomy.anatomy import Anatomy
+    from methods.core.injection import Injection
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 

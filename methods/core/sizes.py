@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from methods.anatomy.anatomy import Anatomy
-from methods.anatomy.geometry import Geometry, geometry_of
-from methods.anatomy.wiring import Wiring, wiring_of
+from methods.anatomy.geometry import Geometry
+from methods.anatomy.measured import geometry_of
+from methods.anatomy.wired import wiring_of
+from methods.anatomy.wiring import Wiring
 from methods.errors import AnatomyError
 
 _Found = TypeVar("_Found")

@@ -20,34 +20,17 @@ matrices, H_ab = H_a (x) H_b, one matrix product for each, in pieces that fit in
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from methods.core import Chain
+from methods.subspace.sizes import OUTER, factors, power_of_two
 
-OUTER = 64
-"""Side of the first factor of the long transform, whose rows beyond D are left out."""
-INNER = 32
-"""Largest side of the other factors: larger ones cost more products, smaller ones more passes over memory."""
 PIECE = 4096
 """Columns taken at a time, where that makes no more than ``PIECES`` of them."""
 PIECES = 128
-
-
-def power_of_two(size: int) -> int:
-    """The smallest power of two that is not below ``size``."""
-    return 1 << (size - 1).bit_length()
-
-
-def factors(length: int) -> tuple[int, ...]:
-    """Sides of the Hadamard matrices whose Kronecker product is that of ``length`` = 2^k."""
-    bits = length.bit_length() - 1
-    count = math.ceil(bits / (INNER.bit_length() - 1))
-    return tuple(1 << ((bits + i) // count) for i in range(count))[::-1]
 
 
 def hadamard(side: int, device: torch.device, dtype: torch.dtype) -> Tensor:
@@ -176,15 +159,3 @@ class Fastfood(nn.Module):
     def extra_repr(self) -> str:
         """Shown when the model is printed."""
         return f"{len(self.signs)} -> {self.size}"
-
-
-def work(size: int, dimension: int) -> tuple[Chain, ...]:
-    """The matrix products of one projection, for the closed form of FLOPs; their matrices do not train."""
-    length, period = power_of_two(size), power_of_two(dimension)
-    outer = min(OUTER, length)
-    columns = length // outer
-    rows = -(-size // columns)
-    products = [((side, side), period // side) for side in factors(period)]
-    products.append(((rows, outer), columns))
-    products += [((side, side), rows * columns // side) for side in factors(columns)]
-    return tuple(Chain((shape,), trained=False, rows=n, reads_trained=True) for shape, n in products)

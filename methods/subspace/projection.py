@@ -6,21 +6,14 @@ unit length, so that distances in the subspace are those in the whole space.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from methods.core import Chain
 from methods.errors import OptionError
-from methods.subspace.fastfood import Fastfood, work
-
-Kind = Literal["auto", "dense", "fastfood"]
-
-DENSE_UP_TO = 2**22
-"""Scalars in P up to which ``auto`` is dense: 17 MB."""
-DENSE_LIMIT = 2**27
-"""Scalars that a dense P may have: 0.5 GB."""
+from methods.subspace.fastfood import Fastfood
+from methods.subspace.sizes import DENSE_LIMIT, Kind, chosen
 
 
 class Dense(nn.Module):
@@ -61,13 +54,6 @@ class Dense(nn.Module):
         return f"{self.matrix.shape[1]} -> {self.matrix.shape[0]}"
 
 
-def chosen(kind: Kind, size: int, dimension: int) -> Literal["dense", "fastfood"]:
-    """What ``auto`` stands for at these sizes."""
-    if kind != "auto":
-        return kind
-    return "dense" if size * dimension <= DENSE_UP_TO else "fastfood"
-
-
 def project(kind: Kind, size: int, dimension: int, seed: int, like: Tensor) -> nn.Module:
     """The projection that a seed stands for; the same on every device.
 
@@ -97,10 +83,3 @@ def project(kind: Kind, size: int, dimension: int, seed: int, like: Tensor) -> n
     made: Any = Dense if which == "dense" else Fastfood
     module: nn.Module = made(size, dimension, generator, like.device, dtype)
     return module.requires_grad_(False)
-
-
-def products(kind: Kind, size: int, dimension: int) -> tuple[Chain, ...]:
-    """The matrix products of one projection, for the closed form of FLOPs."""
-    if chosen(kind, size, dimension) == "fastfood":
-        return work(size, dimension)
-    return (Chain(((size, dimension),), trained=False, rows=1, reads_trained=True),)

@@ -10,38 +10,22 @@ them, the seed, and where the head lies inside the values that the head began wi
 from __future__ import annotations
 
 import contextlib
-from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from methods.anatomy import Anatomy, Geometry
+from methods.anatomy import Anatomy
 from methods.anatomy.quantised import as_numbers
-from methods.core import Injection, Options, TaskHead, Work
+from methods.core import Injection, TaskHead
 from methods.core.places import Place, every_place
 from methods.core.precision import beside
 from methods.errors import AnatomyError
 from methods.subspace.moved import Mover, Moving
-from methods.subspace.projection import Kind, products, project
+from methods.subspace.projection import project
+from methods.subspace.sizes import SubspaceOptions, scales_of
 
 SUBSPACE = "subspace"
 """Name of the submodule of the body that holds z, lambda and the projection."""
-
-
-class SubspaceOptions(Options):
-    """Options of ``did`` and ``said``."""
-
-    dimension: int = Field(1000, ge=1, description="number d of trained scalars, lambda included")
-    head: Literal["inside", "beside"] = Field(
-        "inside", description="whether the task head moves in the subspace too, or trains beside it"
-    )
-    projection: Kind = Field(
-        "auto", description="dense, fastfood, or auto: dense up to 4,194,304 scalars, D x d"
-    )
-    seed: int | None = Field(
-        None, ge=0, lt=2**63, description="of the projection; none = torch's own seed, in a trial the trial's"
-    )
 
 
 class Subspace(Mover):
@@ -132,15 +116,3 @@ def roots_of(anatomy: Anatomy) -> list[nn.Module]:
     with contextlib.suppress(AnatomyError):  # a model without known blocks is entered from outside alone
         roots += [stack.root for stack in anatomy.stacks]
     return list(dict.fromkeys(roots))
-
-
-def scales_of(blocks: int) -> int:
-    """Number m of scales: one for each block, one for everything outside of them."""
-    return blocks + 1
-
-
-def work(geometry: Geometry, options: SubspaceOptions, scales: int) -> Work:
-    """The projection, once in a pass, before everything trains as in full fine-tuning."""
-    size = geometry.base + (geometry.head if options.head == "inside" else 0)
-    chains = products(options.projection, size, options.dimension - scales)
-    return Work(beside={"start": [chains]}, blocks=geometry.layers, body=True)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 Values = NDArray[np.float64]
 Metric = Callable[[Values, Values], float]
@@ -43,6 +42,8 @@ def pearson(predicted: Values, references: Values) -> float:
 
 def spearman(predicted: Values, references: Values) -> float:
     """The linear correlation of the ranks."""
+    from scipy import stats
+
     return _correlation(stats.rankdata(predicted), stats.rankdata(references), constant=np.nan)
 
 
@@ -57,6 +58,8 @@ def influence(name: str, predicted: Values, references: Values) -> Values | None
 
     Of a metric that does not exist on these answers, or is constant around them, it is 0.
     """
+    from scipy import stats
+
     if name == "accuracy":
         found = (predicted == references).astype(float)
     elif name == "f1":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
@@ -134,5 +133,7 @@ def _floors() -> dict[tuple[str | None, int | None, str], float]:
 
 
 def _rows(name: str) -> list[dict[str, object]]:
+    import pandas as pd
+
     rows = pd.read_csv(FOLDER / name, comment="#", keep_default_na=False).to_dict("records")
     return [{str(key): value for key, value in row.items()} for row in rows]

@@ -17,7 +17,6 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from reports.stats.estimate import MIN_SEEDS, Interval, examples_variance, sample_variance
 from reports.stats.flips import Flips
@@ -67,6 +66,8 @@ def difference(strata: Sequence[Stratum], alpha: float, seed: int = 0) -> Differ
         alpha: of the interval, two-sided; for one of m comparisons, its share of the whole.
         seed: of the random sign patterns, where there are too many to count.
     """
+    from scipy import stats
+
     used = [stratum for stratum in strata if len(stratum.differences)]
     if not used:
         return None
@@ -102,6 +103,8 @@ def difference(strata: Sequence[Stratum], alpha: float, seed: int = 0) -> Differ
 
 def _seeds(flips: Flips, value: float, alpha: float) -> tuple[Interval | None, Way, float]:
     """The seeds' part: its interval, how it was found, and its standard error."""
+    from scipy import stats
+
     sizes, parts = flips.sizes, flips.strata
     known = [sample_variance(part) / len(part) for part in parts if len(part) > 1]
     variance = np.array(known) / len(parts) ** 2

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from scipy import stats
 
 from reports import text
 from reports.records.cost_parts import LatencyRow
@@ -72,6 +71,8 @@ def ratio(rows: Sequence[LatencyRow], between: float = BETWEEN) -> Ratio:
     Raises:
         ValueError: there is no run.
     """
+    from scipy import stats
+
     if not rows:
         raise ValueError("a ratio needs at least one run")
     logs = np.log([row.ratio for row in rows])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from reports.records.answers import same_examples, unpacked
 from reports.records.schema import Answers
@@ -22,6 +21,8 @@ class McNemar:
     @property
     def p(self) -> float:
         """Two-sided and exact: the binomial of one half (McNemar 1947, Psychometrika 12, 153)."""
+        from scipy import stats
+
         total = self.only_first + self.only_second
         return float(stats.binomtest(self.only_first, total).pvalue) if total else 1.0
 

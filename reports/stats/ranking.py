@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
 from reports.stats.estimate import MIN_SEEDS, NORMAL, Estimate, around, no_interval, quantile
 from reports.stats.grid import Grid
@@ -40,6 +39,8 @@ def average_ranks(grid: Grid) -> Ranking:
     spread of the average over other samples of examples is joined with that of the seeds. A method of which a
     seed learned nothing has no interval: its ranks are of two kinds.
     """
+    from scipy import stats
+
     count = len(grid.methods)
     blocks = []
     for task in range(len(grid.tasks)):
@@ -62,6 +63,8 @@ def average_ranks(grid: Grid) -> Ranking:
 
 def _over_examples(grid: Grid, blocks: list[np.ndarray], used: list[int]) -> list[float | None]:
     """The standard deviation of every average rank over samples of examples; None where it is unknown."""
+    from scipy import stats
+
     noise = grid.noise
     if noise is None or not used:
         return [None] * len(grid.methods)

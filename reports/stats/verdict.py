@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from scipy import stats
 
 from reports import text
 from reports.errors import RecordError
@@ -89,6 +88,8 @@ class Verdict:
         McNemar's exact test of the pairs in which only one of the two learned nothing, with Bonferroni's
         correction over all comparisons.
         """
+        from scipy import stats
+
         total = sum(self.alone_lost)
         p = float(stats.binomtest(self.alone_lost[0], total).pvalue) if total else 1.0
         if p * self.comparisons > ALPHA:

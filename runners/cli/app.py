@@ -96,15 +96,13 @@ def _together() -> AbstractContextManager[None]:
 
 def _is_for_the_user(error: BaseException) -> bool:
     """Whether the message of an error was written as a sentence for the user."""
-    from methods import MethodError
-    from reports import RecordError
+    from methods.errors import MethodError
+    from reports.errors import RecordError
+    from runners.errors import ModelError, PeerError, UnwrittenError
     from runners.launch import LaunchError
-    from runners.models import ModelError
     from runners.plan.errors import SpecError
-    from runners.processes import PeerError
     from runners.share.publish import PublishError
-    from runners.work.shelf import UnwrittenError
-    from tasks import DataError, TaskError
+    from tasks.spec import DataError, TaskError
 
     ours = (
         MethodError

@@ -40,15 +40,16 @@ def claims(
 
     Every claim's rule stands in its study file, written before measuring. All of them take hours.
     """
-    from reports.site.claims import write_claims_page
     from runners.plan.claims import names, read_claim
-    from runners.work import claims as work
 
     read = [read_claim(which, data) for which in name or names()]
     items = list({item.name: item for item in read}.values())
     if list_:
         _list(items, json_)
         return
+    from reports.site.claims import write_claims_page
+    from runners.work import claims as work
+
     if not report_only:
         for item in items:
             _run(item, out_dir / item.name)
@@ -65,7 +66,7 @@ def claims(
 def _run(item: ClaimStudy, folder: Path) -> None:
     """Run a claim's study; where its data or model is not here, say so and go on with the next."""
     from runners.cli.live import LiveTable
-    from runners.models import ModelError
+    from runners.errors import ModelError
     from runners.plan.study import Study
     from runners.work import claims as work
     from runners.work import execute

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from runners.cli.options import Json, Wandb, speaks
+from runners.cli.options import Json, Wandb, begins, speaks
 from runners.cli.report import write_page
 from runners.cli.run import run_trials, say_gaps
 
@@ -20,7 +20,9 @@ def demo(
     """Compare nine methods on real sentences, offline, in minutes; ends with the path of the page."""
     from runners.plan.study import read_study
 
-    records = run_trials(read_study("demo"), out_dir, wandb=wandb, retry=False)
+    study = read_study("demo")
+    begins(study.title, study.size, out_dir)
+    records = run_trials(study, out_dir, wandb=wandb, retry=False)
     say_gaps(records)
     if speaks():
         write_page(records, out_dir / "site", json_)

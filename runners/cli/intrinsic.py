@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from runners.cli.options import Json, Retry, err, out, say, speaks
+from runners.cli.options import Json, Retry, begins, err, out, say, speaks
 from runners.cli.stopping import StopCheck
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ def intrinsic(
         content["learning_rates"] = _numbers(rates, "--learning-rates", float)
     if seeds is not None:
         content["seeds"] = list(range(seeds))
-    run_study(parse_intrinsic_study(content, data), out_dir, json_, retry=retry)
+    parsed = parse_intrinsic_study(content, data)
+    begins(parsed.title, parsed.size, out_dir)
+    run_study(parsed, out_dir, json_, retry=retry)
 
 
 def run_study(

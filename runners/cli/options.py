@@ -39,6 +39,11 @@ def say(line: str) -> None:
     err.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+def begins(title: str, size: str, folder: Path) -> None:
+    """Show what was read and is begun with: torch is imported next, which takes seconds."""
+    say(f"{title}: {size}; records go to {folder}.")
+
+
 def speaks() -> bool:
     """Whether this process talks to the user: of those that a launcher started, the first."""
     return _launched(("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK"), 0) == 0

@@ -18,6 +18,7 @@ from runners.cli.options import (
     Out,
     Retry,
     Wandb,
+    begins,
     err,
     out,
     processes,
@@ -54,9 +55,7 @@ def run(
     from runners.plan.latency_study import parse_latency_study
     from runners.plan.study import content as content_of
     from runners.plan.study import parse_study
-    from runners.work.execute import How
 
-    how = How(checkpoint_every, keep_models, say)
     content = content_of(study)
     folder = out_dir or Path("results") / str(content["name"])
     if content.get("kind") == "latency":
@@ -69,14 +68,21 @@ def run(
             raise SpecError(
                 "a study of latency trains nothing: leave out --keep-models and --checkpoint-every."
             )
-        latency.run_study(parse_latency_study(content), folder, json_)
+        timed = parse_latency_study(content)
+        begins(timed.title, timed.size, folder)
+        latency.run_study(timed, folder, json_)
         if not json_:
             _say_where(folder)
         return
     if content.get("kind") == "intrinsic":
-        intrinsic.run_study(parse_intrinsic_study(content, data), folder, json_, retry=retry, how=how)
+        searched = parse_intrinsic_study(content, data)
+        begins(searched.title, searched.size, folder)
+        how = _how(checkpoint_every, keep_models)
+        intrinsic.run_study(searched, folder, json_, retry=retry, how=how)
         return
     parsed = parse_study(content, data)
+    begins(parsed.title, parsed.size, folder)
+    how = _how(checkpoint_every, keep_models)
     records = run_trials(parsed, folder, wandb=wandb, retry=retry, how=how)
     if json_:
         print(json.dumps([record.model_dump(mode="json") for record in records]))
@@ -89,6 +95,12 @@ def run(
     missing = len(parsed.specs) > len(records)
     if gaps or missing or any(record.status in ("failed", "out_of_memory") for record in records):
         raise typer.Exit(1)
+
+
+def _how(checkpoint_every: int | None, keep_models: bool) -> How:
+    from runners.work.execute import How
+
+    return How(checkpoint_every, keep_models, say)
 
 
 def say_gaps(records: Sequence[Record]) -> bool:
@@ -111,12 +123,12 @@ def run_trials(
     study: Study, folder: Path, *, wandb: bool, retry: bool, how: How | None = None
 ) -> list[Record]:
     """Run what is missing of a study, with a live table on the terminal."""
-    from reports.stats.busy import caution
-    from runners.cli.live import LiveTable
-    from runners.work import checking, execute, shelf
-
-    how = how or execute.How(say=say)
     with err.status("Reading data and models ..."):
+        from reports.stats.busy import caution
+        from runners.cli.live import LiveTable
+        from runners.work import checking, execute, shelf
+
+        how = how or execute.How(say=say)
         checking.check(study, how.say if speaks() else lambda line: None)
     observers: list[Observer] = [StopCheck()]
     if wandb and speaks():

@@ -41,8 +41,8 @@ from methods import Adapted
 from methods.errors import nearest
 from runners import device as devices
 from runners import models, optimisation
+from runners.errors import ModelError
 from runners.measure import memory
-from runners.models import ModelError
 from runners.numerics import Numerics, NumericsError, in_float32
 from runners.plan.errors import SpecError
 from runners.plan.spec import Protocol

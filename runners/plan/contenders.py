@@ -8,7 +8,6 @@ from typing import Any
 
 import methods
 from reports import yaml_text
-from runners import models
 from runners.plan.errors import SpecError
 
 
@@ -85,6 +84,8 @@ def contenders(model: str, texts: Sequence[str] | None, *, also_free: bool = Fal
     """
     if texts:
         return [parse_contender(text) for text in texts]
+    from runners import models
+
     found = []
     for name in methods.names():
         try:

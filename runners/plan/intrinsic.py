@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 import methods
 from methods.errors import explain
+from reports import text
 from reports.records.identity import INTRINSIC
 from reports.stats.intrinsic import DIMENSION, RATE
 from runners.plan.costs import CostSettings
@@ -93,6 +94,11 @@ class IntrinsicStudy:
         inside = (specs for search in self.searches for rates in search.inside.values() for specs in rates)
         references = (search.references for search in self.searches)
         return tuple(spec for specs in (*references, *inside) for spec in specs)
+
+    @property
+    def size(self) -> str:
+        """`up to 48 trials`."""
+        return f"up to {text.plural(len(self.specs), 'trial')}"
 
     def step(self, specs: Iterable[TrialSpec]) -> Study:
         """Some of its trials, as a study that can be run."""

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import methods
 from methods.errors import explain
+from reports import text
 from runners.plan.contenders import Choice, label
 from runners.plan.errors import SpecError
 from runners.plan.study import entry
@@ -74,6 +75,12 @@ class LatencyStudy:
     seconds: float
     total_seconds: float
     seed: int
+
+    @property
+    def size(self) -> str:
+        """`3 comparisons of 4 methods`."""
+        compared = text.plural(len(self.cells), "comparison")
+        return f"{compared} of {text.plural(len(self.choices), 'method')}"
 
 
 def parse_latency_study(content: Mapping[str, Any]) -> LatencyStudy:

@@ -36,7 +36,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from methods.errors import explain, nearest
-from reports import yaml_text
+from reports import text, yaml_text
 from reports.records.schema import Tuning
 from reports.records.tuning import told
 from runners.plan.costs import CostSettings
@@ -106,6 +106,17 @@ class Study:
     def settings(self) -> str:
         """`fixed settings`, or `tuned: 6 trials each`."""
         return told(self.searches[0].trials if self.searches else 0)
+
+    @property
+    def size(self) -> str:
+        """`27 trials`, or `9 searches of 6 trials each, then 27 trials`."""
+        if not self.searches:
+            return text.plural(len(self.specs), "trial")
+        number = len(self.searches)
+        searches = f"{number} search{'' if number == 1 else 'es'}"
+        reported = sum(len(search.reported) for search in self.searches)
+        each = text.plural(self.searches[0].trials, "trial")
+        return f"{searches} of {each} each, then {text.plural(reported, 'trial')}"
 
 
 def built_in() -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import tasks
 from methods import MethodError
 from methods.anatomy.small import copy_of
 from runners import models, numerics
-from runners.models import ModelError
+from runners.errors import ModelError
 from runners.numerics import Numerics, NumericsError
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec

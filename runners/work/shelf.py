@@ -24,6 +24,7 @@ from reports.records.identity import spec_hash, trial_key
 from reports.records.schema import Record
 from reports.records.store import read_record, write_record
 from runners import device, processes
+from runners.errors import UnwrittenError
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
 
@@ -33,10 +34,6 @@ RECORD_BYTES = 64_000
 _OWN = re.compile(r"--([0-9a-f]{12})(?:--tuned)?(?:\.search)?\.json$")
 
 Say = Callable[[str], None]
-
-
-class UnwrittenError(ValueError):
-    """Records could not be written to the end; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from transformers.models.t5.modeling_t5 import T5LayerNorm
 
 import methods
 from methods.core.places import Place
-from methods.ia3 import IA3Linear
+from methods.modules.ia3 import IA3Linear
 
 from .parity import Record, agree, deviation
 

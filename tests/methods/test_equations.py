@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import methods
-from methods.houlsby import HoulsbyAdapter
-from methods.lora import LoRALinear, LoraOptions, LowRank
-from methods.prompt import SoftPrompt
+from methods.modules.houlsby import HoulsbyAdapter
+from methods.modules.lora import LoRALinear
+from methods.modules.prompt import SoftPrompt
 
 from .by_hand import bert_layer
 from .conftest import logits, text, tiny, train
@@ -69,26 +69,6 @@ def test_lora(record_property: Record) -> None:
         assert not isinstance(block.attention.self.key, LoRALinear)
         pairs.append((out, bert_layer(block, x, mask, hooks)))
     agree(record_property, "equation", "lora", "bert", pairs)
-
-
-def test_lora_starts_as_the_released_code() -> None:
-    part = LowRank((50, 100), None, LoraOptions(rank=64), torch.empty(0))
-    assert not part.lora_B.any()
-    start = part.lora_A.detach()
-    assert 0.098 < start.abs().max() < 0.1 + 1e-6  # U(-1/sqrt(100), 1/sqrt(100))
-    assert float(start.std()) == pytest.approx(0.1 / math.sqrt(3), rel=0.05)
-
-
-def test_lora_dropout_is_on_the_low_rank_path_only() -> None:
-    torch.manual_seed(0)
-    part = LowRank((4, 6), None, LoraOptions(rank=2, dropout=0.5), torch.empty(0))
-    layer = LoRALinear(torch.nn.Linear(6, 4), {"query": part}).train()
-    x = torch.randn(3, 6)
-    assert torch.equal(layer(x), layer.base(x))  # B = 0: whatever is dropped, the frozen path is whole
-    torch.nn.init.ones_(part.lora_B)
-    assert not torch.equal(layer(x), layer(x))
-    layer.eval()
-    assert torch.equal(layer(x), layer(x))
 
 
 @pytest.mark.parametrize("role", ["query", "key", "value", "output", "up", "down"])

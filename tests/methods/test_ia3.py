@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 import methods
-from methods.ia3 import IA3Linear
+from methods.modules.ia3 import IA3Linear
 
 from .by_hand import against_the_equation
 from .conftest import text, tiny

@@ -14,7 +14,8 @@ from torchao.quantization import Int8WeightOnlyConfig, quantize_
 
 import methods
 from methods.core import change as changes
-from methods.lora import LoraOptions, LowRank
+from methods.lora import LoraOptions
+from methods.modules.lora import LowRank
 from runners import optimisation
 
 from .cells import equal, perturb, state

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import methods
-from methods import parallel
+from methods.modules import parallel
 
 from .by_hand import against_the_equation
 from .cells import perturb

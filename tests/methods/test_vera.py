@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import copy
 import io
-import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 
 import methods
-from methods.vera import Projections, VectorUpdate, VeraLinear, VeraOptions, drawn
+from methods.modules.vera import Projections, VeraLinear
+from methods.vera import VeraOptions
 
 from .by_hand import against_the_equation
 from .cells import equal, perturb, state
@@ -94,30 +94,6 @@ def test_counts_are_the_papers() -> None:
     assert methods.get("vera").count(geometry, VeraOptions(rank=7)) == {"d": 4 * 7, "b": 4 * 32}
     down = VeraOptions(rank=7, target=("up", "down"))
     assert methods.get("vera").count(geometry, down) == {"d": 4 * 7, "b": 2 * (48 + 32)}
-
-
-def test_it_starts_as_the_paper_says() -> None:
-    A, B = drawn(3, 512, [(32, 64), (48, 32)])
-    assert (A.shape, B.shape) == ((512, 64), (48, 512))
-    for matrix, fan in ((A, 64), (B, 512)):
-        bound = math.sqrt(6 / fan)
-        assert 0.99 * bound < matrix.abs().max() <= bound
-        assert float(matrix.std()) == pytest.approx(bound / math.sqrt(3), rel=0.02)
-    part = VectorUpdate((4, 5), None, VeraOptions(rank=3), torch.empty(0))
-    assert (part.vera_d == 0.1).all()
-    assert not part.vera_b.any()
-
-
-def test_dropout_is_on_the_update_alone() -> None:
-    torch.manual_seed(0)
-    part = VectorUpdate((4, 6), None, VeraOptions(rank=2, dropout=0.5), torch.empty(0))
-    layer = VeraLinear(nn.Linear(6, 4), {"query": part}, Projections(*drawn(0, 2, [(4, 6)]))).train()
-    x = torch.randn(3, 6)
-    assert torch.equal(layer(x), layer.base(x))  # b = 0: whatever is dropped, the frozen path is whole
-    nn.init.ones_(part.vera_b)
-    assert not torch.equal(layer(x), layer(x))
-    layer.eval()
-    assert torch.equal(layer(x), layer(x))
 
 
 # The shared matrices ----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 import tasks
 from runners import device, heads, models
-from runners.models import ModelError
+from runners.errors import ModelError
 from tests.methods.conftest import build
 
 MNLI = tasks.get("mnli")

@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 import methods
 import tasks
 from runners import models
-from runners.models import ModelError
+from runners.errors import ModelError
 from tests.methods.anatomy.test_geometry import PUBLISHED
 from tests.methods.conftest import SIZES
 

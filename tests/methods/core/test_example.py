@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,13 +20,19 @@ from ..conftest import inputs, logits, tiny, train
 PAGE = Path(__file__).parents[3] / "CONTRIBUTING.md"
 
 
+def run(code: str, name: str) -> Any:
+    """What stands on the page, as the file that it is to be."""
+    made = ModuleType(name)
+    exec(textwrap.dedent(f"   {code.lstrip()}"), vars(made))
+    return made
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("architecture", ["bert", "llama", "t5"])
-def test_the_example(architecture: str, dtype: torch.dtype) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
-    shown: dict[str, Any] = {"__name__": "example"}
-    exec(textwrap.dedent(f"   {code.lstrip()}"), shown)
-    method, model = shown["Scale"](), tiny(architecture, dtype=dtype)
+def test_the_example(architecture: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    modules, code = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+    monkeypatch.setitem(sys.modules, "methods.modules.scale", run(modules, "methods.modules.scale"))
+    method, model = run(code, "methods.scale").Scale(), tiny(architecture, dtype=dtype)
     batch, values = inputs(model), state(model)
     before = logits(model, batch)
     made = Adapted(model, method, method.options())

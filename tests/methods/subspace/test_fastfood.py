@@ -10,7 +10,8 @@ from scipy.linalg import hadamard
 from torch.autograd import gradcheck
 
 from methods.subspace import fastfood
-from methods.subspace.fastfood import Fastfood, factors, walsh_hadamard
+from methods.subspace.fastfood import Fastfood, walsh_hadamard
+from methods.subspace.sizes import factors
 
 CPU = torch.device("cpu")
 

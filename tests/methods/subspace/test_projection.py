@@ -8,7 +8,8 @@ from torch import nn
 
 from methods import OptionError
 from methods.subspace.fastfood import Fastfood
-from methods.subspace.projection import DENSE_UP_TO, Dense, chosen, project
+from methods.subspace.projection import Dense, project
+from methods.subspace.sizes import DENSE_UP_TO, chosen
 
 LIKE = torch.zeros(1)
 

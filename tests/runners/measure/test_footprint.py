@@ -15,9 +15,9 @@ import methods
 from methods import MethodError
 from reports.text import size
 from runners import models
+from runners.errors import ModelError
 from runners.measure import footprint
 from runners.measure.footprint import Footprint, Setting, Workbench
-from runners.models import ModelError
 from runners.numerics import Numerics
 from runners.plan.errors import SpecError
 from runners.untrained import untrained

@@ -18,9 +18,9 @@ from transformers import (
 import methods
 import tasks
 from runners import device, models, numerics, optimisation
+from runners.errors import ModelError
 from runners.measure import memory
 from runners.measure.footprint import Setting, Workbench
-from runners.models import ModelError
 from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec

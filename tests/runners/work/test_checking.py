@@ -13,7 +13,7 @@ import methods
 import tasks
 from reports.records.identity import spec_hash
 from runners import models
-from runners.models import ModelError
+from runners.errors import ModelError
 from runners.plan import study
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec

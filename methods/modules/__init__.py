@@ -1,0 +1,1 @@
+"""What methods put into a model, one file a method: modules of torch; may import `anatomy`, `core`."""
