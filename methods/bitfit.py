@@ -54,20 +54,18 @@ class BitFit(Method[BlockOptions]):
         Raises:
             AnatomyError: the model has no biases (the LLaMA family).
         """
-        from methods.anatomy.parameters import is_bias
         from methods.core import Injection, TaskHead
 
         trained = anatomy.trainable(anatomy.within(options.layers).bias_parameters())
         if not trained:
             raise AnatomyError(f"{anatomy} has no biases, bitfit has nothing to train.")
-        pooler = anatomy.pooler_prefix
-        extra = {
-            f"body.{name}": parameter
-            for name, parameter in anatomy.body.named_parameters()
-            if pooler and name.startswith(pooler) and is_bias(name)
-        }
+        extra = {f"body.{name}": bias for name, bias in anatomy.pooler_biases().items()}
         return Injection(options, trained, head=TaskHead(extra=extra))
 
     def count(self, geometry: Geometry, options: BlockOptions) -> dict[str, int]:
         """All biases: L(4d + f + d + 2d) + d on a BERT-type encoder."""
         return {"biases": geometry.within(options.layers).biases}
+
+    def count_head(self, geometry: Geometry, options: BlockOptions) -> int:
+        """The head, and the bias of the pooler."""
+        return geometry.head + geometry.pooler_biases

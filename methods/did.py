@@ -64,3 +64,15 @@ class DID(Method[DidOptions]):
     def count(self, geometry: Geometry, options: DidOptions) -> dict[str, int]:
         """d."""
         return {"coordinates": options.dimension}
+
+    def count_head(self, geometry: Geometry, options: DidOptions) -> int:
+        """Nothing where the head moves in the subspace."""
+        return sizes.count_head(geometry, options)
+
+    def count_stored(self, geometry: Geometry, options: DidOptions) -> int:
+        """d, and the values that a head inside began with."""
+        return sizes.count_stored(geometry, options)
+
+    def fits(self, geometry: Geometry, options: DidOptions) -> bool:
+        """Whether there are as many parameters to move."""
+        return sizes.fits(geometry, options, 0)

@@ -172,6 +172,16 @@ class LoRA(Method[LoraOptions]):
         shapes = [shape for role in options.target for shape in linears[role]]
         return {"updates": sum(options.rank * (rows + columns) for rows, columns in shapes)}
 
+    def count_stored(self, geometry: Geometry, options: LoraOptions) -> int:
+        """The factors; of PiSSA of twice the rank."""
+        return sum(self.count(geometry, options).values()) * (2 if options.init == "pissa" else 1)
+
+    def fits(self, geometry: Geometry, options: LoraOptions) -> bool:
+        """Whether the targeted matrices have as many singular values, where these are asked for."""
+        linears = geometry.within(options.layers).linears
+        shapes = [shape for role in options.target for shape in linears[role]]
+        return options.init != "pissa" or all(options.rank <= min(shape) for shape in shapes)
+
     def stored(self, injection: Injection) -> tuple[Options, dict[str, Tensor]]:
         """The factors; of PiSSA the update of W0 itself, B A - B0 A0, of twice the rank."""
         options, own = injection.options, {n: p.detach() for n, p in injection.live.items()}

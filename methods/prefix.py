@@ -113,6 +113,10 @@ class Prefix(Method[PrefixOptions]):
             "mlp": sum((d * k + k) + (k * out + out) for out in outs),
         }
 
+    def count_stored(self, geometry: Geometry, options: PrefixOptions) -> int:
+        """Those of the direct form."""
+        return sum(self.count(geometry, options.model_copy(update={"hidden": None})).values())
+
     def stored(self, injection: Injection) -> tuple[Options, dict[str, Tensor]]:
         """P itself: the MLP is thrown away."""
         direct = injection.options.model_copy(update={"hidden": None})

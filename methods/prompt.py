@@ -97,6 +97,12 @@ class Prompt(Method[PromptOptions]):
             raise MethodError(
                 f"a prompt of {options.length} leaves no room for input: {anatomy} has {limit} positions."
             )
+        words = anatomy.embedding.num_embeddings
+        if options.init == "vocabulary" and options.length > words:
+            raise MethodError(
+                f"a prompt of {options.length} starts from as many words, and {anatomy} has {words}: "
+                "use init=uniform."
+            )
         prompt = SoftPrompt(begun(anatomy, options.length, options.init), anatomy)
         body, root = anatomy.body, anatomy.stacks[0].root
         hooks = [
@@ -113,3 +119,9 @@ class Prompt(Method[PromptOptions]):
     def count(self, geometry: Geometry, options: PromptOptions) -> dict[str, int]:
         """d n, d the width of a token embedding."""
         return {"prompt": options.length * geometry.embedding}
+
+    def fits(self, geometry: Geometry, options: PromptOptions) -> bool:
+        """Whether there are as many words to start from, and positions left for the input."""
+        limits = [geometry.vocabulary + 1] if options.init == "vocabulary" else []
+        limits += [] if geometry.positions is None else [geometry.positions]
+        return all(options.length < limit for limit in limits)

@@ -71,3 +71,15 @@ class SAID(Method[SaidOptions]):
         """d, of which one for each block and one for the rest are scales."""
         scales = scales_of(geometry.layers)
         return {"coordinates": options.dimension - scales, "scales": scales}
+
+    def count_head(self, geometry: Geometry, options: SaidOptions) -> int:
+        """Nothing where the head moves in the subspace."""
+        return sizes.count_head(geometry, options)
+
+    def count_stored(self, geometry: Geometry, options: SaidOptions) -> int:
+        """d, and the values that a head inside began with."""
+        return sizes.count_stored(geometry, options)
+
+    def fits(self, geometry: Geometry, options: SaidOptions) -> bool:
+        """Whether there are as many parameters to move."""
+        return sizes.fits(geometry, options, scales_of(geometry.layers))

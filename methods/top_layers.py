@@ -66,3 +66,7 @@ class TopLayers(Method[TopLayersOptions]):
     def count(self, geometry: Geometry, options: TopLayersOptions) -> dict[str, int]:
         """The size of the last blocks."""
         return {"blocks": sum(geometry.blocks[-options.layers :])}
+
+    def fits(self, geometry: Geometry, options: TopLayersOptions) -> bool:
+        """Whether there are as many blocks."""
+        return options.layers <= geometry.layers

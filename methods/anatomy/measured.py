@@ -12,6 +12,7 @@ from methods.anatomy.geometry import Geometry, Linears
 from methods.anatomy.layers import is_norm
 from methods.anatomy.layout import ATTENTION_ROLES, FEED_FORWARD_ROLES
 from methods.anatomy.parameters import is_bias
+from methods.anatomy.positions import max_positions
 from methods.anatomy.quantised import scalars
 from methods.errors import AnatomyError
 
@@ -21,7 +22,7 @@ def geometry_of(anatomy: Anatomy) -> Geometry:
 
     What is not there, or not known, has no size here: experts, say, of which there is no one layer of a role.
     """
-    linears, hidden, embedding = Linears(), 0, 0
+    linears, hidden, embedding, vocabulary = Linears(), 0, 0, 0
     for role in (*ATTENTION_ROLES, *FEED_FORWARD_ROLES):
         try:
             linears[role] = tuple(site.shape() for site in anatomy.sites(role))
@@ -30,7 +31,7 @@ def geometry_of(anatomy: Anatomy) -> Geometry:
     with suppress(AnatomyError):
         hidden = anatomy.width
     with suppress(AnatomyError):
-        embedding = anatomy.embedding.embedding_dim
+        embedding, vocabulary = anatomy.embedding.embedding_dim, anatomy.embedding.num_embeddings
     sets: tuple[tuple[str, int], ...] = ()
     blocks: list[nn.Module] = []
     with suppress(AnatomyError):
@@ -48,6 +49,9 @@ def geometry_of(anatomy: Anatomy) -> Geometry:
         base=_total(body),
         head=_total(anatomy.head_parameters()),
         frozen=_total(body) - _total(anatomy.trainable(body)),
+        pooler_biases=_total(anatomy.pooler_biases()),
+        vocabulary=vocabulary,
+        positions=max_positions(anatomy),
         block_norms=tuple(_total(anatomy.trainable(_norms(block))) for block in blocks),
         block_biases=tuple(_total(anatomy.trainable(_biases(block))) for block in blocks),
     )

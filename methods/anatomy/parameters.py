@@ -105,6 +105,15 @@ class Parameters:
             for name, parameter in module.named_parameters(recurse=False)
         }
 
+    def pooler_biases(self) -> dict[str, nn.Parameter]:
+        """Every bias of the pooler; none without one."""
+        pooler = self.pooler_prefix
+        return {
+            name: parameter
+            for name, parameter in self.body.named_parameters()
+            if pooler and name.startswith(pooler) and is_bias(name)
+        }
+
     def bias_parameters(self) -> dict[str, nn.Parameter]:
         """Every bias of the body except the pooler's: what is called so, alone or behind another word."""
         return {

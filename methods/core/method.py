@@ -48,6 +48,21 @@ class Method(ABC, Generic[OptionsT]):
     def count(self, geometry: Geometry, options: OptionsT) -> dict[str, int]:
         """Closed-form number of trained scalars, split into named parts; the head is not in it."""
 
+    def count_head(self, geometry: Geometry, options: OptionsT) -> int:
+        """Closed-form number of scalars that train of the task head, and of the base beside it."""
+        return geometry.head
+
+    def count_stored(self, geometry: Geometry, options: OptionsT) -> int:
+        """Closed-form number of scalars that a checkpoint keeps; a head that trains as itself apart."""
+        return sum(self.count(geometry, options).values())
+
+    def fits(self, geometry: Geometry, options: OptionsT) -> bool:
+        """Whether a model of these sizes takes these options, if it takes the default ones.
+
+        Not asked is what :meth:`count` raises for: blocks and layers that are not there.
+        """
+        return True
+
     def stored(self, injection: Injection) -> tuple[Options, dict[str, Tensor]]:
         """Return what a checkpoint keeps: options that rebuild it, and tensors by name.
 

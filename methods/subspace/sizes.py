@@ -80,8 +80,29 @@ def scales_of(blocks: int) -> int:
     return blocks + 1
 
 
+def moved(geometry: Geometry, options: SubspaceOptions) -> int:
+    """Number D of parameters that move."""
+    return geometry.base + (geometry.head if options.head == "inside" else 0)
+
+
 def work(geometry: Geometry, options: SubspaceOptions, scales: int) -> Work:
     """The projection, once in a pass, before everything trains as in full fine-tuning."""
-    size = geometry.base + (geometry.head if options.head == "inside" else 0)
-    chains = products(options.projection, size, options.dimension - scales)
+    chains = products(options.projection, moved(geometry, options), options.dimension - scales)
     return Work(beside={"start": [chains]}, blocks=geometry.layers, body=True)
+
+
+def count_head(geometry: Geometry, options: SubspaceOptions) -> int:
+    """What trains of the head as itself: nothing where it moves in the subspace."""
+    return 0 if options.head == "inside" else geometry.head
+
+
+def count_stored(geometry: Geometry, options: SubspaceOptions) -> int:
+    """The coordinates, the scales among them, and the values that a head inside began with."""
+    return options.dimension + (geometry.head if options.head == "inside" else 0)
+
+
+def fits(geometry: Geometry, options: SubspaceOptions, scales: int) -> bool:
+    """Whether there are as many parameters to move, and a projection of that size may be made."""
+    size, dimension = moved(geometry, options), options.dimension - scales
+    dense = chosen(options.projection, size, dimension) == "dense"
+    return 0 < dimension <= size and not (dense and size * dimension > DENSE_LIMIT)

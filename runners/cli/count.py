@@ -28,31 +28,31 @@ def count(
     mixtral-8x7b.
     """
     import methods
-    from runners import models
+    from runners.measure import counting
     from runners.plan.contenders import parse_options
 
     methods.get(method)
-    values = parse_options(options or [])
-    adapted = methods.apply(models.skeleton(model, labels), method, **values)
-    counts = adapted.parameter_counts()
-    stored = adapted.stored_count()
-    result = {
-        "model": model,
-        "method": method,
-        "options": adapted.options.model_dump(mode="json"),
-        **counts,
-        "parts": adapted.parts(),
-        "stored": stored,
-        "trainable_share": counts["method"] / counts["base"],
-    }
+    chosen, found = counting.count(model, method, parse_options(options or []), labels)
+    trainable = found.method + found.head
     if json_:
+        result = {
+            "model": model,
+            "options": chosen.model_dump(mode="json"),
+            "base": found.base,
+            "method": found.method,
+            "head": found.head,
+            "trainable": trainable,
+            "parts": found.parts,
+            "stored": found.stored,
+            "trainable_share": found.method / found.base,
+        }
         print(json.dumps(result))
         return
     shown = table("", "parameters", "of the base")
-    rows = [("base", counts["base"]), (method, counts["method"])]
-    rows += [(f"  {part}", size) for part, size in adapted.parts().items() if len(adapted.parts()) > 1]
-    rows += [("  kept in a checkpoint", stored)] if stored != counts["method"] else []
-    rows += [("task head", counts["head"]), ("trainable", counts["trainable"])]
+    rows = [("base", found.base), (method, found.method)]
+    rows += [(f"  {part}", size) for part, size in found.parts.items() if len(found.parts) > 1]
+    rows += [("  kept in a checkpoint", found.stored)] if found.stored != found.method else []
+    rows += [("task head", found.head), ("trainable", trainable)]
     for name, size in rows:
-        shown.add_row(name, f"{size:,}", f"{size / counts['base']:.4%}")
+        shown.add_row(name, f"{size:,}", f"{size / found.base:.4%}")
     out.print(shown)

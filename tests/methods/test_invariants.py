@@ -98,6 +98,9 @@ def test_counts_are_those_of_the_closed_form_and_the_base_before(
     # Where the method moves the head, a checkpoint keeps where that began.
     start = sum(p.numel() for p in adapted.head.values() if not p.requires_grad)
     assert adapted.stored_count() == kept + start
+    method, sizes = adapted.method, (adapted.sizes.geometry, adapted.options)
+    assert (method.count_head(*sizes), method.count_stored(*sizes)) == (counts["head"], kept + start)
+    assert method.fits(*sizes)
     assert counts["base"] == base
     pooler = getattr(model.base_model, "pooler", None)
     extra = 0

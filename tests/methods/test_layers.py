@@ -82,7 +82,9 @@ def test_a_method_in_some_blocks(
     count = adapted.method.count(adapted.sizes.geometry, adapted.options)
     assert sum(count.values()) == adapted.parameter_counts()["method"]
     kept = adapted.method.count(adapted.sizes.geometry, adapted.stored_options)
-    assert sum(kept.values()) == adapted.stored_count()
+    sizes = (adapted.sizes.geometry, adapted.options)
+    assert sum(kept.values()) == adapted.stored_count() == adapted.method.count_stored(*sizes)
+    assert adapted.method.count_head(*sizes) == adapted.parameter_counts()["head"]
     assert adapted.flops(3, 11) == counted(model, 3, 11)
     # Only that trains, and it does.
     frozen = {n: p.detach().clone() for n, p in model.named_parameters() if not p.requires_grad}

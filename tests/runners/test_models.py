@@ -60,11 +60,6 @@ def test_published_counts_on_whole_models(
     assert methods.apply(skeleton, name, **options).parameter_counts()["method"] == expected
 
 
-@pytest.mark.parametrize("name", models.architectures())
-def test_the_published_architectures_exist(name: str) -> None:
-    assert methods.apply(models.skeleton(name), "lora").parameter_counts()["method"] > 0
-
-
 @pytest.mark.parametrize(
     ("name", "words"),
     [
