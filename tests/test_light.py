@@ -105,7 +105,7 @@ BEGINS = {
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What one fresh interpreter, refused what is heavy, says: where it needed it, exit code, both outputs."""
+    """What a fresh interpreter without all that says: where it was needed, exit code, both outputs."""
     here = tmp_path_factory.mktemp("light")
     good = {"tasks": ["cola"], "methods": ["lora"]}
     bad = {

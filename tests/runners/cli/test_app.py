@@ -118,7 +118,10 @@ def test_count_matches_the_known_number(capsys: pytest.CaptureFixture[str]) -> N
     assert "138,240" in shown  # kept in a checkpoint
 
 
-def test_count_reads_a_config_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_count_reads_a_config_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path = tmp_path / "config.json"
     path.write_text(
         json.dumps({"model_type": "roberta", "max_position_embeddings": 514, "vocab_size": 50265})
@@ -127,6 +130,9 @@ def test_count_reads_a_config_file(tmp_path: Path, capsys: pytest.CaptureFixture
     result = json.loads(capsys.readouterr().out)
     assert result["method"] == 294_912
     assert result["head"] == 592_130
+    assert list((tmp_path / "cache" / "paretune").rglob("*.json"))
+    assert paretune("count", str(path), "lora", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == result
 
 
 def test_methods_on_a_model_say_what_they_can_do(tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
