@@ -179,8 +179,9 @@ LARGE: dict[str, tuple[dict[str, Any], int, int]] = {
 
 @pytest.mark.parametrize("name", LARGE)
 def test_mixtures_of_experts_are_counted_from_their_configurations(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     sizes, expected, whole = LARGE[name]
     (tmp_path / "config.json").write_text(json.dumps(sizes))
     for model in (name, str(tmp_path)):
