@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from methods.bitfit import BitFit
-from methods.core import ACTS, Capability, Method, write_to
+from methods.core import ACTS, Capability, Checkpoint, Method, write_to
 from methods.did import DID
 from methods.dora import DoRA
 from methods.errors import (
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     import torch
 
     from methods.anatomy import Anatomy, Model
-    from methods.core import Adapted, Checkpoint
+    from methods.core import Adapted
 else:
-    __getattr__, __dir__ = later(__name__, {"methods.core": ("Adapted", "Checkpoint")})
+    __getattr__, __dir__ = later(__name__, {"methods.core": ("Adapted",)})
 
 __all__ = ["ACTS", "Adapted", "AnatomyError", "Capability", "Checkpoint", "IncompleteHeadWarning"]
 __all__ += ["MergeError", "Method", "MethodError", "OptionError", "adapted", "apply", "capabilities"]
@@ -187,7 +187,6 @@ def _revived(model: Model, saved: Checkpoint) -> Adapted:
 
 def _read(path: str | Path, anatomy: Anatomy) -> Checkpoint:
     """Read a saved method, of ours or the PEFT library's, for a model."""
-    from methods.core import Checkpoint
     from methods.peft import format as peft_format
 
     if peft_format.lies_in(path) and not Checkpoint.lies_in(path):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from methods.core.bottleneck_sizes import bottleneck_chain, bottleneck_size
 from methods.core.capability import ACTS, Capability
 from methods.core.card import BLOCK_WEIGHTS, PLACES, WEIGHTS, Card, at
+from methods.core.checkpoint import Checkpoint
 from methods.core.exchange import Form, write_to
 from methods.core.flops import Chain, Flops, Work, closed_form
 from methods.core.method import Method
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
         Swap,
         Wrap,
     )
-    from methods.core.checkpoint import Checkpoint
     from methods.core.holding import held_by
     from methods.core.injection import Injection, TaskHead
     from methods.core.targets import by_module, part_path
@@ -43,7 +43,6 @@ else:
                 *("Attach", "Change", "Foldable", "Follow", "Following"),
                 *("Hook", "Instead", "Shared", "Swap", "Wrap"),
             ),
-            "methods.core.checkpoint": ("Checkpoint",),
             "methods.core.holding": ("held_by",),
             "methods.core.injection": ("Injection", "TaskHead"),
             "methods.core.targets": ("by_module", "part_path"),

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
-
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Self
 
 from methods.errors import MethodError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT_VERSION = 1
 MANIFEST = "paretune.json"
@@ -40,6 +39,8 @@ class Checkpoint:
 
     def write(self, path: str | Path) -> Path:
         """Write both files; return the folder, which is made if need be."""
+        from safetensors.torch import save_file
+
         manifest = {
             "format_version": FORMAT_VERSION,
             "method": self.method,
@@ -67,6 +68,9 @@ class Checkpoint:
         """
         folder = Path(path)
         manifest = _manifest(folder)
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
         try:
             tensors = load_file(folder / TENSORS)
         except (OSError, SafetensorError) as error:

@@ -26,7 +26,6 @@ def export(
     """Write a trained method for another library; of its base only the configuration is read."""
     import methods
     from methods.errors import nearest
-    from runners import models
     from runners.plan.errors import SpecError
 
     writers = {"peft": methods.export_peft}
@@ -36,6 +35,8 @@ def export(
     base = model or saved.model.get("name")
     if base is None:
         raise SpecError(f"{checkpoint} does not say what it was trained on: give its base with --model.")
+    from runners import models
+
     skeleton = models.skeleton(base, saved.model.get("num_labels", 2), saved.model.get("class"))
     folder = writers[format_](skeleton, saved, out_dir or checkpoint / format_)
     files = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}

@@ -35,8 +35,10 @@ def flops(
     No weights are loaded. Training with a frozen body saves a third of a step at most: the gradients of its
     activations are needed all the same.
     """
+    from runners.known import location
     from runners.plan.contenders import contenders
 
+    location(model)
     show(model, contenders(model, method, also_free=True), batch, length, json_=json_)
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from reports.records.latency_schema import LatencyRecord
     from runners.work.latency_study import LatencyStudy
 
+DTYPES = ("float32", "bfloat16", "float16")
+
 
 def latency(
     model: Annotated[
@@ -52,20 +54,24 @@ def latency(
     Lengths are the user's tokens; what a method adds comes on top. The base takes part twice: when its
     ratio to itself is not 1, the numbers of that run cannot be trusted.
     """
+    from runners.known import location
+    from runners.plan.contenders import contenders, parse_contender
+
+    if dtype not in DTYPES:
+        raise _spec_error(f"received the dtype {dtype!r}, expected one of {', '.join(DTYPES)}.")
+    batches, lengths = _numbers(batch, "--batch"), _numbers(length, "--length")
+    location(model)
+    choices = [parse_contender(text) for text in method or []]
     import torch
 
     from reports import write_latency
     from runners.measure.comparison import Comparison
-    from runners.plan.contenders import contenders
 
-    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if dtype not in dtypes:
-        raise _spec_error(f"received the dtype {dtype!r}, expected one of {', '.join(dtypes)}.")
-    batches, lengths = _numbers(batch, "--batch"), _numbers(length, "--length")
     if threads is not None:
         torch.set_num_threads(threads)
     with err.status("Building the models ..."):
-        comparison = Comparison(model, contenders(model, method), dtype=dtypes[dtype], seed=seed)
+        choices = choices or contenders(model, None)
+        comparison = Comparison(model, choices, dtype=getattr(torch, dtype), seed=seed)
         cells = comparison.cells(batches, lengths, decode)
     records = []
     for cell in cells:

@@ -117,6 +117,9 @@ def studies(json_: Json = False) -> None:
 
 def _show_capabilities(name: str, *, json_: bool) -> None:
     """Print what each method can do on a model, and why not."""
+    from runners.known import location
+
+    location(name)
     from runners.measure.capability import abilities
 
     rows = abilities(name)

@@ -81,7 +81,7 @@ def memory(
     have no memory, so that it works for any size.
     """
     import methods
-    from runners.measure.footprint import Setting, Workbench
+    from runners.known import location
     from runners.plan.contenders import Choice, parse_contender
     from runners.plan.errors import SpecError
     from runners.plan.spec import Protocol
@@ -89,8 +89,11 @@ def memory(
     stated: dict[str, Any] = {"precision": precision, "base_dtype": base_dtype}
     stated |= {"quantization": quantization, "gradient_checkpointing": checkpointing, "attention": attention}
     stored = Protocol.parse(stated).numerics
-    asked = Setting(model, batch, length, dtype, objective, labels, stored, micro_batch)
+    location(model)
     choices = [parse_contender(text) for text in method or []]
+    from runners.measure.footprint import Setting, Workbench
+
+    asked = Setting(model, batch, length, dtype, objective, labels, stored, micro_batch)
     sources: list[Source] = ["measured"] if measure or not predict else []
     sources += ["predicted"] if predict else []
     rows: dict[str, dict[Source, Footprint]] = {}

@@ -11,13 +11,13 @@ from functools import cache
 
 import methods
 import tasks
-from methods import Adapted, MethodError
+from methods import MethodError
 from methods.core import Options
 from reports.records.bounds import step
 from reports.records.identity import Identity, identity
 from reports.records.schema import Record, TaskInfo
 from reports.records.validate import Findings
-from runners import models
+from runners.known import EMBEDDED, architectures
 from runners.plan.errors import SpecError
 from runners.plan.spec import Protocol
 from tasks import TaskError
@@ -75,7 +75,7 @@ def _check_counts(which: Identity, record: Record, found: Findings) -> None:
     said = record.parameters
     if said is None:
         return
-    if which.model != models.EMBEDDED and which.model not in models.architectures():
+    if which.model != EMBEDDED and which.model not in architectures():
         found.skipped.append(
             f"$.parameters: the architecture of {which.model!a:.80} is not known offline, "
             "so the counts could not be checked"
@@ -123,6 +123,9 @@ class _Expected:
 @cache
 def _expected(model: str, method: str, options: Options, labels: int | None) -> _Expected:
     """The counts of a method in a model that is known by name; without ``labels`` its head is not told of."""
+    from methods import Adapted
+    from runners import models
+
     skeleton = models.skeleton(model) if labels is None else models.skeleton(model, labels)
     adapted = Adapted(skeleton, methods.get(method), options)
     live = adapted.parameter_counts()
