@@ -119,7 +119,6 @@ class Prefix(Method[PrefixOptions]):
 
     def stored(self, injection: Injection) -> tuple[Options, dict[str, Tensor]]:
         """P itself: the MLP is thrown away."""
-        direct = injection.options.model_copy(update={"hidden": None})
         from methods.modules import prefix
 
-        return direct, prefix.stored(injection)
+        return injection.options.model_copy(update={"hidden": None}), prefix.stored(injection)

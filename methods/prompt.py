@@ -84,7 +84,7 @@ class Prompt(Method[PromptOptions]):
 
         Raises:
             AnatomyError: the model reads no tokens, or more than their embeddings.
-            MethodError: the prompt leaves no position for input.
+            MethodError: the prompt leaves no position for input, or starts from more words than there are.
         """
         from methods.anatomy import max_positions, replaces_tokens
         from methods.core import Attach, Hook, Injection

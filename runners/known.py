@@ -39,6 +39,15 @@ def location(name: str) -> str:
     return name
 
 
+def unreadable(name: str, error: Exception) -> ModelError:
+    """The error for a model whose files cannot be found or reached."""
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return ModelError(
+        f"the model {name!r} could not be read ({reason}): check the name and the network, "
+        f"give a local folder, or use {EMBEDDED!r}."
+    )
+
+
 @cache
 def architectures() -> dict[str, dict[str, Any]]:
     """Published architectures by name, as arguments of ``AutoConfig.for_model``."""

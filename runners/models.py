@@ -34,7 +34,7 @@ from methods.anatomy import Anatomy
 from methods.anatomy.layouts import LAYOUTS
 from runners import device, heads, numerics, padding, vocabulary, weights
 from runners.errors import ModelError
-from runners.known import EMBEDDED, architectures, location
+from runners.known import architectures, location, unreadable
 from runners.numerics import Numerics, NumericsError
 from tasks.spec import TaskSpec
 
@@ -278,11 +278,7 @@ def _fetch(name: str, read: Any, **options: Any) -> Any:
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
     ) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(
-            f"the model {name!r} could not be read ({reason}): check the name and the network, "
-            f"give a local folder, or use {EMBEDDED!r}."
-        ) from None
+        raise unreadable(name, error) from None
     except Exception as error:  # whatever a broken file of a model ends in
         if device.is_out_of_memory(error):
             raise

@@ -25,8 +25,7 @@ from typing import Any
 from methods.anatomy import Geometry
 from methods.anatomy.geometry import Linears
 from reports.records.atomic import write_atomically
-from runners.errors import ModelError
-from runners.known import architectures, location
+from runners.known import architectures, location, unreadable
 
 SHIPPED = Path(__file__).parent / "shapes.json"
 """What comes with Paretune: the entries, and the version of transformers that they were read off with."""
@@ -57,6 +56,9 @@ def known(name: str, labels: int) -> Shapes | None:
     Args:
         name: as for :func:`runners.models.skeleton`.
         labels: outputs of its task head.
+
+    Raises:
+        ModelError: it cannot be found or reached.
     """
     content = _content(name)
     if content is None:
@@ -74,11 +76,10 @@ def known(name: str, labels: int) -> Shapes | None:
 
 def keep(name: str, labels: int, shapes: Shapes) -> None:
     """Keep the sizes of a model for later, if that can be done."""
-    content = _content(name)
-    if content is None:
-        return
-    plain = described(shapes)
-    with suppress(OSError, ValueError, RuntimeError):
+    with suppress(OSError, ValueError, RuntimeError):  # a ModelError among them
+        if (content := _content(name)) is None:
+            return
+        plain = described(shapes)
         stored = {"sha256": _hash(_written(plain)), "model": name, "shapes": plain}
         write_atomically(_file(content, labels), json.dumps(stored), durable=False)
 
@@ -177,34 +178,39 @@ def _shipped() -> dict[str, Shapes]:
 
 
 def _content(name: str) -> bytes | None:
-    """What decides a model's sizes, but for its labels; None where there is no such thing to be had."""
+    """What decides a model's sizes, but for its labels; None where that is not its configuration alone.
+
+    Raises:
+        ModelError: the model cannot be found, or its configuration not be reached.
+    """
     if (entry := architectures().get(name)) is not None:
         return json.dumps(entry, sort_keys=True).encode()
+    place = Path(location(name))
+    file = place / "config.json" if place.is_dir() else _downloaded(name)
     try:
-        place = Path(location(name))
-        file = place / "config.json" if place.is_dir() else _downloaded(name)
         content = file.read_bytes()
         settings = json.loads(content)
-    except (ModelError, OSError, ValueError, RecursionError):  # who builds the model says what is wrong
+    except (OSError, ValueError, RecursionError):  # who builds the model says what is wrong
         return None
     whole = isinstance(settings, dict) and not any(key in settings for key in _ASKS_FOR_MORE)
     return content if whole else None
 
 
 def _downloaded(name: str) -> Path:
-    """The configuration of a model on the hub, as it is there now.
+    """The configuration of a model on the hub, as it is there now; else the one that was downloaded.
 
     Raises:
-        ValueError: it cannot be had.
+        ModelError: there is neither.
     """
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
     from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
     disable_progress_bars()
     try:
         return Path(hf_hub_download(name, "config.json"))
-    except Exception as error:  # of the hub, of the network, of what is between them
-        raise ValueError(str(error)) from None
+    except (OSError, HfHubHTTPError, HFValidationError) as error:
+        raise unreadable(name, error) from None
     finally:
         enable_progress_bars()
 

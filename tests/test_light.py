@@ -89,6 +89,10 @@ SLIPS = {
     "no such task in a study": (typed("run", "bad-task.yaml"), "unknown task 'colla'"),
     "no such setting in a study": (typed("run", "bad-protocol.yaml"), "protocol has no option 'stesp'"),
     "no such model": (typed("count", "./nowhere", "lora"), "there is no model at './nowhere'"),
+    "no such model on the hub": (
+        typed("count", "nobody/none", "lora"),
+        "the model 'nobody/none' could not be",
+    ),
     "no such model to try": (typed("methods", "--model", "./nowhere"), "there is no model at './nowhere'"),
     "no such model to run": (typed("flops", "./nowhere"), "there is no model at './nowhere'"),
     "no such model to time": (typed("latency", "./nowhere"), "there is no model at './nowhere'"),

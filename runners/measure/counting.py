@@ -15,7 +15,6 @@ from methods import Method, MethodError
 from methods.anatomy import Geometry
 from methods.core import Options
 from runners import shapes
-from runners.known import location
 from runners.shapes import Shapes
 
 if TYPE_CHECKING:
@@ -78,7 +77,6 @@ def _on_the_model(
     name: str, method: Method[Any], options: Options, labels: int, seen: Shapes | None
 ) -> Count:
     """The count on the model without weights; its sizes are kept."""
-    location(name)
     from methods import Adapted
     from runners import models
 

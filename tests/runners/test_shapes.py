@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import methods
 from methods.anatomy import Geometry
 from runners import models, shapes
+from runners.errors import ModelError
 from runners.shapes import LABELS, Shapes
 from tests.methods.cells import why_not
 
@@ -135,6 +137,10 @@ def test_the_cache_lies_where_the_user_has_it(monkeypatch: pytest.MonkeyPatch, t
     assert shapes.folder() == Path(os.sep) / "elsewhere" / "paretune" / "shapes"
 
 
-def test_a_hub_that_cannot_be_reached_is_no_error_here(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["nobody/no-such-model", "no model!", "./nowhere"])
+def test_a_model_that_cannot_be_had_is_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert shapes.known("nobody/no-such-model", 2) is None
+    with pytest.raises(ModelError, match=f"{re.escape(repr(name))}.*embedded") as caught:
+        shapes.known(name, 2)
+    assert "\n" not in str(caught.value)
+    shapes.keep(name, 2, SIZES)

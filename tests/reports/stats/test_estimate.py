@@ -16,6 +16,11 @@ from reports.stats.estimate import (
     seed_score,
     stratified_mean,
 )
+from reports.stats.learning import ONE_SIDED
+
+
+def test_what_is_written_down_of_the_normal_distribution_is_scipys_to_the_bit():
+    assert (stats.norm.ppf(0.975), stats.norm.ppf(0.95)) == (NORMAL, ONE_SIDED)
 
 
 def covers(estimates, truth):
