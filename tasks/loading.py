@@ -1,70 +1,99 @@
-"""From a declaration to its three splits, through `datasets`.
+"""From a declaration to its three splits, as `datasets` has them.
 
 A hub task is read from the hub at the declared commit, from the copy of that commit in the local cache
 when the hub cannot be reached, or from a local folder of the hub's layout. A package task is read from
-the file in the installed package, whose checksum is declared. Whatever goes wrong is a DataError that
+the file in the installed package, whose checksum is declared (`tasks/reading.py`). The splits are kept,
+by the hash of the files or by the hub's commit (`tasks/cache.py`). Whatever goes wrong is a DataError that
 says in one sentence what was received, what was expected and what to do.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import importlib.util
 import struct
-from collections.abc import Iterator
+import unicodedata
 from pathlib import Path
 
 import datasets
 import numpy as np
-from datasets.exceptions import DatasetsError
-from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, HTTPError
+import pandas
+import pyarrow
 
-from tasks import splits
+from tasks import cache, reading, splits
+from tasks.reading import Columns, Origin
 from tasks.spec import DataError, Example, HubSource, PackageSource, TaskData, TaskSpec
-
-_HUB_TIMEOUT_S = 10.0  # one question, no retries: without it the client retries for some 25 seconds
 
 
 def load(spec: TaskSpec, data: str | None = None) -> TaskData:
     """The splits of one task, with their content hash; `data` is for hub tasks (see `tasks.load`)."""
     source = spec.source
     if isinstance(source, PackageSource):
-        carved = splits.carve_three(_package_examples(spec, source), spec.overlap)
-        if source.build:
-            parts = (source.build(carved.train), source.build(carved.selection), source.build(carved.report))
-            carved = splits.Splits(*parts, dropped=carved.dropped)
-        described = f"{source.package} {source.version}"
+        origin = reading.package(spec, source)
     else:
-        if data is None:
-            train, report = _hub_tables(spec, source)
-            described = f"{source.hub_id}@{source.revision}"
-        else:
-            train, report = (_folder_table(spec, source, data, s) for s in _split_names(source))
-            described = f"local folder, {source.hub_id} layout{_unofficial(source, train, report)}"
-        names = _split_names(source)
-        carved = splits.carve_selection(
-            _examples(spec, train, names[0]), _examples(spec, report, names[1]), spec.overlap
-        )
-    return _task_data(spec, carved, described)
+        origin = reading.hub(spec, source) if data is None else reading.folder(spec, source, data)
+
+    def make() -> cache.Kept:
+        rows = origin.read()
+        if isinstance(source, PackageSource):
+            return _splits(spec, _carve_file(spec, source, *rows), f"{source.package} {source.version}")
+        local = data is not None
+        described = _local(source, *rows) if local else f"{source.hub_id}@{source.revision}"
+        return _splits(spec, _carve_official(spec, source, *rows), described)
+
+    kept = cache.kept(f"{spec.name}-splits", _key(spec, origin), make, worth=origin.worth)
+    tables, start = [], 0
+    for size in kept.facts["sizes"].values():
+        tables.append(kept.table.select(range(start, start + size)))
+        start += size
+    return TaskData(*tables, **kept.facts)
 
 
-def _unofficial(source: HubSource, train: datasets.Dataset, report: datasets.Dataset) -> str:
-    """What a local folder's description adds when its row counts are not those of the hub."""
+def _key(spec: TaskSpec, origin: Origin) -> str | None:
+    """What the splits depend on: the rows, what is declared of them, and what reads and carves them."""
+    source, functions = spec.source, []
+    if isinstance(source, PackageSource):
+        functions = [function for function in (source.clean, source.build) if function]
+    if any(function.__module__.split(".")[0] != __package__ for function in functions):
+        return None  # of its code nothing is known
+    declared = (spec.name, spec.problem_type, spec.text_columns, spec.label_column, spec.labels, spec.overlap)
+    applied = [str(source), *(f"{function.__module__}.{function.__qualname__}" for function in functions)]
+    libraries = (datasets.__version__, pyarrow.__version__, pandas.__version__, unicodedata.unidata_version)
+    code = cache.code(*sorted(Path(__file__).parent.glob("*.py")))
+    return cache.key(origin.content, declared, applied, libraries, code)
+
+
+def _carve_official(spec: TaskSpec, source: HubSource, train: Columns, report: Columns) -> splits.Splits:
+    return splits.carve_selection(
+        _examples(spec, train, source.train_split), _examples(spec, report, source.report_split), spec.overlap
+    )
+
+
+def _carve_file(spec: TaskSpec, source: PackageSource, columns: Columns) -> splits.Splits:
+    rows = zip(columns["text"], columns["label"], columns["source"], strict=True)
+    cleaned = (source.clean(text, label) for text, label, subset in rows if subset == source.subset)
+    carved = splits.carve_three((example for example in cleaned if example is not None), spec.overlap)
+    if not source.build:
+        return carved
+    parts = (source.build(carved.train), source.build(carved.selection), source.build(carved.report))
+    return splits.Splits(*parts, dropped=carved.dropped)
+
+
+def _local(source: HubSource, train: Columns, report: Columns) -> str:
+    """What a local folder is called; its row counts are told when they are not those of the hub."""
     parts = (
-        (source.train_split, len(train), source.train_rows),
-        (source.report_split, len(report), source.report_rows),
+        (source.train_split, _count(train), source.train_rows),
+        (source.report_split, _count(report), source.report_rows),
     )
     other = [f"{name} has {rows} rows, officially {hub}" for name, rows, hub in parts if rows != hub]
-    return f" ({'; '.join(other)})" if other else ""
+    return f"local folder, {source.hub_id} layout" + (f" ({'; '.join(other)})" if other else "")
 
 
-def _split_names(source: HubSource) -> tuple[str, str]:
-    return source.train_split, source.report_split
+def _count(columns: Columns) -> int:
+    return len(next(iter(columns.values()), []))
 
 
-def _task_data(spec: TaskSpec, carved: splits.Splits, described: str) -> TaskData:
+def _splits(spec: TaskSpec, carved: splits.Splits, described: str) -> cache.Kept:
+    """The splits as one table, split after split, with all that `TaskData` says of them."""
     parts = {"train": carved.train, "selection": carved.selection, "report": carved.report}
     empty = [name for name, examples in parts.items() if not examples]
     if empty:
@@ -72,16 +101,13 @@ def _task_data(spec: TaskSpec, carved: splits.Splits, described: str) -> TaskDat
             f"task {spec.name!r}: the data leaves no example for {' and '.join(empty)}; "
             f"give the whole of {spec.source}"
         )
-    tables = {name: _dataset(spec, examples) for name, examples in parts.items()}
-    return TaskData(
-        train=tables["train"],
-        selection=tables["selection"],
-        report=tables["report"],
-        sizes={name: len(examples) for name, examples in parts.items()},
-        dropped_train_examples=carved.dropped,
-        sha256=content_hash(parts),
-        source=described,
-    )
+    facts = {
+        "sizes": {name: len(examples) for name, examples in parts.items()},
+        "dropped_train_examples": carved.dropped,
+        "sha256": content_hash(parts),
+        "source": described,
+    }
+    return cache.Kept(_dataset(spec, [example for examples in parts.values() for example in examples]), facts)
 
 
 def _dataset(spec: TaskSpec, examples: list[Example]) -> datasets.Dataset:
@@ -111,16 +137,15 @@ def content_hash(parts: dict[str, list[Example]]) -> str:
     return total.hexdigest()
 
 
-def _examples(spec: TaskSpec, table: datasets.Dataset, split: str) -> list[Example]:
+def _examples(spec: TaskSpec, rows: Columns, split: str) -> list[Example]:
     """The rows of an official split, checked against the declaration."""
     wanted = (*spec.text_columns, spec.label_column)
-    missing = [column for column in wanted if column not in table.column_names]
+    missing = [column for column in wanted if column not in rows]
     if missing:
         raise DataError(
-            f"task {spec.name!r}: the split {split!r} has the columns {', '.join(table.column_names)} but "
+            f"task {spec.name!r}: the split {split!r} has the columns {', '.join(rows)} but "
             f"not {' and '.join(missing)}; give files of the layout of {spec.source}"
         )
-    rows = table.select_columns(list(wanted))[:]
     labels = _labels(spec, rows[spec.label_column], split)
     texts = list(zip(*(rows[column] for column in spec.text_columns), strict=True))
     for index, row in enumerate(texts):
@@ -148,124 +173,3 @@ def _labels(spec: TaskSpec, values: list, split: str) -> list[int] | list[float]
             f"{spec.num_labels - 1} ({', '.join(spec.labels)}) are expected; {advice}"
         )
     return values
-
-
-def _folder_table(spec: TaskSpec, source: HubSource, data: str, split: str) -> datasets.Dataset:
-    folder = Path(data).expanduser()
-    layout = (
-        f"--data DIR takes a folder with {source.config}/{split}-*.parquet, the layout of {source.hub_id}"
-    )
-    for wanted in (folder, folder / source.config):
-        if not wanted.is_dir():
-            raise DataError(f"task {spec.name!r}: there is no folder {str(wanted)!r}; {layout}")
-    files = sorted(str(path) for path in (folder / source.config).glob(f"{split}-*.parquet"))
-    if not files:
-        raise DataError(
-            f"task {spec.name!r}: no {split}-*.parquet in {str(folder / source.config)!r}; {layout}"
-        )
-    return _read("parquet", files, f"task {spec.name!r}: cannot read {split}-*.parquet", layout)
-
-
-def _package_examples(spec: TaskSpec, source: PackageSource) -> list[Example]:
-    install = f"install it with: pip install {source.package}=={source.version}"
-    found = importlib.util.find_spec(source.module)
-    if found is None or not found.submodule_search_locations:
-        raise DataError(f"task {spec.name!r} needs the package {source.package}; {install}")
-    file = Path(next(iter(found.submodule_search_locations))) / source.file
-    if not file.is_file():
-        raise DataError(f"task {spec.name!r}: the package {source.package} has no {source.file}; {install}")
-    with file.open("rb") as stream:
-        actual = hashlib.file_digest(stream, "sha256").hexdigest()
-    if actual != source.file_sha256:
-        raise DataError(
-            f"task {spec.name!r}: {source.file} of {source.package} has the checksum {actual[:12]} and not "
-            f"{source.file_sha256[:12]}, so its splits would be others; {install}"
-        )
-    table = _read("csv", [str(file)], f"task {spec.name!r}: cannot read {source.file}", install)
-    columns = table.select_columns(["text", "label", "source"])[:]
-    rows = zip(columns["text"], columns["label"], columns["source"], strict=True)
-    cleaned = (source.clean(text, label) for text, label, subset in rows if subset == source.subset)
-    return [example for example in cleaned if example is not None]
-
-
-def _read(builder: str, files: list[str], failed: str, advice: str) -> datasets.Dataset:
-    try:
-        with _quiet():
-            return datasets.load_dataset(builder, data_files=files, split="train")
-    except (DatasetsError, OSError, ValueError) as error:
-        cause = error.__cause__ or error
-        raise DataError(f"{failed} ({type(cause).__name__}: {_first_line(cause)}); {advice}") from error
-
-
-def _hub_tables(spec: TaskSpec, source: HubSource) -> tuple[datasets.Dataset, datasets.Dataset]:
-    """The two official splits at the declared commit; from the local cache if the hub is out of reach."""
-    advice = (
-        f"connect once, or pass --data DIR with a folder of the {source.hub_id} layout "
-        f"({source.config}/{source.train_split}-*.parquet)"
-    )
-    unreachable = _why_unreachable(source)
-    try:
-        with _quiet(), _offline() if unreachable else contextlib.nullcontext():
-            builder = datasets.load_dataset_builder(source.hub_id, source.config, revision=source.revision)
-            if builder.hash != source.revision:
-                raise DataError(
-                    f"task {spec.name!r}: the cached copy of {source.hub_id} is revision {builder.hash} and "
-                    f"not {source.revision}; {advice}"
-                )
-            builder.download_and_prepare()
-            train, report = (builder.as_dataset(split=name) for name in _split_names(source))
-    except (DatasetsError, HTTPError, OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        why = unreachable or f"{type(error).__name__}: {_first_line(error)}"
-        raise DataError(
-            f"task {spec.name!r}: {source} can be had neither from the hub nor from the cache ({why}); "
-            f"{advice}"
-        ) from error
-    return train, report
-
-
-def _why_unreachable(source: HubSource) -> str | None:
-    """None if the hub answers for this dataset; otherwise why not."""
-    try:
-        HfApi().dataset_info(source.hub_id, revision=source.revision, timeout=_HUB_TIMEOUT_S)
-    except HfHubHTTPError as error:
-        return f"the hub answered: {_first_line(error)}"
-    except (HTTPError, OSError) as error:  # OSError: OfflineModeIsEnabled is a ConnectionError
-        return _first_line(error)
-    return None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-
-
-@contextlib.contextmanager
-def _offline() -> Iterator[None]:
-    """Let `datasets` go straight to its cache instead of retrying a hub that does not answer."""
-    before = datasets.config.HF_HUB_OFFLINE
-    datasets.config.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        datasets.config.HF_HUB_OFFLINE = before
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and no log lines of `datasets` inside; the user's settings as before afterwards.
-
-    What is worth saying is in the DataError or in `TaskData.source`.
-    """
-    verbosity = datasets.logging.get_verbosity()
-    decided = datasets.config.HF_DATASETS_DISABLE_PROGRESS_BARS is not None  # the environment has the say
-    hide_bars = not (decided or datasets.are_progress_bars_disabled())
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
-    if hide_bars:
-        datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        datasets.logging.set_verbosity(verbosity)
-        if hide_bars:
-            datasets.enable_progress_bars()

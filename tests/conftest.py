@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -12,11 +14,21 @@ import torch
 # Consoles take their width when their module is first imported, whichever test comes first.
 os.environ["COLUMNS"] = "300"
 
+ALONE = "PYTEST_XDIST_WORKER" not in os.environ
+if ALONE:  # the workers have their caches in the same folder, and nothing is kept in the user's
+    os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="paretune-tests-")
+
 
 def pytest_collection_finish() -> None:
     """Leave thousands of collected tests out of every garbage collection that a measurement begins with."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    if ALONE:
+        shutil.rmtree(os.environ["HF_DATASETS_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True, scope="module")

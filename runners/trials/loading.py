@@ -36,8 +36,9 @@ class Splits:
 
     def truncated(self, reported: Encoded | None = None) -> SplitSizes:
         """How many of their examples are cut; of the reported split, once it has been read."""
-        report = None if reported is None else sum(reported.cut)
-        return SplitSizes(train=sum(self.train.cut), selection=sum(self.selection.cut), report=report)
+        parts = {"train": self.train, "selection": self.selection, "report": reported}
+        cut = {name: None if part is None else int(part.cut.sum()) for name, part in parts.items()}
+        return SplitSizes(**cut)
 
 
 def load(spec: TrialSpec) -> Loaded:

@@ -59,7 +59,7 @@ def trainer(rows: batches.Encoded, grouped: bool) -> float:
     model = models.classifier(MODEL, tasks.get(TASK))
     config = LoraConfig(r=8, lora_alpha=16, target_modules=["query", "value"], task_type="SEQ_CLS")
     adapted = get_peft_model(model, config)
-    dataset = datasets.Dataset.from_list([{**row, "length": len(row["input_ids"])} for row in rows.rows])
+    dataset = datasets.Dataset.from_list([{**row, "length": len(row["input_ids"])} for row in rows])
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder,

@@ -10,7 +10,7 @@ import pytest
 from datasets.packaged_modules.parquet.parquet import Parquet
 
 import tasks
-from tasks import glue, loading
+from tasks import glue, loading, reading
 
 ONE_SENTENCE = r"^task '\w+'[^\n]*$"
 
@@ -19,7 +19,7 @@ def out_of_reach(monkeypatch):
     def refuse(*_, **__):
         raise ConnectionError("Name or service not known.")
 
-    monkeypatch.setattr(loading.HfApi, "dataset_info", refuse)
+    monkeypatch.setattr(reading.HfApi, "dataset_info", refuse)
 
 
 @pytest.mark.parametrize("spec", glue.TASKS, ids=lambda spec: spec.name)
@@ -194,7 +194,7 @@ def test_an_answer_that_is_an_error_is_passed_on(monkeypatch):
         response = httpx.Response(404, request=httpx.Request("GET", "https://huggingface.co"))
         raise huggingface_hub.errors.RepositoryNotFoundError("404 Client Error.\nmore", response=response)
 
-    monkeypatch.setattr(loading.HfApi, "dataset_info", refuse)
+    monkeypatch.setattr(reading.HfApi, "dataset_info", refuse)
     with pytest.raises(tasks.DataError, match=r"the hub answered: 404 Client Error\)") as caught:
         tasks.load("rte")
     assert caught.match(ONE_SENTENCE)
@@ -261,7 +261,7 @@ def test_progress_bars_are_silent_inside_and_as_before_outside(made_folder, capf
     assert capfd.readouterr() == ("", "")
     datasets.disable_progress_bars()
     try:
-        with loading._quiet():
+        with reading.quiet():
             assert datasets.are_progress_bars_disabled()
         assert datasets.are_progress_bars_disabled()
     finally:
