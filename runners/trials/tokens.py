@@ -159,7 +159,9 @@ def encoded(
             )
         return cache.Kept(made)
 
-    of = known and cache.key(content, texts, int(max_length), known, pa.__version__, cache.code(Path(__file__)))
+    of = known and cache.key(
+        content, texts, int(max_length), known, pa.__version__, cache.code(Path(__file__))
+    )
     kept = cache.kept(f"{content[0]}-tokens", of, make, worth=rows.data.nbytes >= cache.KEPT_FROM)
     return _flat(kept.table)
 

@@ -39,6 +39,7 @@ from runners.trials import adapting, batches, costing, kept, loading, loop, scor
 from runners.trials.loop import Progress, Watch
 from runners.trials.snapshots import FOLDER as SNAPSHOTS
 from runners.trials.snapshots import Say, Snapshots
+from tasks import cache
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,8 @@ def _train_and_score(
     model = adapted.model.to(accelerator.device)
 
     splits = loading.splits(spec, loaded, adapted)
+    for line in cache.complaints():
+        keeping.say(line)
     parts.task = loaded.info.model_copy(update={"sizes": splits.sizes, "truncated": splits.truncated()})
     processes.check_same("data", loaded.data.sha256)
     processes.check_same("model", parts.model.model_dump_json())

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import shutil
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from datasets.packaged_modules.parquet.parquet import Parquet
 
 import tasks
-from tasks import glue, loading, reading
+from tasks import cache, glue, loading, reading
 
 ONE_SENTENCE = r"^task '\w+'[^\n]*$"
 
@@ -266,3 +267,96 @@ def test_progress_bars_are_silent_inside_and_as_before_outside(made_folder, capf
         assert datasets.are_progress_bars_disabled()
     finally:
         datasets.enable_progress_bars()
+
+
+@pytest.fixture
+def keeping(monkeypatch):
+    """Keep small tasks too."""
+    monkeypatch.setattr(cache, "KEPT_FROM", 0)
+
+
+def same(one, other):
+    for part in ("train", "selection", "report"):
+        assert getattr(one, part)[:] == getattr(other, part)[:]
+        assert getattr(one, part).features == getattr(other, part).features
+    names = ("sizes", "dropped_train_examples", "sha256", "source")
+    assert [getattr(one, name) for name in names] == [getattr(other, name) for name in names]
+
+
+@pytest.mark.parametrize("spec", [glue.RTE, glue.STSB, glue.COLA], ids=lambda spec: spec.name)
+def test_the_second_start_reads_what_the_first_has_kept(spec, made_folder, monkeypatch):
+    folder = made_folder(spec)
+    made = tasks.load(spec.name, folder)
+    assert not cache.folder().exists()  # so small a task is not kept
+    monkeypatch.setattr(cache, "KEPT_FROM", 0)
+    same(tasks.load(spec.name, folder), made)
+    monkeypatch.setattr(loading.splits, "carve_selection", None)
+    monkeypatch.setattr(reading, "ParquetFile", None)
+    found = tasks.load(spec.name, folder)
+    assert found.train.cache_files
+    same(found, made)
+
+
+def test_a_file_changed_in_place_gives_its_new_rows(made_folder, keeping, tmp_path):
+    """With the size, the time and the inode of the one before, which is all that a cache might look at."""
+    folder = made_folder(glue.RTE)
+    before = tasks.load("rte", folder)
+    file = Path(folder, "rte", "train-00000-of-00001.parquet")
+    told, content = file.stat(), file.read_bytes()
+    frame = datasets.Dataset.from_parquet(str(file), cache_dir=str(tmp_path / "other")).to_pandas()
+    frame["label"] = 1 - frame["label"]
+    frame.to_parquet(tmp_path / "changed.parquet")
+    changed = (tmp_path / "changed.parquet").read_bytes()
+    assert len(changed) == len(content)
+    with file.open("r+b") as stream:
+        stream.write(changed)
+    os.utime(file, ns=(told.st_atime_ns, told.st_mtime_ns))
+    now = file.stat()
+    assert (now.st_size, now.st_mtime_ns, now.st_ino) == (told.st_size, told.st_mtime_ns, told.st_ino)
+    after = tasks.load("rte", folder)
+    assert after.sha256 != before.sha256
+    assert after.train["text"][:] == before.train["text"][:]
+    assert after.train["label"][:] == [1 - label for label in before.train["label"][:]]
+    file.write_bytes(content)
+    same(tasks.load("rte", folder), before)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(made_folder, keeping, monkeypatch):
+    folder = made_folder(glue.RTE)
+    read = reading.ParquetFile
+
+    def changing(file):
+        with Path(file).open("ab") as stream:
+            stream.write(b"more")
+        return read(shutil.copy(file, f"{file}.copy"))
+
+    monkeypatch.setattr(reading, "ParquetFile", changing)
+    with pytest.raises(tasks.DataError, match=r"(changed while they were read|cannot read)") as caught:
+        tasks.load("rte", folder)
+    assert caught.match(ONE_SENTENCE)
+    assert not list(cache.folder().glob("*.arrow"))
+
+
+def test_what_is_declared_of_the_rows_is_part_of_what_is_kept(made_folder, keeping):
+    folder = made_folder(
+        glue.WNLI, change=lambda _, columns: columns | {"sentence1": ["shared"] * len(columns["idx"])}
+    )
+    assert tasks.load("wnli", folder).dropped_train_examples == 0
+    strict = dataclasses.replace(glue.WNLI, overlap="any_text")
+    with pytest.raises(tasks.DataError, match="leaves no example"):
+        loading.load(strict, folder)
+
+
+def test_what_other_code_makes_of_a_package_is_not_kept():
+    spec = package_task(clean=lambda text, label: None)
+    assert loading._key(spec, reading.package(spec, spec.source)) is None
+    spec = package_task()
+    assert loading._key(spec, reading.package(spec, spec.source)) is not None
+
+
+def test_the_hub_is_not_asked_for_what_is_kept(made_folder, tmp_path, monkeypatch):
+    out_of_reach(monkeypatch)
+    hub_cache(made_folder(glue.RTE), glue.RTE.source.revision, tmp_path)
+    made = tasks.load("rte")
+    shutil.rmtree(tmp_path / "cache" / "nyu-mll___glue")
+    same(tasks.load("rte"), made)
