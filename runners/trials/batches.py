@@ -84,16 +84,16 @@ class LengthGroupedBatches(Sampler[list[int]]):
         while given < self.steps:
             for batch in self._epoch(generator)[: self.steps - given]:
                 if given >= self.done:
-                    yield batch
+                    yield batch.tolist()
                 given += 1
 
-    def _epoch(self, generator: torch.Generator) -> list[list[int]]:
+    def _epoch(self, generator: torch.Generator) -> np.ndarray:
         size, rows = self.batch_size, len(self.lengths)
         # What fills no batch is left out at random: cut off after sorting, it would be the shortest rows.
         kept = torch.randperm(rows, generator=generator).numpy()[: max(rows // size, 1) * size]
         ordered = kept[length_grouped(self.lengths[kept], size, generator)]
         batches = ordered.reshape(-1, min(size, len(kept)))
-        return batches[torch.randperm(len(batches), generator=generator).numpy()].tolist()
+        return batches[torch.randperm(len(batches), generator=generator).numpy()]
 
 
 def length_grouped(lengths: np.ndarray, size: int, generator: torch.Generator) -> np.ndarray:

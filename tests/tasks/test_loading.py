@@ -171,6 +171,10 @@ def test_missing_and_unreadable_files_are_refused_in_one_sentence(made_folder, t
     (folder / "rte" / "validation-00000-of-00001.parquet").unlink()
     with pytest.raises(tasks.DataError, match=r"no validation-\*\.parquet in "):
         tasks.load("rte", str(folder))
+    (folder / "rte" / "validation-00000-of-00001.parquet").mkdir()
+    with pytest.raises(tasks.DataError, match=r"cannot read '.*' \(Is a directory\); make it") as caught:
+        tasks.load("rte", str(folder))
+    assert caught.match(ONE_SENTENCE)
 
 
 @pytest.mark.parametrize("offline", [False, True])

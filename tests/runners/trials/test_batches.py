@@ -80,7 +80,7 @@ def test_encoding_keeps_labels_and_cuts_length(glue_folder: str) -> None:
 def test_what_is_cut_is_counted(task: str, glue_folder: str) -> None:
     full = batches.encode("embedded", task, glue_folder, "train", max_length=512)
     assert not full.cut.any()
-    for limit in (8, 9, *sorted(set(full.lengths))):
+    for limit in (8, 9, *sorted(set(full.lengths.tolist()))):
         part = batches.encode("embedded", task, glue_folder, "train", max_length=limit)
         assert np.array_equal(part.cut, full.lengths > limit)
     some = part.part([5, 3, 5])
@@ -119,7 +119,7 @@ def test_a_tokenizer_in_python_counts_alike(
     slow = Slow(pad_token="<pad>")
     monkeypatch.setattr(batches.models, "tokenizer", lambda name: slow)
     full = batches.encode("slow", task, glue_folder, "train", max_length=512)
-    for limit in (4, *sorted(set(full.lengths))):
+    for limit in (4, *sorted(set(full.lengths.tolist()))):
         part = batches.encode("slow", task, glue_folder, "train", max_length=limit)
         assert np.array_equal(part.cut, full.lengths > limit)
 

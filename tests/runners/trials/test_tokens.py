@@ -197,3 +197,9 @@ def test_of_a_tokenizer_in_python_nothing_is_kept(monkeypatch: pytest.MonkeyPatc
     assert tokens.identity(slow) is None
     tokens.encoded(table([("a b c",)], [0]), ("made",), slow, 8, None)
     assert not kept.folder().exists()
+
+
+def test_a_setting_that_is_another_in_every_process_tells_nothing() -> None:
+    other = models.tokenizer("embedded")
+    other.init_kwargs["splitter"] = object()
+    assert tokens.identity(other) is None
