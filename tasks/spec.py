@@ -2,7 +2,7 @@
 
 A task is data. It says where its text comes from, which columns it reads, what it is scored with and
 under which licence it stands; it holds no code of its own except, for files that need it, the two
-small functions of `PackageSource`. Reading is in `tasks/loading.py`, splitting in `tasks/splits.py`,
+small functions of `PackageSource`. Reading is in `tasks/reading.py`, splitting in `tasks/splits.py`,
 scoring in `tasks/metrics.py`.
 
 A published task is never edited. A change that moves scores is a new task (or a new `version`), and the
