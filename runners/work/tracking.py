@@ -88,7 +88,7 @@ class Tracker:
         if self._run is None:
             return
         self._run.summary.update({"record": record.model_dump(mode="json")})
-        self._run.finish(exit_code=0 if record.status == "completed" else 1)
+        self._run.finish(exit_code=0 if record.status in ("completed", "pruned") else 1)
         self._run = None
 
 
