@@ -1,8 +1,8 @@
 """Search the settings of some methods with and without halving, and train what each search chose.
 
-Both searches begin with the same three settings; then one suggests what the scores so far make likely, and the
-other stops some. What is compared: the examples of training, the seconds, the score of the chosen setting on
-the selection split, where both score at the same steps, and on the reported split after the whole training
+Both searches begin with the same three settings; then one suggests what the scores so far make likely, and
+the other stops some. What is compared: the examples of training, the seconds, the score of the chosen setting
+on the selection split, where both score at the same steps, and on the reported split after the whole training
 with fresh seeds. What a search chooses by one seed is luck in part: look at several methods and search seeds.
 
     python tests/benchmarks/search.py [--methods lora head ...] [--task rotten_tomatoes] [--trials 4]
