@@ -73,7 +73,7 @@ def _stops(rungs: Sequence[int]) -> str:
     if not rungs:
         return ""
     steps = text.listing([f"{rung:,}" for rung in rungs])
-    return f"; of four settings at a time the worse half was stopped, after {steps} steps"
+    return f"; of settings tried together the worse half was stopped after {steps} steps"
 
 
 def _range(space: Mapping[str, Any]) -> str:

@@ -32,12 +32,10 @@ class Bracket:
     """How many are trained to each rung."""
 
     @property
-    def steps(self) -> int:
-        """Optimiser steps of all its settings."""
-        return sum(
-            (rung - before) * count
-            for (before, rung), count in zip(pairwise((0, *self.rungs)), self.settings, strict=True)
-        )
+    def parts(self) -> tuple[int, ...]:
+        """Optimiser steps of all its settings, from each rung to the next."""
+        lengths = (rung - before for before, rung in pairwise((0, *self.rungs)))
+        return tuple(length * count for length, count in zip(lengths, self.settings, strict=True))
 
 
 def rungs(steps: int) -> tuple[int, ...]:
@@ -62,7 +60,7 @@ def brackets(trials: int, steps: int, *, halving: bool = True) -> tuple[Bracket,
 
 def steps_in_all(plan: Sequence[Bracket]) -> int:
     """Optimiser steps of a whole search."""
-    return sum(bracket.steps for bracket in plan)
+    return sum(sum(bracket.parts) for bracket in plan)
 
 
 def _bracket(size: int, at: Sequence[int]) -> Bracket:

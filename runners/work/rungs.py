@@ -15,7 +15,7 @@ from runners.plan.halving import Bracket
 from runners.plan.spec import TrialSpec
 from tasks.spec import MetricSpec
 
-UNFINISHED: Final = ("pruned", "completed")
+SOUND: Final = ("pruned", "completed")
 """How a trial ends that nothing is wrong with."""
 
 
@@ -48,7 +48,7 @@ class Wanted:
     stopped: Sequence[Stopped] = ()
 
 
-@dataclass
+@dataclass(eq=False)
 class Tried:
     """A setting of a bracket, and how far it is."""
 
@@ -61,7 +61,7 @@ class Tried:
 
     def take(self, record: Record, rung: int, last: bool) -> None:
         """Read the record at a rung that was asked for."""
-        if record.status in UNFINISHED or reached(record, rung):
+        if record.status in SOUND or reached(record, rung):
             self.curve[rung] = score_at(record, rung, self.metric)
             self.status = "completed" if last else "pruned"
         else:
@@ -70,7 +70,7 @@ class Tried:
     @property
     def failed(self) -> bool:
         """Whether it can go no further."""
-        return self.status not in UNFINISHED
+        return self.status not in SOUND
 
     @property
     def step(self) -> SearchStep:
@@ -94,19 +94,21 @@ def score_at(record: Record, step: int, metric: MetricSpec) -> float | None:
 
 
 def promoted(alive: Sequence[Tried], bracket: Bracket, rung: int) -> tuple[list[Tried], list[Stopped]]:
-    """Who of a bracket's settings goes on from a rung, in their order, and who is stopped there.
+    """Who of a bracket's settings goes on from a rung, in their order, and who stops there: at the last none.
 
     The best by their scores, among equals the earlier, those whose score is undefined last. One that failed
     takes no place, and neither does one that repeats another.
     """
-    places, whole = bracket.settings[rung + 1], bracket.rungs[-1]
-    at = bracket.rungs[rung]
+    at, whole = bracket.rungs[rung], bracket.rungs[-1]
+    if at == whole:
+        return [], []
+    places = bracket.settings[rung + 1]
     standing: dict[str, Tried] = {}
     for tried in alive:
         if not tried.failed:
             standing.setdefault(tried.spec.trial_id, tried)
     order = sorted(standing.values(), key=lambda tried: _rank(tried.curve[at], tried.metric))
-    on = [tried for tried in standing.values() if any(tried is one for one in order[:places])]
+    on = [tried for tried in standing.values() if tried in order[:places]]
     stopped = [
         Stopped(
             one.spec,

@@ -7,7 +7,8 @@ the order of the scores, and what it stopped cannot go on: one method would get 
 The sampler is told what that pruner would have told it: scores at the rungs, and who was stopped.
 
 A search is replayed from its records: the sampler is seeded by what is searched, so that it suggests the
-same settings again, and a setting with a record is not trained again. A killed run loses the trial it was at.
+same settings again, and a setting with a record is not trained again. A killed run loses what the trial that
+it was at has done since its last rung.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from methods.core import Dimension, LogUniform
 from reports.records.schema import Record, SearchStep, Tuning
 from runners import processes
 from runners.executors.local import Local
-from runners.plan.halving import rungs, steps_in_all
+from runners.plan.halving import steps_in_all
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.plan.tuning import Search, in_order
@@ -180,27 +181,21 @@ def search_steps(search: Search, told: Told) -> Steps:
     budget = steps_in_all(plan)
     steps: list[SearchStep] = []
     records: dict[str, Record] = {}
-    stopped: list[Stopped] = []
     spent = 0
     told(search, steps, 0.0)
     for bracket in plan:
         trials = [study.ask(distributions) for _ in range(bracket.settings[0])]
         values = [{name: trial.params[name] for name in search.space} for trial in trials]
         field = [Tried(one, search.trial(one), metric) for one in values]
-        alive, before = field, 0
-        for rung, (until, settings) in enumerate(zip(bracket.rungs, bracket.settings, strict=True)):
-            last = until == whole
-            for tried, record in zip(
-                alive, (yield Wanted([Asked(one.spec, until) for one in alive], stopped)), strict=True
-            ):
+        alive, stopped = field, list[Stopped]()
+        for rung, until in enumerate(bracket.rungs):
+            found = yield Wanted([Asked(one.spec, until) for one in alive], stopped)
+            for tried, record in zip(alive, found, strict=True):
                 records[record.trial_id] = record
-                tried.take(record, until, last=last)
-            stopped = []
-            if not last:
-                alive, stopped = promoted(alive, bracket, rung)
-            spent, before = spent + settings * (until - before), until
-            ended = [one.step for one in field if last or not any(one is other for other in alive)]
-            told(search, [*steps, *ended], spent / budget)
+                tried.take(record, until, last=until == whole)
+            alive, stopped = promoted(alive, bracket, rung)
+            spent += bracket.parts[rung]
+            told(search, [*steps, *(one.step for one in field if one not in alive)], spent / budget)
         for trial, tried in zip(trials, field, strict=True):
             _tell(study, trial, tried)
         steps += [tried.step for tried in field]
@@ -211,7 +206,7 @@ def search_steps(search: Search, told: Told) -> Steps:
         higher_is_better=metric.higher_is_better,
         trials=search.trials,
         examples=budget * examples_a_step(search.default),
-        rungs=rungs(whole)[:-1] if search.default.halving else (),
+        rungs=tuple(sorted({rung for bracket in plan for rung in bracket.rungs[:-1]})),
         seconds=sum(record.wall_seconds for record in records.values()),
         seed=search.default.seed,
         sampler=SAMPLER,

@@ -39,7 +39,7 @@ def test_in_full(make_record):
     assert "Rows with fixed settings" in how_set_in_full([fixed, tuned])
     assert "3 settings" not in how_set_in_full([fixed])
     assert (
-        "and the seed 1000; of four settings at a time the worse half was stopped, after 10 and 20 steps; "
+        "and the seed 1000; of settings tried together the worse half was stopped after 10 and 20 steps; "
         in (how_set_in_full([halved(tuned)]))
     )
 
