@@ -35,11 +35,11 @@ def record_faults(record: Record) -> Iterator[str]:
         identity(record)
     except RecordError as error:
         yield str(error)
-    if record.status == "completed":
+    if record.status in ("completed", "pruned"):
         for part in ("model", "task", "parameters", "scores", "training"):
             if getattr(record, part) is None:
-                yield f"$.{part} is null, but the trial is marked completed"
-    elif not record.message:
+                yield f"$.{part} is null, but the trial is marked {record.status}"
+    if record.status != "completed" and not record.message:
         yield f"$.message is empty, but the trial is marked {record.status}"
     yield from _metric_faults(record)
     yield from _search_faults(record)
@@ -91,6 +91,8 @@ def _search_faults(record: Record) -> Iterator[str]:
     """A trial of a search has not seen the reported split; a search that chose settings adds up."""
     if is_search(record) and record.scores and (record.scores.report or record.scores.majority):
         yield "$.scores.report has values, but $.spec says that this is a trial of a search"
+    if record.status == "pruned" and not is_search(record):
+        yield "$.status is pruned, but $.spec does not say that this is a trial of a search"
     tuning = record.tuning
     if tuning is None:
         return

@@ -49,6 +49,7 @@ def arithmetic_faults(record: Record) -> Iterator[str]:
     yield from _environment_faults(record)
     if record.tuning:
         yield from _tuning_faults(record.tuning)
+        yield from _rung_faults(record, record.tuning)
 
 
 def _identity_faults(record: Record) -> Iterator[str]:
@@ -108,8 +109,11 @@ def _training_faults(record: Record) -> Iterator[str]:
         return
     settings = identity(record).settings
     asked, batch = settings.get("steps"), settings.get("batch_size")
-    if isinstance(asked, int) and found.steps != asked:
+    pruned = record.status == "pruned"
+    if isinstance(asked, int) and not pruned and found.steps != asked:
         yield f"$.training.steps is {found.steps}, but $.spec.protocol.steps is {asked}"
+    if isinstance(asked, int) and pruned and found.steps >= asked:
+        yield f"$.training.steps is {found.steps} of {asked}, but the trial is marked pruned"
     if isinstance(batch, int) and not found.steps <= found.examples <= found.steps * batch:
         yield (
             f"$.training.examples is {found.examples}, but {found.steps} steps of at most {batch} examples "
@@ -298,12 +302,36 @@ def _environment_faults(record: Record) -> Iterator[str]:
 
 
 def _tuning_faults(found: Tuning) -> Iterator[str]:
-    """What a search chose is the best that it found."""
+    """What a search chose is the best that it found, among those that it trained longest."""
     sign = 1 if found.higher_is_better else -1
-    scores = [sign * tried.score for tried in found.history if tried.score is not None]
-    best = [tried.values for tried in found.history if scores and tried.score == sign * max(scores)]
+    scored = [
+        (tried.steps or 0, sign * tried.score, tried) for tried in found.history if tried.score is not None
+    ]
+    longest, score = max(((steps, score) for steps, score, _ in scored), default=(0, 0.0))
+    best = [tried.values for *reached, tried in scored if reached == [longest, score]]
     if best and found.chosen not in best:
-        yield f"$.tuning.chosen is not what $.tuning.history has the best score for: {sign * max(scores):g}"
+        yield f"$.tuning.chosen is not what $.tuning.history has the best score for: {sign * score:g}"
+
+
+def _rung_faults(record: Record, found: Tuning) -> Iterator[str]:
+    """Settings were stopped at rungs and nowhere else, and their steps make up the examples."""
+    if list(found.rungs) != sorted({*found.rungs}) or any(rung < 1 for rung in found.rungs):
+        yield f"$.tuning.rungs is {list(found.rungs)}, expected rising numbers of steps"
+    for index, tried in enumerate(found.history):
+        stopped, path = tried.status == "pruned", f"$.tuning.history[{index}]"
+        if stopped and tried.steps not in found.rungs:
+            yield f"{path} was pruned after {tried.steps} steps, which is none of $.tuning.rungs"
+        if tried.status == "completed" and found.rungs and (tried.steps or 0) <= found.rungs[-1]:
+            yield f"{path} completed after {tried.steps} steps, but $.tuning.rungs reach {found.rungs[-1]}"
+    steps = [tried.steps for tried in found.history]
+    batch = found.protocol.get("batch_size", identity(record).settings.get("batch_size"))
+    if None not in steps and isinstance(batch, int):
+        total = sum(step for step in steps if step is not None)
+        if not total <= found.examples <= total * batch:
+            yield (
+                f"$.tuning.examples is {found.examples}, but the {total} steps of $.tuning.history, "
+                f"of at most {batch} examples, are {total} to {total * batch}"
+            )
 
 
 def _close(said: float, computed: float) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from reports.errors import RecordError
 from reports.records.latency_schema import LatencyRecord
-from reports.records.schema import Record
+from reports.records.schema import Record, Tuning
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,23 @@ def identity(record: Record) -> Identity:
     settings = _take(spec, "protocol", dict)
     spec.pop("data", None)  # in records of before: where a machine kept its data; the hash tells which
     spec.pop("search", None)  # no trial of a search is ever compared with others
+    spec.pop("halving", None)
     suite = record.suite
     if suite is None:
-        spec["search"] = f"{record.tuning.trials} trials" if record.tuning else "none"
+        spec["search"] = _search(record.tuning)
     return Identity(
         *(model, task, method, seed, options),
         settings={key: value for key, value in (spec | settings).items() if not _as_before(key, value)},
         suite=suite.name if suite else None,
         label=suite.label if suite else None,
     )
+
+
+def _search(tuning: Tuning | None) -> str:
+    """How settings were chosen, in few words."""
+    if tuning is None:
+        return "none"
+    return f"{tuning.trials} trials, halved" if tuning.rungs else f"{tuning.trials} trials"
 
 
 def is_search(record: Record) -> bool:

@@ -148,7 +148,8 @@ class Training(Part):
         default=None, description="the implementation of AdamW, such as `fused`; null before schema 5"
     )
     resumed_at: tuple[int, ...] = Field(
-        default=(), description="steps at which the trial went on after it had been killed"
+        default=(),
+        description="steps at which the trial went on after it had been killed, or stopped at a rung",
     )
     reused_blocks: int | None = Field(
         default=None,
@@ -186,7 +187,9 @@ class SearchStep(Part):
     score: float | None = Field(description="main metric on the selection split; null: none was reached")
     status: Status
     steps: int | None = Field(
-        default=None, ge=0, description="optimiser steps that it was trained for; null before schema 6"
+        default=None,
+        ge=0,
+        description="optimiser steps after which it was scored; null where it failed, and before schema 6",
     )
 
 
@@ -199,8 +202,8 @@ class Tuning(Part):
     trials: int = Field(ge=1, description="settings tried: the same number for every method of the study")
     examples: int = Field(
         ge=1,
-        description="training examples of all those trials, repeats counted: the same number for every "
-        "method of the study; a trial that did not complete may have stopped earlier",
+        description="training examples planned for all those trials, repeats counted: the same number for "
+        "every method of the study; a trial that failed or diverged may have stopped earlier",
     )
     rungs: tuple[int, ...] = Field(
         default=(),

@@ -17,13 +17,16 @@ def how_set(records: Sequence[Record]) -> str:
     Empty where another suite measured them all: it does not say.
     """
     ours = [record for record in records if record.suite is None]
-    found = {record.tuning.trials if record.tuning else 0 for record in ours}
-    return text.listing([told(trials) for trials in sorted(found)]) or ("" if records else FIXED)
+    found = {(r.tuning.trials, bool(r.tuning.rungs)) if r.tuning else (0, False) for r in ours}
+    said = [told(trials, halving=halving) for trials, halving in sorted(found)]
+    return text.listing(said) or ("" if records else FIXED)
 
 
-def told(trials: int) -> str:
+def told(trials: int, *, halving: bool = False) -> str:
     """The same for one number of trials, 0 for no search."""
-    return f"tuned: {text.plural(trials, 'trial')} each" if trials else FIXED
+    if not trials:
+        return FIXED
+    return f"tuned: {text.plural(trials, 'trial')} each" + (", by halving" if halving else "")
 
 
 def how_set_in_full(records: Sequence[Record]) -> str:
@@ -32,9 +35,9 @@ def how_set_in_full(records: Sequence[Record]) -> str:
     said = [
         f"For every method and task {text.plural(trials, 'setting')} "
         f"{'was' if trials == 1 else 'were'} tried, the default first, with {examples:,} training examples "
-        f"in all and the seed {seed}; the best by {metric} on the {split} split was then trained with the "
-        "seeds below. No search saw the reported split."
-        for trials, examples, seed, metric, split in sorted(searches)
+        f"in all and the seed {seed}{_stops(rungs)}; the best by {metric} on the {split} split was then "
+        "trained with the seeds below. No search saw the reported split."
+        for trials, examples, seed, metric, split, rungs in sorted(searches)
     ]
     if any(record.tuning is None for record in records):
         said.append(
@@ -51,15 +54,26 @@ def searched(tuning: Tuning | None) -> str:
     spaces = "; ".join(
         f"{text.clean(name).replace('_', ' ')} {_range(s)}" for name, s in tuning.space.items()
     )
-    scores = [step.score for step in tuning.history if step.score is not None]
-    if not scores:
+    scored = [(step.steps or 0, step.score) for step in tuning.history if step.score is not None]
+    if not scored:
         return f"{spaces}: no trial succeeded"
-    best = max(scores, key=lambda score: score if tuning.higher_is_better else -score)
-    return f"{spaces}: {text.score(best)}, default {text.score(tuning.history[0].score)}"
+    longest = max(steps for steps, _ in scored)
+    best = (max if tuning.higher_is_better else min)(score for steps, score in scored if steps == longest)
+    first = tuning.history[0]
+    stopped = f" when it was stopped after {first.steps:,} steps" if first.status == "pruned" else ""
+    return f"{spaces}: {text.score(best)}, default {text.score(first.score)}{stopped}"
 
 
-def _budget(tuning: Tuning) -> tuple[int, int, int, str, str]:
-    return tuning.trials, tuning.examples, tuning.seed, text.clean(tuning.metric), tuning.split
+def _budget(tuning: Tuning) -> tuple[int, int, int, str, str, tuple[int, ...]]:
+    budget = tuning.trials, tuning.examples, tuning.seed
+    return *budget, text.clean(tuning.metric), tuning.split, tuning.rungs
+
+
+def _stops(rungs: Sequence[int]) -> str:
+    if not rungs:
+        return ""
+    steps = text.listing([f"{rung:,}" for rung in rungs])
+    return f"; of settings tried together the worse half was stopped after {steps} steps"
 
 
 def _range(space: Mapping[str, Any]) -> str:

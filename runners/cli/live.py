@@ -18,7 +18,13 @@ from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.trials.loop import Progress
 
-STYLES = {"completed": "green", "diverged": "yellow", "out_of_memory": "red", "failed": "red"}
+STYLES = {
+    "completed": "green",
+    "diverged": "yellow",
+    "out_of_memory": "red",
+    "failed": "red",
+    "pruned": "dim",
+}
 
 VISIBLE_ROWS = 24
 """Rows shown at once: a live display taller than the terminal cannot be redrawn in place."""

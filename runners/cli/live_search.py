@@ -15,6 +15,7 @@ from rich.text import Text
 
 from reports.records.schema import Record, SearchStep
 from runners.cli.live import VISIBLE_ROWS, duration, heading, left
+from runners.plan.halving import steps_in_all
 from runners.plan.names import Names, at
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
@@ -36,10 +37,13 @@ class LiveSearch:
         self.names = Names(study.specs, study.searches)
         self.total = sum(search.trials for search in study.searches)
         self.steps: list[tuple[SearchStep, ...]] = [() for _ in study.searches]
+        self.shares = [0.0 for _ in study.searches]
+        self.before: float | None = None
         self.at = 0
         self.running: TrialSpec | None = None
         self.now = Progress("loading")
         self.seconds: list[float] = []
+        self.reached: dict[str, int] = {}
         self.started_at = time.monotonic()
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=False)
 
@@ -56,10 +60,16 @@ class LiveSearch:
         if self.console.is_terminal:
             self._live.stop()
 
-    def told(self, search: Search, steps: Sequence[SearchStep]) -> None:
-        """Show what a search knows; trials that have a record already are among the steps."""
+    def told(self, search: Search, steps: Sequence[SearchStep], share: float) -> None:
+        """Show the settings that a search is done with; those that have a record already are among them.
+
+        Args:
+            search: one of the study's.
+            steps: the settings, with what became of them.
+            share: how much of its examples is spent, 0 to 1.
+        """
         self.at = self.study.searches.index(search)
-        self.steps[self.at] = tuple(steps)
+        self.steps[self.at], self.shares[self.at] = tuple(steps), share
         if not self.console.is_terminal and len(steps) == search.trials:
             where = " / ".join(self._where(search))
             self._line(
@@ -70,6 +80,8 @@ class LiveSearch:
     def started(self, spec: TrialSpec) -> None:
         """Show a trial as running."""
         self.running, self.now = spec, Progress("loading")
+        if self.before is None:  # what has a record already took no time of this run
+            self.before = self.share
 
     def progress(self, spec: TrialSpec, progress: Progress) -> None:
         """Show where it is."""
@@ -78,16 +90,23 @@ class LiveSearch:
     def finished(self, spec: TrialSpec, record: Record) -> None:
         """Take its time for the estimate."""
         self.running = None
+        self.reached[spec.trial_id] = record.training.steps if record.training else 0
         self.seconds.append(record.wall_seconds)
 
     @property
     def done(self) -> int:
-        """Trials with a result, over all searches."""
+        """Settings whose fate is known, over all searches."""
         return sum(len(steps) for steps in self.steps)
 
+    @property
+    def share(self) -> float:
+        """How much of their examples is spent, on average over the searches."""
+        return sum(self.shares) / len(self.shares)
+
     def seconds_left(self) -> float | None:
-        """Of the searches, from the trials of this run; None before any."""
-        return sum(self.seconds) / len(self.seconds) * (self.total - self.done) if self.seconds else None
+        """Of the searches, from the examples that this run has spent; None before any."""
+        spent = self.share - (self.before or 0.0)
+        return sum(self.seconds) / spent * (1 - self.share) if self.seconds and spent > 0 else None
 
     def _draw(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -95,7 +114,7 @@ class LiveSearch:
         for column in (*models, "task", "method"):
             table.add_column(column)
         table.add_column("search", min_width=22)
-        table.add_column("trials", justify="right")
+        table.add_column("settings", justify="right")
         table.add_column("best on the selection split")
         first = max(0, min(self.at - VISIBLE_ROWS // 2, len(self.steps) - VISIBLE_ROWS))
         for index in range(first, min(first + VISIBLE_ROWS, len(self.steps))):
@@ -103,7 +122,7 @@ class LiveSearch:
             count = f"{len(self.steps[index])} of {search.trials}"
             cells = [Text(cell) for cell in self._where(search)]
             table.add_row(*cells, self._state(index), count, self._best(index))
-        line = f"{self.done} of {self.total} trials of searches · "
+        line = f"{self.done} of {self.total} settings of searches · {self.share:.0%} of their examples · "
         line += f"{duration(time.monotonic() - self.started_at)} · {left(self.seconds_left())}"
         return Group(heading(self.study), table, Text(line, style="dim"))
 
@@ -113,21 +132,29 @@ class LiveSearch:
         return [*([spec.model] if self.names.several_models else []), spec.task, self.names.row(spec)]
 
     def _state(self, index: int) -> Text | ProgressBar:
-        search, done = self.study.searches[index], len(self.steps[index])
-        if done == search.trials:
+        if len(self.steps[index]) == self.study.searches[index].trials:
             return Text("completed", style="green")
         if index != self.at:
             return Text("waiting", style="dim")
-        share = self.now.step / self.now.steps if self.running and self.now.steps else 0.0
-        return ProgressBar(total=search.trials, completed=done + share, width=22)
+        return ProgressBar(total=1.0, completed=min(1.0, self.shares[index] + self._now(index)), width=22)
+
+    def _now(self, index: int) -> float:
+        """The running trial's share of a search's examples, as far as it is."""
+        if self.running is None or not self.now.steps:
+            return 0.0
+        begun = self.reached.get(self.running.trial_id, 0)
+        whole = steps_in_all(self.study.searches[index].brackets(self.now.steps))
+        return max(0, self.now.step - begun) / whole
 
     def _best(self, index: int) -> str:
-        """Such as ``accuracy 0.803 at learning rate 0.001, rank 8``, and how many trials have no score."""
+        """Such as ``accuracy 0.803 at learning rate 0.001, rank 8``, and how many were stopped or lost."""
         search, steps = self.study.searches[index], self.steps[index]
         best = search.best_of(steps)
         lost = sum(step.score is None for step in steps)
-        note = f"{lost} without a score" if lost else ""
-        if best is None or best.score is None:
+        stopped = sum(step.status == "pruned" and step.score is not None for step in steps)
+        notes = ((stopped, "stopped early"), (lost, "without a score"))
+        note = ", ".join(f"{count} {what}" for count, what in notes if count)
+        if best is None or best.score is None or (best.status == "pruned" and len(steps) < search.trials):
             return note
         told = f"{search.metric.name} {best.score:.3f} at {at(best.values)}"
         return f"{told}; {note}" if note else told

@@ -130,6 +130,9 @@ class TrialSpec(BaseModel):
     search: bool = Field(
         False, description="a trial of a search: only the selection split is scored, and no cost measured"
     )
+    halving: bool = Field(
+        False, description="a trial of a search that may be stopped: it is scored at each of its rungs too"
+    )
     rules: int = Field(RULES, ge=1, le=RULES, description="version of the rules of training")
     # How something is measured is no part of the trial either.
     costs: CostSettings | None = Field(

@@ -104,8 +104,10 @@ class Study:
 
     @property
     def settings(self) -> str:
-        """`fixed settings`, or `tuned: 6 trials each`."""
-        return told(self.searches[0].trials if self.searches else 0)
+        """`fixed settings`, or `tuned: 6 trials each, by halving`."""
+        if not self.searches:
+            return told(0)
+        return told(self.searches[0].trials, halving=self.searches[0].default.halving)
 
     @property
     def size(self) -> str:

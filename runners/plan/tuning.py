@@ -5,6 +5,7 @@
       seed: 1000                 # of those trials; the reported ones have other seeds
       steps_share: 0.5           # of the reported trials' steps, task by task; none = all of them
       protocol: {max_length: 64} # in what else their training differs, if in anything
+      halving: true              # stop the worse half of the settings early, twice; false trains all whole
 
 What a study states of a method, its options or a learning rate, is not searched.
 """
@@ -24,6 +25,7 @@ from methods.core import LEARNING_RATE, Dimension
 from methods.errors import explain, nearest
 from reports.records.schema import SearchStep
 from runners.plan.errors import SpecError
+from runners.plan.halving import Bracket, brackets
 from runners.plan.levels import overlaid
 from runners.plan.spec import Protocol, TrialSpec
 from tasks.spec import MetricSpec
@@ -43,6 +45,7 @@ class Budget(BaseModel):
         None, gt=0, le=1, description="of the reported trials' steps or epochs, for a trial of the search"
     )
     protocol: dict[str, Any] = Field(default_factory=dict)
+    halving: bool = Field(True, description="stop the worse settings early; false = train all of them whole")
 
     def training(self, reported: Protocol) -> dict[str, Any]:
         """In what the training of a trial of the search differs from that of the reported ones."""
@@ -113,10 +116,17 @@ class Search:
         return tasks.get(self.default.task).main_metric
 
     def best_of(self, steps: Sequence[SearchStep]) -> SearchStep | None:
-        """The best of the settings tried, the earliest among equals; None when none has a score."""
+        """The best of the settings that were trained longest, the earliest among equals.
+
+        Those are the ones that were trained whole, unless each of them failed. None when none has a score.
+        """
         sign = 1 if self.metric.higher_is_better else -1
         scored = [step for step in steps if step.score is not None]
-        return max(scored, key=lambda step: sign * (step.score or 0.0), default=None)
+        return max(scored, key=lambda step: (step.steps or 0, sign * (step.score or 0.0)), default=None)
+
+    def brackets(self, steps: int) -> tuple[Bracket, ...]:
+        """What it trains, where a training that is not stopped has so many steps."""
+        return brackets(self.trials, steps, halving=self.default.halving)
 
     def values_of(self, spec: TrialSpec) -> dict[str, Any]:
         """The setting of one of its trials, by the names of the space."""
@@ -170,12 +180,16 @@ def plan(
         )
     training = budget.training(first.protocol)
     whole = overlaid(("the study", protocol), (WHERE, training))
-    default = TrialSpec(**dict(first) | {"protocol": whole, "seed": budget.seed, "search": True})
+    searching = {"protocol": whole, "seed": budget.seed, "search": True, "halving": budget.halving}
+    default = TrialSpec(**dict(first) | searching)
     return Search(cell, default, space, budget.trials, training, tuple(reported))
 
 
 def check_equal(searches: Sequence[Search]) -> None:
     """Every method must train on as many examples as any other, in its search and after it.
+
+    They share a budget, so that as many settings are tried of each and as many stopped at each rung, whatever
+    the scores: it is left to see that their trainings are of one length.
 
     Raises:
         SpecError: one does not; it names both.

@@ -35,6 +35,8 @@ class Job:
     """Steps between two snapshots of a training; None makes none."""
     keep_model: bool = False
     """Whether the trained method is kept beside the records."""
+    until: int | None = None
+    """The step after which a trial of a search stops, to go on in another job or not; None for the last."""
     order: int = 0
     """Of the jobs that wait, those of the smallest number are done first, among equals in the order given."""
 
@@ -94,4 +96,5 @@ def do(job: Job, listener: Listener, run: Callable[..., Record] = run_trial, *, 
         costs_from=job.costs_from,
         keeping=keeping,
         costs=costs,
+        until=job.until,
     )

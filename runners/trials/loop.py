@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +51,8 @@ class Trained:
     best: Score = field(default_factory=dict)
     evaluation_seconds: float = 0.0
     steps: int = 0
+    whole: int = 0
+    """Steps of the whole training; more than ``steps`` where it stopped at a rung."""
     examples: int = 0
     padding_share: float = 0.0
     mean_length: float = 0.0
@@ -90,8 +92,12 @@ def fit(
     watch: Watch,
     rates: Mapping[str, float] | None = None,
     snapshots: Snapshots | None = None,
+    rungs: Collection[int] = (),
+    until: int | None = None,
 ) -> Trained:
     """Train for ``steps`` steps, evaluate at the set interval, restore the best weights.
+
+    A training that stops before its end leaves a snapshot, and goes on from it to the same bits.
 
     Args:
         accelerator: holds the device and the other processes.
@@ -105,13 +111,18 @@ def fit(
         watch: is told of progress.
         rates: multiples of the protocol's rate for parameters that have one of their own, by name.
         snapshots: of this training, from which it goes on; None keeps none.
+        rungs: steps after which it is evaluated as well.
+        until: the step after which it stops, at which ``train_loader`` ends too; None for the last. Where a
+            snapshot is further on, it stops there.
 
     Raises:
         DivergenceError: the loss became infinite or not a number.
         PeerError: another process could not go on.
     """
     return _Loop(
-        accelerator, model, trained, steps, protocol, evaluate, main_metric, watch, rates or {}, snapshots
+        *(accelerator, model, trained, steps, protocol, evaluate, main_metric, watch, rates or {}, snapshots),
+        rungs=rungs,
+        until=min(until or steps, steps),
     ).run(train_loader)
 
 
@@ -130,16 +141,18 @@ class _Loop:
         watch: Watch,
         rates: Mapping[str, float],
         snapshots: Snapshots | None,
+        rungs: Collection[int],
+        until: int,
     ) -> None:
         self.accelerator, self.model, self.trained = accelerator, model, trained
         self.steps, self.protocol, self.watch = steps, protocol, watch
         self.evaluate, self.main_metric = evaluate, main_metric
-        self.snapshots = snapshots
+        self.snapshots, self.rungs, self.until = snapshots, rungs, until
         made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, rates)
         schedule = warmed_up(made, round(protocol.warmup_share * steps), steps)
         self.made, self.scaling = made, scaler(protocol.precision, accelerator.device)
         self.model, self.optimiser, self.schedule = device.prepared(accelerator, model, made, schedule)
-        self.result = Trained(clock=Clock(accelerator.device), steps=steps, optimizer=implementation(made))
+        self.result = Trained(clock=Clock(accelerator.device), whole=steps, optimizer=implementation(made))
         self.best_value = -math.inf
         self.best_weights: dict[str, Tensor] | None = None
         self.losses: list[Tensor] = []
@@ -154,16 +167,19 @@ class _Loop:
         loader = device.onto(accelerator.device, train_loader(start))
         processes.start_equal(self.trained.values())
         self.model.train()
+        if saved is not None and start >= self.until:  # it was killed before its record was kept
+            self._restore(saved)
+            loader = iter(())
         for step, batch in enumerate(loader, start=start + 1):
             if saved is not None:  # here, since beginning to iterate draws from the generators as well
                 self._restore(saved)
                 saved = None
             with result.clock:
                 self._step(batch)
-            evaluating = step % self.protocol.evaluate_every == 0 or step == self.steps
+            evaluating = step % self.protocol.evaluate_every == 0 or step == self.steps or step in self.rungs
             if evaluating or step % LOSS_CHECK_STEPS == 0:
                 self._look(step)
-            saving = self.snapshots is not None and self.snapshots.due(step) and step < self.steps
+            saving = step < self.steps and self._to_save(step)
             if evaluating or saving:
                 device.synchronize(accelerator.device)
                 result.clock.read()
@@ -174,12 +190,13 @@ class _Loop:
                     result.evaluation_seconds += time.perf_counter() - paused
                 if saving and self.snapshots:
                     self.snapshots.save(self._state(step))
-        if self.best_weights is not None and result.best_step != self.steps:
+        result.steps = max(start, self.until)
+        if self.best_weights is not None and result.best_step != result.steps:
             for name, parameter in self.trained.items():
                 parameter.data.copy_(self.best_weights[name])
         self.model.eval()
         if self.scaling is not None:
-            result.skipped_steps = self.steps - updates(self.made)
+            result.skipped_steps = result.steps - updates(self.made)
         counted = processes.gathered(self._counted())
         result.examples, positions, real = map(sum, zip(*counted, strict=True))
         result.padding_share = 1 - real / positions
@@ -209,6 +226,9 @@ class _Loop:
     def _counted(self) -> tuple[int, int, int]:
         """Examples, and tokens of them with and without padding, that this process has trained on."""
         return self.examples, self.positions, int(self.real)
+
+    def _to_save(self, step: int) -> bool:
+        return self.snapshots is not None and (step == self.until or self.snapshots.due(step))
 
     def _look(self, step: int) -> None:
         """Wait for the device, and see whether the loss is still a number."""

@@ -8,6 +8,7 @@ from accelerate import Accelerator
 
 from methods import Adapted
 from runners import device, processes
+from runners.plan import halving
 from runners.plan.spec import TrialSpec
 from runners.trials import batches, loop
 from runners.trials.loading import Splits
@@ -25,6 +26,7 @@ def train(
     splits: Splits,
     watch: Watch,
     snapshots: Snapshots | None = None,
+    until: int | None = None,
 ) -> Trained:
     """Train a method; the model is left with the weights that were best on the selection split.
 
@@ -36,6 +38,7 @@ def train(
         splits: what is trained on, and what selects.
         watch: is told of progress.
         snapshots: of this training, from which it goes on; None keeps none.
+        until: the step after which it stops, if it is not the last; the learning rate is that of the whole.
 
     Raises:
         DivergenceError: the loss became infinite or not a number.
@@ -45,6 +48,7 @@ def train(
     protocol, tokenizer, model = spec.protocol, batches.tokenizer(spec.model), adapted.model
     size = protocol.batch_size
     steps = protocol.steps or batches.steps_of(protocol.epochs, len(splits.train), size)
+    last = min(until or steps, steps)
     selection = batches.scoring_loader(splits.selection, tokenizer)
     pinned = device.pins(accelerator.device)
     sign = 1 if task.main_metric.higher_is_better else -1
@@ -57,7 +61,7 @@ def train(
         accelerator,
         model,
         adapted.trained(),
-        lambda done: batches.training_loader(splits.train, tokenizer, size, steps, spec.seed, done, pinned),
+        lambda done: batches.training_loader(splits.train, tokenizer, size, last, spec.seed, done, pinned),
         steps,
         protocol,
         evaluate=lambda: score(accelerator, model, selection, task),
@@ -65,6 +69,8 @@ def train(
         watch=watch,
         rates=adapted.rates(),
         snapshots=snapshots,
+        rungs=halving.rungs(steps) if spec.halving else (),
+        until=until,
     )
     device.release(accelerator)
     return trained

@@ -66,6 +66,7 @@ def run_trial(
     costs_from: str | None = None,
     keeping: Keeping | None = None,
     costs: bool = True,
+    until: int | None = None,
 ) -> Record:
     """Train one method on one task with one seed and measure it.
 
@@ -75,7 +76,7 @@ def run_trial(
     trial. What ends the trial in one process ends it in all, which return the record of the first.
 
     A trial of a search scores the selection split alone and measures no cost: the reported split is not even
-    read into tokens.
+    read into tokens. Stopped before its end it has the status ``pruned``, and its snapshot is kept.
 
     Args:
         spec: what to run.
@@ -84,14 +85,15 @@ def run_trial(
         costs_from: the trial whose record has the costs of this setting; None to measure them.
         keeping: what is kept beside the record that is returned.
         costs: whether the costs are measured now; else they are gaps of the record.
+        until: the step after which a trial of a search stops; None for the last.
     """
     accelerator = device.accelerator()
     watch, keeping = watch or (lambda progress: None), keeping or Keeping()
     parts = _Parts(spec, study, environment.describe(accelerator), costs_from, costs)
     try:
         with processes.together():
-            ready = _train_and_score(spec, accelerator, parts, watch, keeping)
-            record = parts.record()
+            ready = _train_and_score(spec, accelerator, parts, watch, keeping, until)
+            record = parts.record("pruned" if parts.stopped else "completed", parts.stopped)
             if ready is not None:
                 scored = costing.awaiting(record, spec, costs_from)
                 keeping.record(scored)
@@ -132,6 +134,8 @@ class _Parts:
     curve: tuple[CurvePoint, ...] = ()
     training: Training | None = None
     memory: Memory | None = None
+    stopped: str | None = None
+    """Where a trial of a search stopped, if before its end."""
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     started: float = field(default_factory=time.perf_counter)
 
@@ -177,7 +181,12 @@ class _Ready:
 
 
 def _train_and_score(
-    spec: TrialSpec, accelerator: Accelerator, parts: _Parts, watch: Watch, keeping: Keeping
+    spec: TrialSpec,
+    accelerator: Accelerator,
+    parts: _Parts,
+    watch: Watch,
+    keeping: Keeping,
+    until: int | None,
 ) -> _Ready | None:
     """The stages up to the score, in order; the model where costs are still to be measured or kept."""
     protocol = spec.protocol
@@ -206,9 +215,11 @@ def _train_and_score(
         parts.memory = step_memory.measure(protocol, accelerator, adapted, longest)
 
     snapshots = _snapshots(spec, parts, keeping)
-    fitted = training.train(spec, task, accelerator, adapted, splits, watch, snapshots)
+    fitted = training.train(spec, task, accelerator, adapted, splits, watch, snapshots, until)
     parts.curve, parts.training = tuple(fitted.curve), fitted.to_record()
     if spec.search:
+        if fitted.steps < fitted.whole:
+            parts.stopped = f"stopped after step {fitted.steps} of {fitted.whole}."
         parts.scores = Scores(selection=fitted.best, report={}, majority={}, best_step=fitted.best_step)
         return None
 

@@ -60,13 +60,16 @@ class Tracker:
     def started(self, spec: TrialSpec) -> None:
         """Open a run with the resolved spec as its configuration."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        where = mode()
         self._run = wandb.init(
             project="paretune",
             group=self.study.name,
             name=self.names.trial(spec),
             id=run_id(self.study, spec),
             config=spec.model_dump(mode="json"),
-            mode=mode(),
+            mode=where,
+            # A trial that was stopped at a rung and goes on is one run.
+            resume="allow" if spec.halving and where == "online" else None,
             dir=str(self.folder),
             reinit="finish_previous",
             settings=wandb.Settings(silent=True, console="off"),
@@ -88,7 +91,7 @@ class Tracker:
         if self._run is None:
             return
         self._run.summary.update({"record": record.model_dump(mode="json")})
-        self._run.finish(exit_code=0 if record.status == "completed" else 1)
+        self._run.finish(exit_code=0 if record.status in ("completed", "pruned") else 1)
         self._run = None
 
 

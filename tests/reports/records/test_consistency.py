@@ -89,6 +89,59 @@ def test_a_search_chooses_the_best_that_it_found(make_record):
     ]
 
 
+def halved(make_record):
+    """A trial with a search by halving behind it: two settings stopped, one lost, and the best."""
+    data = sound(make_record(tuning=True))
+    tuning = data["tuning"]
+    tuning["history"] = [
+        {"values": {"learning_rate": rate}, "score": score, "status": status, "steps": steps}
+        for rate, score, status, steps in (
+            (1e-4, 0.9, "pruned", 30),
+            (2e-4, 0.9, "pruned", 60),
+            (data["spec"]["protocol"]["learning_rate"], 0.8, "completed", 120),
+        )
+    ]
+    return data | {"tuning": tuning | {"rungs": [30, 60], "examples": 210 * 32}}
+
+
+def test_a_search_may_stop_settings_and_does_not_choose_them(make_record):
+    data = halved(make_record)
+    record = as_record(data)
+    assert [*record_faults(record), *arithmetic_faults(record)] == []
+    data["tuning"]["chosen"] = {"learning_rate": 2e-4}
+    assert list(arithmetic_faults(as_record(data))) == [
+        "$.tuning.chosen is not what $.tuning.history has the best score for: 0.8"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("rungs", [60, 30], r"\$\.tuning\.rungs is \[60, 30\], expected rising"),
+        ("history.0.steps", 31, r"\$\.tuning\.history\[0\] was pruned after 31 steps"),
+        ("history.2.steps", 60, r"\$\.tuning\.history\[2\] completed after 60 steps, but"),
+        ("examples", 209, r"\$\.tuning\.examples is 209, but the 210 steps"),
+        ("examples", 210 * 32 + 1, r"\$\.tuning\.examples is 6721, but the 210 steps"),
+    ],
+)
+def test_a_search_by_halving_adds_up(make_record, path, value, message):
+    faults = list(arithmetic_faults(as_record(spoiled(halved(make_record), f"tuning.{path}", value))))
+    assert [fault for fault in faults if re.match(message, fault)], faults
+
+
+def test_only_a_trial_of_a_search_is_stopped_and_before_its_end(make_record):
+    data = sound(make_record()) | {"status": "pruned", "message": "stopped after step 240 of 240."}
+    assert list(record_faults(as_record(data))) == [
+        "$.status is pruned, but $.spec does not say that this is a trial of a search"
+    ]
+    assert list(arithmetic_faults(as_record(data))) == [
+        "$.training.steps is 240 of 240, but the trial is marked pruned"
+    ]
+    assert "$.scores is null, but the trial is marked pruned" in list(
+        record_faults(as_record(data | {"scores": None}))
+    )
+
+
 def test_a_diverged_trial_has_no_scores(make_record):
     data = sound(make_record()) | {"status": "diverged", "message": "nan"}
     assert "$.scores must be null where the trial is marked diverged" in list(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports import build_site, compare, csv_table, markdown_table, trials
+from reports.records.identity import identity
 from reports.records.tuning import how_set, how_set_in_full, searched
 from reports.stats.sections import sections
 
@@ -14,6 +15,19 @@ def test_in_short(make_record):
     assert how_set([fixed]) == how_set([]) == "fixed settings"
     assert how_set([tuned, tuned]) == "tuned: 3 trials each"
     assert how_set([tuned, fixed]) == "fixed settings and tuned: 3 trials each"
+    by_halving = halved(tuned)
+    assert how_set([by_halving]) == "tuned: 3 trials each, by halving"
+    assert how_set([by_halving, tuned]) == "tuned: 3 trials each and tuned: 3 trials each, by halving"
+    assert identity(by_halving).settings["search"] == "3 trials, halved"
+
+
+def halved(record):
+    """The same, with a search that stopped its default setting."""
+    first, *others = record.tuning.history
+    rest = [step.model_copy(update={"steps": 40 if step.score else None}) for step in others]
+    history = (first.model_copy(update={"status": "pruned", "steps": 10, "score": 0.9}), *rest)
+    tuning = record.tuning.model_copy(update={"rungs": (10, 20), "history": history})
+    return record.model_copy(update={"tuning": tuning})
 
 
 def test_in_full(make_record):
@@ -24,12 +38,18 @@ def test_in_full(make_record):
     assert said.endswith("No search saw the reported split.")
     assert "Rows with fixed settings" in how_set_in_full([fixed, tuned])
     assert "3 settings" not in how_set_in_full([fixed])
+    assert (
+        "and the seed 1000; of settings tried together the worse half was stopped after 10 and 20 steps; "
+        in (how_set_in_full([halved(tuned)]))
+    )
 
 
 def test_one_rows_search(make_record):
     tuning = make_record(tuning=True, learning_rate=0.002).tuning
     assert searched(tuning) == "learning rate 0.0001 to 0.01: 0.811, default 0.701"
     assert searched(None) == "–"
+    stopped = halved(make_record(tuning=True, learning_rate=0.002)).tuning
+    assert searched(stopped).endswith("0.811, default 0.900 when it was stopped after 10 steps")
     lower = tuning.model_copy(update={"higher_is_better": False, "space": {"rank": {"values": [4, 8]}}})
     assert searched(lower) == "rank 4, 8: 0.701, default 0.701"
     lost = tuple(step.model_copy(update={"score": None}) for step in tuning.history)

@@ -68,17 +68,17 @@ def test_a_tuned_study_runs_and_says_so_everywhere(
     out, site = tmp_path / "out", tmp_path / "site"
     assert paretune("run", str(study_file), "--out", str(out)) == 0
     shown = capsys.readouterr()
-    assert "mine: tuned: 2 trials each." in shown.err
+    assert "mine: tuned: 2 trials each, by halving." in shown.err
     assert "[4/4] cola / lora: matthews_correlation" in shown.err
     assert "[2/2] cola / lora / seed 0: matthews_correlation" in shown.err
-    assert "Settings: tuned: 2 trials each" in shown.out
+    assert "Settings: tuned: 2 trials each, by halving" in shown.out
     assert paretune("run", str(study_file), "--out", str(out), "--json") == 0
     records = json.loads(capsys.readouterr().out)
     assert [r["tuning"]["trials"] for r in records] == [2, 2]
     assert len(list((out / "search").glob("*.search.json"))) == 4
     assert paretune("report", str(out), "--out", str(site)) == 0
-    assert "; tuned: 2 trials each." in (site / "index.html").read_text()
-    assert "Tuned: 2 trials each." in (site / "table.md").read_text()
+    assert "; tuned: 2 trials each, by halving." in (site / "index.html").read_text()
+    assert "Tuned: 2 trials each, by halving." in (site / "table.md").read_text()
 
 
 def test_methods_and_studies_show_what_is_searched(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +91,7 @@ def test_methods_and_studies_show_what_is_searched(capsys: pytest.CaptureFixture
     assert paretune("studies", "--json") == 0
     settings = {row["name"]: row["settings"] for row in json.loads(capsys.readouterr().out)}
     assert settings["demo"] == "fixed settings"
-    assert settings["tuned-glue"] == "tuned: 4 trials each"
+    assert settings["tuned-glue"] == "tuned: 4 trials each, by halving"
     assert settings["latency-small-batch"] is None
 
 

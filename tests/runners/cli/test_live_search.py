@@ -24,6 +24,10 @@ def step(rate: float, score: float | None) -> SearchStep:
     return SearchStep(values={"learning_rate": rate}, score=score, status=status)
 
 
+def stopped(rate: float, score: float) -> SearchStep:
+    return SearchStep(values={"learning_rate": rate}, score=score, status="pruned", steps=20)
+
+
 @pytest.fixture
 def made() -> study.Study:
     return study.parse_study(CONTENT)
@@ -32,20 +36,21 @@ def made() -> study.Study:
 def test_shows_done_running_and_waiting(made: study.Study) -> None:
     console = Console(width=140, file=io.StringIO())
     live = LiveSearch(made, console)
-    live.told(made.searches[0], [step(0.01, 0.25), step(0.02, None)])
-    live.told(made.searches[1], [step(0.001, 0.4)])
+    live.told(made.searches[0], [step(0.01, 0.25), step(0.02, None)], 1.0)
+    live.told(made.searches[1], [stopped(0.001, 0.4)], 0.4)
     live.started(made.searches[1].default)
     live.progress(made.searches[1].default, Progress("training", 5, 10, train_loss=0.5))
     with console.capture() as capture:
         console.print(live._draw())
     text = capture.get()
-    assert "A title · tuned: 2 trials each" in text
+    assert "A title · tuned: 2 trials each, by halving" in text
     assert "matthews_correlation 0.250 at learning rate 0.01; 1 without a score" in text
-    assert "matthews_correlation 0.400 at learning rate 0.001" in text
+    assert "1 stopped early" in text
+    assert "0.400" not in text  # what was stopped is not the best of those that go on
     assert "completed" in text
     assert "1 of 2" in text
     assert "waiting" in text
-    assert "3 of 6 trials of searches" in text
+    assert "3 of 6 settings of searches · 47% of their examples" in text
 
 
 def test_searches_of_one_method_do_not_look_alike() -> None:
@@ -68,10 +73,10 @@ def test_searches_of_one_method_do_not_look_alike() -> None:
 def test_plain_lines_without_a_terminal(made: study.Study) -> None:
     stream = io.StringIO()
     with LiveSearch(made, Console(file=stream, width=200)) as live:
-        live.told(made.searches[0], [step(0.01, None)])
-        live.told(made.searches[0], [step(0.01, None), step(0.02, 0.5)])
+        live.told(made.searches[0], [step(0.01, None)], 0.6)
+        live.told(made.searches[0], [step(0.01, None), step(0.02, 0.5)], 1.0)
     lines = stream.getvalue().splitlines()
     assert lines == [
-        "A title: tuned: 2 trials each.",
+        "A title: tuned: 2 trials each, by halving.",
         "[2/6] cola / head: matthews_correlation 0.500 at learning rate 0.02; 1 without a score (estimating)",
     ]

@@ -10,6 +10,7 @@ from methods import MethodError
 from reports.records.schema import SearchStep
 from runners.plan import study, tuning
 from runners.plan.errors import SpecError
+from runners.plan.halving import brackets
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -24,7 +25,7 @@ SMALL: dict[str, Any] = {
 def test_a_search_for_every_method_on_every_task() -> None:
     made = study.parse_study(SMALL)
     assert made.specs == ()
-    assert made.settings == "tuned: 5 trials each"
+    assert made.settings == "tuned: 5 trials each, by halving"
     cells = [(search.default.task, search.default.method) for search in made.searches]
     assert cells[:4] == [
         ("rotten_tomatoes", "full"),
@@ -35,6 +36,8 @@ def test_a_search_for_every_method_on_every_task() -> None:
     assert len(cells) == 6
     for search in made.searches:
         assert search.default.search
+        assert search.default.halving
+        assert search.brackets(80) == brackets(5, 80)
         assert (search.default.seed, search.default.protocol.steps) == (7, 10)
         assert search.default_values.keys() == search.space.keys()
         assert search.trial(search.default_values) == search.default
@@ -58,6 +61,17 @@ def test_a_search_may_train_for_a_share_of_each_task_s_steps() -> None:
     ).searches
     assert (epochs.default.protocol.steps, epochs.default.protocol.epochs) == (None, 1.5)
     assert epochs.reported[0].protocol.epochs == 3
+
+
+def test_a_search_may_train_all_of_its_settings_whole() -> None:
+    made = study.parse_study(SMALL | {"tuning": {"trials": 5, "halving": False}})
+    assert made.settings == "tuned: 5 trials each"
+    halved = study.parse_study(SMALL | {"tuning": {"trials": 5}})
+    for whole, stopped in zip(made.searches, halved.searches, strict=True):
+        assert whole.brackets(80) == brackets(5, 80, halving=False)
+        # They are scored at other steps, so that another checkpoint may be the best: another trial.
+        assert whole.default.trial_id != stopped.default.trial_id
+        assert whole.reported == stopped.reported
 
 
 def test_without_tuning_settings_are_fixed() -> None:
@@ -128,6 +142,18 @@ def test_the_best_is_the_earliest_among_equals_and_never_one_without_a_score() -
     assert chosen(None, None) is None
 
 
+def test_the_best_is_one_of_those_that_were_trained_longest() -> None:
+    search = study.parse_study(SMALL).searches[0]
+
+    def at(rate: int, score: float | None, steps: int | None) -> SearchStep:
+        status = "completed" if steps == 10 else "pruned" if steps else "diverged"
+        return SearchStep(values={"learning_rate": rate}, score=score, status=status, steps=steps)
+
+    stopped, whole, lost = at(0, 0.9, 5), at(1, 0.6, 10), at(2, None, None)
+    assert search.best_of([stopped, whole, lost]) == whole
+    assert search.best_of([at(0, 0.9, 3), at(1, 0.8, 5), lost]) == at(1, 0.8, 5)  # where the last one failed
+
+
 @pytest.mark.parametrize(
     ("block", "words"),
     [
@@ -144,6 +170,8 @@ def test_the_best_is_the_earliest_among_equals_and_never_one_without_a_score() -
         ({"trials": 6, "protocol": {"steps": 0}}, "steps=0 is not valid"),
         ({"trials": 6, "protocol": {"learning_rate": 0.1}}, "learning_rate, which is what is searched"),
         ({"trials": 6, "protocol": 4}, "protocol=4 is not valid"),
+        ({"trials": 6, "halving": 4}, "halving=4 is not valid"),
+        ({"trials": 6, "pruning": False}, "no option 'pruning'"),
         ({"trials": 6, "steps_share": 0}, "steps_share=0 is not valid"),
         ({"trials": 6, "steps_share": 1.5}, "steps_share=1.5 is not valid"),
         ({"trials": 6, "steps_share": 0.5, "protocol": {"steps": 4}}, "steps_share and steps both say how"),

@@ -71,6 +71,30 @@ def test_a_killed_training_goes_on_to_the_same_bits(spec: TrialSpec, alone: Reco
     assert same(record, alone)
 
 
+def test_a_trial_of_a_search_goes_on_from_its_rungs_to_the_same_bits(spec: TrialSpec, tmp_path: Path) -> None:
+    searching = TrialSpec(**dict(spec) | {"search": True, "halving": True})
+    keeping = Keeping(folder=tmp_path)
+    whole = run_trial(searching, until=12)
+    assert (whole.status, [point.step for point in whole.curve]) == ("completed", [3, 6, 9, 12])
+    # The last two find a snapshot that is as far or further, and train nothing.
+    for until, reached in ((3, 3), (6, 6), (6, 6), (3, 6)):
+        at = run_trial(searching, keeping=keeping, until=until)
+        assert at.training is not None, at.message
+        assert at.scores is not None
+        assert at.training.steps == reached
+        assert (at.status, at.message) == ("pruned", f"stopped after step {reached} of 12.")
+        assert at.curve == whole.curve[: reached // 3]
+        assert at.training.examples == reached * 8
+    record = run_trial(searching, keeping=keeping)
+    assert record.training is not None, record.message
+    assert record.status == "completed"
+    assert same(record, whole)
+    everyone = TrialSpec(
+        **dict(searching) | {"protocol": searching.protocol.model_copy(update={"evaluate_every": 7})}
+    )
+    assert [point.step for point in run_trial(everyone).curve] == [3, 6, 7, 12]
+
+
 def test_killed_twice(spec: TrialSpec, alone: Record, tmp_path: Path) -> None:
     killed(spec, tmp_path, every=2, after=4)
     killed(spec, tmp_path, every=2, after=5)

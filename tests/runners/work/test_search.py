@@ -18,11 +18,13 @@ from reports import read_records
 from reports.records.files import SEARCH_SUFFIX
 from reports.records.schema import Record, SearchStep
 from reports.records.store import read_searches, write_record
+from reports.records.validate import validate
 from runners.executors.local import Local
 from runners.plan import study
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.trials import batches, trial
+from runners.trials.snapshots import FOLDER as SNAPSHOTS
 from runners.trials.trial import run_trial
 from runners.work import execute, search, shelf
 
@@ -42,7 +44,7 @@ def content(tiny_model: str, glue_folder: str) -> dict[str, Any]:
             "batch_size": 8,
         },
         "costs": "none",
-        "tuning": {"trials": 5, "seed": 7, "protocol": {"steps": 2, "evaluate_every": 2}},
+        "tuning": {"trials": 5, "seed": 7, "protocol": {"steps": 4, "evaluate_every": 9}},
     }
 
 
@@ -81,7 +83,7 @@ def test_a_search_sees_training_and_selection_and_nothing_else(whole: Whole) -> 
     assert {split for searching, split in whole.seen if searching} == {"train", "selection"}
     assert {split for searching, split in whole.seen if not searching} == {"train", "selection", "report"}
     for record in whole.searched:
-        assert record.status == "completed", record.message
+        assert record.status in ("completed", "pruned"), record.message
         assert record.scores is not None
         assert record.scores.selection.keys() == {"matthews_correlation"}
         assert (record.scores.report, record.scores.majority) == ({}, {})
@@ -94,7 +96,9 @@ def test_every_method_had_the_same_budget_and_the_records_say_so(whole: Whole) -
     assert len(whole.searched) == 2 * 5
     tunings = [record.tuning for record in whole.records if record.tuning]
     assert len(tunings) == len(whole.records) == 4
-    assert {(t.trials, t.examples, t.seed, t.split) for t in tunings} == {(5, 5 * 2 * 8, 7, "selection")}
+    steps = 4 * 1 + 2 * 1 + 1 * 2 + 4  # a bracket of four settings, and one of one
+    assert {(t.trials, t.examples, t.seed, t.split) for t in tunings} == {(5, steps * 8, 7, "selection")}
+    assert {t.rungs for t in tunings} == {(1, 2)}
     for method in ("full", "lora"):
         own = [record for record in whole.searched if record.spec["method"] == method]
         spent = sum(record.training.examples for record in own if record.training)
@@ -102,7 +106,40 @@ def test_every_method_had_the_same_budget_and_the_records_say_so(whole: Whole) -
         assert tuning is not None
         assert spent == tuning.examples
         assert tuning.seconds == pytest.approx(sum(record.wall_seconds for record in own))
-        assert tuning.protocol == {"steps": 2, "evaluate_every": 2}
+        assert tuning.protocol == {"steps": 4, "evaluate_every": 9}
+        assert sorted(step.steps or 0 for step in tuning.history) == [1, 1, 2, 4, 4]
+        for step, record in zip(tuning.history, tried(whole, method), strict=True):
+            assert record.scores is not None
+            assert record.training is not None
+            assert step.score == record.scores.selection["matthews_correlation"]
+            assert (step.status, step.steps) == (record.status, record.training.steps)
+
+
+def tried(whole: Whole, method: str) -> list[Record]:
+    """The records of a method's search, in its order."""
+    by_id = {record.trial_id: record for record in whole.searched}
+    (planned,) = [one for one in whole.study.searches if one.default.method == method]
+    tuning = whole.study.tunings[next(s.trial_id for s in whole.study.specs if s.method == method)]
+    return [by_id[planned.trial(step.values).trial_id] for step in tuning.history]
+
+
+def test_what_was_stopped_says_so_and_is_a_record_like_any_other(whole: Whole) -> None:
+    for one in validate(whole.folder):
+        assert not one.faults, one.file
+    for method in ("full", "lora"):
+        of_bracket = [record for record in tried(whole, method)[:4] if record.status == "pruned"]
+        assert sorted(record.message or "" for record in of_bracket) == [
+            "stopped after step 1 of 4: number 3 of 4 settings.",
+            "stopped after step 1 of 4: number 4 of 4 settings.",
+            "stopped after step 2 of 4: number 2 of 2 settings.",
+        ]
+        (through,) = [record for record in tried(whole, method)[:4] if record.status == "completed"]
+        assert through.training is not None
+        assert through.training.resumed_at == (1, 2)
+        assert [point.step for point in through.curve] == [1, 2, 4]
+        at_once = run_trial(TrialSpec(**through.spec | {"data": whole.study.searches[0].default.data}))
+        assert (at_once.curve, at_once.scores) == (through.curve, through.scores)
+    assert list((whole.folder / SNAPSHOTS).iterdir()) == []
 
 
 def test_the_best_setting_is_trained_with_fresh_seeds(whole: Whole) -> None:
@@ -119,9 +156,9 @@ def test_the_best_setting_is_trained_with_fresh_seeds(whole: Whole) -> None:
         assert tuning is not None
         used = {"learning_rate": spec.protocol.learning_rate, **spec.options}
         assert tuning.chosen == {name: used[name] for name in tuning.space}
-        scores = [step.score for step in tuning.history if step.score is not None]
-        chosen = next(step for step in tuning.history if step.values == tuning.chosen)
-        assert chosen.score == max(scores)
+        ended = [step for step in tuning.history if step.status == "completed"]
+        chosen = next(step for step in ended if step.values == tuning.chosen)
+        assert chosen.score == max(step.score for step in ended if step.score is not None)
         assert record.scores is not None
         assert record.scores.report.keys() == {"matthews_correlation"}
     before = {path: path.stat().st_mtime_ns for path in whole.folder.rglob("*.json")}
@@ -161,7 +198,8 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(
         return run_trial(spec, **rest)
 
     found = search.run_searches(parsed, tmp_path, [], executor=Local(run))
-    assert len(made) == len(whole.searched) - len(whole.searched[::2])
+    lost = {record.trial_id for record in whole.searched[1::2]}
+    assert {spec.trial_id for spec in made} == lost
     assert history(found) == history(whole.study)
     assert found.specs == whole.study.specs
     made.clear()
@@ -170,7 +208,7 @@ def test_an_interrupted_search_goes_on_as_if_it_had_not_been(
 
 
 def test_killed_in_the_middle_of_a_search_and_started_again(content: dict[str, Any], tmp_path: Path) -> None:
-    """SIGKILL: at most the running trial is lost, and the suggestions are those of a run without it."""
+    """SIGKILL: at most the running trial is lost, and the search ends as one that nobody killed."""
     slower = {"trials": 5, "seed": 7, "protocol": {"steps": 50, "evaluate_every": 50}}
     path, out = tmp_path / "study.yaml", tmp_path / "out"
     path.write_text(yaml.safe_dump(content | {"methods": ["lora"], "tuning": slower}))
@@ -181,26 +219,43 @@ def test_killed_in_the_middle_of_a_search_and_started_again(content: dict[str, A
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    before = {p.name: p.stat().st_mtime_ns for p in out.rglob(f"*{SEARCH_SUFFIX}")}
+    before = {record.trial_id: record for record in read_searches(out)}
     assert 2 <= len(before) < 5
     assert not list(out.glob("*.json"))
 
     parsed = study.read_study(str(path))
     with shelf.sole_owner(out):
         resumed = search.run_searches(parsed, out, [])
-    after = {p.name: p.stat().st_mtime_ns for p in out.rglob(f"*{SEARCH_SUFFIX}")}
+    after = {record.trial_id: record for record in read_searches(out)}
     assert len(after) == 5
-    assert before.items() <= after.items()
+    for key, record in before.items():  # what had a record is as it was, or went on from there
+        assert record.training is not None
+        assert after[key].training is not None
+        went_on = after[key].training.steps > record.training.steps
+        assert not went_on or record.training.steps in after[key].training.resumed_at
+        assert after[key].curve[: len(record.curve)] == record.curve
+        assert (after[key].wall_seconds > record.wall_seconds) == went_on
     assert history(resumed) == history(search.run_searches(parsed, tmp_path / "other", []))
 
 
 def test_a_larger_budget_goes_on_where_the_smaller_one_ended(
     whole: Whole, content: dict[str, Any], tmp_path: Path
 ) -> None:
-    smaller = content | {"tuning": content["tuning"] | {"trials": 3}}
-    found = search.run_searches(study.parse_study(smaller), tmp_path, [])
-    for short, long in zip(history(found), history(whole.study), strict=True):
-        assert short == long[:3]
+    larger = study.parse_study(content | {"methods": ["lora"]})
+    for trials in (3, 4):
+        smaller = content | {"methods": ["lora"], "tuning": content["tuning"] | {"trials": trials}}
+        found = search.run_searches(study.parse_study(smaller), tmp_path, [])
+    short, long = history(found)[0], history(whole.study)[1]
+    assert short == long[:4]  # though another had been promoted when there were three of them
+    made: list[TrialSpec] = []
+
+    def run(spec: TrialSpec, **rest: Any) -> Record:
+        made.append(spec)
+        return run_trial(spec, **rest)
+
+    found = search.run_searches(larger, tmp_path, [], executor=Local(run))
+    assert history(found)[0] == long
+    assert len(made) == 1
 
 
 def test_what_diverged_or_failed_counts_and_is_never_chosen(content: dict[str, Any], tmp_path: Path) -> None:
@@ -210,10 +265,11 @@ def test_what_diverged_or_failed_counts_and_is_never_chosen(content: dict[str, A
         calls.append(spec)
         record = run_trial(spec, **rest)
         status = {0: "failed", 1: "diverged", 2: "out_of_memory"}.get((len(calls) - 1) % 5)
-        changes = {"status": status, "message": "no luck", "scores": None} if status else {}
+        changes = {"status": status, "message": "no luck", "scores": None, "curve": ()} if status else {}
         return record.model_copy(update=changes)
 
-    parsed = study.parse_study(content | {"methods": ["lora"]})
+    untouched = content["tuning"] | {"halving": False}
+    parsed = study.parse_study(content | {"methods": ["lora"], "tuning": untouched})
     found = search.run_searches(parsed, tmp_path, [], executor=Local(unlucky))
     tuning = found.tunings[found.specs[0].trial_id]
     assert [step.status for step in tuning.history[:3]] == ["failed", "diverged", "out_of_memory"]
@@ -234,7 +290,9 @@ def test_what_diverged_or_failed_counts_and_is_never_chosen(content: dict[str, A
 def test_where_every_trial_fails_the_default_is_trained(content: dict[str, Any], tmp_path: Path) -> None:
     def fails(spec: TrialSpec, **rest: Any) -> Record:
         record = run_trial(spec, **rest)
-        return record.model_copy(update={"status": "failed", "message": "no luck", "scores": None})
+        return record.model_copy(
+            update={"status": "failed", "message": "no luck", "scores": None, "curve": ()}
+        )
 
     parsed = study.parse_study(content | {"methods": ["lora"], "tuning": {"trials": 2, "seed": 7}})
     found = search.run_searches(parsed, tmp_path, [], executor=Local(fails))
@@ -276,7 +334,7 @@ def test_examples_are_those_of_a_trial(protocol: dict[str, Any], content: dict[s
     )
     record = run_trial(spec)
     assert record.training is not None, record.message
-    assert search.examples(spec) == record.training.examples
+    assert search.steps_of(spec) * search.examples_a_step(spec) == record.training.examples
 
 
 def test_a_trial_of_a_search_trains_like_any_other(whole: Whole) -> None:
