@@ -4,9 +4,9 @@
 
 FLOPs are those of the closed form (``methods/core/flops.py``). A backward pass of a frozen body has as many
 as the forward pass, for the gradients of activations, and in it lies what is element-wise; what comes on top
-is for the gradients of weights and is nearly products alone. Hence the two rates. They come from the method of
-a study that trains the most and from the one that trains the least: everything between shares the kernels of
-one of the two. ``u`` is the update, ``s`` what a step takes whatever it computes. Evaluation has its own rate.
+is for the gradients of weights and is nearly products alone. Hence the two rates. They come from two methods
+of a study: the one that trains the most of the body and one that passes gradients through it and trains the
+least. ``u`` is the update, ``s`` what a step takes whatever it computes. Evaluation has a rate of its own.
 
 Without such steps the rates are the products' on this machine, times the shares of it that steps reached when
 this was written, on two threads of one CPU: a guess within a factor of two.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,8 +169,8 @@ def time_steps(
         batch = {name: value.to(accelerator.device) for name, value in batch.items()}
         started = marks.now()
         training_step(
-            marks,  # type: ignore[arg-type]  # stands in for the accelerator and for the model
-            marks,  # type: ignore[arg-type]
+            marks,  # type: ignore[arg-type]  # stands in for the accelerator and the model
+            marks,
             made,
             batch,
             protocol.gradient_clip,
@@ -277,5 +277,5 @@ def _ratio(seconds: float, amount: float) -> float:
     return seconds / amount if amount else 0.0
 
 
-def _median(values: Any) -> float:
+def _median(values: Iterable[float]) -> float:
     return statistics.median(values)

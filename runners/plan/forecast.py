@@ -1,32 +1,36 @@
-"""What a study will take, before anything runs: trials, examples, time on any number of workers, memory, disk.
+"""What a study will take, before anything runs: trials, examples, hours on any workers, memory, disk.
 
 Here is the arithmetic alone. What a step takes on this machine is measured elsewhere
 (:mod:`runners.measure.forecast`), and what there is to do is read from the study and its folder
 (:mod:`runners.work.forecast`).
 
-Work is done in three phases, each when the one before has ended: searches side by side, whose trials each wait
-for those before; trials, in any order; costs, alone and one after another. With one process costs follow each
-training, which takes as long.
+Work is done in three phases, each when the one before has ended: searches side by side, whose trials each
+wait for those before; trials, in any order; costs, alone and one after another. With one process costs follow
+each training, which takes as long.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 STAGES: Final = ("loading", "training", "evaluation", "scoring", "costs")
 """What the time of a trial is spent on; memory is measured among the costs."""
 
 SERIAL_SHARE: Final = 0.3
-"""Of a step's time with one thread, what more threads do not shorten: two processes of one thread were measured
-to do 1.3 times the work of one with two, which is Amdahl's law with this share."""
+"""Of a step's time with one thread, what more threads do not shorten: two processes of one thread were
+measured to do 1.3 times the work of one with two, which is Amdahl's law with this share."""
 
 TYPICAL_RECORD_BYTES: Final = 20_000
 
 Chain = Sequence[Sequence[float]]
 """Seconds of trials that wait for each other: stage by stage, those of one stage side by side."""
+
+Slower = Callable[[int], float]
+"""How many times as long a trial takes while so many run beside each other, itself among them."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +82,17 @@ class Load:
         inside = sum(seconds for chain in self.searches for stage in chain for seconds in stage)
         return self.start + inside + sum(self.trials) + sum(self.costs)
 
-    def seconds(self, workers: int, slower: float = 1.0) -> float:
-        """On so many workers; on one it is :attr:`alone`.
+    def seconds(self, workers: int, slower: Slower | None = None) -> float:
+        """On so many workers.
 
         Args:
             workers: how many trials are done at once.
-            slower: how many times as long a trial takes beside its neighbours; costs have none.
+            slower: what neighbours cost; None where each worker has a machine. Costs have no neighbours.
         """
-        own = [[[seconds]] for seconds in self.trials]
-        busy = self.start + makespan(self.searches, workers) + makespan(own, workers)
-        return slower * busy + sum(self.costs)
+        span = makespan if slower is None else partial(_makespan, slower=slower)
+        start = self.start * (slower(workers) if slower else 1.0)
+        trials = [[[seconds]] for seconds in self.trials]
+        return start + span(self.searches, workers) + span(trials, workers) + sum(self.costs)
 
 
 def makespan(chains: Sequence[Chain], workers: int) -> float:
@@ -99,7 +104,8 @@ def makespan(chains: Sequence[Chain], workers: int) -> float:
     return min((_makespan(chains, number) for number in range(1, most + 1)), default=0.0)
 
 
-def _makespan(chains: Sequence[Chain], workers: int) -> float:
+def _makespan(chains: Sequence[Chain], workers: int, slower: Slower = lambda running: 1.0) -> float:
+    """All that run at once go on at one pace, so that ``work``, what each has done of its own, orders them."""
     stages = [[list(stage) for stage in reversed(chain) if stage] for chain in chains]
     ready: list[tuple[int, int, float]] = []
     running: list[tuple[float, int]] = []
@@ -113,31 +119,35 @@ def _makespan(chains: Sequence[Chain], workers: int) -> float:
 
     for index in range(len(chains)):
         release(index)
-    now = 0.0
+    now = work = 0.0
     while ready or running:
         while ready and len(running) < workers:
             index, _, seconds = heapq.heappop(ready)
-            heapq.heappush(running, (now + seconds, index))
-        now, index = heapq.heappop(running)
+            heapq.heappush(running, (work + seconds, index))
+        pace = slower(len(running))
+        ends, index = heapq.heappop(running)
+        now, work = now + pace * (ends - work), ends
         left[index] -= 1
         if not left[index]:
             release(index)
     return now
 
 
-def slower(workers: int, cores: int, devices: int = 0) -> float:
-    """How many times as long a trial takes with so many on one machine, each with its share of the cores.
+def sharing(workers: int, cores: int, devices: int = 0) -> Slower:
+    """What neighbours cost on one machine, where each of so many workers has its share of the cores.
 
     On accelerators it is taken that those who share one gain nothing by it.
 
     Args:
-        workers: trials at once.
+        workers: that are started.
         cores: that a trial alone would use.
         devices: accelerators; 0 for a machine that trains on its cores.
     """
     if devices:
-        return max(1.0, workers / devices)
-    return _speed(cores) / _speed(max(1, cores // workers)) * max(1.0, workers / cores)
+        return lambda running: max(1.0, running / devices)
+    threads = max(1, cores // workers)
+    alone = _speed(cores) / _speed(threads)
+    return lambda running: alone * max(1.0, running * threads / cores)
 
 
 def _speed(threads: int) -> float:
@@ -187,7 +197,7 @@ class Forecast:
         """Seconds with so many workers side by side on this machine."""
         if workers == 1:
             return self.load.alone
-        return self.load.seconds(workers, slower(workers, self.machine.cores, self.machine.devices))
+        return self.load.seconds(workers, sharing(workers, self.machine.cores, self.machine.devices))
 
     def elsewhere(self, workers: int) -> float:
         """Seconds on as many machines like this one, one trial each at a time."""
@@ -195,10 +205,8 @@ class Forecast:
 
     def peak_bytes(self, workers: int) -> int | None:
         """Memory if the largest trials are trained at once; None where nothing is known of them."""
-        peaks = sorted(
-            (r.peak_bytes for r in self.rows for _ in range(r.missing) if r.peak_bytes), reverse=True
-        )
-        largest = peaks[:workers]
+        peaks = [row.peak_bytes for row in self.rows for _ in range(row.missing) if row.peak_bytes]
+        largest = sorted(peaks, reverse=True)[:workers]
         return sum(largest) + len(largest) * self.machine.process_bytes if largest else None
 
     def disk(self) -> dict[str, int]:

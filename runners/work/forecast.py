@@ -1,8 +1,8 @@
 """What a study will take on this machine, before anything runs: see :mod:`runners.plan.forecast`.
 
-Data are read and turned into tokens, which tells how many tokens a batch has; models are built without weights,
-which tells FLOPs and memory. Then the machine is asked: the rates of products and of memory, and of each model
-a few training steps of two of the study's methods, at the sizes of the study.
+Data are read and turned into tokens, which tells how many tokens a batch has; models are built without
+weights, which tells FLOPs and memory. Then the machine is asked: the rates of products and of memory, and of
+each model a few training steps of two of the study's methods, at the sizes of the study.
 """
 
 from __future__ import annotations
@@ -96,6 +96,12 @@ class _Planned:
         """What one batch of a shape asks for."""
         found = self.flops(shape.rows, shape.length)
         return Asks(found.forward_flops, found.training_step_flops - found.forward_flops, self.trained_bytes)
+
+    @property
+    def backward_share(self) -> float:
+        """FLOPs of a step's backward pass, as a multiple of the forward pass's."""
+        asks = self.asks(self.of.training)
+        return asks.backward / asks.forward
 
     def flops(self, rows: int, length: int) -> Flops:
         """In closed form; where there is none, counted."""
@@ -196,16 +202,13 @@ class _Forecaster:
                 self.assumed["No step was timed: times are a guess within a factor of two."] = None
             return speed.guessed(here)
         most = max(missing, key=lambda row: len(row.todo.missing) * _training_flops(row))
-        alike = [
-            row for row in missing if (row.like.task, row.of.longest) == (most.like.task, most.of.longest)
-        ]
-        alike.sort(key=lambda row: _training_flops(row) / row.of.training.batches)
-        frozen = [row for row in alike if row.asks(row.of.training).backward] or alike
-        chosen = list({id(row): row for row in (frozen[0], frozen[-1])}.values())
+        alike = [row for row in missing if row.like.task == most.like.task]
+        alike.sort(key=lambda row: (round(row.backward_share, 2), row.trained_bytes))
+        through = [row for row in alike if row.backward_share > 0.8] or alike
+        chosen = list({id(row): row for row in (through[0], through[-1])}.values())
         names = " and ".join(row.like.method for row in chosen)
-        self.assumed[f"{most.like.model}: {TIMED_STEPS} steps of {names} on {most.like.task} were timed."] = (
-            None
-        )
+        told = f"{most.like.model}: {TIMED_STEPS} steps of {names} on {most.like.task} were timed."
+        self.assumed[told] = None
         timed = [self._timed(row) for row in chosen]
         steps, scoring, once, load = zip(*timed, strict=True)
         base = min(range(len(chosen)), key=lambda i: once[i])
