@@ -105,7 +105,7 @@ def makespan(chains: Sequence[Chain], workers: int) -> float:
 
 
 def _makespan(chains: Sequence[Chain], workers: int, slower: Slower = lambda running: 1.0) -> float:
-    """All that run at once go on at one pace, so that ``work``, what each has done of its own, orders them."""
+    """All that run at once go on at one pace, so that ``work``, what each has done by itself, orders it."""
     stages = [[list(stage) for stage in reversed(chain) if stage] for chain in chains]
     ready: list[tuple[int, int, float]] = []
     running: list[tuple[float, int]] = []
