@@ -62,6 +62,10 @@ def run(
     content = content_of(study)
     folder = out_dir or Path("results") / str(content["name"])
     if dry_run:
+        if processes() > 1:
+            raise SpecError(
+                f"--dry-run tells of one process, received {processes()}: start it without a launcher."
+            )
         plan.show(content, folder, data, retry=retry, json_=json_)
         return
     if content.get("kind") == "latency":

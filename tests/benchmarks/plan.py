@@ -3,7 +3,7 @@
     python tests/benchmarks/plan.py            # wall time
     python tests/benchmarks/plan.py --busy     # processor time of one thread, where others use the machine
 
-Three small studies are planned and then run for real: the demo's nine methods, a few longer trainings, and one
+Three small studies are planned and then run for real: the demo's nine methods, four on long inputs, and one
 with a search. Told are predicted and measured seconds of each method and in total; the total is to be within
 30 %.
 """
@@ -121,9 +121,8 @@ def compare(content: dict[str, Any], clock: Callable[[], float]) -> None:
 
 def told(name: str, predicted: float, measured: float) -> None:
     """One line."""
-    print(
-        f"  {name:10} {predicted:8.1f} s predicted {measured:8.1f} s measured {predicted / measured - 1:+8.0%}"
-    )
+    off = predicted / measured - 1
+    print(f"  {name:10} {predicted:8.1f} s predicted {measured:8.1f} s measured {off:+8.0%}")
 
 
 if __name__ == "__main__":
