@@ -129,6 +129,7 @@ class _Forecaster:
     told: Told
     clock: Clock
     assumed: dict[str, None] = field(default_factory=dict)
+    peaks: dict[tuple[Setting, str, str], int | None] = field(default_factory=dict)
 
     def run(self, at_most: bool) -> Forecast:
         accelerator = device.accelerator()
@@ -142,7 +143,6 @@ class _Forecaster:
         free = device.available_bytes(where)
         for row in planned.values():
             if row.todo.missing:
-                self.told(f"{row.like.task} / {row.like.method}: memory ...")
                 row.peak_bytes = self._peak(row)
         rates = {
             known: self._rates([row for row in planned.values() if _group(row) == known], free)
@@ -173,25 +173,25 @@ class _Forecaster:
     def _peak(self, row: _Planned) -> int | None:
         """Of a training; None, with the reason among what is assumed, where it cannot be predicted."""
         spec, longest = row.like, row.of.longest
-        protocol = spec.protocol
-        try:
-            bench = Workbench(
-                Setting(
-                    model=spec.model,
-                    batch_size=longest.rows,
-                    sequence_length=longest.length,
-                    objective="classification",
-                    num_labels=tasks.get(spec.task).num_labels,
-                    stored=protocol.numerics,
-                    micro_batch=min(protocol.micro_batch or longest.rows, longest.rows),
-                ),
-                "predicted",
-            )
-            found = bench.footprint(spec.method, spec.options)
-        except (SpecError, ModelError) as error:
-            self.assumed[f"No memory is told for some trials: {error}"] = None
-            return None
-        return found.peak_training_bytes + found.best_weights_bytes
+        whole = Setting(
+            model=spec.model,
+            batch_size=longest.rows,
+            sequence_length=longest.length,
+            objective="classification",
+            num_labels=tasks.get(spec.task).num_labels,
+            stored=spec.protocol.numerics,
+            micro_batch=min(spec.protocol.micro_batch or longest.rows, longest.rows),
+        )
+        asked = whole, spec.method, str(spec.options)
+        if asked not in self.peaks:
+            self.told(f"{spec.task} / {spec.method}: memory ...")
+            try:
+                found = Workbench(whole, "predicted").footprint(spec.method, spec.options)
+                self.peaks[asked] = found.peak_training_bytes + found.best_weights_bytes
+            except (SpecError, ModelError) as error:
+                self.assumed[f"No memory is told for some trials: {error}"] = None
+                self.peaks[asked] = None
+        return self.peaks[asked]
 
     def _rates(self, rows: Sequence[_Planned], free: int) -> Rates:
         """How fast one model is here, by steps of the methods that train the most and the least of it."""

@@ -33,21 +33,21 @@ STUDIES: list[dict[str, Any]] = [
     {
         "name": "demo-like",
         "methods": NINE,
-        "protocol": {"steps": 24, "evaluate_every": 24, "scored_examples": 256},
-        "costs": {"latency_rounds": 50},
+        "protocol": {"steps": 10, "batch_size": 16, "evaluate_every": 10, "scored_examples": 128},
+        "costs": {"latency_rounds": 20},
     },
     {
         "name": "long-inputs",
         "tasks": ["imdb"],
         "methods": ["full", "lora", "houlsby", "prompt"],
-        "protocol": {"steps": 16, "batch_size": 16, "evaluate_every": 8, "scored_examples": 128},
+        "protocol": {"steps": 8, "batch_size": 8, "evaluate_every": 4, "scored_examples": 64},
         "costs": "none",
     },
     {
         "name": "searched",
-        "methods": ["full", "lora", "prefix"],
+        "methods": ["full", "lora"],
         "seeds": [0, 1],
-        "protocol": {"steps": 24, "batch_size": 16, "evaluate_every": 12, "scored_examples": 256},
+        "protocol": {"steps": 12, "batch_size": 16, "evaluate_every": 6, "scored_examples": 128},
         "costs": {"latency_rounds": 20},
         "tuning": {"trials": 3, "seed": 1000, "steps_share": 0.5},
     },
@@ -103,7 +103,7 @@ def compare(content: dict[str, Any], clock: Callable[[], float]) -> None:
     with tempfile.TemporaryDirectory(prefix="paretune-") as folder:
         began = clock()
         planned = forecast.forecast(study, Path(folder), clock=clock)
-        planning = clock() - began
+        print(f"\n{study.name}: planned in {clock() - began:.1f} s", flush=True)
         watch = Watch(clock)
         if study.searches:
             study = search.run_searches(study, Path(folder), [watch])
@@ -111,7 +111,6 @@ def compare(content: dict[str, Any], clock: Callable[[], float]) -> None:
     predicted: dict[str, float] = defaultdict(float)
     for row in planned.rows:
         predicted[row.method.split()[0]] += row.total
-    print(f"\n{study.name}: planned in {planning:.1f} s")
     for method, seconds in watch.seconds.items():
         told(method, predicted[method], seconds)
     told("total", sum(predicted.values()), sum(watch.seconds.values()))
@@ -122,7 +121,7 @@ def compare(content: dict[str, Any], clock: Callable[[], float]) -> None:
 def told(name: str, predicted: float, measured: float) -> None:
     """One line."""
     off = predicted / measured - 1
-    print(f"  {name:10} {predicted:8.1f} s predicted {measured:8.1f} s measured {off:+8.0%}")
+    print(f"  {name:10} {predicted:8.1f} s predicted {measured:8.1f} s measured {off:+8.0%}", flush=True)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def test_a_plan_as_json_adds_up_and_leaves_nothing(
     small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    assert paretune("plan", str(small), "--out", str(out), "--workers", "3", "--json") == 0
+    assert paretune("plan", str(small), "--out", str(out), "--workers", "3", "--quick", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["trials"], found["missing"], found["examples"]) == (4, 4, 4 * 6 * 8)
     assert [row["method"] for row in found["rows"]] == ["full", "lora"]
