@@ -73,7 +73,7 @@ def _of(model: str, task: str, data: str | None, protocol: Protocol, seed: int, 
     return Reading(
         training=Shape(steps, rows, _mean(lengths)),
         examples=steps * rows,
-        longest=Shape(1, processes.largest_share(rows), max(train.lengths)),
+        longest=Shape(1, processes.largest_share(rows), int(max(train.lengths))),
         selection=_scoring(loading.first(split("selection"), scored)),
         report=_scoring(loading.first(split("report"), scored)),
         evaluations=-(-steps // protocol.evaluate_every),
@@ -86,8 +86,8 @@ def _scoring(split: Encoded) -> Shape:
     starts = range(0, len(lengths), SCORING_BATCH)
     padded = sum(lengths[start] * min(SCORING_BATCH, len(lengths) - start) for start in starts)
     rows = min(len(lengths), SCORING_BATCH)
-    return Shape(len(lengths) / rows, rows, max(1, round(padded / len(lengths))))
+    return Shape(len(lengths) / rows, rows, max(1, round(float(padded) / len(lengths))))
 
 
 def _mean(values: list[int]) -> int:
-    return max(1, round(sum(values) / len(values)))
+    return max(1, round(float(sum(values)) / len(values)))
