@@ -37,6 +37,8 @@ Clock = Callable[[], float]
 
 SWITCHING_SECONDS = 0.17
 """Switches of one kind are timed for about so long, see :mod:`runners.measure.deployment`."""
+MACHINE_SECONDS = 0.7
+"""Until the rates of the machine are known, on a CPU with several threads twice: once for each model."""
 TRACKED = 1.5
 """How many times as long a step takes whose memory is measured, tensor by tensor."""
 

@@ -130,6 +130,8 @@ class _Forecaster:
     clock: Clock
     assumed: dict[str, None] = field(default_factory=dict)
     peaks: dict[tuple[Setting, str, str], int | None] = field(default_factory=dict)
+    known: set[tuple[str, Numerics]] = field(default_factory=set)
+    """Models beside which the machine's rates are already planned to be measured."""
 
     def run(self, at_most: bool) -> Forecast:
         accelerator = device.accelerator()
@@ -196,9 +198,9 @@ class _Forecaster:
     def _rates(self, rows: Sequence[_Planned], free: int) -> Rates:
         """How fast one model is here, by steps of the methods that train the most and the least of it."""
         here = machine.measure(device.local(), dtype=rows[0].like.protocol.numerics.computed_in)
-        missing = [row for row in rows if row.todo.missing and (row.peak_bytes or 0) <= free]
+        missing = [row for row in rows if row.todo.left and (row.peak_bytes or 0) <= free]
         if self.quick or not missing:
-            if any(row.todo.missing for row in rows):
+            if any(row.todo.left for row in rows):
                 self.assumed["No step was timed: times are a guess within a factor of two."] = None
             return speed.guessed(here)
         most = max(missing, key=lambda row: len(row.todo.missing) * _training_flops(row))
@@ -259,6 +261,9 @@ class _Forecaster:
             speed.costs(one.costs or CostSettings(), rates, here.bytes_per_second, method)
             for one in left.costs
         ]
+        if costs and _group(row) not in self.known:
+            self.known.add(_group(row))
+            costs[0] += speed.MACHINE_SECONDS * min(2, torch.get_num_threads())
         seconds = {trial: sum(stages.values()) for trial, stages in parts.items()}
         planned = Row(
             model=key[0],

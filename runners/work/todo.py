@@ -43,6 +43,11 @@ class Todo:
     """Trials after which costs are measured."""
 
     @property
+    def left(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.missing or self.costs)
+
+    @property
     def missing(self) -> list[TrialSpec]:
         """All trials that are missing."""
         return [*(spec for stage in self.search for spec in stage), *self.reported]
