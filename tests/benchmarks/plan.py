@@ -103,7 +103,8 @@ def compare(content: dict[str, Any], clock: Callable[[], float]) -> None:
     with tempfile.TemporaryDirectory(prefix="paretune-") as folder:
         began = clock()
         planned = forecast.forecast(study, Path(folder), clock=clock)
-        print(f"\n{study.name}: planned in {clock() - began:.1f} s", flush=True)
+        print(f"\n{study.name}: planned in {clock() - began:.1f} s", planned.assumed[0], flush=True)
+        print("  predicted", {name: round(value, 1) for name, value in planned.stages().items()}, flush=True)
         watch = Watch(clock)
         if study.searches:
             study = search.run_searches(study, Path(folder), [watch])
@@ -114,7 +115,6 @@ def compare(content: dict[str, Any], clock: Callable[[], float]) -> None:
     for method, seconds in watch.seconds.items():
         told(method, predicted[method], seconds)
     told("total", sum(predicted.values()), sum(watch.seconds.values()))
-    print("  predicted", {name: round(value, 1) for name, value in planned.stages().items()})
     print("  measured ", {name: round(value, 1) for name, value in watch.stages.items()})
 
 
