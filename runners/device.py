@@ -87,6 +87,11 @@ def local() -> torch.device:
     return found
 
 
+def devices() -> int:
+    """Accelerators of this machine that trials train on; 0 where they train on its cores."""
+    return 0 if local().type == "cpu" else torch.accelerator.device_count()
+
+
 def has_products_of(dtype: torch.dtype) -> bool:
     """Whether the device of this process has instructions for matrix products of a 16-bit dtype."""
     where = local()

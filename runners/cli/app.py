@@ -21,6 +21,7 @@ from runners.cli import (
     lists,
     memory,
     options,
+    plan,
     publish,
     report,
     run,
@@ -38,7 +39,7 @@ app = typer.Typer(
     help="Which tuning method should I pick? One protocol for every method, and what each costs.",
 )
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    *(demo.demo, run.run, report.report),
+    *(demo.demo, plan.plan, run.run, report.report),
     *(intrinsic.intrinsic, latency.latency, memory.memory, flops.flops, claims.claims),
     *(validate.validate, publish.publish),
     *(lists.methods, lists.tasks, lists.studies),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runners.cli import intrinsic, latency
+from runners.cli import intrinsic, latency, plan
 from runners.cli.options import (
     CheckpointEvery,
     Data,
@@ -45,6 +45,9 @@ def run(
     retry: Retry = False,
     keep_models: KeepModels = False,
     checkpoint_every: CheckpointEvery = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what it would take, as `paretune plan`, and run nothing.")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Run the trials of a study that have no record yet."""
@@ -58,6 +61,13 @@ def run(
 
     content = content_of(study)
     folder = out_dir or Path("results") / str(content["name"])
+    if dry_run:
+        if processes() > 1:
+            raise SpecError(
+                f"--dry-run tells of one process, received {processes()}: start it without a launcher."
+            )
+        plan.show(content, folder, data, retry=retry, json_=json_)
+        return
     if content.get("kind") == "latency":
         if processes() > 1:
             raise SpecError(

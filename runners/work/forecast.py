@@ -1,0 +1,329 @@
+"""What a study will take on this machine, before anything runs: see :mod:`runners.plan.forecast`.
+
+Data are read and turned into tokens, which tells how many tokens a batch has; models are built without
+weights, which tells FLOPs and memory. Then the machine is asked: the rates of products and of memory, and of
+each model a few training steps of two of the study's methods, at the sizes of the study.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import torch
+
+import methods
+import tasks
+from methods import Adapted, MethodError
+from methods.core import Flops
+from runners import device, models
+from runners.measure import flops, machine
+from runners.measure import forecast as speed
+from runners.measure.footprint import Setting, Workbench
+from runners.measure.forecast import Asks, Clock, Rates
+from runners.models import ModelError
+from runners.numerics import Numerics
+from runners.plan.costs import CostSettings
+from runners.plan.errors import SpecError
+from runners.plan.forecast import Forecast, Load, Machine, Row, summed
+from runners.plan.spec import TrialSpec
+from runners.plan.study import Study
+from runners.trials import adapting, batches, loading
+from runners.work import reading, shelf, todo
+from runners.work.reading import Reading, Shape
+from runners.work.todo import Key, Todo
+
+TIMED_STEPS = 3
+"""Steps of a method that are timed, beside one to warm up."""
+TIMED_PASSES, TIMED_SCORINGS = 9, 2
+"""Passes of one input and of a scoring batch."""
+
+Told = Callable[[str], None]
+
+
+def forecast(
+    study: Study,
+    folder: Path,
+    *,
+    quick: bool = False,
+    retry: bool = False,
+    at_most: bool = False,
+    told: Told = lambda line: None,
+    clock: Clock = time.perf_counter,
+) -> Forecast:
+    """Forecast what is missing of a study.
+
+    Args:
+        study: as for :func:`runners.work.execute.run_study`; its searches need not be done.
+        folder: where its records are, if there are any.
+        quick: no training step is timed.
+        retry: what failed or ran out of memory is run again.
+        at_most: the study may turn out to need fewer trials.
+        told: is told what is being done.
+        clock: tells the seconds of what is timed.
+
+    Raises:
+        DataError, ModelError: data or a model cannot be read; one sentence.
+    """
+    return _Forecaster(todo.of(study, folder, retry), quick, told, clock).run(at_most)
+
+
+@dataclass
+class _Planned:
+    """A row with what its trials are made of."""
+
+    todo: Todo
+    adapted: Adapted
+    """Without weights."""
+    of: Reading
+    """What its like reads."""
+    peak_bytes: int | None = None
+    known: dict[tuple[int, int], Flops] = field(default_factory=dict)
+
+    @property
+    def like(self) -> TrialSpec:
+        return self.todo.like
+
+    @property
+    def trained_bytes(self) -> int:
+        return sum(4 * parameter.numel() for parameter in self.adapted.trained().values())
+
+    def asks(self, shape: Shape) -> Asks:
+        """What one batch of a shape asks for."""
+        found = self.flops(shape.rows, shape.length)
+        return Asks(found.forward_flops, found.training_step_flops - found.forward_flops, self.trained_bytes)
+
+    @property
+    def backward_share(self) -> float:
+        """FLOPs of a step's backward pass, as a multiple of the forward pass's."""
+        asks = self.asks(self.of.training)
+        return asks.backward / asks.forward
+
+    def flops(self, rows: int, length: int) -> Flops:
+        """In closed form; where there is none, counted."""
+        if (rows, length) not in self.known:
+            self.known[rows, length] = self._flops(rows, length)
+        return self.known[rows, length]
+
+    def _flops(self, rows: int, length: int) -> Flops:
+        with contextlib.suppress(MethodError):
+            return self.adapted.flops(rows, length)
+        count = flops.counted(self.adapted.model, rows, length)
+        if count is None:
+            raise SpecError(
+                f"the FLOPs of {self.like.model!r} can neither be counted without its weights nor derived."
+            )
+        return count
+
+
+@dataclass
+class _Forecaster:
+    """One forecast."""
+
+    rows: dict[Key, Todo]
+    quick: bool
+    told: Told
+    clock: Clock
+    assumed: dict[str, None] = field(default_factory=dict)
+    peaks: dict[tuple[Setting, str, str], int | None] = field(default_factory=dict)
+    known: set[tuple[str, Numerics]] = field(default_factory=set)
+    """Models beside which the machine's rates are already planned to be measured."""
+
+    def run(self, at_most: bool) -> Forecast:
+        accelerator = device.accelerator()
+        where = accelerator.device
+        on_cores = where.type == "cpu"
+        began = self.clock()
+        self.told("Reading data ...")
+        planned = {key: self._planned(row) for key, row in self.rows.items()}
+        start = self.clock() - began
+        resident = psutil.Process().memory_info().rss if on_cores else 0
+        free = device.available_bytes(where)
+        for row in planned.values():
+            if row.todo.missing:
+                row.peak_bytes = self._peak(row)
+        rates = {
+            known: self._rates([row for row in planned.values() if _group(row) == known], free)
+            for known in dict.fromkeys(map(_group, planned.values()))
+        }
+        here = machine.measure(where)
+        found = [self._row(key, row, rates[_group(row)], here) for key, row in planned.items()]
+        return Forecast(
+            rows=[row for row, _ in found],
+            load=Load(
+                searches=[one.chain for _, one in found if one.chain],
+                trials=[seconds for _, one in found for seconds in one.trials],
+                costs=[seconds for _, one in found for seconds in one.costs],
+                start=start,
+            ),
+            machine=Machine(torch.get_num_threads(), device.devices(), free, resident),
+            record_bytes=shelf.RECORD_BYTES,
+            at_most=at_most,
+            assumed=tuple(self.assumed),
+        )
+
+    def _planned(self, row: Todo) -> _Planned:
+        spec = row.like
+        skeleton = models.skeleton(spec.model, tasks.get(spec.task).num_labels)
+        adapted = methods.apply(skeleton, spec.method, **spec.options)
+        return _Planned(row, adapted, reading.of(spec, adapted))
+
+    def _peak(self, row: _Planned) -> int | None:
+        """Of a training; None, with the reason among what is assumed, where it cannot be predicted."""
+        spec, longest = row.like, row.of.longest
+        whole = Setting(
+            model=spec.model,
+            batch_size=longest.rows,
+            sequence_length=longest.length,
+            objective="classification",
+            num_labels=tasks.get(spec.task).num_labels,
+            stored=spec.protocol.numerics,
+            micro_batch=min(spec.protocol.micro_batch or longest.rows, longest.rows),
+        )
+        asked = whole, spec.method, str(spec.options)
+        if asked not in self.peaks:
+            self.told(f"{spec.task} / {spec.method}: memory ...")
+            try:
+                found = Workbench(whole, "predicted").footprint(spec.method, spec.options)
+                self.peaks[asked] = found.peak_training_bytes + found.best_weights_bytes
+            except (SpecError, ModelError) as error:
+                self.assumed[f"No memory is told for some trials: {error}"] = None
+                self.peaks[asked] = None
+        return self.peaks[asked]
+
+    def _rates(self, rows: Sequence[_Planned], free: int) -> Rates:
+        """How fast one model is here, by steps of the methods that train the most and the least of it."""
+        here = machine.measure(device.local(), dtype=rows[0].like.protocol.numerics.computed_in)
+        missing = [row for row in rows if row.todo.left and (row.peak_bytes or 0) <= free]
+        if self.quick or not missing:
+            if any(row.todo.left for row in rows):
+                self.assumed["No step was timed: times are a guess within a factor of two."] = None
+            return speed.guessed(here)
+        most = max(missing, key=lambda row: len(row.todo.missing) * _training_flops(row))
+        alike = [row for row in missing if row.like.task == most.like.task]
+        alike.sort(key=lambda row: (round(row.backward_share, 2), row.trained_bytes))
+        through = [row for row in alike if row.backward_share > 0.8] or alike
+        chosen = list({id(row): row for row in (through[0], through[-1])}.values())
+        names = " and ".join(row.like.method for row in chosen)
+        told = f"{most.like.model}: {TIMED_STEPS} steps of {names} on {most.like.task} were timed."
+        self.assumed[told] = None
+        timed = [self._timed(row) for row in chosen]
+        steps, scoring, once, load = zip(*timed, strict=True)
+        base = min(range(len(chosen)), key=lambda i: once[i])
+        return speed.rates_of(steps, scoring[base], once[base], min(load), here.bytes_per_second)
+
+    def _timed(self, row: _Planned) -> tuple[list[speed.Timed], float, float, float]:
+        """Steps of a method; seconds a FLOP of scoring, of one input, and until the model was there."""
+        spec, protocol = row.like, row.like.protocol
+        self.told(f"{spec.task} / {spec.method}: a few steps ...")
+        accelerator = device.accelerator()
+        began = self.clock()
+        adapted = adapting.adapt(spec, tasks.get(spec.task))
+        adapted.model.to(accelerator.device)
+        load = self.clock() - began
+        splits = loading.splits(spec, loading.load(spec), adapted)
+        tokenizer = batches.tokenizer(spec.model)
+        loader = batches.training_loader(
+            splits.train, tokenizer, protocol.batch_size, 1 + TIMED_STEPS, spec.seed
+        )
+
+        def asks(batch: dict[str, torch.Tensor]) -> Asks:
+            return row.asks(Shape(1, *batch["input_ids"].shape))
+
+        steps = speed.time_steps(accelerator, adapted, protocol, loader, asks, self.clock)
+        middle = sorted(range(len(splits.selection)), key=splits.selection.lengths.__getitem__)
+        first = max(0, (len(middle) - row.of.selection.rows) // 2)
+        chosen = [splits.selection[i] for i in middle[first : first + row.of.selection.rows]]
+        batch = batches.Collator(tokenizer)(chosen)
+        shape = Shape(1, *batch["input_ids"].shape)
+        scoring = speed.time_pass(accelerator, adapted, batch, TIMED_SCORINGS, self.clock)
+        one = batches.one_input(splits.selection, _length(row))
+        once = speed.time_pass(accelerator, adapted, one, TIMED_PASSES, self.clock)
+        device.free(accelerator.device)
+        return steps, scoring / row.asks(shape).forward, once, load
+
+    def _row(self, key: Key, row: _Planned, rates: Rates, here: machine.Machine) -> tuple[Row, _Seconds]:
+        spec, left = row.like, row.todo
+        parts = {one.trial_id: self._stages(one, row, rates) for one in left.missing}
+        examples = sum(reading.of(one, row.adapted).examples for one in left.missing)
+        widening = row.flops(1, _length(row)).forward_flops / max(1, self._base(row))
+        method = speed.Deployed(
+            longest=row.asks(row.of.longest),
+            widening=widening,
+            mergeable=methods.get(spec.method).mergeable,
+            stored_bytes=row.adapted.stored_bytes(),
+        )
+        costs = [
+            speed.costs(one.costs or CostSettings(), rates, here.bytes_per_second, method)
+            for one in left.costs
+        ]
+        if costs and _group(row) not in self.known:
+            self.known.add(_group(row))
+            costs[0] += speed.MACHINE_SECONDS * min(2, torch.get_num_threads())
+        seconds = {trial: sum(stages.values()) for trial, stages in parts.items()}
+        planned = Row(
+            model=key[0],
+            task=key[1],
+            method=key[2],
+            settings=left.settings,
+            trials=left.trials,
+            missing=len(left.missing),
+            reported=len(left.reported),
+            examples=examples,
+            seconds=summed([*parts.values(), {"costs": sum(costs)}]),
+            peak_bytes=row.peak_bytes,
+            checkpoint_bytes=row.adapted.stored_bytes(),
+            trained_bytes=row.trained_bytes,
+        )
+        own = [seconds[one.trial_id] for one in left.reported]
+        return planned, _Seconds(todo.chain(left, seconds), own, costs)
+
+    def _stages(self, spec: TrialSpec, row: _Planned, rates: Rates) -> dict[str, float]:
+        """Seconds of one trial, without its costs."""
+        read = reading.of(spec, row.adapted)
+        scored = 0.0 if spec.search else self._scored(read.report, row, rates)
+        return {
+            "loading": rates.load,
+            "training": read.training.batches * rates.training(row.asks(read.training)),
+            "evaluation": read.evaluations * self._scored(read.selection, row, rates),
+            "scoring": scored,
+        }
+
+    def _scored(self, shape: Shape, row: _Planned, rates: Rates) -> float:
+        return shape.batches * rates.evaluation(row.asks(shape).forward)
+
+    def _base(self, row: _Planned) -> int:
+        """FLOPs of one input of a latency's length in the model as it is."""
+        try:
+            _, whole = flops.closed(row.adapted, 1, _length(row))
+        except MethodError:
+            return row.flops(1, _length(row)).forward_flops
+        return whole.forward_flops
+
+
+@dataclass(frozen=True)
+class _Seconds:
+    """What a row takes, trial by trial."""
+
+    chain: Sequence[Sequence[float]]
+    trials: Sequence[float]
+    costs: Sequence[float]
+
+
+def _group(row: _Planned) -> tuple[str, Numerics]:
+    return row.like.model, row.like.protocol.numerics
+
+
+def _training_flops(row: _Planned) -> float:
+    asks = row.asks(row.of.training)
+    return row.of.training.batches * (asks.forward + asks.backward)
+
+
+def _length(row: _Planned) -> int:
+    """Of the input that latency is measured on."""
+    length = (row.like.costs or CostSettings()).latency_length
+    return min(length, row.adapted.max_input_length or length)

@@ -1,0 +1,93 @@
+"""What a trial reads, in tokens: how long its batches are, before any of them is trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+
+from methods import Adapted
+from runners import processes
+from runners.plan.spec import Protocol, TrialSpec
+from runners.trials import batches, loading
+from runners.trials.batches import SCORING_BATCH, Encoded, LengthGroupedBatches
+
+MOST_BATCHES = 500
+"""Whose lengths are looked at; their order is random."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Batches of about one shape: so many, of rows x tokens, padding included."""
+
+    batches: float
+    rows: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the stages of a trial read."""
+
+    training: Shape
+    examples: int
+    """Trained on, repeats counted."""
+    longest: Shape
+    """The one batch that decides the memory."""
+    selection: Shape
+    """Of one evaluation."""
+    report: Shape
+    """None of it in a trial of a search."""
+    evaluations: int
+
+
+def of(spec: TrialSpec, adapted: Adapted) -> Reading:
+    """What a trial reads.
+
+    Args:
+        spec: the trial.
+        adapted: its model with its method, which may lack weights.
+
+    Raises:
+        DataError: the data are not there.
+    """
+    protocol = spec.protocol.model_copy(
+        update={"learning_rate": None}
+    )  # a search has many, and reads the same
+    return _of(spec.model, spec.task, spec.data, protocol, spec.seed, adapted.max_input_length)
+
+
+@cache
+def _of(model: str, task: str, data: str | None, protocol: Protocol, seed: int, limit: int | None) -> Reading:
+    length = min(protocol.max_length, limit or protocol.max_length)
+
+    def split(name: str) -> Encoded:
+        return batches.encode(model, task, data, split=name, max_length=length)
+
+    train = loading.subset(split("train"), protocol.train_examples, seed)
+    scored = protocol.scored_examples
+    steps = protocol.steps or batches.steps_of(protocol.epochs, len(train), protocol.batch_size)
+    rows = min(len(train), protocol.batch_size)
+    order = LengthGroupedBatches(train.lengths, protocol.batch_size, min(steps, MOST_BATCHES), seed)
+    lengths = [max(train.lengths[i] for i in batch) for batch in islice(order, MOST_BATCHES)]
+    return Reading(
+        training=Shape(steps, rows, _mean(lengths)),
+        examples=steps * rows,
+        longest=Shape(1, processes.largest_share(rows), int(max(train.lengths))),
+        selection=_scoring(loading.first(split("selection"), scored)),
+        report=_scoring(loading.first(split("report"), scored)),
+        evaluations=-(-steps // protocol.evaluate_every),
+    )
+
+
+def _scoring(split: Encoded) -> Shape:
+    """The batches of a split that is scored, which are of falling length; of all the mean one."""
+    lengths = sorted(split.lengths, reverse=True)
+    starts = range(0, len(lengths), SCORING_BATCH)
+    padded = sum(lengths[start] * min(SCORING_BATCH, len(lengths) - start) for start in starts)
+    rows = min(len(lengths), SCORING_BATCH)
+    return Shape(len(lengths) / rows, rows, max(1, round(float(padded) / len(lengths))))
+
+
+def _mean(values: list[int]) -> int:
+    return max(1, round(float(sum(values)) / len(values)))

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rich.console import Console
+
+from runners.cli import plan
+
+from ..command import paretune
+
+
+@pytest.fixture
+def small(tiny_model: str, glue_folder: str, quick: Any, tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    content = {"models": [tiny_model], "tasks": ["cola"], "methods": ["full", "lora"], "data": glue_folder}
+    path.write_text(yaml.safe_dump({**content, "seeds": [0, 1], "protocol": quick}))
+    return path
+
+
+def test_a_plan_as_json_adds_up_and_leaves_nothing(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert paretune("plan", str(small), "--out", str(out), "--workers", "3", "--quick", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["trials"], found["missing"], found["examples"]) == (4, 4, 4 * 6 * 8)
+    assert [row["method"] for row in found["rows"]] == ["full", "lora"]
+    assert [each["workers"] for each in found["workers"]] == [1, 2, 3, 4, 8]
+    assert sum(found["seconds"].values()) == pytest.approx(found["workers"][0]["seconds_here"])
+    assert found["disk"]["records_most"] == 4 * 64_000
+    assert not out.exists()
+
+
+def test_a_dry_run_shows_the_plan_on_a_narrow_terminal(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "out", Console(width=80))
+    out = tmp_path / "out"
+    assert paretune("run", str(small), "--out", str(out), "--dry-run") == 0
+    shown = capsys.readouterr().out
+    table = [line for line in shown.splitlines() if line.startswith(("task", "cola", "workers", "1 "))]
+    assert [line.split()[:3] for line in table[1:3]] == [["cola", "full", "2"], ["cola", "lora", "2"]]
+    assert max(map(len, table)) <= 80
+    assert "Here, one trial after another: " in shown
+    assert "Disk: records about 80.0 kB, 256 kB at most" in shown
+    assert "steps of lora and full on cola were timed" in shown
+    assert not out.exists()
+
+
+def test_other_kinds_of_studies(
+    tiny_model: str, glue_folder: str, quick: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paretune("plan", "latency-small-batch", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["seconds"]["latency"] > 0
+    path = tmp_path / "intrinsic.yaml"
+    content = {"kind": "intrinsic", "name": "intrinsic-x", "model": tiny_model, "tasks": ["cola"]}
+    content |= {"method": "did", "reference": "full", "dimensions": [2, 4], "data": glue_folder}
+    path.write_text(yaml.safe_dump({**content, "protocol": quick, "costs": "none"}))
+    assert paretune("plan", str(path), "--out", str(tmp_path / "out"), "--quick", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["at_most"], found["missing"]) == (True, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"tasks": ["colaa"]}, "cola"),
+        ({"data": "/nowhere"}, "/nowhere"),
+        ({"models": ["./nowhere"]}, "there is no model"),
+    ],
+)
+def test_faults_of_a_study_are_those_of_a_run(
+    change: dict[str, Any], expected: str, small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small.write_text(yaml.safe_dump(yaml.safe_load(small.read_text()) | change))
+    for command in (["plan", str(small)], ["run", str(small), "--dry-run"]):
+        assert paretune(*command) == 2
+        assert expected in capsys.readouterr().err
