@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,13 +85,14 @@ def fit(
     train_loader: Callable[[int], Any],
     steps: int,
     protocol: Protocol,
+    evaluate_at: Collection[int],
     evaluate: Callable[[], Score],
     main_metric: Callable[[Score], float],
     watch: Watch,
     rates: Mapping[str, float] | None = None,
     snapshots: Snapshots | None = None,
 ) -> Trained:
-    """Train for ``steps`` steps, evaluate at the set interval, restore the best weights.
+    """Train for ``steps`` steps, evaluate after some of them, restore the best weights.
 
     Args:
         accelerator: holds the device and the other processes.
@@ -99,7 +100,8 @@ def fit(
         trained: the parameters to train.
         train_loader: yields the batches that are left after so many steps, of each this process's share.
         steps: optimiser steps.
-        protocol: rate, schedule, clipping, interval.
+        protocol: rate, schedule, clipping.
+        evaluate_at: the steps after which the selection split is scored, the last one among them.
         evaluate: scores the selection split.
         main_metric: turns a score into a number where more is better; -inf where it is undefined.
         watch: is told of progress.
@@ -111,7 +113,8 @@ def fit(
         PeerError: another process could not go on.
     """
     return _Loop(
-        accelerator, model, trained, steps, protocol, evaluate, main_metric, watch, rates or {}, snapshots
+        *(accelerator, model, trained, steps, protocol, evaluate_at),
+        *(evaluate, main_metric, watch, rates or {}, snapshots),
     ).run(train_loader)
 
 
@@ -125,6 +128,7 @@ class _Loop:
         trained: dict[str, nn.Parameter],
         steps: int,
         protocol: Protocol,
+        evaluate_at: Collection[int],
         evaluate: Callable[[], Score],
         main_metric: Callable[[Score], float],
         watch: Watch,
@@ -133,7 +137,7 @@ class _Loop:
     ) -> None:
         self.accelerator, self.model, self.trained = accelerator, model, trained
         self.steps, self.protocol, self.watch = steps, protocol, watch
-        self.evaluate, self.main_metric = evaluate, main_metric
+        self.evaluate_at, self.evaluate, self.main_metric = set(evaluate_at), evaluate, main_metric
         self.snapshots = snapshots
         made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, rates)
         schedule = warmed_up(made, round(protocol.warmup_share * steps), steps)
@@ -160,7 +164,7 @@ class _Loop:
                 saved = None
             with result.clock:
                 self._step(batch)
-            evaluating = step % self.protocol.evaluate_every == 0 or step == self.steps
+            evaluating = step in self.evaluate_at
             if evaluating or step % LOSS_CHECK_STEPS == 0:
                 self._look(step)
             saving = self.snapshots is not None and self.snapshots.due(step) and step < self.steps

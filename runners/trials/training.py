@@ -8,6 +8,7 @@ from accelerate import Accelerator
 
 from methods import Adapted
 from runners import device, processes
+from runners.plan.evaluations import evaluation_steps
 from runners.plan.spec import TrialSpec
 from runners.trials import batches, loop
 from runners.trials.loading import Splits
@@ -60,6 +61,7 @@ def train(
         lambda done: batches.training_loader(splits.train, tokenizer, size, steps, spec.seed, done, pinned),
         steps,
         protocol,
+        evaluation_steps(protocol.evaluate_every, steps, min(size, len(splits.train)), len(splits.selection)),
         evaluate=lambda: score(accelerator, model, selection, task),
         main_metric=main_metric,
         watch=watch,
