@@ -8,7 +8,7 @@ SHARE: Final = 10
 """Evaluations may cost one part in so many of the training."""
 STEP: Final = 3
 """Forward passes that one training example is worth: its own and a backward pass of two. Where the body is
-frozen it is two (methods/core/flops.py); counted alike, so that all methods of a study are scored as often."""
+frozen they are two (methods/core/flops.py), and count alike, so that all methods are scored as often."""
 MOST: Final = 10
 """Evaluations of one training: more say little of where it was best."""
 

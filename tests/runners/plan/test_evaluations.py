@@ -16,7 +16,7 @@ def test_evaluations_are_even_end_with_the_training_and_cost_a_tenth_of_it(
     found = evaluation_steps(None, steps, examples, rows)
     gaps = [after - before for before, after in itertools.pairwise([0, *found])]
     assert found[-1] == steps
-    assert 1 <= min(gaps)
+    assert min(gaps) >= 1
     assert max(gaps) - min(gaps) <= 1
     assert len(found) <= MOST
     cost = SHARE * rows / (STEP * steps * examples)  # of one, in tenths of the training
