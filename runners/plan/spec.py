@@ -47,8 +47,8 @@ class Protocol(BaseModel):
     evaluate_every: int | None = Field(
         None,
         ge=1,
-        description="steps between evaluations on the selection split; none = 1 to 10 of them, evenly, as many "
-        "as cost a tenth of the training, where scoring a row is a third of training on one",
+        description="steps between evaluations on the selection split; none = 1 to 10 of them, evenly, as "
+        "many as cost a tenth of the training, where scoring a row is a third of training on one",
     )
     train_examples: int | None = Field(None, ge=1, description="use only so many training examples")
     scored_examples: int | None = Field(

@@ -50,6 +50,9 @@ class Trained:
     best_step: int = 0
     best: Score = field(default_factory=dict)
     evaluation_seconds: float = 0.0
+    front_seconds: float = 0.0
+    """What was computed once of the frozen front, in front of all steps."""
+    reused_blocks: int = 0
     steps: int = 0
     examples: int = 0
     padding_share: float = 0.0
@@ -62,7 +65,7 @@ class Trained:
 
     def to_record(self) -> Training:
         """The record's part."""
-        seconds = math.fsum(self.clock.seconds)
+        seconds = math.fsum([self.front_seconds, *self.clock.seconds])
         return Training(
             steps=self.steps,
             examples=self.examples,
@@ -74,6 +77,7 @@ class Trained:
             optimizer=self.optimizer,
             skipped_steps=self.skipped_steps,
             resumed_at=self.resumed_at,
+            reused_blocks=self.reused_blocks,
             **self.clock.numbers(),
         )
 
