@@ -28,8 +28,8 @@ def measure(
     """Measure two real steps, put the weights back, and measure a forward pass.
 
     It comes before training, so that a trial that does not fit ends at once. What is frozen in front is
-    computed in the step; where it is kept, training does that at the beginning, with as many rows at once. What
-    is kept lies with the data, in host memory, and is not measured.
+    computed in the step; where it is kept, training does that at the beginning, with as many rows at once.
+    What is kept lies with the data, in host memory, and is not measured.
 
     Args:
         protocol: of the training.
