@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from runners.dropout import VALUES, Dropout, draw_cheaply
 from tests.methods.conftest import text, tiny
@@ -107,3 +108,45 @@ def test_a_model_keeps_its_modules_and_answers_and_a_backward_pass_draws_alike()
         gradients.append([p.grad.clone() for p in model.parameters() if p.grad is not None])
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("architecture", ["bert", "distilbert", "modernbert", "gpt2", "qwen2", "opt", "bart"])
+def test_attention_by_hand_is_transformers_own_but_for_what_is_dropped(architecture: str) -> None:
+    """With a rate at which nothing is dropped both compute the same, with padding and a causal mask alike."""
+    rates = {"attention_probs_dropout_prob": 1e-9, "attention_dropout": 1e-9, "attn_pdrop": 1e-9}
+    others = {"hidden_dropout_prob": 0.0, "dropout": 0.0, "resid_pdrop": 0.0, "embd_pdrop": 0.0}
+    others |= {"classifier_dropout": 0.0, "seq_classif_dropout": 0.0, "activation_dropout": 0.0}
+    gradients = []
+    for cheap in (False, True):
+        model = tiny(architecture, dtype=torch.float64, **rates, **others)
+        if cheap:
+            draw_cheaply(model)
+        logits = model.train()(**text(model)).logits
+        logits.square().sum().backward()
+        gradients.append([logits.detach(), *(p.grad for p in model.parameters() if p.grad is not None)])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-8)
+
+
+def test_attention_drops_shares_at_its_rate_in_models_that_draw_cheaply_alone() -> None:
+    def attended(cheap: bool) -> Tensor:
+        module = nn.Module()
+        module.is_causal = False
+        if cheap:
+            draw_cheaply(module)
+        states = torch.randn(2, 2, 50, 8, dtype=torch.float64)
+        marks = torch.eye(50, dtype=torch.float64).expand(2, 2, 50, 50)  # what comes out are the shares
+        out, _ = ALL_ATTENTION_FUNCTIONS["sdpa"](module, states, states, marks, None, dropout=0.25)
+        return out
+
+    for cheap in (True, False):
+        shares = attended(cheap)
+        assert abs(float(shares.eq(0).double().mean()) - 0.25) < 4 * math.sqrt(0.25 * 0.75 / shares.numel())
+        assert abs(float(shares.sum(dim=-1).mean()) - 1) < 0.02
+    torch.manual_seed(3)
+    plain = attended(cheap=False)
+    torch.manual_seed(3)
+    states = torch.randn(2, 2, 50, 8, dtype=torch.float64)
+    marks = torch.eye(50, dtype=torch.float64).expand(2, 2, 50, 50)
+    expected = F.scaled_dot_product_attention(states, states, marks, dropout_p=0.25)
+    assert torch.equal(plain, expected.transpose(1, 2))
