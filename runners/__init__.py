@@ -1,5 +1,5 @@
 """Doing the work: studies run, costs measured, and the command line; imports the other three wings.
 
-Ground floor: `models`, `heads`, `padding`, `vocabulary`, `weights`, `device`, `environment`, `errors`,
-`failures`, `known`, `launch`, `numerics`, `optimisation`, `processes`, `shapes`, `untrained`.
+Ground floor: `models`, `heads`, `padding`, `vocabulary`, `weights`, `device`, `dropout`, `environment`,
+`errors`, `failures`, `known`, `launch`, `numerics`, `optimisation`, `processes`, `shapes`, `untrained`.
 """

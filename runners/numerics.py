@@ -122,6 +122,8 @@ class Numerics:
                     "that can be computed again: expected false"
                 )
             model.activation_checkpointing_enable({"use_reentrant": False})
+            # It lets the embeddings need a gradient, for the reentrant way; then what is frozen would too.
+            model.disable_input_require_grads()
         if self.precision != "float32":
             _autocast(model, self.computed_in)
         return model

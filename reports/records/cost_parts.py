@@ -70,7 +70,9 @@ class Compute(Part):
     forward_floor_ms: float = Field(ge=0)
     training_step_flops: int = Field(ge=0, description="forward and backward pass of a mean batch")
     training_step_length: int = Field(ge=1, description="tokens an example of that batch, padding included")
-    training_floor_seconds: float = Field(ge=0, description="of all steps")
+    training_floor_seconds: float | None = Field(
+        ge=0, description="of all steps; null where blocks were computed once and not in every step"
+    )
     full_step_flops: int = Field(ge=0, description="the same batch with everything trained, without a method")
 
 

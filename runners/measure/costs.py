@@ -179,7 +179,7 @@ def compute(
         forward_floor_ms=machine.floor(here, one.forward_flops, read).floor_ms,
         training_step_flops=mean.training_step_flops,
         training_step_length=length,
-        training_floor_seconds=training.steps * step.floor_ms / 1000,
+        training_floor_seconds=None if training.reused_blocks else training.steps * step.floor_ms / 1000,
         full_step_flops=full.training_step_flops,
     )
 

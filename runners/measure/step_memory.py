@@ -19,16 +19,23 @@ from runners.plan.spec import Protocol
 
 
 def measure(
-    protocol: Protocol, accelerator: Accelerator, adapted: Adapted, longest: dict[str, Tensor]
+    protocol: Protocol,
+    accelerator: Accelerator,
+    adapted: Adapted,
+    model: nn.Module,
+    longest: dict[str, Tensor],
 ) -> Memory:
     """Measure two real steps, put the weights back, and measure a forward pass.
 
-    It comes before training, so that a trial that does not fit ends at once.
+    It comes before training, so that a trial that does not fit ends at once. What is frozen in front is
+    computed in the step; where it is kept, training does that at the beginning, with as many rows at once.
+    What is kept lies with the data, in host memory, and is not measured.
 
     Args:
         protocol: of the training.
         accelerator: holds the device.
         adapted: the model, on the device.
+        model: what is called in training: the adapted model, or a module around it.
         longest: the longest batch that this process will see, with its labels.
     """
     batch = {name: value.to(accelerator.device) for name, value in longest.items()}
@@ -36,11 +43,11 @@ def measure(
     with _unchanged(trained):
         made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, adapted.rates())
         optimiser = accelerator.prepare(made)
-        adapted.model.train()
+        model.train()
         step = functools.partial(
             training_step,
             accelerator,
-            adapted.model,
+            model,
             optimiser,
             batch,
             protocol.gradient_clip,

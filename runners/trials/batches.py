@@ -8,8 +8,9 @@ so that every batch has one length and the order of lengths is random.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -129,8 +130,31 @@ def steps_of(epochs: float, examples: int, batch_size: int) -> int:
     return max(1, round(epochs * max(1, examples // batch_size)))
 
 
+class States(Protocol):
+    """What is kept for rows of a split, by their number: (length x width) each."""
+
+    def __getitem__(self, row: int, /) -> torch.Tensor: ...
+
+
+@dataclass(frozen=True)
+class WithStates:
+    """The rows of a split with what is kept for each, as their ``states``."""
+
+    split: Encoded
+    states: States
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {**self.split[index], "states": self.states[index]}
+
+
 class Collator:
-    """Pads the rows of a batch to its longest. Labels become int64, or float32 in a regression."""
+    """Pads the rows of a batch to its longest. Labels become int64, or float32 in a regression.
+
+    States that come with the rows are padded with zeros, as the tokens are.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self.tokenizer = tokenizer
@@ -150,9 +174,16 @@ class Collator:
                 made = rows.padded(self.fill, self.tokenizer.padding_side)
                 return {name: torch.from_numpy(v) for name, v in {**made, "labels": rows.labels()}.items()}
             rows = [rows.split[i] for i in rows.indices]
-        inputs = [{name: value for name, value in row.items() if name != "labels"} for row in rows]
+        beside = ("labels", "states")
+        inputs = [{name: value for name, value in row.items() if name not in beside} for row in rows]
         batch = dict(self.tokenizer.pad(inputs, return_tensors="pt"))
         batch["labels"] = torch.tensor([row["labels"] for row in rows])
+        if "states" in rows[0]:
+            length, states = batch["input_ids"].shape[1], [row["states"] for row in rows]
+            padded = states[0].new_zeros(len(rows), length, states[0].shape[-1])
+            for into, own in zip(padded, states, strict=True):
+                into[length - len(own) if self.tokenizer.padding_side == "left" else 0 :][: len(own)] = own
+            batch["states"] = padded
         return batch
 
 
@@ -164,28 +195,34 @@ def training_loader(
     seed: int,
     done: int = 0,
     pinned: bool = False,
+    states: States | None = None,
 ) -> Any:
     """This process's shares of the batches for training, those after the first ``done``.
 
     A batch is the same rows on any number of processes. Its rows are of falling length, so that shares are of
-    about the same. They are in page-locked memory if ``pinned``.
+    about the same. They are in page-locked memory if ``pinned``, and come with ``states`` if there are any.
     """
     order = Shares(LengthGroupedBatches(split.lengths, batch_size, steps, seed, done))
     options: dict[str, Any] = {"collate_fn": Collator(tokenizer), "pin_memory": pinned}
-    return DataLoader(split, batch_sampler=order, **options)  # type: ignore[arg-type]
+    rows: Any = split if states is None else WithStates(split, states)
+    return DataLoader(rows, batch_sampler=order, **options)
 
 
 def scoring_loader(
-    split: Encoded, tokenizer: PreTrainedTokenizerBase, batch_size: int = SCORING_BATCH
+    split: Encoded,
+    tokenizer: PreTrainedTokenizerBase,
+    batch_size: int = SCORING_BATCH,
+    states: States | None = None,
 ) -> Any:
     """This process's rows, longest first; of all every row once. Metrics do not depend on the order, padding
-    does.
+    does. They come with ``states`` if there are any.
     """
     options: dict[str, Any] = {
         "sampler": processes.share(longest_first(split).tolist()),
         "collate_fn": Collator(tokenizer),
     }
-    return DataLoader(split, batch_size=batch_size, **options)  # type: ignore[arg-type]
+    rows: Any = split if states is None else WithStates(split, states)
+    return DataLoader(rows, batch_size=batch_size, **options)
 
 
 def longest_first(split: Encoded) -> np.ndarray:

@@ -16,7 +16,7 @@ from runners.failures import describe
 from runners.measure import costs, step_memory
 from runners.plan.costs import CostSettings
 from runners.plan.spec import TrialSpec
-from runners.trials import adapting, batches, kept, loading
+from runners.trials import adapting, batches, frozen, kept, loading
 
 UNFINISHED: Final = "not measured yet: the run ended before"
 """A gap of a trial whose costs nobody has tried to measure; the next run fills it."""
@@ -108,7 +108,8 @@ def _measured(
         splits = loading.splits(spec, loading.load(spec), adapted)
         share = processes.largest_share(spec.protocol.batch_size)
         longest = batches.longest(splits.train, batches.tokenizer(spec.model), share)
-        update["memory"] = step_memory.measure(spec.protocol, accelerator, adapted, longest)
+        as_trained = frozen.as_trained(adapted, splits.train, spec.model)
+        update["memory"] = step_memory.measure(spec.protocol, accelerator, adapted, as_trained, longest)
     reported = loading.reported(spec, adapted)
     length = min(settings.latency_length, adapted.max_input_length or settings.latency_length)
     one = batches.one_input(reported, length)

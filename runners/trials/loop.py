@@ -50,6 +50,9 @@ class Trained:
     best_step: int = 0
     best: Score = field(default_factory=dict)
     evaluation_seconds: float = 0.0
+    front_seconds: float = 0.0
+    """What was computed once of the frozen front, in front of all steps."""
+    reused_blocks: int = 0
     steps: int = 0
     whole: int = 0
     """Steps of the whole training; more than ``steps`` where it stopped at a rung."""
@@ -64,7 +67,7 @@ class Trained:
 
     def to_record(self) -> Training:
         """The record's part."""
-        seconds = math.fsum(self.clock.seconds)
+        seconds = math.fsum([self.front_seconds, *self.clock.seconds])
         return Training(
             steps=self.steps,
             examples=self.examples,
@@ -76,6 +79,7 @@ class Trained:
             optimizer=self.optimizer,
             skipped_steps=self.skipped_steps,
             resumed_at=self.resumed_at,
+            reused_blocks=self.reused_blocks,
             **self.clock.numbers(),
         )
 
@@ -87,15 +91,15 @@ def fit(
     train_loader: Callable[[int], Any],
     steps: int,
     protocol: Protocol,
+    evaluate_at: Collection[int],
     evaluate: Callable[[], Score],
     main_metric: Callable[[Score], float],
     watch: Watch,
     rates: Mapping[str, float] | None = None,
     snapshots: Snapshots | None = None,
-    rungs: Collection[int] = (),
     until: int | None = None,
 ) -> Trained:
-    """Train for ``steps`` steps, evaluate at the set interval, restore the best weights.
+    """Train for ``steps`` steps, evaluate after some of them, restore the best weights.
 
     A training that stops before its end leaves a snapshot, and goes on from it to the same bits.
 
@@ -105,13 +109,13 @@ def fit(
         trained: the parameters to train.
         train_loader: yields the batches that are left after so many steps, of each this process's share.
         steps: optimiser steps.
-        protocol: rate, schedule, clipping, interval.
+        protocol: rate, schedule, clipping.
+        evaluate_at: the steps after which the selection split is scored, the last one among them.
         evaluate: scores the selection split.
         main_metric: turns a score into a number where more is better; -inf where it is undefined.
         watch: is told of progress.
         rates: multiples of the protocol's rate for parameters that have one of their own, by name.
         snapshots: of this training, from which it goes on; None keeps none.
-        rungs: steps after which it is evaluated as well.
         until: the step after which it stops, at which ``train_loader`` ends too; None for the last. Where a
             snapshot is further on, it stops there.
 
@@ -120,8 +124,8 @@ def fit(
         PeerError: another process could not go on.
     """
     return _Loop(
-        *(accelerator, model, trained, steps, protocol, evaluate, main_metric, watch, rates or {}, snapshots),
-        rungs=rungs,
+        *(accelerator, model, trained, steps, protocol, evaluate_at),
+        *(evaluate, main_metric, watch, rates or {}, snapshots),
         until=min(until or steps, steps),
     ).run(train_loader)
 
@@ -136,18 +140,18 @@ class _Loop:
         trained: dict[str, nn.Parameter],
         steps: int,
         protocol: Protocol,
+        evaluate_at: Collection[int],
         evaluate: Callable[[], Score],
         main_metric: Callable[[Score], float],
         watch: Watch,
         rates: Mapping[str, float],
         snapshots: Snapshots | None,
-        rungs: Collection[int],
         until: int,
     ) -> None:
         self.accelerator, self.model, self.trained = accelerator, model, trained
         self.steps, self.protocol, self.watch = steps, protocol, watch
-        self.evaluate, self.main_metric = evaluate, main_metric
-        self.snapshots, self.rungs, self.until = snapshots, rungs, until
+        self.evaluate_at, self.evaluate, self.main_metric = set(evaluate_at), evaluate, main_metric
+        self.snapshots, self.until = snapshots, until
         made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, rates)
         schedule = warmed_up(made, round(protocol.warmup_share * steps), steps)
         self.made, self.scaling = made, scaler(protocol.precision, accelerator.device)
@@ -176,7 +180,7 @@ class _Loop:
                 saved = None
             with result.clock:
                 self._step(batch)
-            evaluating = step % self.protocol.evaluate_every == 0 or step == self.steps or step in self.rungs
+            evaluating = step in self.evaluate_at
             if evaluating or step % LOSS_CHECK_STEPS == 0:
                 self._look(step)
             saving = step < self.steps and self._to_save(step)

@@ -9,8 +9,9 @@ from accelerate import Accelerator
 from methods import Adapted
 from runners import device, processes
 from runners.plan import halving
+from runners.plan.evaluations import evaluation_steps
 from runners.plan.spec import TrialSpec
-from runners.trials import batches, loop
+from runners.trials import batches, frozen, loop
 from runners.trials.loading import Splits
 from runners.trials.loop import Trained, Watch
 from runners.trials.scoring import Score, score
@@ -44,12 +45,20 @@ def train(
         DivergenceError: the loss became infinite or not a number.
         PeerError: another process could not go on.
     """
-    device.seed_everything(processes.own_seed(spec.seed))
-    protocol, tokenizer, model = spec.protocol, batches.tokenizer(spec.model), adapted.model
+    protocol, tokenizer = spec.protocol, batches.tokenizer(spec.model)
     size = protocol.batch_size
     steps = protocol.steps or batches.steps_of(protocol.epochs, len(splits.train), size)
     last = min(until or steps, steps)
-    selection = batches.scoring_loader(splits.selection, tokenizer)
+    examples = min(size, len(splits.train))
+    rungs = halving.rungs(steps) if spec.halving else ()
+    regular = evaluation_steps(protocol.evaluate_every, steps, examples, len(splits.selection))
+    evaluate_at = sorted({*regular, *rungs})
+    model = frozen.as_trained(adapted, splits.train, spec.model)
+    reads = frozen.used(splits.train, size, [*rungs, steps], spec.seed)
+    scored = sum(step <= last for step in evaluate_at)
+    kept = frozen.keep(model, splits, spec.model, protocol, reads, last, scored)
+    device.seed_everything(processes.own_seed(spec.seed))  # nothing above decides what is drawn below
+    selection = batches.scoring_loader(splits.selection, tokenizer, states=kept.selection)
     pinned = device.pins(accelerator.device)
     sign = 1 if task.main_metric.higher_is_better else -1
 
@@ -61,16 +70,21 @@ def train(
         accelerator,
         model,
         adapted.trained(),
-        lambda done: batches.training_loader(splits.train, tokenizer, size, last, spec.seed, done, pinned),
+        lambda done: batches.training_loader(
+            splits.train, tokenizer, size, last, spec.seed, done, pinned, kept.train
+        ),
         steps,
         protocol,
+        evaluate_at,
         evaluate=lambda: score(accelerator, model, selection, task),
         main_metric=main_metric,
         watch=watch,
         rates=adapted.rates(),
         snapshots=snapshots,
-        rungs=halving.rungs(steps) if spec.halving else (),
         until=until,
     )
+    trained.front_seconds, trained.reused_blocks = kept.train_seconds, kept.blocks
+    trained.evaluation_seconds += kept.selection_seconds
+    adapted.model.eval()
     device.release(accelerator)
     return trained

@@ -35,7 +35,7 @@ from runners import device, environment, processes
 from runners.failures import describe
 from runners.measure import step_memory
 from runners.plan.spec import TrialSpec
-from runners.trials import adapting, batches, costing, kept, loading, loop, scoring, training
+from runners.trials import adapting, batches, costing, frozen, kept, loading, loop, scoring, training
 from runners.trials.loop import Progress, Watch
 from runners.trials.snapshots import FOLDER as SNAPSHOTS
 from runners.trials.snapshots import Say, Snapshots
@@ -212,7 +212,8 @@ def _train_and_score(
         watch(Progress("memory"))
         size = processes.largest_share(protocol.batch_size)
         longest = batches.longest(splits.train, batches.tokenizer(spec.model), size)
-        parts.memory = step_memory.measure(protocol, accelerator, adapted, longest)
+        as_trained = frozen.as_trained(adapted, splits.train, spec.model)
+        parts.memory = step_memory.measure(protocol, accelerator, adapted, as_trained, longest)
 
     snapshots = _snapshots(spec, parts, keeping)
     fitted = training.train(spec, task, accelerator, adapted, splits, watch, snapshots, until)

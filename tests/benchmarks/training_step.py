@@ -37,7 +37,7 @@ def paretune(rows: batches.Encoded) -> float:
     accelerator = device.accelerator()
     adapted = methods.apply(models.classifier(MODEL, tasks.get(TASK)), "lora", rank=8)
     steps = len(rows) // 32
-    protocol = Protocol(steps=steps, learning_rate=1e-3, evaluate_every=steps)
+    protocol = Protocol(steps=steps, learning_rate=1e-3)
     score: Score = {"accuracy": 0.0}
     fitted = loop.fit(
         accelerator,
@@ -46,6 +46,7 @@ def paretune(rows: batches.Encoded) -> float:
         lambda done: batches.training_loader(rows, models.tokenizer(MODEL), 32, steps, 0, done),
         steps,
         protocol,
+        evaluate_at=[steps],
         evaluate=lambda: score,
         main_metric=lambda _: 0.0,
         watch=lambda _: None,

@@ -88,13 +88,17 @@ def test_every_field_decides_the_id(change: dict[str, object]) -> None:
 def test_the_id_does_not_drift() -> None:
     # Records are found again by this id: a change here makes every published record unfindable.
     made = spec(protocol={"steps": 240, "learning_rate": 1e-3})
-    assert made.trial_id == "1e40a9391829890b25b9bf87f5dd35d8c49881f039a390efd7251bea284e3e72"
-    # What was trained by the rules of before is found again as well.
-    before = TrialSpec(**dict(made) | {"rules": 1})
-    assert before.trial_id == "6ee72ec2d1975a07f8bcea8cedd2995a9446d67504097561ec121b17f76a1bbd"
+    assert made.trial_id == "39a6c849b64a5d524145d1bf74c6cb16e3ef92528521ef1100f6a300143bd1c1"
+    # What was trained by the rules of before is found again as well: they evaluated every 80 steps.
+    before = [TrialSpec(**dict(made) | {"rules": rules}) for rules in (1, 2)]
+    assert [spec.protocol.evaluate_every for spec in before] == [80, 80]
+    assert [spec.trial_id for spec in before] == [
+        "6ee72ec2d1975a07f8bcea8cedd2995a9446d67504097561ec121b17f76a1bbd",
+        "1e40a9391829890b25b9bf87f5dd35d8c49881f039a390efd7251bea284e3e72",
+    ]
 
 
-@pytest.mark.parametrize("name", ["steps", "quantization", "attention", "micro_batch", "train_examples"])
+@pytest.mark.parametrize("name", ["steps", "quantization", "attention", "micro_batch", "evaluate_every"])
 def test_none_may_be_written_as_it_is_called(name: str) -> None:
     assert spec(protocol={name: "none"}) == spec(protocol={name: None})
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from runners import device, optimisation
+from runners.plan.evaluations import evaluation_steps
 from runners.plan.spec import Protocol
 from runners.trials import loop
 from runners.trials.scoring import Score
@@ -36,7 +37,7 @@ def loader(steps: int, label: float = 1.0) -> list[dict[str, torch.Tensor]]:
     ]
 
 
-def fit(scores: list[float], steps: int, **protocol: object) -> tuple[loop.Trained, Line, list[float]]:
+def fit(scores: list[float], steps: int, evaluate_every: int) -> tuple[loop.Trained, Line, list[float]]:
     model, seen = Line(), []
     given = iter(scores)
 
@@ -51,7 +52,8 @@ def fit(scores: list[float], steps: int, **protocol: object) -> tuple[loop.Train
         dict(model.named_parameters()),
         lambda done: loader(steps),
         steps,
-        Protocol(steps=steps, learning_rate=0.1, weight_decay=0.0, **protocol),
+        Protocol(steps=steps, learning_rate=0.1, weight_decay=0.0),
+        evaluation_steps(evaluate_every, steps, 4, 4),
         evaluate=evaluate,
         main_metric=lambda score: -math.inf if score["m"] is None else score["m"],
         watch=lambda progress: None,
@@ -109,6 +111,7 @@ def test_a_loss_that_is_not_finite_ends_training() -> None:
             lambda done: loader(20, label=math.inf),
             20,
             Protocol(learning_rate=0.1),
+            evaluate_at=[20],
             evaluate=lambda: {"m": 0.0},
             main_metric=lambda score: 0.0,
             watch=lambda progress: None,
@@ -124,7 +127,8 @@ def test_a_parameter_may_have_a_rate_of_its_own() -> None:
         dict(model.named_parameters()),
         lambda done: loader(2),
         2,
-        Protocol(steps=2, learning_rate=0.01, weight_decay=0.0, warmup_share=0.0, evaluate_every=1),
+        Protocol(steps=2, learning_rate=0.01, weight_decay=0.0, warmup_share=0.0),
+        evaluate_at=[1, 2],
         evaluate=lambda: {"m": float(model.w.detach())},
         main_metric=lambda score: -float(score["m"] or 0),  # the first step is the best
         watch=lambda progress: None,
