@@ -37,8 +37,8 @@ _CODE_ROOT = Path(__file__).resolve().parent.parent
 _GIT_SECONDS = 20.0
 
 
-def describe(accelerator: accelerate.Accelerator) -> Environment:
-    """The environment of the trial that ``accelerator`` runs."""
+def describe(accelerator: accelerate.Accelerator, side_by_side: int = 1) -> Environment:
+    """The environment of the trial that ``accelerator`` runs, one of so many at once on this machine."""
     commit, tree_clean = checkout(_CODE_ROOT)
     return Environment(
         paretune_version=_version(DISTRIBUTION) or "0+unknown",  # run from a folder, never installed
@@ -52,6 +52,7 @@ def describe(accelerator: accelerate.Accelerator) -> Environment:
         processes=accelerator.num_processes,
         threads=torch.get_num_threads(),
         cores=cores(),
+        side_by_side=side_by_side,
     )
 
 

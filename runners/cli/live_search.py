@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.records.schema import Record, SearchStep
-from runners.cli.live import VISIBLE_ROWS, duration, heading, left
+from runners.cli.live import VISIBLE_ROWS, Running, duration, heading, left, time_left
 from runners.plan.names import Names, at
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
@@ -28,17 +28,21 @@ class LiveSearch:
     Args:
         study: what is searched.
         console: where to draw.
+        lanes: how many trials may go on at once.
     """
 
-    def __init__(self, study: Study, console: Console) -> None:
+    def __init__(self, study: Study, console: Console, lanes: int = 1) -> None:
         self.study = study
         self.console = console
+        self.lanes = lanes
         self.names = Names(study.specs, study.searches)
         self.total = sum(search.trials for search in study.searches)
         self.steps: list[tuple[SearchStep, ...]] = [() for _ in study.searches]
         self.at = 0
-        self.running: TrialSpec | None = None
-        self.now = Progress("loading")
+        self.running: dict[str, Running] = {}
+        """By trial."""
+        self.of: dict[str, int] = {}
+        """The number of the search that a trial is of."""
         self.seconds: list[float] = []
         self.started_at = time.monotonic()
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=False)
@@ -69,15 +73,18 @@ class LiveSearch:
 
     def started(self, spec: TrialSpec) -> None:
         """Show a trial as running."""
-        self.running, self.now = spec, Progress("loading")
+        self.running[spec.trial_id] = Running()
+        search = self.names.search(spec)
+        self.of[spec.trial_id] = self.at = self.study.searches.index(search) if search else self.at
 
     def progress(self, spec: TrialSpec, progress: Progress) -> None:
         """Show where it is."""
-        self.now = progress
+        if spec.trial_id in self.running:
+            self.running[spec.trial_id].now = progress
 
     def finished(self, spec: TrialSpec, record: Record) -> None:
         """Take its time for the estimate."""
-        self.running = None
+        self.running.pop(spec.trial_id, None)
         self.seconds.append(record.wall_seconds)
 
     @property
@@ -87,7 +94,12 @@ class LiveSearch:
 
     def seconds_left(self) -> float | None:
         """Of the searches, from the trials of this run; None before any."""
-        return sum(self.seconds) / len(self.seconds) * (self.total - self.done) if self.seconds else None
+        longest = max((one.trials - len(steps) for one, steps in self._each()), default=0)
+        found = time_left(self.seconds, self.running.values(), self.total - self.done, self.lanes)
+        if found is None or not self.seconds:
+            return found
+        # The trials of one search come one after another, however many could go on at once.
+        return max(found, sum(self.seconds) / len(self.seconds) * (longest - 1))
 
     def _draw(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -107,6 +119,9 @@ class LiveSearch:
         line += f"{duration(time.monotonic() - self.started_at)} · {left(self.seconds_left())}"
         return Group(heading(self.study), table, Text(line, style="dim"))
 
+    def _each(self) -> Iterable[tuple[Search, tuple[SearchStep, ...]]]:
+        return zip(self.study.searches, self.steps, strict=True)
+
     def _where(self, search: Search) -> list[str]:
         """Model, where there are several, task and row."""
         spec = search.default
@@ -116,10 +131,10 @@ class LiveSearch:
         search, done = self.study.searches[index], len(self.steps[index])
         if done == search.trials:
             return Text("completed", style="green")
-        if index != self.at:
+        going = [one.share for key, one in self.running.items() if self.of[key] == index]
+        if not going and (self.running or index != self.at):
             return Text("waiting", style="dim")
-        share = self.now.step / self.now.steps if self.running and self.now.steps else 0.0
-        return ProgressBar(total=search.trials, completed=done + share, width=22)
+        return ProgressBar(total=search.trials, completed=done + sum(going), width=22)
 
     def _best(self, index: int) -> str:
         """Such as ``accuracy 0.803 at learning rate 0.001, rank 8``, and how many trials have no score."""
