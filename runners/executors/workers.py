@@ -128,12 +128,13 @@ class Workers:
             alone = self._waiting[0].alone
             if len(going) == self.number or (going and alone) or any(task.alone for task in going):
                 return
-            index = next(i for i, worker in enumerate(self._workers) if worker is None or not worker.task)
-            task = self._waiting[0]
+            free = [i for i, worker in enumerate(self._workers) if worker is None or not worker.task]
+            # The first that is there: what one has read need not be read again by another.
+            index = min(free, key=lambda i: (self._workers[i] is None, i))
             worker = self._workers[index] or _Worker(index, self.threads)
             self._workers[index] = worker
-            beside = 1 if alone else self.number
-            if worker.give(task, {"costs": False, "side_by_side": beside}):
+            how = {"costs": False, "side_by_side": 1 if alone else self.number}
+            if worker.give(self._waiting[0], how):
                 heapq.heappop(self._waiting)
             else:  # it was ended while it had nothing to do
                 self._workers[index] = None
