@@ -179,7 +179,7 @@ def run_trials(
         say(f"Part {part} has no trials: the study has fewer settings than parts.")
         return []
     with err.status("Reading data and models ..."):
-        from reports.stats.busy import caution
+        from reports.stats.busy import caution, neighbours
         from runners.cli.live import LiveTable
         from runners.work import checking, execute, shelf
 
@@ -196,8 +196,8 @@ def run_trials(
             records = execute.run_study(
                 study, folder, [live, *observers], retry=retry, how=how, executor=executor
             )
-    if slowed := caution(records):
-        say(slowed)
+    for sentence in filter(None, (neighbours(records), caution(records))):
+        say(sentence)
     return records
 
 

@@ -34,7 +34,6 @@ def main(descriptor: int, threads: int, folder: str) -> None:
         threads: for the operations of torch.
         folder: its own one for what is temporary, removed when it ends.
     """
-    signal.signal(signal.SIGTERM, _end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the parent held it back until now
     parent = _Parent(Connection(descriptor), folder)
@@ -46,6 +45,8 @@ def main(descriptor: int, threads: int, folder: str) -> None:
         from runners.trials.jobs import do
 
         torch.set_num_threads(threads)
+        signal.signal(signal.SIGTERM, _end)
+        parent.ready.set()
         while True:
             job, how = pickle.loads(parent.jobs.get())
             try:
@@ -66,6 +67,8 @@ class _Parent:
         self._lock = threading.Lock()
         self.jobs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         """As they come: what they hold of our code is imported where it is used."""
+        self.ready = threading.Event()
+        """Set when there may be something to put in order before the end; until then it is at once."""
 
     def listen(self) -> None:
         """Take in jobs, beside what goes on, and notice when the parent is gone."""
@@ -76,8 +79,9 @@ class _Parent:
             while True:
                 self.jobs.put(self._connection.recv_bytes())
         except (EOFError, OSError):
-            os.kill(os.getpid(), signal.SIGTERM)
-            threading.Event().wait(GRACE_SECONDS)  # a product that takes longer is not waited for
+            if self.ready.is_set():
+                os.kill(os.getpid(), signal.SIGTERM)
+                threading.Event().wait(GRACE_SECONDS)  # a product that takes longer is not waited for
             shutil.rmtree(self._folder, ignore_errors=True)
             os._exit(128 + signal.SIGTERM)
 
