@@ -77,8 +77,8 @@ def main() -> None:
             clock, processor = time.perf_counter() - clock, processor_seconds() - processor
     steps = sum(r.training.seconds * (r.training.cpu_share or 0) for r in records if r.training)  # one thread
     print(
-        f"{asked.executor}: {clock / asked.trials:.3f} s a trial, {processor / asked.trials:.3f} s of processors, "
-        f"{(processor - steps) / asked.trials:.3f} s of them beside the steps; {len(records)} trials"
+        f"{asked.executor}: {clock / asked.trials:.3f} s a trial, {processor / asked.trials:.3f} s of "
+        f"processors, {(processor - steps) / asked.trials:.3f} s of them beside the steps; {len(records)} trials"
     )
 
 
