@@ -60,6 +60,10 @@ class Timed(Protocol):
     def busy_seeds(self) -> tuple[int, ...]:
         """Those that were trained while others took the machine's cores."""
 
+    @property
+    def side_by_side(self) -> int:
+        """How many trials the machine trained at once."""
+
 
 class Scored(Protocol):
     """A row with a score."""
@@ -219,8 +223,9 @@ def seconds(value: float | None) -> str:
 
 
 def training_time(row: Timed) -> str:
-    """`17.3 s`, and `17.3 s, busy machine` where others took its cores."""
-    return seconds(row.training_seconds) + (", busy machine" if row.busy_seeds else "")
+    """`17.3 s`; with `, 4 at once` beside other trials, with `, busy machine` where others took its cores."""
+    beside = f", {row.side_by_side} at once" if row.side_by_side > 1 else ""
+    return seconds(row.training_seconds) + beside + (", busy machine" if row.busy_seeds else "")
 
 
 def milliseconds(value: float | None) -> str:

@@ -41,6 +41,10 @@ FUSING = ("cpu", "cuda", "xpu", "mps")
 """Devices for which torch has fused optimiser steps."""
 
 
+_SEEN_BY = {"cuda": "CUDA_VISIBLE_DEVICES", "xpu": "ZE_AFFINITY_MASK"}
+"""The variables that say which devices of a kind a process sees."""
+
+
 def accelerator(mixed_precision: str = "no") -> accelerate.Accelerator:
     """A fresh ``Accelerator`` for one trial; may be called any number of times in a process.
 
@@ -90,6 +94,24 @@ def local() -> torch.device:
 def devices() -> int:
     """Accelerators of this machine that trials train on; 0 where they train on its cores."""
     return 0 if local().type == "cpu" else torch.accelerator.device_count()
+
+
+def alone_on(which: int) -> dict[str, str]:
+    """What a new process has to find in its environment to see one accelerator of this machine and no other.
+
+    Args:
+        which: of those that this process sees, counted round: with two, 2 is the first again.
+
+    Returns:
+        nothing where there are fewer than two, or where their kind has no such variable.
+    """
+    count, current = torch.accelerator.device_count(), torch.accelerator.current_accelerator()
+    name = _SEEN_BY.get(current.type) if current is not None else None
+    if name is None or count < 2:
+        return {}
+    told = os.environ.get(name, "")  # numbers, or names of devices or of parts of one
+    seen = told.split(",") if told else [str(index) for index in range(count)]
+    return {name: seen[which % count].strip()}
 
 
 def has_products_of(dtype: torch.dtype) -> bool:

@@ -10,12 +10,12 @@ import tomllib
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path, PurePosixPath
-
-import accelerate
-import torch
+from typing import TYPE_CHECKING
 
 from reports.records.schema import Environment
-from runners.device import device_name
+
+if TYPE_CHECKING:
+    import accelerate
 
 DISTRIBUTION = "paretune"
 PACKAGES = (
@@ -37,8 +37,12 @@ _CODE_ROOT = Path(__file__).resolve().parent.parent
 _GIT_SECONDS = 20.0
 
 
-def describe(accelerator: accelerate.Accelerator) -> Environment:
-    """The environment of the trial that ``accelerator`` runs."""
+def describe(accelerator: accelerate.Accelerator, side_by_side: int = 1) -> Environment:
+    """The environment of the trial that ``accelerator`` runs, one of so many at once on this machine."""
+    import torch  # here, since a command asks for cores before it is imported
+
+    from runners.device import device_name
+
     commit, tree_clean = checkout(_CODE_ROOT)
     return Environment(
         paretune_version=_version(DISTRIBUTION) or "0+unknown",  # run from a folder, never installed
@@ -52,6 +56,7 @@ def describe(accelerator: accelerate.Accelerator) -> Environment:
         processes=accelerator.num_processes,
         threads=torch.get_num_threads(),
         cores=cores(),
+        side_by_side=side_by_side,
     )
 
 

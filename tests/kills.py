@@ -1,6 +1,6 @@
 """Kill a study at random moments, again and again, and show that no record is lost, doubled or broken.
 
-    python tests/kills.py [--kills 100] [--seed 0]
+    python tests/kills.py [--kills 100] [--seed 0] [--workers 2]
 
 A small study with a search, two seeds, costs, snapshots and kept models runs on the embedded model. A
 process that runs it is killed (SIGKILL) after a random part of the time that the study takes, and started
@@ -9,8 +9,9 @@ again in the same folder, until it is through; then the next folder begins. Afte
 * each record is valid, and each trial has one file;
 * a record that was finished is the same file still, and a score that was known is known.
 
-At the end every folder that is through has the scores, curves and answers of a run that nobody killed. Exit
-code 0 if all of this held. It takes some minutes, and is not part of the suite.
+At the end every folder that is through has the scores, curves and answers of a run that nobody killed, in one
+process, and no worker is left. Exit code 0 if all of this held. It takes some minutes, and is no part of the
+suite.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+
+import psutil
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
@@ -41,7 +44,7 @@ tuning: {trials: 4, seed: 1000, steps_share: 0.5}
 OPTIONS = ("--checkpoint-every", "2", "--keep-models")
 
 
-def start(study: Path, out: Path) -> int:
+def start(study: Path, out: Path, options: list[str]) -> int:
     """Run the study in a process of its own, as the command does; return its number."""
     child = os.fork()
     if child:
@@ -49,7 +52,7 @@ def start(study: Path, out: Path) -> int:
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-        sys.argv = ["paretune", "run", str(study), "--out", str(out), *OPTIONS]
+        sys.argv = ["paretune", "run", str(study), "--out", str(out), *OPTIONS, *options]
         try:
             from runners.cli.app import main
 
@@ -103,6 +106,17 @@ def outcome(out: Path) -> dict[str, object]:
     return {name: (r.status, r.scores, r.curve, r.answers, dict(r.gaps)) for name, r in records.items()}
 
 
+def orphans() -> list[psutil.Process]:
+    """Workers whose parent is gone."""
+    marks = ("runners.executors.worker", "-c")
+    found = []
+    for process in psutil.process_iter(["cmdline", "ppid"]):
+        told = " ".join(process.info["cmdline"] or [])
+        if all(mark in told for mark in marks) and process.info["ppid"] in (0, 1):
+            found.append(process)
+    return found
+
+
 def phase(out: Path) -> str:
     """What the killed process was about, as far as its folder tells."""
     if not out.is_dir():
@@ -120,7 +134,9 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, help="run the trials in so many processes")
     asked = parser.parse_args()
+    options = ["--workers", str(asked.workers)] if asked.workers else []
     sys.path.insert(0, str(Path(__file__).parents[1]))
     import runners.cli.run
     import runners.work.search  # noqa: F401  # what a run imports is imported once
@@ -131,7 +147,7 @@ def main() -> int:
         study = root / "killed.yaml"
         study.write_text(STUDY)
         began = time.monotonic()
-        _, ended = os.waitpid(start(study, root / "alone"), 0)
+        _, ended = os.waitpid(start(study, root / "alone", []), 0)
         whole = time.monotonic() - began
         expected = outcome(root / "alone")
         print(
@@ -142,7 +158,7 @@ def main() -> int:
             out, through = root / f"out{folder}", False
             while not through:
                 before = files(out)
-                child = start(study, out)
+                child = start(study, out, options)
                 # Now and then it is let run, or nothing long would ever be done.
                 patience = whole * (rng.random() if killed < asked.kills else 1e9)
                 until = time.monotonic() + patience
@@ -158,6 +174,9 @@ def main() -> int:
             if outcome(out) != expected:
                 found.append(f"folder {folder} is through, and differs from a run that nobody killed")
             folder += 1
+    time.sleep(15 if asked.workers else 0)  # what ended last has put things in order
+    left = [child.pid for child in orphans()]
+    found += [f"the worker {pid} is left" for pid in left]
     print(f"{killed} kills in {folder} folders, {len(found)} faults")
     for name, count in sorted(phases.items()):
         print(f"  {count:3d}  {name}")

@@ -109,6 +109,11 @@ class Row:
         return self.method_parameters + self.head_parameters
 
     @property
+    def side_by_side(self) -> int:
+        """How many trials its machine trained at once while its times were measured."""
+        return self.machine.side_by_side if self.machine else 1
+
+    @property
     def sample(self) -> Record | None:
         """A completed trial: what does not depend on the seed can be read off it."""
         return next((record for record in self.records if record.status == "completed"), None)

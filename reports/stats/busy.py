@@ -1,5 +1,8 @@
 """Whether the machine had time for a training: where others took its cores, its times are too long.
 
+Trials that were trained side by side, each on cores of its own, share caches and memory all the same; how
+many there were is in the record, and not guessed from waiting.
+
 Scores do not depend on it. A neighbour that always computes makes t threads on t cores wait 1 / (t + 1) of
 their time, if the system moves it about: a third of it for two threads, a seventeenth for sixteen. As every
 product waits for its last thread, the step may take twice its time in both cases; so the more threads there
@@ -37,6 +40,26 @@ def busy(record: Record) -> bool:
 def bearable(threads: int) -> float:
     """The share of their time that so many threads may wait for a core."""
     return min(MOST_WAITED, max(LEAST_WAITED, ONE_CORE / threads))
+
+
+def beside(record: Record) -> int:
+    """How many trials the machine trained at once, this one among them; 1 before schema 6."""
+    return record.environment.side_by_side or 1
+
+
+def neighbours(records: Sequence[Record]) -> str:
+    """What neighbours mean for the times of some records, in sentences; empty where there were none."""
+    counts = [beside(record) for record in records if record.training]
+    found = sorted({count for count in counts if count > 1})
+    if not found:
+        return ""
+    some = sum(count > 1 for count in counts)
+    mixed = " Times with other numbers of neighbours are not comparable." if len({*counts}) > 1 else ""
+    return (
+        f"{some} of {text.plural(len(records), 'trial')} {'was' if some == 1 else 'were'} trained side by "
+        f"side, {text.listing([str(count) for count in found])} at once on a machine. Training times are "
+        f"longer than alone there; other costs were measured alone, and scores are not touched.{mixed}"
+    )
 
 
 def caution(records: Sequence[Record]) -> str:

@@ -28,6 +28,7 @@ _WHOLE = (
     "n_lost",
     "tuning_trials",
     "tuning_examples",
+    "side_by_side",
 )
 
 _PACE = ("step_ms_p50", "step_ms_p95", "cpu_share", "waited_share", "load_average")
@@ -55,9 +56,9 @@ def compare(records: Sequence[Record], origins: Origins | None = None) -> pd.Dat
     dropped: a seed that diverged counts in the mean as the best constant answer, a method of which no trial
     completed is a row without a score. `lost_share` is the share of seeds that learned nothing with its exact
     interval, and `learned_score` the mean of those that did, where some did not. Costs are medians over
-    completed seeds; times over those of one `machine`, of which `busy_seeds` were trained while others took
-    its cores: their times are too long. `origin` tells who measured a row, and `not_ranked` why a row is only
-    shown; such rows come last.
+    completed seeds; times over those of one `machine`, which trained `side_by_side` trials at once, and of
+    which `busy_seeds` were trained while others took its cores: their times are too long. `origin` tells who
+    measured a row, and `not_ranked` why a row is only shown; such rows come last.
     """
     return compare_sections(sections(records, origins))
 
@@ -121,6 +122,7 @@ def _trial(record: Record) -> dict[str, Any]:
         "examples_per_second": training.examples_per_second if training else None,
         **{name: getattr(training, name, None) for name in _PACE},
         "busy": busy(record),
+        "side_by_side": environment.side_by_side,
         **timings,
         "checkpoint_bytes": record.checkpoint_bytes,
         "wall_seconds": record.wall_seconds,
@@ -169,6 +171,7 @@ def _compared(section: Section, row: Row) -> dict[str, Any]:
         "machine": row.machine.told if row.machine else None,
         "timed_seeds": ", ".join(map(str, row.timed_seeds)) or None,
         "busy_seeds": ", ".join(map(str, row.busy_seeds)) or None,
+        "side_by_side": row.side_by_side,
         "training_seconds": row.training_seconds,
         "examples_per_second": row.examples_per_second,
         **_ratio("latency_ratio", row.unmerged),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from runners.cli.options import Data, Json, err, out, say
+from runners.cli.executors import Where
+from runners.cli.options import Data, Json, Workers, err, out, say
 from runners.cli.stopping import StopCheck
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def claims(
         bool, typer.Option("--report-only", help="Run nothing; judge the records that are there.")
     ] = False,
     list_: Annotated[bool, typer.Option("--list", help="Say what is claimed, and run nothing.")] = False,
+    workers: Workers = None,
     json_: Json = False,
 ) -> None:
     """Put what is claimed of these methods to the test; again after a stop: does what has no record yet.
@@ -42,6 +44,8 @@ def claims(
     """
     from runners.plan.claims import names, read_claim
 
+    where = Where(workers)
+    where.check()
     read = [read_claim(which, data) for which in name or names()]
     items = list({item.name: item for item in read}.values())
     if list_:
@@ -52,7 +56,7 @@ def claims(
 
     if not report_only:
         for item in items:
-            _run(item, out_dir / item.name)
+            _run(item, out_dir / item.name, where)
     judgements = [work.judged(item, out_dir / item.name) for item in items]
     page = write_claims_page(judgements, out_dir).resolve()
     if json_:
@@ -63,7 +67,7 @@ def claims(
     print(page)
 
 
-def _run(item: ClaimStudy, folder: Path) -> None:
+def _run(item: ClaimStudy, folder: Path, where: Where) -> None:
     """Run a claim's study; where its data or model is not here, say so and go on with the next."""
     from runners.cli.live import LiveTable
     from runners.errors import ModelError
@@ -76,9 +80,9 @@ def _run(item: ClaimStudy, folder: Path) -> None:
     try:
         if isinstance(item.study, Study):
             done = execute.existing(item.study, folder)
-            with LiveTable(item.study, done, err) as live:
+            with LiveTable(item.study, done, err, where.lanes) as live, where.executor() as executor:
                 observers: list[Observer] = [StopCheck(), live]
-                work.run(item, folder, say=say, observers=observers)
+                work.run(item, folder, say=say, observers=observers, executor=executor)
         else:
             with err.status(f"{item.study.title} ..."):
                 work.run(item, folder, say=say)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from runners.cli.options import Json, Retry, begins, err, out, say, speaks
+from runners.cli.executors import Where
+from runners.cli.options import Json, Retry, Workers, begins, err, out, say, speaks
 from runners.cli.stopping import StopCheck
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def intrinsic(
         "results/intrinsic"
     ),
     retry: Retry = False,
+    workers: Workers = None,
     json_: Json = False,
 ) -> None:
     """Find d90, the smallest dimension that reaches 90 % of full fine-tuning's score.
@@ -67,6 +69,8 @@ def intrinsic(
     from runners.plan.intrinsic import parse_intrinsic_study
     from runners.plan.levels import overlaid
 
+    where = Where(workers)
+    where.check()
     content = studies.content(DEFAULTS)
     tuned = parse_options(protocol or [])
     same = (studies.entry(item, "task") for item in content["tasks"])
@@ -88,11 +92,17 @@ def intrinsic(
         content["seeds"] = list(range(seeds))
     parsed = parse_intrinsic_study(content, data)
     begins(parsed.title, parsed.size, out_dir)
-    run_study(parsed, out_dir, json_, retry=retry)
+    run_study(parsed, out_dir, json_, retry=retry, where=where)
 
 
 def run_study(
-    study: IntrinsicStudy, folder: Path, json_: bool, *, retry: bool = False, how: How | None = None
+    study: IntrinsicStudy,
+    folder: Path,
+    json_: bool,
+    *,
+    retry: bool = False,
+    how: How | None = None,
+    where: Where | None = None,
 ) -> None:
     """Run a study of intrinsic dimension, print its answers and write its page."""
     from reports import build_site
@@ -104,9 +114,11 @@ def run_study(
 
     with err.status("Reading data and models ...") as status:
         lines = _Lines(status, Names(study.specs))
-        with shelf.sole_owner(folder, len(study.specs)):
+        with shelf.sole_owner(folder, len(study.specs)), (where or Where()).executor() as executor:
             how = how or How(say=say)
-            records = intrinsic.run(study, folder, [StopCheck(), lines], say=say, retry=retry, how=how)
+            records = intrinsic.run(
+                study, folder, [StopCheck(), lines], say=say, retry=retry, how=how, executor=executor
+            )
     if not speaks():
         return
     found = curves(records)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -30,6 +32,24 @@ VISIBLE_ROWS = 24
 """Rows shown at once: a live display taller than the terminal cannot be redrawn in place."""
 
 
+@dataclass
+class Running:
+    """A trial that goes on."""
+
+    now: Progress = field(default_factory=lambda: Progress("loading"))
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """That it has run for."""
+        return time.monotonic() - self.since
+
+    @property
+    def share(self) -> float:
+        """Of its steps, those that are done."""
+        return self.now.step / self.now.steps if self.now.steps else 0.0
+
+
 class LiveTable:
     """Draws the trials of a study while they run; plain lines where there is no terminal.
 
@@ -37,18 +57,21 @@ class LiveTable:
         study: what runs.
         done: records that were there before.
         console: where to draw.
+        lanes: how many trials may go on at once.
     """
 
-    def __init__(self, study: Study, done: dict[str, Record], console: Console) -> None:
+    def __init__(self, study: Study, done: dict[str, Record], console: Console, lanes: int = 1) -> None:
         self.study = study
         self.console = console
+        self.lanes = lanes
         self.names = Names(study.specs, study.searches)
         self.records = {key: done[key] for key in (spec.trial_id for spec in study.specs) if key in done}
         self.before = len(self.records)
-        self.current: TrialSpec | None = None
-        self.now = Progress("loading")
+        self.running: dict[str, Running] = {}
+        """By trial."""
+        self.costs_of: TrialSpec | None = None
+        """The trial that was finished and whose costs are measured now."""
         self.started_at = time.monotonic()
-        self.trial_started_at = self.started_at
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> Self:
@@ -63,20 +86,24 @@ class LiveTable:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.costs_of = None
         if self.console.is_terminal:
             self._live.stop()
 
     def started(self, spec: TrialSpec) -> None:
         """Show a trial as running."""
-        self.current, self.now, self.trial_started_at = spec, Progress("loading"), time.monotonic()
+        self.running[spec.trial_id] = Running()
 
     def progress(self, spec: TrialSpec, progress: Progress) -> None:
         """Show where it is."""
-        self.now = progress
+        if spec.trial_id in self.running:
+            self.running[spec.trial_id].now = progress
+        else:
+            self.costs_of = spec
 
     def finished(self, spec: TrialSpec, record: Record) -> None:
         """Show its result."""
-        self.current = None
+        self.running.pop(spec.trial_id, None)
         self.records[spec.trial_id] = record
         if not self.console.is_terminal:
             waiting = len(self.study.specs) - len(self.records)
@@ -90,17 +117,10 @@ class LiveTable:
             )
 
     def seconds_left(self) -> float | None:
-        """Estimate from the trials of this run, the running one's share included; None before any."""
+        """Estimate from the trials of this run, the running ones' shares included; None before any."""
         waiting = len(self.study.specs) - len(self.records)
         finished = [r.wall_seconds for key, r in self.records.items()][self.before :]
-        running = time.monotonic() - self.trial_started_at if self.current else 0.0
-        if finished:
-            each = sum(finished) / len(finished)
-            return max(0.0, each * waiting - min(running, each))
-        share = self.now.step / self.now.steps if self.now.steps else 0.0
-        if share < 0.1:
-            return None
-        return running / share * waiting - running
+        return time_left(finished, self.running.values(), waiting, self.lanes)
 
     def _draw(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -115,27 +135,31 @@ class LiveTable:
             cells = [Text(cell) for cell in (*where, spec.task, self.names.row(spec), str(spec.seed))]
             table.add_row(*cells, *self._state(spec))
         done = f"{len(self.records)} of {len(self.study.specs)} trials"
-        line = f"{done} · {duration(time.monotonic() - self.started_at)} · {left(self.seconds_left())}"
+        todo = "costs" if self.costs_of is not None else left(self.seconds_left())
+        line = f"{done} · {duration(time.monotonic() - self.started_at)} · {todo}"
         return Group(heading(self.study), table, Text(line, style="dim"))
 
     def _visible(self) -> list[TrialSpec]:
         specs = list(self.study.specs)
-        at = specs.index(self.current) if self.current else len(self.records)
+        going = [i for i, spec in enumerate(specs) if spec.trial_id in self.running or spec is self.costs_of]
+        at = going[0] if going else len(self.records)
         first = max(0, min(at - VISIBLE_ROWS // 2, len(specs) - VISIBLE_ROWS))
         return specs[first : first + VISIBLE_ROWS]
 
     def _state(self, spec: TrialSpec) -> tuple[Text | ProgressBar, str, str, str]:
-        record = self.records.get(spec.trial_id)
-        if record is not None:
+        record, running = self.records.get(spec.trial_id), self.running.get(spec.trial_id)
+        if record is not None and running is None:
             trained = f"{record.parameters.method:,}" if record.parameters else "–"
             state = Text(record.status, style=STYLES[record.status])
+            if spec is self.costs_of:
+                state = Text("costs", style="cyan")
             return state, _score(record), trained, duration(record.wall_seconds)
-        if self.current is not None and spec == self.current:
-            running = duration(time.monotonic() - self.trial_started_at)
-            loss = f"loss {self.now.train_loss:.3f}" if self.now.train_loss is not None else ""
-            if self.now.phase == "training":
-                return ProgressBar(total=self.now.steps, completed=self.now.step, width=22), loss, "", running
-            return Text(self.now.phase, style="cyan"), "", "", running
+        if running is not None:
+            now, time_ = running.now, duration(running.seconds)
+            loss = f"loss {now.train_loss:.3f}" if now.train_loss is not None else ""
+            if now.phase == "training":
+                return ProgressBar(total=now.steps, completed=now.step, width=22), loss, "", time_
+            return Text(now.phase, style="cyan"), "", "", time_
         return Text("waiting", style="dim"), "", "", ""
 
 
@@ -144,6 +168,26 @@ def _score(record: Record) -> str:
         return "–"
     value = record.scores.report[record.task.main_metric]
     return "undefined" if value is None else f"{record.task.main_metric} {value:.3f}"
+
+
+def time_left(
+    finished: Sequence[float], running: Iterable[Running], waiting: int, lanes: int
+) -> float | None:
+    """Seconds until all trials are done, several at once; None where nothing tells how long one takes.
+
+    Args:
+        finished: seconds of trials that are done.
+        running: those that go on.
+        waiting: how many have no result yet, the running ones among them.
+        lanes: how many go on at once.
+    """
+    going = list(running)
+    known = list(finished) or [one.seconds / one.share for one in going if one.share >= 0.1]
+    if not known:
+        return None
+    each = sum(known) / len(known)
+    work = each * waiting - sum(min(one.seconds, each) for one in going)
+    return max(0.0, work / max(1, min(lanes, waiting)))
 
 
 def heading(study: Study) -> Text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.records.schema import Record, SearchStep
-from runners.cli.live import VISIBLE_ROWS, duration, heading, left
+from runners.cli.live import VISIBLE_ROWS, Running, duration, heading, left
 from runners.plan.halving import steps_in_all
 from runners.plan.names import Names, at
 from runners.plan.spec import TrialSpec
@@ -29,19 +29,23 @@ class LiveSearch:
     Args:
         study: what is searched.
         console: where to draw.
+        lanes: how many trials may go on at once.
     """
 
-    def __init__(self, study: Study, console: Console) -> None:
+    def __init__(self, study: Study, console: Console, lanes: int = 1) -> None:
         self.study = study
         self.console = console
+        self.lanes = lanes
         self.names = Names(study.specs, study.searches)
         self.total = sum(search.trials for search in study.searches)
         self.steps: list[tuple[SearchStep, ...]] = [() for _ in study.searches]
         self.shares = [0.0 for _ in study.searches]
         self.before: float | None = None
         self.at = 0
-        self.running: TrialSpec | None = None
-        self.now = Progress("loading")
+        self.running: dict[str, Running] = {}
+        """By trial."""
+        self.of: dict[str, int] = {}
+        """The number of the search that a trial is of."""
         self.seconds: list[float] = []
         self.reached: dict[str, int] = {}
         self.started_at = time.monotonic()
@@ -79,17 +83,20 @@ class LiveSearch:
 
     def started(self, spec: TrialSpec) -> None:
         """Show a trial as running."""
-        self.running, self.now = spec, Progress("loading")
+        self.running[spec.trial_id] = Running()
+        search = self.names.search(spec)
+        self.of[spec.trial_id] = self.at = self.study.searches.index(search) if search else self.at
         if self.before is None:  # what has a record already took no time of this run
             self.before = self.share
 
     def progress(self, spec: TrialSpec, progress: Progress) -> None:
         """Show where it is."""
-        self.now = progress
+        if spec.trial_id in self.running:
+            self.running[spec.trial_id].now = progress
 
     def finished(self, spec: TrialSpec, record: Record) -> None:
         """Take its time for the estimate."""
-        self.running = None
+        self.running.pop(spec.trial_id, None)
         self.reached[spec.trial_id] = record.training.steps if record.training else 0
         self.seconds.append(record.wall_seconds)
 
@@ -106,7 +113,9 @@ class LiveSearch:
     def seconds_left(self) -> float | None:
         """Of the searches, from the examples that this run has spent; None before any."""
         spent = self.share - (self.before or 0.0)
-        return sum(self.seconds) / spent * (1 - self.share) if self.seconds and spent > 0 else None
+        if not self.seconds or spent <= 0:
+            return None
+        return sum(self.seconds) / spent * (1 - self.share) / self.lanes
 
     def _draw(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -126,6 +135,9 @@ class LiveSearch:
         line += f"{duration(time.monotonic() - self.started_at)} · {left(self.seconds_left())}"
         return Group(heading(self.study), table, Text(line, style="dim"))
 
+    def _each(self) -> Iterable[tuple[Search, tuple[SearchStep, ...]]]:
+        return zip(self.study.searches, self.steps, strict=True)
+
     def _where(self, search: Search) -> list[str]:
         """Model, where there are several, task and row."""
         spec = search.default
@@ -134,17 +146,19 @@ class LiveSearch:
     def _state(self, index: int) -> Text | ProgressBar:
         if len(self.steps[index]) == self.study.searches[index].trials:
             return Text("completed", style="green")
-        if index != self.at:
+        going = [one.share for key, one in self.running.items() if self.of[key] == index]
+        if not going and (self.running or index != self.at):
             return Text("waiting", style="dim")
         return ProgressBar(total=1.0, completed=min(1.0, self.shares[index] + self._now(index)), width=22)
 
     def _now(self, index: int) -> float:
-        """The running trial's share of a search's examples, as far as it is."""
-        if self.running is None or not self.now.steps:
-            return 0.0
-        begun = self.reached.get(self.running.trial_id, 0)
-        whole = steps_in_all(self.study.searches[index].brackets(self.now.steps))
-        return max(0, self.now.step - begun) / whole
+        """The running trials' share of a search's examples, as far as they are."""
+        share = 0.0
+        for key, one in self.running.items():
+            if self.of[key] == index and one.now.steps:
+                whole = steps_in_all(self.study.searches[index].brackets(one.now.steps))
+                share += max(0, one.now.step - self.reached.get(key, 0)) / whole
+        return share
 
     def _best(self, index: int) -> str:
         """Such as ``accuracy 0.803 at learning rate 0.001, rank 8``, and how many were stopped or lost."""

@@ -28,6 +28,20 @@ CheckpointEvery = Annotated[
         help="Steps between snapshots of a training, from which a killed one goes on. [default: none]",
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        help="Run so many trials side by side, each with its share of the cores; costs are measured alone, "
+        "afterwards. [default: one after another]",
+    ),
+]
+PartOf = Annotated[
+    str | None,
+    typer.Option(
+        "--part", help="I/N: run only the I-th of N parts, as one of several machines. [default: all]"
+    ),
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the records. [default: results/STUDY]")]
 Data = Annotated[
     str | None, typer.Option("--data", help="Folder with the tasks' data, in the layout of nyu-mll/glue.")

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runners.cli import intrinsic, latency, plan
+from runners.cli.executors import Where
 from runners.cli.options import (
     CheckpointEvery,
     Data,
     Json,
     KeepModels,
     Out,
+    PartOf,
     Retry,
     Wandb,
+    Workers,
     begins,
     err,
     out,
@@ -29,7 +32,9 @@ from runners.cli.stopping import StopCheck
 
 if TYPE_CHECKING:
     from reports.records.schema import Record
+    from runners.plan.parts import Part
     from runners.plan.study import Study
+    from runners.trials.jobs import Executor
     from runners.work.execute import How, Observer
 
 
@@ -45,6 +50,8 @@ def run(
     retry: Retry = False,
     keep_models: KeepModels = False,
     checkpoint_every: CheckpointEvery = None,
+    workers: Workers = None,
+    part: PartOf = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what it would take, as `paretune plan`, and run nothing.")
     ] = False,
@@ -56,11 +63,24 @@ def run(
     from runners.plan.errors import SpecError
     from runners.plan.intrinsic import parse_intrinsic_study
     from runners.plan.latency_study import parse_latency_study
+    from runners.plan.parts import Part
     from runners.plan.study import content as content_of
     from runners.plan.study import parse_study
 
+    where = Where(workers)
+    where.check()
+    own = Part.parse(part) if part is not None else None
     content = content_of(study)
-    folder = out_dir or Path("results") / str(content["name"])
+    folder, kind = out_dir or Path("results") / str(content["name"]), content.get("kind")
+    _check_asked(
+        str(kind),
+        {
+            "--keep-models": keep_models,
+            "--checkpoint-every": checkpoint_every,
+            "--workers": workers,
+            "--part": own,
+        },
+    )
     if dry_run:
         if processes() > 1:
             raise SpecError(
@@ -68,36 +88,30 @@ def run(
             )
         plan.show(content, folder, data, retry=retry, json_=json_)
         return
-    if content.get("kind") == "latency":
-        if processes() > 1:
-            raise SpecError(
-                f"a study of latency runs in one process, received {processes()}: start it without a "
-                "launcher."
-            )
-        if keep_models or checkpoint_every:
-            raise SpecError(
-                "a study of latency trains nothing: leave out --keep-models and --checkpoint-every."
-            )
+    if kind == "latency":
         timed = parse_latency_study(content)
         begins(timed.title, timed.size, folder)
         latency.run_study(timed, folder, json_)
         if not json_:
             _say_where(folder)
         return
-    if content.get("kind") == "intrinsic":
+    if kind == "intrinsic":
         searched = parse_intrinsic_study(content, data)
         begins(searched.title, searched.size, folder)
         how = _how(checkpoint_every, keep_models)
-        intrinsic.run_study(searched, folder, json_, retry=retry, how=how)
+        intrinsic.run_study(searched, folder, json_, retry=retry, how=how, where=where)
         return
     parsed = parse_study(content, data)
+    if own is not None:
+        parsed = own.of(parsed)
     begins(parsed.title, parsed.size, folder)
     how = _how(checkpoint_every, keep_models)
-    records = run_trials(parsed, folder, wandb=wandb, retry=retry, how=how)
+    records = run_trials(parsed, folder, wandb=wandb, retry=retry, how=how, where=where, part=own)
     if json_:
         print(json.dumps([record.model_dump(mode="json") for record in records]))
     else:
-        out.print(f"Settings: {how_set(records)}", soft_wrap=True)
+        if records:
+            out.print(f"Settings: {how_set(records)}", soft_wrap=True)
         for sentence in much_cut(records):
             out.print(sentence, soft_wrap=True, markup=False, highlight=False)
         _say_where(folder)
@@ -111,6 +125,28 @@ def _how(checkpoint_every: int | None, keep_models: bool) -> How:
     from runners.work.execute import How
 
     return How(checkpoint_every, keep_models, say)
+
+
+def _check_asked(kind: str, asked: Mapping[str, object]) -> None:
+    """Refuse what a study of some kind has no use for.
+
+    Raises:
+        SpecError: one sentence.
+    """
+    from reports import text
+    from runners.plan.errors import SpecError
+
+    if kind == "latency" and processes() > 1:
+        raise SpecError(
+            f"a study of latency runs in one process, received {processes()}: start it without a launcher."
+        )
+    useless = {
+        "latency": ("of latency trains nothing, and measures on an idle machine", tuple(asked)),
+        "intrinsic": ("of intrinsic dimension chooses its trials by those before", ("--part",)),
+    }
+    why, names = useless.get(kind, ("", ()))
+    if found := [name for name in names if asked[name]]:
+        raise SpecError(f"a study {why}: leave out {text.listing(found)}.")
 
 
 def say_gaps(records: Sequence[Record]) -> bool:
@@ -130,36 +166,68 @@ def _say_where(folder: Path) -> None:
 
 
 def run_trials(
-    study: Study, folder: Path, *, wandb: bool, retry: bool, how: How | None = None
+    study: Study,
+    folder: Path,
+    *,
+    wandb: bool,
+    retry: bool,
+    how: How | None = None,
+    where: Where | None = None,
+    part: Part | None = None,
 ) -> list[Record]:
-    """Run what is missing of a study, with a live table on the terminal."""
+    """Run what is missing of a study, with a live table on the terminal.
+
+    Args:
+        study: what to run, of a part that part of it.
+        folder: of the records.
+        wandb: whether W&B is told of it.
+        retry: run again what failed or ran out of memory.
+        how: how it is run.
+        where: where it is run; None for here.
+        part: which part of a study it is; None for the whole.
+    """
+    if part is not None and not (study.specs or study.searches):
+        say(f"Part {part} has no trials: the study has fewer settings than parts.")
+        return []
     with err.status("Reading data and models ..."):
-        from reports.stats.busy import caution
+        from reports.stats.busy import caution, neighbours
         from runners.cli.live import LiveTable
         from runners.work import checking, execute, shelf
 
-        how = how or execute.How(say=say)
+        how, where = how or execute.How(say=say), where or Where()
         checking.check(study, how.say if speaks() else lambda line: None)
     observers: list[Observer] = [StopCheck()]
     if wandb and speaks():
         from runners.work.tracking import Tracker
 
         observers.append(Tracker(study, Path(), warn=say))
-    with shelf.sole_owner(folder, len(execute.missing(study, folder))):
-        study = _searched(study, folder, observers, retry, how)
-        with LiveTable(study, execute.existing(study, folder), err) as live:
-            records = execute.run_study(study, folder, [live, *observers], retry=retry, how=how)
-    if slowed := caution(records):
-        say(slowed)
+    with shelf.sole_owner(folder, len(execute.missing(study, folder)), part), where.executor() as executor:
+        study = _searched(study, folder, observers, retry, how, where, executor)
+        with LiveTable(study, execute.existing(study, folder), err, where.lanes) as live:
+            records = execute.run_study(
+                study, folder, [live, *observers], retry=retry, how=how, executor=executor
+            )
+    for sentence in filter(None, (neighbours(records), caution(records))):
+        say(sentence)
     return records
 
 
-def _searched(study: Study, folder: Path, observers: list[Observer], retry: bool, how: How) -> Study:
+def _searched(
+    study: Study,
+    folder: Path,
+    observers: list[Observer],
+    retry: bool,
+    how: How,
+    where: Where,
+    executor: Executor | None,
+) -> Study:
     """The study with its trials known: at once, or after its searches."""
     if not study.searches:
         return study
     from runners.cli.live_search import LiveSearch
     from runners.work.search import run_searches
 
-    with LiveSearch(study, err) as live:
-        return run_searches(study, folder, [live, *observers], told=live.told, retry=retry, how=how)
+    with LiveSearch(study, err, where.lanes) as live:
+        return run_searches(
+            study, folder, [live, *observers], told=live.told, retry=retry, how=how, executor=executor
+        )

@@ -68,8 +68,8 @@ def measure(
 def fill(record: Record, spec: TrialSpec, folder: Path) -> Record:
     """Measure what a record of a completed trial lacks, without training.
 
-    The trained method is read where it was kept. No cost but the rounding of a merge depends on the values of
-    weights: otherwise the method is as new. Only the first process needs the model.
+    The trained method is read where it was kept or waits. No cost but the rounding of a merge depends on the
+    values of weights: otherwise the method is as new. Only the first process needs the model.
     """
     return processes.by_first(lambda: _filled(record, spec, folder))
 
@@ -79,7 +79,7 @@ def _filled(record: Record, spec: TrialSpec, folder: Path) -> Record:
     task = tasks.get(spec.task)
     try:
         adapted = adapting.adapt(spec, task)
-        saved = kept.find(folder, spec)
+        saved = kept.trained(folder, spec)
         if saved is not None:
             adapted.take(methods.Checkpoint.read(saved))
         adapted.model.to(accelerator.device).eval()

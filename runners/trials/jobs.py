@@ -15,7 +15,7 @@ from reports.records.schema import Record
 from runners.plan.spec import TrialSpec
 from runners.trials import costing
 from runners.trials.loop import Progress
-from runners.trials.trial import Keeping, run_trial
+from runners.trials.trial import Keeping, lost, run_trial
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,14 @@ class Executor(Interface):
         """Wait for any job that was taken and not yet given back; it with its record."""
 
 
-def do(job: Job, listener: Listener, run: Callable[..., Record] = run_trial, *, costs: bool = True) -> Record:
+def do(
+    job: Job,
+    listener: Listener,
+    run: Callable[..., Record] = run_trial,
+    *,
+    costs: bool = True,
+    side_by_side: int = 1,
+) -> Record:
     """Do a job here and now.
 
     Args:
@@ -83,6 +90,7 @@ def do(job: Job, listener: Listener, run: Callable[..., Record] = run_trial, *, 
         listener: is told what happens.
         run: turns a spec into a record.
         costs: whether a trial's costs are measured too; else they are gaps of its record.
+        side_by_side: how many trials this machine trains at once, this one among them.
     """
     listener.started()
     if job.record is not None:
@@ -97,4 +105,20 @@ def do(job: Job, listener: Listener, run: Callable[..., Record] = run_trial, *, 
         keeping=keeping,
         costs=costs,
         until=job.until,
+        side_by_side=side_by_side,
     )
+
+
+def undone(job: Job, why: str, scored: Record | None = None) -> Record:
+    """The record of a job that nobody could do to its end.
+
+    A score that was told stands; costs that were to be measured are gaps, which a retry fills.
+
+    Args:
+        job: what was to be done.
+        why: what happened, in one sentence.
+        scored: what the job told when the score was known.
+    """
+    if job.record is not None:
+        return job.record.model_copy(update={"gaps": dict.fromkeys(job.record.gaps, why)})
+    return scored or lost(job.spec, why, study=job.study, costs_from=job.costs_from)

@@ -67,6 +67,7 @@ def run_trial(
     keeping: Keeping | None = None,
     costs: bool = True,
     until: int | None = None,
+    side_by_side: int = 1,
 ) -> Record:
     """Train one method on one task with one seed and measure it.
 
@@ -86,10 +87,12 @@ def run_trial(
         keeping: what is kept beside the record that is returned.
         costs: whether the costs are measured now; else they are gaps of the record.
         until: the step after which a trial of a search stops; None for the last.
+        side_by_side: how many trials this machine trains at once, this one among them, for the record.
     """
     accelerator = device.accelerator()
     watch, keeping = watch or (lambda progress: None), keeping or Keeping()
-    parts = _Parts(spec, study, environment.describe(accelerator), costs_from, costs)
+    where = environment.describe(accelerator, side_by_side)
+    parts = _Parts(spec, study, where, costs_from, costs)
     try:
         with processes.together():
             ready = _train_and_score(spec, accelerator, parts, watch, keeping, until)
@@ -98,9 +101,12 @@ def run_trial(
                 scored = costing.awaiting(record, spec, costs_from)
                 keeping.record(scored)
                 if keeping.models and keeping.folder:
-                    digest = kept.keep(ready.adapted, spec, keeping.folder, keeping.say)
+                    digest = kept.keep(ready.adapted, kept.place(keeping.folder, spec), keeping.say)
                     scored = scored.model_copy(update={"checkpoint_sha256": digest})
                     keeping.record(scored)
+                elif keeping.folder and not costs and scored.gaps and ready.adapted.method.mergeable:
+                    # Its rounding is a cost, and the only one that depends on what was trained.
+                    kept.keep(ready.adapted, kept.waiting(keeping.folder, spec), keeping.say)
                 if costs:
                     watch(Progress("costs", ready.trained.steps, ready.trained.steps))
                     scored = costing.measure(scored, spec, accelerator, ready.adapted)
@@ -250,6 +256,19 @@ def _snapshots(spec: TrialSpec, parts: _Parts, keeping: Keeping) -> Snapshots | 
         },
         say=keeping.say,
     )
+
+
+def lost(spec: TrialSpec, message: str, *, study: str = "", costs_from: str | None = None) -> Record:
+    """The record of a trial whose process was ended from outside, twice.
+
+    Args:
+        spec: the trial.
+        message: what happened, in one sentence.
+        study: the name of the study it belongs to.
+        costs_from: as for :func:`run_trial`.
+    """
+    where = environment.describe(device.accelerator())
+    return _Parts(spec, study, where, costs_from).record("failed", message)
 
 
 def forget(spec: TrialSpec, folder: Path) -> None:

@@ -18,15 +18,28 @@ from runners.plan.claims import ClaimStudy, names, read_claim
 from runners.plan.errors import SpecError
 from runners.plan.latency_study import LatencyStudy
 from runners.plan.spec import RULES, TrialSpec
+from runners.trials.jobs import Executor
 from runners.work import checking, execute, latency_study, shelf
 from runners.work.execute import Observer
 from tasks import TaskError
 
 
 def run(
-    item: ClaimStudy, folder: Path, *, say: Callable[[str], None], observers: list[Observer] | None = None
+    item: ClaimStudy,
+    folder: Path,
+    *,
+    say: Callable[[str], None],
+    observers: list[Observer] | None = None,
+    executor: Executor | None = None,
 ) -> None:
     """Do what has no record yet, as ``execute.run_study`` and ``latency_study.run`` do.
+
+    Args:
+        item: the claim and its study.
+        folder: where records are.
+        say: shows one line to the user.
+        observers: are told what happens.
+        executor: where trials are run; None for here, where latency is measured in any case.
 
     Raises:
         DataError, ModelError: the data or the model is not here; one sentence.
@@ -37,7 +50,8 @@ def run(
         return
     checking.check(item.study)
     with shelf.sole_owner(folder, len(execute.missing(item.study, folder))):
-        execute.run_study(item.study, folder, observers or [], how=execute.How(say=say))
+        how = execute.How(say=say)
+        execute.run_study(item.study, folder, observers or [], how=how, executor=executor)
 
 
 def judged(item: ClaimStudy, folder: Path) -> Judgement:

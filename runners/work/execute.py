@@ -85,6 +85,14 @@ class Ear:
             observer.finished(self.spec, record)
 
 
+class CostEar(Ear):
+    """Hears of costs that are measured after the trial was finished."""
+
+    def started(self) -> None:
+        """They are measured now."""
+        self.progress(Progress("costs"))
+
+
 def existing(study: Study, folder: Path) -> dict[str, Record]:
     """The records of a study's trials in a folder, by trial id.
 
@@ -216,10 +224,10 @@ class _Run:
             # What could not be measured in this very run is not tried again in it.
             if costing.to_fill(record, retry and spec.trial_id in self.done):
                 job = replace(self.how.job(spec, self.study.name, self.folder), record=record)
-                self.executor.submit(job, Ear(spec, [], self._put, self.how.say))
+                self.executor.submit(job, CostEar(spec, self.observers, self._put, self.how.say))
                 _, record = self.executor.next()
-            if record != self.done.get(spec.trial_id, before):
-                self._put(record)
+            if (record == self.done.get(spec.trial_id, before) or self._put(record)) and not record.gaps:
+                kept.forget(self.folder, spec)
             if self._completed(spec) and record.costs_from is None:
                 measured.setdefault(spec.cost_id, spec.trial_id)
 

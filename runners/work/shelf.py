@@ -12,9 +12,10 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from filelock import BaseFileLock, FileLock, Timeout
 
@@ -26,10 +27,16 @@ from reports.records.store import read_record, write_record
 from runners import device, processes
 from runners.errors import UnwrittenError
 from runners.plan.errors import SpecError
+from runners.plan.parts import Part
 from runners.plan.spec import TrialSpec
 
 RECORD_BYTES = 64_000
 """Room that a record is taken to need; most have some 20 kB."""
+
+_LOCK: Final = ".lock"
+_PART_LOCK: Final = ".lock-part-"
+_PATIENCE: Final = 5.0
+"""Seconds to wait for a run that begins: it looks at the other locks, and through the folder."""
 
 _OWN = re.compile(r"--([0-9a-f]{12})(?:--tuned)?(?:\.search)?\.json$")
 
@@ -168,17 +175,24 @@ def _check_room(folder: Path, trials: int) -> None:
 
 
 @contextmanager
-def sole_owner(folder: Path, trials: int = 1) -> Iterator[None]:
+def sole_owner(folder: Path, trials: int = 1, part: Part | None = None) -> Iterator[None]:
     """Hold the folder of a study, which has room for so many records: two runs would do its trials twice.
 
-    The lock is the operating system's and ends with the process, however it ends. The first of several
-    processes holds it for all.
+    A run of a part holds that part, beside runs of other parts of as many; not beside a run of the whole, or
+    of a part of another number. A lock is the operating system's and ends with the process, however it ends.
+    The first of several processes holds it for all.
+
+    Args:
+        folder: of the records; made if absent.
+        trials: how many records will come.
+        part: what is run of the study; None for the whole.
 
     Raises:
         SpecError: another run holds it, or records cannot be written to it. On other processes a PeerError.
     """
-    lock = FileLock(folder / ".lock")
-    processes.by_first(lambda: _acquire(lock, folder))
+    name = _LOCK if part is None else f"{_PART_LOCK}{part.index}-of-{part.count}"
+    lock = FileLock(folder / name)
+    processes.by_first(lambda: _acquire(lock, folder, part))
     try:
         check_room(folder, trials)
         yield
@@ -186,20 +200,59 @@ def sole_owner(folder: Path, trials: int = 1) -> Iterator[None]:
         lock.release()
 
 
-def _acquire(lock: BaseFileLock, folder: Path) -> None:
+def _acquire(lock: BaseFileLock, folder: Path, part: Part | None) -> None:
+    """Hold a lock, unless what it excludes is held; nobody else begins in the folder meanwhile."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
-        for left in (*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")):  # what a killed process was writing
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+        with _beginning(lock, folder, part):
+            others = _parts_at_work(folder, lock)
+            for other in others:
+                if part is None or not other.endswith(f"-of-{part.count}"):
+                    told = other.removeprefix(_PART_LOCK).replace("-of-", "/")
+                    raise SpecError(
+                        f"a run of part {told} is at work in {folder}: wait for it, or choose another --out."
+                    )
+            if not others:  # else one of them may be writing
+                for left in (*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")):  # of a killed process
+                    shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
     except Timeout:
-        raise SpecError(
-            f"another run is at work in {folder}: wait for it, or choose another --out."
-        ) from None
+        which = "another run" if part is None else f"another run, of the whole or of part {part},"
+        raise SpecError(f"{which} is at work in {folder}: wait for it, or choose another --out.") from None
     except OSError as error:
         raise SpecError(
             f"records cannot be written to {folder} ({error.strerror}): choose another --out."
         ) from None
+
+
+@contextmanager
+def _beginning(lock: BaseFileLock, folder: Path, part: Part | None) -> Iterator[None]:
+    """Take a lock, and let it go if what is done inside fails. A part holds that of the whole meanwhile.
+
+    Raises:
+        Timeout: it is held, or a part finds the whole held for longer than another part would.
+    """
+    with FileLock(folder / _LOCK, timeout=_PATIENCE) if part is not None else nullcontext():
+        patient = part is None and any(folder.glob(f"{_PART_LOCK}*"))  # one of which may just begin
+        lock.acquire(timeout=_PATIENCE if patient else 0)
+        try:
+            yield
+        except BaseException:
+            lock.release()
+            raise
+
+
+def _parts_at_work(folder: Path, own: BaseFileLock) -> list[str]:
+    """The names of the locks of parts that are held, but one's own."""
+    held = []
+    for path in sorted(folder.glob(f"{_PART_LOCK}*")):
+        if path == Path(own.lock_file):
+            continue
+        try:
+            with FileLock(path, timeout=0):
+                pass
+        except Timeout:
+            held.append(path.name)
+    return held
 
 
 def warn_of(faulty: Sequence[Faulty], say: Say) -> None:

@@ -54,14 +54,17 @@ class Tracker:
         self.folder = folder
         self.warn = warn
         self.broken = False
-        self._run: Any = None
+        self._runs: dict[str, Any] = {}
+        """Those that are open, by trial: several trials may go on at once."""
 
     @_never_raises
     def started(self, spec: TrialSpec) -> None:
         """Open a run with the resolved spec as its configuration."""
         self.folder.mkdir(parents=True, exist_ok=True)
         where = mode()
-        self._run = wandb.init(
+        if (before := self._runs.pop(spec.trial_id, None)) is not None:  # its worker was ended
+            before.finish(exit_code=1)
+        self._runs[spec.trial_id] = wandb.init(
             project="paretune",
             group=self.study.name,
             name=self.names.trial(spec),
@@ -71,28 +74,29 @@ class Tracker:
             # A trial that was stopped at a rung and goes on is one run.
             resume="allow" if spec.halving and where == "online" else None,
             dir=str(self.folder),
-            reinit="finish_previous",
+            reinit="create_new",
             settings=wandb.Settings(silent=True, console="off"),
         )
 
     @_never_raises
     def progress(self, spec: TrialSpec, progress: Progress) -> None:
         """Log the loss and, at an evaluation, the selection score."""
-        if self._run is None or progress.train_loss is None:
+        run = self._runs.get(spec.trial_id)
+        if run is None or progress.train_loss is None:
             return
         values: dict[str, float | None] = {"train/loss": progress.train_loss}
         if progress.selection is not None:
             values |= {f"selection/{name}": value for name, value in progress.selection.items()}
-        self._run.log(values, step=progress.step)
+        run.log(values, step=progress.step)
 
     @_never_raises
     def finished(self, spec: TrialSpec, record: Record) -> None:
         """Put the whole record into the run's summary and close it."""
-        if self._run is None:
+        run = self._runs.pop(spec.trial_id, None)
+        if run is None:
             return
-        self._run.summary.update({"record": record.model_dump(mode="json")})
-        self._run.finish(exit_code=0 if record.status in ("completed", "pruned") else 1)
-        self._run = None
+        run.summary.update({"record": record.model_dump(mode="json")})
+        run.finish(exit_code=0 if record.status in ("completed", "pruned") else 1)
 
 
 def run_id(study: Study, spec: TrialSpec) -> str:

@@ -13,7 +13,7 @@ from reports.records.identity import identity
 from reports.records.schema import Environment, Record
 from reports.records.tuning import how_set, how_set_in_full, searched
 from reports.stats.aggregate import Row
-from reports.stats.busy import caution
+from reports.stats.busy import caution, neighbours
 from reports.stats.latency import trusted
 from reports.stats.section import Section
 
@@ -250,6 +250,8 @@ def _warnings(section: Section, records: Sequence[Record]) -> list[str]:
             "excludes ×1, as chance alone does in one trial of 20: "
             "a latency ratio no farther from 1 than its control means nothing."
         )
+    if told := neighbours(records):
+        found.append(told)
     slowed = [text.clean(row.label) for row in section.own_rows if row.busy_seeds]
     if slowed:
         found.append(f"{caution(records)} In the tables: {text.listing(slowed)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports import build_site, compare, markdown_table, trials
-from reports.stats.busy import MOST_WAITED, SPARE, bearable, busy, caution
+from reports.stats.busy import MOST_WAITED, SPARE, bearable, busy, caution, neighbours
 from reports.stats.sections import sections
 from reports.tables.latex import latex_table
 
@@ -98,3 +98,40 @@ def test_pages_of_a_quiet_machine_say_nothing_of_it(make_record, tmp_path):
     for page in tmp_path.rglob("*.html"):
         assert "busy machine" not in page.read_text()
     assert "busy" not in markdown_table(records)
+
+
+def side_by_side(record, count):
+    where = record.environment.model_copy(update={"side_by_side": count})
+    return record.model_copy(update={"environment": where})
+
+
+def test_times_measured_beside_other_trials_are_told_and_not_mixed(make_record, tmp_path):
+    """Two seeds of `lora` had neighbours and one had none: its time is that of the two, and says so."""
+    alone = [side_by_side(make_record("head", seed=seed), which) for seed, which in enumerate((None, 1, 1))]
+    mixed = [side_by_side(make_record("lora", seed=seed), which) for seed, which in enumerate((4, 4, 1))]
+    records = [*alone, *mixed]
+    (section,) = sections(records)
+    rows = {row.label: row for row in section.rows}
+    assert {name: row.side_by_side for name, row in rows.items()} == {"head": 1, "lora": 4}
+    assert rows["lora"].timed_seeds == (0, 1)
+    assert rows["head"].timed_seeds == (0, 1, 2)
+    assert compare(records).set_index("method")["side_by_side"].to_dict() == {"head": 1, "lora": 4}
+    assert trials(records)["side_by_side"].dropna().tolist() == [1, 1, 4, 4, 1]
+    for table in (markdown_table(records), latex_table(records)):
+        assert next(line for line in table.splitlines() if "lora" in line).count(", 4 at once") == 1
+        assert table.count("at once") == 1
+    build_site(records, tmp_path)
+    for name in ("tasks/rotten_tomatoes.html", "protocol.html"):
+        said = Reader((tmp_path / name).read_text()).text
+        assert "2 of 6 trials were trained side by side, 4 at once on a machine." in said
+        assert "Times with other numbers of neighbours are not comparable." in said
+    assert "4 trials at once" in (tmp_path / "index.html").read_text()
+
+
+def test_of_trials_without_neighbours_nothing_is_said(make_record, tmp_path):
+    records = [side_by_side(make_record(seed=seed), which) for seed, which in enumerate((None, 1))]
+    assert neighbours(records) == neighbours([]) == ""
+    assert neighbours([side_by_side(make_record(status="diverged"), 2)]) == ""
+    assert "at once" not in markdown_table(records)
+    (one,) = [side_by_side(make_record(), 2)]
+    assert neighbours([one]).startswith("1 of 1 trial was trained side by side, 2 at once")

@@ -366,7 +366,8 @@ def test_a_latency_study_runs_like_any_other(
     study = {"kind": "latency", "name": "quick", "model": tiny_model, "methods": ["lora"], "seconds": 0.3}
     path = tmp_path / "quick.yaml"
     path.write_text(yaml.safe_dump(study | {"cells": [{"batch": 1, "length": 4}]}))
-    for given in (["--keep-models"], ["--checkpoint-every", "5"]):  # rather than passed over
+    asked = (["--keep-models"], ["--checkpoint-every", "5"], ["--workers", "1"], ["--part", "1/2"])
+    for given in asked:  # rather than passed over
         assert paretune("run", str(path), "--out", str(tmp_path / "out"), *given) == 2
         assert "a study of latency trains nothing" in capsys.readouterr().err
     assert paretune("run", str(path), "--out", str(tmp_path / "out")) == 0

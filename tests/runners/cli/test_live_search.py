@@ -53,6 +53,24 @@ def test_shows_done_running_and_waiting(made: study.Study) -> None:
     assert "3 of 6 settings of searches · 47% of their examples" in text
 
 
+def test_several_searches_go_on_at_once(made: study.Study) -> None:
+    console = Console(width=140, file=io.StringIO())
+    live = LiveSearch(made, console, lanes=2)
+    for search in made.searches:
+        live.told(search, [])
+    for index, done in ((0, 5), (2, 2)):
+        live.started(made.searches[index].default)
+        live.progress(made.searches[index].default, Progress("training", done, 10))
+    with console.capture() as capture:
+        console.print(live._draw())
+    rows = [line for line in capture.get().splitlines() if line.startswith("cola")]
+    assert ["waiting" in row for row in rows] == [False, True, False]
+    assert ["━" in row for row in rows] == [True, False, True]
+    live.seconds = [10.0]
+    live.running.clear()
+    assert live.seconds_left() == pytest.approx(30)  # six trials in two lanes
+
+
 def test_searches_of_one_method_do_not_look_alike() -> None:
     several = CONTENT | {
         "methods": [{"lora": {"rank": 2}}, {"lora": {"rank": 4}}],

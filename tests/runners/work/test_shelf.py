@@ -13,6 +13,7 @@ from reports import read_records, write_record
 from reports.records.schema import Record
 from runners.plan import study
 from runners.plan.errors import SpecError
+from runners.plan.parts import Part
 from runners.work import execute, shelf
 from runners.work.execute import How
 from runners.work.shelf import Shelf, UnwrittenError
@@ -137,6 +138,50 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path) -> None:
     with shelf.sole_owner(tmp_path):
         left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
     assert left == {".lock", "search", ".unfinished", "models", "models/kept"}
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is refused is refused at once."""
+    monkeypatch.setattr(shelf, "_PATIENCE", 0.05)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        (Part(1, 2), Part(2, 2), True),
+        (Part(1, 2), Part(1, 2), False),
+        (Part(1, 2), Part(2, 3), False),
+        (Part(1, 2), None, False),
+        (None, Part(1, 2), False),
+        (None, None, False),
+    ],
+)
+def test_parts_work_in_one_folder_each_once_and_not_beside_the_whole(
+    first: Part | None, second: Part | None, together: bool, tmp_path: Path, impatient: None
+) -> None:
+    begun = shelf.sole_owner(tmp_path, 1, second)
+    with shelf.sole_owner(tmp_path, 1, first):
+        if together:
+            with begun:
+                pass
+        else:
+            with pytest.raises(SpecError, match=r"at work in .*wait for it"), begun:
+                pass
+    with shelf.sole_owner(tmp_path, 1, second):  # whoever was refused, or refused, left no lock
+        pass
+    with shelf.sole_owner(tmp_path, 1, first):
+        pass
+
+
+def test_what_a_running_part_is_writing_is_left_alone(tmp_path: Path, impatient: None) -> None:
+    half = tmp_path / ".a.json.1.tmp"
+    with shelf.sole_owner(tmp_path, 1, Part(1, 2)):
+        half.write_text("half")
+        with shelf.sole_owner(tmp_path, 1, Part(2, 2)):
+            assert half.exists()
+    with shelf.sole_owner(tmp_path, 1, Part(2, 2)):
+        assert not half.exists()
 
 
 def test_room_is_left_as_it_was(tmp_path: Path) -> None:
