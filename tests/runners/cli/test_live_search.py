@@ -57,7 +57,7 @@ def test_several_searches_go_on_at_once(made: study.Study) -> None:
     console = Console(width=140, file=io.StringIO())
     live = LiveSearch(made, console, lanes=2)
     for search in made.searches:
-        live.told(search, [])
+        live.told(search, [], 0.0)
     for index, done in ((0, 5), (2, 2)):
         live.started(made.searches[index].default)
         live.progress(made.searches[index].default, Progress("training", done, 10))
@@ -67,8 +67,8 @@ def test_several_searches_go_on_at_once(made: study.Study) -> None:
     assert ["waiting" in row for row in rows] == [False, True, False]
     assert ["━" in row for row in rows] == [True, False, True]
     live.seconds = [10.0]
-    live.running.clear()
-    assert live.seconds_left() == pytest.approx(30)  # six trials in two lanes
+    live.told(made.searches[0], [], 0.5)
+    assert live.seconds_left() == pytest.approx(25)  # a sixth took ten seconds, five are left for two lanes
 
 
 def test_searches_of_one_method_do_not_look_alike() -> None:
