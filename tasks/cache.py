@@ -109,8 +109,9 @@ def complaints() -> list[str]:
 
 
 def _complain(error: OSError) -> None:
+    why = os.strerror(error.errno) if error.errno else str(error)  # Arrow's own words name a temporary file
     line = (
-        f"What is made of the data cannot be kept in {folder()} ({error.strerror or error}): every start "
+        f"What is made of the data cannot be kept in {folder()} ({why}): every start "
         "makes it again, and holds it in memory; HF_DATASETS_CACHE can name another folder."
     )
     if line not in _told:
