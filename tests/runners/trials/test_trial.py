@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 import torch
@@ -18,6 +19,7 @@ from runners.plan.spec import TrialSpec
 from runners.trials import adapting, batches, loading, trial
 from runners.trials.loop import Progress
 from runners.trials.trial import run_trial
+from tasks import cache
 
 BRIEF = CostSettings(latency_rounds=10, latency_length=8)
 
@@ -281,3 +283,21 @@ def test_sample_input_is_exactly_as_long_as_asked(glue_folder: str) -> None:
     split = batches.encode("embedded", "cola", glue_folder, "report", max_length=64)
     assert batches.one_input(split, 200)["input_ids"].shape == (1, 200)
     assert models.tokenizer("embedded").cls_token_id == batches.one_input(split, 5)["input_ids"][0, 0]
+
+
+def test_what_cannot_be_kept_is_said_and_the_trial_goes_on(
+    tiny_model: str,
+    glue_folder: str,
+    quick: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(cache, "KEPT_FROM", 0)
+    for kept in (batches.load, batches.encode):
+        kept.cache_clear()
+    said: list[str] = []
+    made = spec(tiny_model, quick, data=glue_folder, costs=None, search=True)
+    assert run_trial(made, keeping=trial.Keeping(say=said.append)).status == "completed"
+    assert [line[:43] for line in said] == ["What is made of the data cannot be kept in "]
