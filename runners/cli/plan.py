@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runners.cli.options import Data, Json, Out, err, out, say, speaks, table
+from runners.cli.options import Data, Json, Out, PartOf, err, out, say, speaks, table
 
 if TYPE_CHECKING:
     from runners.plan.forecast import Forecast
     from runners.plan.latency_study import LatencyStudy
+    from runners.plan.parts import Part
     from runners.plan.study import Study
 
 WORKERS = (2, 4, 8)
@@ -27,6 +28,7 @@ def plan(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Tell the hours on so many as well.")
     ] = None,
+    part: PartOf = None,
     retry: Annotated[bool, typer.Option("--retry", help="Plan what failed once more.")] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Time no training step: within a factor of two.")
@@ -38,11 +40,13 @@ def plan(
     Nothing is trained. Data and models are checked as a run checks them. What has a record already is not
     planned again. To tell the time, a few steps of two methods are taken for each model and thrown away.
     """
+    from runners.plan.parts import Part
     from runners.plan.study import content as content_of
 
+    own = Part.parse(part) if part is not None else None
     content = content_of(study)
     folder = out_dir or Path("results") / str(content["name"])
-    show(content, folder, data, workers=workers, retry=retry, quick=quick, json_=json_)
+    show(content, folder, data, workers=workers, part=own, retry=retry, quick=quick, json_=json_)
 
 
 def show(
@@ -51,6 +55,7 @@ def show(
     data: str | None = None,
     *,
     workers: int | None = None,
+    part: Part | None = None,
     retry: bool = False,
     quick: bool = False,
     json_: bool = False,
@@ -62,6 +67,7 @@ def show(
         folder: of its records.
         data: a data folder that replaces the study's own.
         workers: whose hours are told as well.
+        part: which part of a study of trials; None for all.
         retry: what failed is planned once more.
         quick: no step is timed.
         json_: print JSON.
@@ -81,6 +87,7 @@ def show(
         parsed, at_most = searched.step(searched.specs), True
     else:
         parsed, at_most = parse_study(content, data), False
+        parsed = parsed if part is None else part.of(parsed)
     found = _forecast(parsed, folder, retry, quick, at_most)
     numbers = sorted({1, *WORKERS, *([workers] if workers else [])})
     if json_:

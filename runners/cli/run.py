@@ -86,7 +86,7 @@ def run(
             raise SpecError(
                 f"--dry-run tells of one process, received {processes()}: start it without a launcher."
             )
-        plan.show(content, folder, data, retry=retry, json_=json_)
+        plan.show(content, folder, data, workers=workers, part=own, retry=retry, json_=json_)
         return
     if kind == "latency":
         timed = parse_latency_study(content)

@@ -35,7 +35,7 @@ from runners.plan.study import Study
 from runners.trials import adapting, batches, loading
 from runners.work import reading, shelf, todo
 from runners.work.reading import Reading, Shape
-from runners.work.todo import Key, Todo
+from runners.work.todo import Key, Leg, Todo
 
 TIMED_STEPS = 3
 """Steps of a method that are timed, beside one to warm up."""
@@ -248,8 +248,8 @@ class _Forecaster:
 
     def _row(self, key: Key, row: _Planned, rates: Rates, here: machine.Machine) -> tuple[Row, _Seconds]:
         spec, left = row.like, row.todo
-        parts = {one.trial_id: self._stages(one, row, rates) for one in left.missing}
-        examples = sum(reading.of(one, row.adapted).examples for one in left.missing)
+        parts = {leg: self._stages(leg, row, rates) for leg in left.legs}
+        examples = sum(self._steps(leg, row) * row.of.training.rows for leg in left.legs)
         widening = row.flops(1, _length(row)).forward_flops / max(1, self._base(row))
         method = speed.Deployed(
             longest=row.asks(row.of.longest),
@@ -264,7 +264,7 @@ class _Forecaster:
         if costs and _group(row) not in self.known:
             self.known.add(_group(row))
             costs[0] += speed.MACHINE_SECONDS * min(2, torch.get_num_threads())
-        seconds = {trial: sum(stages.values()) for trial, stages in parts.items()}
+        seconds = {leg: sum(stages.values()) for leg, stages in parts.items()}
         planned = Row(
             model=key[0],
             task=key[1],
@@ -279,17 +279,23 @@ class _Forecaster:
             checkpoint_bytes=row.adapted.stored_bytes(),
             trained_bytes=row.trained_bytes,
         )
-        own = [seconds[one.trial_id] for one in left.reported]
-        return planned, _Seconds(todo.chain(left, seconds), own, costs)
+        chain = [[seconds[leg] for leg in stage] for stage in left.search]
+        return planned, _Seconds(chain, [seconds[Leg(spec)] for spec in left.reported], costs)
 
-    def _stages(self, spec: TrialSpec, row: _Planned, rates: Rates) -> dict[str, float]:
-        """Seconds of one trial, without its costs."""
-        read = reading.of(spec, row.adapted)
-        scored = 0.0 if spec.search else self._scored(read.report, row, rates)
+    def _steps(self, leg: Leg, row: _Planned) -> int:
+        """Optimiser steps of a training."""
+        return (leg.until or reading.of(leg.spec, row.adapted).steps) - leg.since
+
+    def _stages(self, leg: Leg, row: _Planned, rates: Rates) -> dict[str, float]:
+        """Seconds of one training and its scores, without costs."""
+        read = reading.of(leg.spec, row.adapted)
+        last = leg.until or read.steps
+        evaluations = sum(leg.since < step <= last for step in read.evaluate_at)
+        scored = 0.0 if leg.spec.search else self._scored(read.report, row, rates)
         return {
             "loading": rates.load,
-            "training": read.training.batches * rates.training(row.asks(read.training)),
-            "evaluation": read.evaluations * self._scored(read.selection, row, rates),
+            "training": self._steps(leg, row) * rates.training(row.asks(read.training)),
+            "evaluation": evaluations * self._scored(read.selection, row, rates),
             "scoring": scored,
         }
 

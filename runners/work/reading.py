@@ -8,6 +8,8 @@ from itertools import islice
 
 from methods import Adapted
 from runners import processes
+from runners.plan import halving
+from runners.plan.evaluations import evaluation_steps
 from runners.plan.spec import Protocol, TrialSpec
 from runners.trials import batches, loading
 from runners.trials.batches import SCORING_BATCH, Encoded, LengthGroupedBatches
@@ -30,15 +32,16 @@ class Reading:
     """What the stages of a trial read."""
 
     training: Shape
-    examples: int
-    """Trained on, repeats counted."""
+    steps: int
+    """Of the whole training."""
     longest: Shape
     """The one batch that decides the memory."""
     selection: Shape
     """Of one evaluation."""
     report: Shape
     """None of it in a trial of a search."""
-    evaluations: int
+    evaluate_at: tuple[int, ...]
+    """The steps after which the selection split is scored."""
 
 
 def of(spec: TrialSpec, adapted: Adapted) -> Reading:
@@ -54,11 +57,19 @@ def of(spec: TrialSpec, adapted: Adapted) -> Reading:
     protocol = spec.protocol.model_copy(
         update={"learning_rate": None}
     )  # a search has many, and reads the same
-    return _of(spec.model, spec.task, spec.data, protocol, spec.seed, adapted.max_input_length)
+    return _of(spec.model, spec.task, spec.data, protocol, spec.seed, spec.halving, adapted.max_input_length)
 
 
 @cache
-def _of(model: str, task: str, data: str | None, protocol: Protocol, seed: int, limit: int | None) -> Reading:
+def _of(
+    model: str,
+    task: str,
+    data: str | None,
+    protocol: Protocol,
+    seed: int,
+    halved: bool,
+    limit: int | None,
+) -> Reading:
     length = min(protocol.max_length, limit or protocol.max_length)
 
     def split(name: str) -> Encoded:
@@ -70,13 +81,15 @@ def _of(model: str, task: str, data: str | None, protocol: Protocol, seed: int, 
     rows = min(len(train), protocol.batch_size)
     order = LengthGroupedBatches(train.lengths, protocol.batch_size, min(steps, MOST_BATCHES), seed)
     lengths = [max(train.lengths[i] for i in batch) for batch in islice(order, MOST_BATCHES)]
+    selection = loading.first(split("selection"), scored)
+    regular = evaluation_steps(protocol.evaluate_every, steps, rows, len(selection))
     return Reading(
+        steps=steps,
         training=Shape(steps, rows, _mean(lengths)),
-        examples=steps * rows,
         longest=Shape(1, processes.largest_share(rows), int(max(train.lengths))),
-        selection=_scoring(loading.first(split("selection"), scored)),
+        selection=_scoring(selection),
         report=_scoring(loading.first(split("report"), scored)),
-        evaluations=-(-steps // protocol.evaluate_every),
+        evaluate_at=tuple(sorted({*regular, *(halving.rungs(steps) if halved else ())})),
     )
 
 

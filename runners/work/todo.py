@@ -7,22 +7,33 @@ steps, does not depend on their scores; their settings do, and are not told here
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from reports.records.schema import Record, Scores, Tuning
+from reports.records.schema import CurvePoint, Record, Tuning
 from runners.plan.names import Names
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.plan.tuning import Search
 from runners.trials import costing
 from runners.work import execute, shelf
-from runners.work.search import FOLDER, search_steps
+from runners.work.search import FOLDER, search_steps, steps_of
 
 Key = tuple[str, str, str]
 """Model, task and what the row of a trial is called."""
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A training in one go: of a whole trial, or between two rungs of a search."""
+
+    spec: TrialSpec
+    since: int = 0
+    """The step that it goes on from."""
+    until: int | None = None
+    """The step after which it stops; None for the last."""
 
 
 @dataclass
@@ -35,8 +46,8 @@ class Todo:
     """Tried by its search."""
     trials: int = 0
     """All of them, done ones included."""
-    search: list[list[TrialSpec]] = field(default_factory=list)
-    """Missing trials of its search, each list to be done before the next."""
+    search: list[list[Leg]] = field(default_factory=list)
+    """What is missing of its search, each list to be done before the next."""
     reported: list[TrialSpec] = field(default_factory=list)
     """Missing trials beside those."""
     costs: list[TrialSpec] = field(default_factory=list)
@@ -49,8 +60,14 @@ class Todo:
 
     @property
     def missing(self) -> list[TrialSpec]:
-        """All trials that are missing."""
-        return [*(spec for stage in self.search for spec in stage), *self.reported]
+        """All trials that are missing, or to go on."""
+        searched = {leg.spec.trial_id: leg.spec for stage in self.search for leg in stage}
+        return [*searched.values(), *self.reported]
+
+    @property
+    def legs(self) -> list[Leg]:
+        """All trainings that are missing."""
+        return [*(leg for stage in self.search for leg in stage), *map(Leg, self.reported)]
 
 
 def of(study: Study, folder: Path, retry: bool = False) -> dict[Key, Todo]:
@@ -120,31 +137,42 @@ def _needs_costs(spec: TrialSpec, record: Record | None, owners: dict[str, str],
 
 def _rehearsed(search: Search, kept: Mapping[str, Record], row: Todo) -> Tuning | None:
     """Let a search go to its end; what it finds, if all its records were there."""
-    steps = search_steps(search, lambda search, steps: None)
-    known, invented = dict(kept), False
-    asked = next(steps)
+    steps = search_steps(search, lambda search, steps, share: None)
+    known, whole = dict(kept), steps_of(search.default)
+    every: set[str] = set()
+    wanted = next(steps)
     while True:
-        row.trials += len(asked)
-        stage = [spec for spec in asked if spec.trial_id not in known]
+        every |= {each.spec.trial_id for each in wanted.asked}
+        stage: dict[str, Leg] = {}
+        for each in wanted.asked:
+            key = each.spec.trial_id
+            if key not in stage and not each.met(known.get(key)):
+                stage[key] = Leg(each.spec, _reached(known.get(key)), each.until)
+        known |= {key: _invented(search, leg, known.get(key), whole) for key, leg in stage.items()}
         if stage:
-            row.search.append(stage)
-            known |= {spec.trial_id: _invented(search, spec) for spec in stage}
-            invented = True
+            row.search.append([*stage.values()])
         try:
-            asked = steps.send([known[spec.trial_id] for spec in asked])
+            wanted = steps.send([known[each.spec.trial_id] for each in wanted.asked])
         except StopIteration as end:
+            row.trials += len(every)
             found: Tuning = end.value
-            return None if invented else found
+            return None if row.search else found
 
 
-def _invented(search: Search, spec: TrialSpec) -> Record:
-    """Stands for the record of a trial that is not run."""
-    scores = Scores.model_construct(selection={search.metric.name: 0.0}, report={}, majority={}, best_step=0)
+def _reached(record: Record | None) -> int:
+    """The last step at which a trial was scored."""
+    return max((point.step for point in record.curve), default=0) if record else 0
+
+
+def _invented(search: Search, leg: Leg, before: Record | None, whole: int) -> Record:
+    """Stands for the record of a training that is not run."""
+    assert leg.until is not None  # a search says how far
+    point = CurvePoint(step=leg.until, train_loss=0.0, selection={search.metric.name: 0.0})
     construct: Any = Record.model_construct
-    made: Record = construct(trial_id=spec.trial_id, status="completed", scores=scores, wall_seconds=0.0)
+    made: Record = construct(
+        trial_id=leg.spec.trial_id,
+        status="completed" if leg.until >= whole else "pruned",
+        curve=(*(before.curve if before else ()), point),
+        wall_seconds=0.0,
+    )
     return made
-
-
-def chain(row: Todo, seconds: Mapping[str, float]) -> Sequence[Sequence[float]]:
-    """The seconds of the trials of a row's search, by which waits for which."""
-    return [[seconds[spec.trial_id] for spec in stage] for stage in row.search]

@@ -60,29 +60,17 @@ class Watch:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock, self.since = clock, 0.0
         self.seconds: dict[str, float] = defaultdict(float)
-        self.stages: dict[str, float] = defaultdict(float)
-        self.stage = "loading"
 
     def started(self, spec: TrialSpec) -> None:
-        self.since, self.stage = self.clock(), "loading"
+        self.since = self.clock()
 
     def progress(self, spec: TrialSpec, progress: Progress) -> None:
-        if progress.phase != self.stage:
-            self._mark(spec)
-            self.stage = progress.phase
+        pass
 
     def finished(self, spec: TrialSpec, record: Record) -> None:
-        self._mark(spec)
-        if record.training:
-            self.stages["evaluation"] += record.training.evaluation_seconds
+        self.seconds[spec.method] += self.clock() - self.since
         assert record.status == "completed", record.message
         assert not record.gaps, record.gaps
-
-    def _mark(self, spec: TrialSpec) -> None:
-        now = self.clock()
-        self.seconds[spec.method] += now - self.since
-        self.stages[self.stage] += now - self.since
-        self.since = now
 
 
 def main() -> None:
@@ -115,7 +103,6 @@ def compare(content: dict[str, Any], clock: Callable[[], float]) -> None:
     for method, seconds in watch.seconds.items():
         told(method, predicted[method], seconds)
     told("total", sum(predicted.values()), sum(watch.seconds.values()))
-    print("  measured ", {name: round(value, 1) for name, value in watch.stages.items()})
 
 
 def told(name: str, predicted: float, measured: float) -> None:

@@ -35,6 +35,17 @@ def test_a_plan_as_json_adds_up_and_leaves_nothing(
     assert not out.exists()
 
 
+def test_parts_add_up(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--out", str(tmp_path / "out"), "--quick", "--json"]
+    rows = []
+    for part in ("1/2", "2/2"):
+        assert paretune("plan", str(small), "--part", part, *where) == 0
+        rows += json.loads(capsys.readouterr().out)["rows"]
+    assert sorted((row["method"], row["missing"]) for row in rows) == [("full", 2), ("lora", 2)]
+    assert paretune("plan", str(small), "--part", "3/2", *where) == 2
+    assert "3/2" in capsys.readouterr().err
+
+
 def test_a_dry_run_shows_the_plan_on_a_narrow_terminal(
     small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
