@@ -1,13 +1,13 @@
 """Time a training step in float32, under autocast and with the frozen body in bfloat16, beside peft's.
 
-LoRA of rank 8 on query and value, the same weights and batch for all: 32 x 32 tokens, or as asked. Steps of all
-alternate; what is printed is the ratio to the first in each round: its median, and the interval in which the
-median lies with 95 % (of the order statistics). peft trains the plain model of transformers under autocast.
+LoRA of rank 8 on query and value, the same weights and batch for all: 32 x 32 tokens, or as asked. Steps of
+all alternate; what is printed is the ratio to the first in each round: its median, and the interval in which
+that lies with 95 % (of the order statistics). peft trains the plain model of transformers under autocast.
 
     python tests/benchmarks/step.py [--rows 32] [--tokens 32] [--rounds 40] [--threads 2]
 
-With ``--beside FOLDER``, a checkout of another commit, it times three epochs of ``head`` there and here instead,
-each in a process of its own, in turns:
+With ``--beside FOLDER``, a checkout of another commit, it times three epochs of ``head`` there and here
+instead, each in a process of its own, in turns:
 
     python tests/benchmarks/step.py --beside /tmp/before [--sentences 2400] [--rounds 3]
 """
