@@ -53,7 +53,8 @@ def test_every_method_gives_a_whole_record(
     assert record.latency.sequence_length == 8
     assert (record.latency.merge_logit_difference is not None) == methods.get(method).mergeable
     assert record.compute is not None
-    assert record.compute.training_floor_seconds > 0
+    floor = record.compute.training_floor_seconds
+    assert floor is None if record.training.reused_blocks else floor > 0
     assert record.compute.training_step_flops > record.compute.forward_flops
     share = record.compute.training_step_flops / record.compute.full_step_flops
     assert share == 1 if method == "full" else share > 0.3
