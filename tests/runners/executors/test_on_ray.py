@@ -21,7 +21,7 @@ from runners.plan.spec import TrialSpec
 from runners.plan.study import parse_study
 from runners.trials import kept
 from runners.trials.jobs import Job
-from runners.trials.trial import Keeping, run_trial
+from runners.trials.trial import Keeping, run_trial, snapshot_file
 from runners.work import execute
 from tests.runners.executors.test_local import Quiet
 
@@ -135,6 +135,27 @@ def test_model_and_data_travel_to_where_they_are_not(
     two.executor.submit(Job(specs[1], "s"), Quiet())
     there.append(two.executor.next()[1])
     assert [outcome(a) for a in there] == [outcome(b) for b in here]
+
+
+def test_a_trial_of_a_search_goes_on_where_it_stopped(
+    two: Two, tiny_model: str, glue_folder: str, quick: dict[str, Any], tmp_path: Path
+) -> None:
+    spec = TrialSpec(
+        model=tiny_model,
+        task="cola",
+        data=glue_folder,
+        method="head",
+        protocol=quick,
+        search=True,
+        halving=True,
+    )
+    records = []
+    for until in (3, None):
+        two.executor.submit(Job(spec, "s", tmp_path, until=until), Quiet())
+        records.append(two.executor.next()[1])
+        assert snapshot_file(tmp_path, spec).is_file()
+    assert records[0].status == "pruned"
+    assert outcome(records[1]) == outcome(run_trial(spec, study="s"))
 
 
 def test_a_node_is_killed_in_mid_study(
