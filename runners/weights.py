@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,6 +44,18 @@ def of_weights(folder: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(file for pattern in WEIGHTS for file in folder.glob(pattern)):
         digest.update(_hash(file))
+    return digest.hexdigest()
+
+
+def of_files(folder: Path, names: Iterable[str]) -> str:
+    """SHA-256 of some files of a folder, their names included, in hexadecimal.
+
+    Raises:
+        OSError: one of them cannot be read.
+    """
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(f"\0{name}\0".encode() + _hash(folder / name))
     return digest.hexdigest()
 
 

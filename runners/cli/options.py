@@ -36,6 +36,24 @@ Workers = Annotated[
         "afterwards. [default: one after another]",
     ),
 ]
+ExecutorName = Annotated[
+    str, typer.Option("--executor", help="Where trials are run: `local`, or `ray` for a cluster.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="Of the Ray cluster: `auto` or HOST:PORT. [default: Ray on this machine]"),
+]
+CpusPerTrial = Annotated[
+    float | None,
+    typer.Option("--cpus-per-trial", help="CPUs of a trial on a cluster, and threads. [default: 1]"),
+]
+GpusPerTrial = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-trial",
+        help="GPUs of a trial on a cluster, or a part of one. [default: 1 if there is one]",
+    ),
+]
 PartOf = Annotated[
     str | None,
     typer.Option(

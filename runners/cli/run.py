@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runners.cli import intrinsic, latency, plan
-from runners.cli.executors import Where
+from runners.cli.executors import LOCAL, Where
 from runners.cli.options import (
+    Address,
     CheckpointEvery,
+    CpusPerTrial,
     Data,
+    ExecutorName,
+    GpusPerTrial,
     Json,
     KeepModels,
     Out,
@@ -51,6 +55,10 @@ def run(
     keep_models: KeepModels = False,
     checkpoint_every: CheckpointEvery = None,
     workers: Workers = None,
+    executor: ExecutorName = LOCAL,
+    address: Address = None,
+    cpus_per_trial: CpusPerTrial = None,
+    gpus_per_trial: GpusPerTrial = None,
     part: PartOf = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what it would take, as `paretune plan`, and run nothing.")
@@ -67,7 +75,7 @@ def run(
     from runners.plan.study import content as content_of
     from runners.plan.study import parse_study
 
-    where = Where(workers)
+    where = Where(workers, executor, address, cpus_per_trial, gpus_per_trial)
     where.check()
     own = Part.parse(part) if part is not None else None
     content = content_of(study)
@@ -78,6 +86,7 @@ def run(
             "--keep-models": keep_models,
             "--checkpoint-every": checkpoint_every,
             "--workers": workers,
+            "--executor": executor != LOCAL,
             "--part": own,
         },
     )

@@ -1,1 +1,1 @@
-"""Where trials are run: one file a place, each handed jobs and giving records; may import `trials`."""
+"""Where trials are run: a file a place; may import `cluster`, `plan`, `trials`."""

@@ -5,7 +5,7 @@ tokens in every process. Printed are seconds per trial from the first to the las
 processors of all processes, and the latter without the steps themselves, which the records tell: what is left
 is loading the model, putting the method in, evaluating, and what an executor adds.
 
-    python tests/benchmarks/overhead.py [--executor local|workers] [--trials 200] [--workers 2]
+    python tests/benchmarks/overhead.py [--executor local|workers|ray] [--trials 200] [--workers 2]
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ def executor(name: str, workers: int) -> Iterator[Any]:
         from runners.executors.local import Local
 
         yield Local()
+    elif name == "ray":
+        from runners.executors.on_ray import Ray
+
+        with Ray() as found:
+            yield found
     else:
         from runners.executors.workers import Workers
 
@@ -47,7 +52,7 @@ def processor_seconds() -> float:
 def main() -> None:
     """Run the study and print a line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--executor", choices=("local", "workers"), default="local")
+    parser.add_argument("--executor", choices=("local", "workers", "ray"), default="local")
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,41 @@ def test_parts_tell_of_their_own_and_make_the_whole(
     assert paretune("run", str(path), "--out", str(out), "--part", "3/3") == 0
     assert "Part 3/3 has no trials" in capsys.readouterr().err
     assert len(read_records(out)) == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--executor", "rya"], "received --executor rya, did you mean ray? Valid: local, ray."),
+        (["--address", "auto"], "received --address auto without a cluster: add --executor ray"),
+        (["--gpus-per-trial", "0"], "received --gpus-per-trial 0.0 without a cluster"),
+        (["--executor", "ray", "--workers", "2"], "received --workers 2 and --executor ray"),
+        (["--executor", "ray"], "pip install -c constraints.txt 'paretune[ray]'"),
+    ],
+)
+def test_a_cluster_that_cannot_be_had(
+    given: list[str],
+    told: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    version = metadata.version
+
+    def without_ray(name: str) -> str:
+        if name == "ray":
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "version", without_ray)
+    assert paretune("run", "demo", "--out", str(tmp_path / "out"), *given) == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_study_of_latency_is_of_this_machine(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metadata, "version", lambda name: "2.60.0")
+    assert paretune("run", "latency-small-batch", "--executor", "ray") == 2
+    assert "measures on an idle machine: leave out --executor" in capsys.readouterr().err
