@@ -40,6 +40,9 @@ class Flops:
     forward_flops: int
     training_step_flops: int
     """Forward and backward pass."""
+    front_flops: int = field(default=0, compare=False)
+    """Of the forward pass, those up to the last leading block whose output needs no gradient: with the head
+    alone trained all blocks. Zero where there are two stacks, or where somebody else counted."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class _Pass:
     def __init__(self, geometry: Geometry, wiring: Wiring, work: Work, batch: int, length: int) -> None:
         self.geometry, self.wiring, self.work = geometry, wiring, work
         self.batch, self.length = batch, length
-        self.forward = self.backward = 0
+        self.forward = self.backward = self.front = 0
         self.sites = {role: iter(shapes) for role, shapes in geometry.linears.items()}
         self.added = {place: iter(chains) for place, chains in work.beside.items()}
         self.chosen = set(chosen(work.layers, geometry.layers, "the model"))
@@ -138,7 +141,7 @@ class _Pass:
         for shape in wiring.head:
             rows = batch * (self.length if wiring.head_reads_tokens else 1)
             carries = self.linear(shape, rows, carries, work.body or not wiring.head_is_pretrained)
-        return Flops(self.forward, self.forward + self.backward)
+        return Flops(self.forward, self.forward + self.backward, self.front)
 
     def stack(self, blocks: int, length: int, carries: bool, memory: _Stream | None) -> bool:
         """One stack of blocks; ``memory`` is what its cross-attention reads."""
@@ -152,6 +155,8 @@ class _Pass:
             own = blocks - index + behind <= self.work.blocks
             self.acts = self.number in self.chosen
             carries = self.block(own, length, carries, memory)
+            if not carries and len(self.geometry.attention_sets) == 1:
+                self.front = self.forward
             self.number += 1
         self.acts = self.work.layers is None
         return carries

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -32,7 +32,7 @@ from runners.plan.errors import SpecError
 from runners.plan.forecast import Forecast, Load, Machine, Row, summed
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.trials import adapting, batches, loading
+from runners.trials import adapting, batches, frozen, loading
 from runners.work import reading, shelf, todo
 from runners.work.reading import Reading, Shape
 from runners.work.todo import Key, Leg, Todo
@@ -102,6 +102,14 @@ class _Planned:
         """FLOPs of a step's backward pass, as a multiple of the forward pass's."""
         asks = self.asks(self.of.training)
         return asks.backward / asks.forward
+
+    def front_share(self, read: Reading) -> float:
+        """The share of a forward pass that is computed once for each row; 0 where too much would be kept."""
+        found = self.flops(read.training.rows, read.training.length)
+        width = self.adapted.sizes.geometry.hidden * torch.float32.itemsize
+        selection = read.selection.batches * read.selection.rows * read.selection.length
+        kept = (read.distinct * read.training.length + selection) * width
+        return found.front_flops / found.forward_flops if kept <= frozen.MOST_BYTES else 0.0
 
     def flops(self, rows: int, length: int) -> Flops:
         """In closed form; where there is none, counted."""
@@ -289,13 +297,21 @@ class _Forecaster:
     def _stages(self, leg: Leg, row: _Planned, rates: Rates) -> dict[str, float]:
         """Seconds of one training and its scores, without costs."""
         read = reading.of(leg.spec, row.adapted)
-        last = leg.until or read.steps
+        steps, last = self._steps(leg, row), leg.until or read.steps
         evaluations = sum(leg.since < step <= last for step in read.evaluate_at)
         scored = 0.0 if leg.spec.search else self._scored(read.report, row, rates)
+        step, training = row.asks(read.training), 0.0
+        once = self._scored(read.selection, row, rates)
+        again = once
+        if front := row.front_share(read):  # computed once for each row, see runners/trials/frozen.py
+            batches_once = min(last, read.steps) / read.steps * read.distinct / read.training.rows
+            training = batches_once * rates.evaluation(round(front * step.forward))
+            step = replace(step, forward=round((1 - front) * step.forward))
+            again = (1 - front) * once
         return {
             "loading": rates.load,
-            "training": self._steps(leg, row) * rates.training(row.asks(read.training)),
-            "evaluation": evaluations * self._scored(read.selection, row, rates),
+            "training": training + steps * rates.training(step),
+            "evaluation": once + (evaluations - 1) * again if evaluations else 0.0,
             "scoring": scored,
         }
 

@@ -34,6 +34,8 @@ class Reading:
     training: Shape
     steps: int
     """Of the whole training."""
+    distinct: int
+    """Rows that it trains on, each counted once."""
     longest: Shape
     """The one batch that decides the memory."""
     selection: Shape
@@ -85,6 +87,7 @@ def _of(
     regular = evaluation_steps(protocol.evaluate_every, steps, rows, len(selection))
     return Reading(
         steps=steps,
+        distinct=min(len(train), steps * rows),
         training=Shape(steps, rows, _mean(lengths)),
         longest=Shape(1, processes.largest_share(rows), int(max(train.lengths))),
         selection=_scoring(selection),
