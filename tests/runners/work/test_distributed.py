@@ -24,7 +24,10 @@ ALIKE: dict[str, dict[str, Any]] = {
     "batches that are no multiple": {"batch_size": 10, "scored_examples": 33},
     "fewer rows than a batch": {"batch_size": 32, "train_examples": 16},
     "fewer rows than processes": {"batch_size": 2, "scored_examples": 2},
+    "a front that is kept": {"batch_size": 10, "scored_examples": 33},
 }
+FRONTED: dict[str, Any] = {"method": "top_layers", "options": {"layers": 1}}
+"""What is trained where a front is kept."""
 BROKEN = [
     (place, number % 2, FAULTS[number // 2 % 2])
     for number, place in enumerate(place for place in PLACES if place not in ("keeping", "costs"))
@@ -50,7 +53,10 @@ def results(tmp_path_factory: pytest.TempPathFactory, glue_folder: str) -> Path:
         return {"name": name, "data": glue_folder, "protocol": protocol, "costs": costs, **listed}
 
     brief = {"latency_rounds": 10, "latency_length": 8}
-    alike = [{"study": study("alike", ["lora"], **protocol)} for protocol in ALIKE.values()]
+    alike = [
+        {"study": study("alike", [FRONTED if "front" in name else "lora"], **protocol)}
+        for name, protocol in ALIKE.items()
+    ]
     dropping = {"study": study("dropout", [{"method": "lora", "options": {"dropout": 0.5}}])}
     broken = [
         {"study": study("broken", ["bitfit"] + ["head"] * (place == "step"), spent)}
@@ -113,6 +119,7 @@ def test_one_two_and_three_processes_do_the_same_trial(results: Path, number: in
         assert several["environment"]["processes"] == count
         assert several["trial_id"] == one["trial_id"]
         assert several["training"]["examples"] == one["training"]["examples"] > 0
+        assert several["training"]["reused_blocks"] == one["training"]["reused_blocks"]
         assert several["scores"]["best_step"] == one["scores"]["best_step"]
         assert several["scores"]["majority"] == one["scores"]["majority"]
         for before, after in zip(one["curve"], several["curve"], strict=True):
