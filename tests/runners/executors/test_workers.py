@@ -107,7 +107,7 @@ def test_the_same_study_has_the_same_scores_and_costs_alone(
     assert not kept.waiting(folder, found.specs[1]).exists()  # the method waited for its costs, and no longer
 
     heard = [what for what, _ in seen.events]
-    assert heard.count("started") == heard.count("finished") == 6
+    assert heard.count("started") == heard.count("finished") >= 6  # a search may have one go on from a rung
     assert heard[-1] == "costs"
     assert seen.events[-1][1].method == "lora"
 
