@@ -32,6 +32,14 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
+def little_to_collect() -> Iterator[None]:
+    """Leave what a module has imported out of later collections: a trial begins a dozen of them."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
     """Matrices this small are done before a second thread is awake: two threads take four times as long."""
     threads = torch.get_num_threads()

@@ -7,7 +7,6 @@ each model a few training steps of two of the study's methods, at the sizes of t
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,8 +17,7 @@ import torch
 
 import methods
 import tasks
-from methods import Adapted, MethodError
-from methods.core import Flops
+from methods import MethodError
 from runners import device, models
 from runners.measure import flops, machine
 from runners.measure import forecast as speed
@@ -30,11 +28,11 @@ from runners.numerics import Numerics
 from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
 from runners.plan.forecast import Forecast, Load, Machine, Row, summed
-from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.trials import adapting, batches, frozen, loading
+from runners.trials import adapting, batches, loading
 from runners.work import reading, shelf, todo
-from runners.work.reading import Reading, Shape
+from runners.work.planned import Planned
+from runners.work.reading import Shape
 from runners.work.todo import Key, Leg, Todo
 
 TIMED_STEPS = 3
@@ -70,62 +68,6 @@ def forecast(
         DataError, ModelError: data or a model cannot be read; one sentence.
     """
     return _Forecaster(todo.of(study, folder, retry), quick, told, clock).run(at_most)
-
-
-@dataclass
-class _Planned:
-    """A row with what its trials are made of."""
-
-    todo: Todo
-    adapted: Adapted
-    """Without weights."""
-    of: Reading
-    """What its like reads."""
-    peak_bytes: int | None = None
-    known: dict[tuple[int, int], Flops] = field(default_factory=dict)
-
-    @property
-    def like(self) -> TrialSpec:
-        return self.todo.like
-
-    @property
-    def trained_bytes(self) -> int:
-        return sum(4 * parameter.numel() for parameter in self.adapted.trained().values())
-
-    def asks(self, shape: Shape) -> Asks:
-        """What one batch of a shape asks for."""
-        found = self.flops(shape.rows, shape.length)
-        return Asks(found.forward_flops, found.training_step_flops - found.forward_flops, self.trained_bytes)
-
-    @property
-    def backward_share(self) -> float:
-        """FLOPs of a step's backward pass, as a multiple of the forward pass's."""
-        asks = self.asks(self.of.training)
-        return asks.backward / asks.forward
-
-    def front_share(self, read: Reading) -> float:
-        """The share of a forward pass that is computed once for each row; 0 where too much would be kept."""
-        found = self.flops(read.training.rows, read.training.length)
-        width = self.adapted.sizes.geometry.hidden * torch.float32.itemsize
-        selection = read.selection.batches * read.selection.rows * read.selection.length
-        kept = (read.distinct * read.training.length + selection) * width
-        return found.front_flops / found.forward_flops if kept <= frozen.MOST_BYTES else 0.0
-
-    def flops(self, rows: int, length: int) -> Flops:
-        """In closed form; where there is none, counted."""
-        if (rows, length) not in self.known:
-            self.known[rows, length] = self._flops(rows, length)
-        return self.known[rows, length]
-
-    def _flops(self, rows: int, length: int) -> Flops:
-        with contextlib.suppress(MethodError):
-            return self.adapted.flops(rows, length)
-        count = flops.counted(self.adapted.model, rows, length)
-        if count is None:
-            raise SpecError(
-                f"the FLOPs of {self.like.model!r} can neither be counted without its weights nor derived."
-            )
-        return count
 
 
 @dataclass
@@ -174,13 +116,13 @@ class _Forecaster:
             assumed=tuple(self.assumed),
         )
 
-    def _planned(self, row: Todo) -> _Planned:
+    def _planned(self, row: Todo) -> Planned:
         spec = row.like
         skeleton = models.skeleton(spec.model, tasks.get(spec.task).num_labels)
         adapted = methods.apply(skeleton, spec.method, **spec.options)
-        return _Planned(row, adapted, reading.of(spec, adapted))
+        return Planned(row, adapted, reading.of(spec, adapted))
 
-    def _peak(self, row: _Planned) -> int | None:
+    def _peak(self, row: Planned) -> int | None:
         """Of a training; None, with the reason among what is assumed, where it cannot be predicted."""
         spec, longest = row.like, row.of.longest
         whole = Setting(
@@ -203,7 +145,7 @@ class _Forecaster:
                 self.peaks[asked] = None
         return self.peaks[asked]
 
-    def _rates(self, rows: Sequence[_Planned], free: int) -> Rates:
+    def _rates(self, rows: Sequence[Planned], free: int) -> Rates:
         """How fast one model is here, by steps of the methods that train the most and the least of it."""
         here = machine.measure(device.local(), dtype=rows[0].like.protocol.numerics.computed_in)
         missing = [row for row in rows if row.todo.left and (row.peak_bytes or 0) <= free]
@@ -224,7 +166,7 @@ class _Forecaster:
         base = min(range(len(chosen)), key=lambda i: once[i])
         return speed.rates_of(steps, scoring[base], once[base], min(load), here.bytes_per_second)
 
-    def _timed(self, row: _Planned) -> tuple[list[speed.Timed], float, float, float]:
+    def _timed(self, row: Planned) -> tuple[list[speed.Timed], float, float, float]:
         """Steps of a method; seconds a FLOP of scoring, of one input, and until the model was there."""
         spec, protocol = row.like, row.like.protocol
         self.told(f"{spec.task} / {spec.method}: a few steps ...")
@@ -254,7 +196,7 @@ class _Forecaster:
         device.free(accelerator.device)
         return steps, scoring / row.asks(shape).forward, once, load
 
-    def _row(self, key: Key, row: _Planned, rates: Rates, here: machine.Machine) -> tuple[Row, _Seconds]:
+    def _row(self, key: Key, row: Planned, rates: Rates, here: machine.Machine) -> tuple[Row, _Seconds]:
         spec, left = row.like, row.todo
         parts = {leg: self._stages(leg, row, rates) for leg in left.legs}
         examples = sum(self._steps(leg, row) * row.of.training.rows for leg in left.legs)
@@ -290,11 +232,11 @@ class _Forecaster:
         chain = [[seconds[leg] for leg in stage] for stage in left.search]
         return planned, _Seconds(chain, [seconds[Leg(spec)] for spec in left.reported], costs)
 
-    def _steps(self, leg: Leg, row: _Planned) -> int:
+    def _steps(self, leg: Leg, row: Planned) -> int:
         """Optimiser steps of a training."""
         return (leg.until or reading.of(leg.spec, row.adapted).steps) - leg.since
 
-    def _stages(self, leg: Leg, row: _Planned, rates: Rates) -> dict[str, float]:
+    def _stages(self, leg: Leg, row: Planned, rates: Rates) -> dict[str, float]:
         """Seconds of one training and its scores, without costs."""
         read = reading.of(leg.spec, row.adapted)
         steps, last = self._steps(leg, row), leg.until or read.steps
@@ -315,10 +257,10 @@ class _Forecaster:
             "scoring": scored,
         }
 
-    def _scored(self, shape: Shape, row: _Planned, rates: Rates) -> float:
+    def _scored(self, shape: Shape, row: Planned, rates: Rates) -> float:
         return shape.batches * rates.evaluation(row.asks(shape).forward)
 
-    def _base(self, row: _Planned) -> int:
+    def _base(self, row: Planned) -> int:
         """FLOPs of one input of a latency's length in the model as it is."""
         try:
             _, whole = flops.closed(row.adapted, 1, _length(row))
@@ -336,16 +278,16 @@ class _Seconds:
     costs: Sequence[float]
 
 
-def _group(row: _Planned) -> tuple[str, Numerics]:
+def _group(row: Planned) -> tuple[str, Numerics]:
     return row.like.model, row.like.protocol.numerics
 
 
-def _training_flops(row: _Planned) -> float:
+def _training_flops(row: Planned) -> float:
     asks = row.asks(row.of.training)
     return row.of.training.batches * (asks.forward + asks.backward)
 
 
-def _length(row: _Planned) -> int:
+def _length(row: Planned) -> int:
     """Of the input that latency is measured on."""
     length = (row.like.costs or CostSettings()).latency_length
     return min(length, row.adapted.max_input_length or length)
