@@ -76,7 +76,9 @@ def _attend(
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     scores = torch.matmul(query * scale, key.transpose(-2, -1))
-    if attention_mask is None and (getattr(module, "is_causal", True) if is_causal is None else is_causal):
+    if is_causal is None:
+        is_causal = getattr(module, "is_causal", True)
+    if attention_mask is None and is_causal and query.shape[2] > 1:  # a last token alone sees all before it
         attention_mask = torch.ones(scores.shape[-2:], dtype=torch.bool).tril()
     if attention_mask is not None and attention_mask.dtype == torch.bool:
         scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
@@ -87,8 +89,11 @@ def _attend(
 
 
 def _more(kwargs: dict[str, Any]) -> bool:
-    """Whether an attention is to do more than queries, keys and values say (T5's positions, paged caches)."""
-    return any(kwargs.get(name) is not None for name in ("position_bias", "cache", "s_aux"))
+    """Whether an attention is to do more than queries, keys and values say (T5's positions, paged caches).
+
+    What transformers' own attention refuses (a cap on the scores) it is to refuse here too.
+    """
+    return any(kwargs.get(name) is not None for name in ("position_bias", "cache", "s_aux", "softcap"))
 
 
 AttentionInterface.register("sdpa", _attend)

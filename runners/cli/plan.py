@@ -198,7 +198,7 @@ def _print_workers(found: Forecast, numbers: Sequence[int]) -> None:
     neighbours = (
         f"share the {text.plural(found.machine.devices, 'accelerator')} and gain nothing where two have one"
         if found.machine.devices
-        else f"share {text.plural(found.machine.cores, 'thread')}: two with one each do 1.3 times "
+        else f"share {text.plural(found.machine.cores, 'core')}: two with one each do 1.3 times "
         "the work of one with two"
     )
     _line(

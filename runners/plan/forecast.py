@@ -133,21 +133,23 @@ def _makespan(chains: Sequence[Chain], workers: int, slower: Slower = lambda run
     return now
 
 
-def sharing(workers: int, cores: int, devices: int = 0) -> Slower:
+def sharing(workers: int, cores: int, devices: int = 0, threads: int | None = None) -> Slower:
     """What neighbours cost on one machine, where each of so many workers has its share of the cores.
 
     On accelerators it is taken that those who share one gain nothing by it.
 
     Args:
         workers: that are started.
-        cores: that a trial alone would use.
+        cores: of the machine.
         devices: accelerators; 0 for a machine that trains on its cores.
+        threads: of a trial that runs alone, and the most that a worker takes; None for one on each core.
     """
     if devices:
         return lambda running: max(1.0, running / devices)
-    threads = max(1, cores // workers)
-    alone = _speed(cores) / _speed(threads)
-    return lambda running: alone * max(1.0, running * threads / cores)
+    threads = min(threads or cores, cores)
+    own = min(max(1, cores // workers), threads)
+    alone = _speed(threads) / _speed(own)
+    return lambda running: alone * max(1.0, running * own / cores)
 
 
 def _speed(threads: int) -> float:
@@ -160,7 +162,8 @@ class Machine:
     """What the forecast knows of the machine that it was made on."""
 
     cores: int
-    """Threads of a trial that runs alone."""
+    threads: int
+    """Of a trial that runs alone: fewer than cores where ``OMP_NUM_THREADS`` says so."""
     devices: int
     """Accelerators; 0 where trials train on the cores."""
     free_bytes: int
@@ -197,7 +200,8 @@ class Forecast:
         """Seconds with so many workers side by side on this machine."""
         if workers == 1:
             return self.load.alone
-        return self.load.seconds(workers, sharing(workers, self.machine.cores, self.machine.devices))
+        here = self.machine
+        return self.load.seconds(workers, sharing(workers, here.cores, here.devices, here.threads))
 
     def elsewhere(self, workers: int) -> float:
         """Seconds on as many machines like this one, one trial each at a time."""

@@ -18,7 +18,7 @@ import torch
 import methods
 import tasks
 from methods import MethodError
-from runners import device, models
+from runners import device, environment, models
 from runners.measure import flops, machine
 from runners.measure import forecast as speed
 from runners.measure.footprint import Setting, Workbench
@@ -100,6 +100,8 @@ class _Forecaster:
             known: self._rates([row for row in planned.values() if _group(row) == known], free)
             for known in dict.fromkeys(map(_group, planned.values()))
         }
+        threads = torch.get_num_threads()
+        cores = max(threads, environment.cores() or threads)
         here = machine.measure(where)
         found = [self._row(key, row, rates[_group(row)], here) for key, row in planned.items()]
         return Forecast(
@@ -110,7 +112,7 @@ class _Forecaster:
                 costs=[seconds for _, one in found for seconds in one.costs],
                 start=start,
             ),
-            machine=Machine(torch.get_num_threads(), device.devices(), free, resident),
+            machine=Machine(cores, threads, device.devices(), free, resident),
             record_bytes=shelf.RECORD_BYTES,
             at_most=at_most,
             assumed=tuple(self.assumed),

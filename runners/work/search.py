@@ -84,7 +84,6 @@ def run_searches(
         SpecError: the folder's records are of other data, or of a model that was replaced.
         PeerError: another process could not go on.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     how, executor = how or How(), executor or Local()
     there = processes.by_first(partial(shelf.read, folder / FOLDER, searches=True))
     shelf.warn_of(there.faulty, how.say)
@@ -170,6 +169,7 @@ class _Going:
 
 def search_steps(search: Search, told: Told) -> Steps:
     """One search, the default setting first; among equals the earliest wins."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     metric, whole = search.metric, steps_of(search.default)
     study = optuna.create_study(
         sampler=optuna.samplers.TPESampler(n_startup_trials=RANDOM_TRIALS, seed=_seed(search)),

@@ -128,6 +128,36 @@ def test_attention_by_hand_is_transformers_own_but_for_what_is_dropped(architect
         torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize("causal", [None, True, False])
+@pytest.mark.parametrize("mask", [None, torch.bool, torch.float64])
+@pytest.mark.parametrize(("queries", "keys"), [(6, 6), (6, 9), (1, 9)])
+def test_attention_by_hand_reads_masks_as_transformers_does(
+    queries: int, keys: int, mask: torch.dtype | None, causal: bool | None
+) -> None:
+    """Shapes and masks of caches and prefixes, with keys that heads share."""
+    module = nn.Module()
+    module.num_key_value_groups = 2
+    query = torch.randn(2, 4, queries, 8, dtype=torch.float64)
+    key, value = torch.randn(2, 2, 2, keys, 8, dtype=torch.float64)
+    seen = torch.rand(2, 1, queries, keys) > 0.3
+    seen[..., 0] = True
+    hidden = torch.zeros(seen.shape, dtype=torch.float64).masked_fill(~seen, -1e300)
+    given = {None: None, torch.bool: seen, torch.float64: hidden}[mask]
+    attend = ALL_ATTENTION_FUNCTIONS["sdpa"]
+    expected, _ = attend(module, query, key, value, given, dropout=0.0, is_causal=causal)
+    draw_cheaply(module)
+    found, _ = attend(module, query, key, value, given, dropout=1e-12, is_causal=causal)
+    torch.testing.assert_close(found, expected)
+
+
+def test_attention_that_cannot_be_had_is_refused_while_it_trains_too() -> None:
+    module = nn.Module()
+    draw_cheaply(module)
+    states = torch.randn(3, 1, 1, 4, 8)
+    with pytest.raises(ValueError, match="softcap"):
+        ALL_ATTENTION_FUNCTIONS["sdpa"](module, *states, None, dropout=0.1, softcap=30.0)
+
+
 def test_attention_drops_shares_at_its_rate_in_models_that_draw_cheaply_alone() -> None:
     def attended(cheap: bool) -> Tensor:
         module = nn.Module()

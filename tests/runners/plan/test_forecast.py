@@ -51,6 +51,10 @@ def test_what_neighbours_cost() -> None:
             gain = workers / slower(workers)
             assert 1.0 - 1e-9 <= gain <= 1 + 0.3 * (cores - 1) + 1e-9  # no more than one thread each
     assert sharing(8, cores=2)(8) == pytest.approx(8 / 1.3)
+    for cores, threads in ((2, 1), (8, 2), (8, 8)):  # with OMP_NUM_THREADS a trial leaves cores to others
+        for workers in range(1, cores // threads + 1):
+            assert sharing(workers, cores, threads=threads)(workers) == pytest.approx(1.0)
+    assert sharing(8, 8, threads=2)(8) == pytest.approx(1 / 0.65)  # two threads are as fast as that
     assert sharing(4, 16, devices=2)(4) == 2.0
     assert sharing(4, 16, devices=2)(1) == 1.0
 
@@ -67,7 +71,7 @@ def row(**values: Any) -> Row:
 def test_the_parts_add_up_to_the_whole() -> None:
     rows = [row(), row(method="lora", missing=1, peak_bytes=30, seconds=summed([{"training": 3.0}]))]
     load = Load(trials=[2.0, 2.0, 3.0], costs=[1.0], start=0.5)
-    found = Forecast(rows, load, Machine(2, 0, 1000, 10), record_bytes=64)
+    found = Forecast(rows, load, Machine(2, 2, 0, 1000, 10), record_bytes=64)
     assert found.stages().keys() == set(STAGES)
     assert sum(found.stages().values()) == pytest.approx(found.here(1)) == found.elsewhere(1)
     assert found.here(1) == pytest.approx(load.start + sum(each.total for each in rows))
