@@ -119,7 +119,7 @@ def _told(study: Study, found: Forecast, numbers: Sequence[int]) -> dict[str, An
         "workers": [
             {
                 "workers": number,
-                "seconds_here": found.here(number),
+                "seconds_here": found.here(number) if number <= found.machine.cores else None,
                 "seconds_on_as_many_machines": found.elsewhere(number),
                 "peak_bytes": found.peak_bytes(number),
             }
@@ -148,7 +148,8 @@ def _print(study: Study, found: Forecast, numbers: Sequence[int]) -> None:
         f"Disk: records about {disk['records']}, {disk['records_most']} at most; with --keep-models "
         f"{disk['models']} more; with --checkpoint-every {disk['snapshot']} for each worker meanwhile."
     )
-    short = [number for number in numbers if (found.peak_bytes(number) or 0) > found.machine.free_bytes]
+    fit = [number for number in numbers if number <= found.machine.cores]
+    short = [number for number in fit if (found.peak_bytes(number) or 0) > found.machine.free_bytes]
     if short:
         _line(
             f"Warning: {text.plural(short[0], 'worker')} may need {text.size(found.peak_bytes(short[0]))} of "
@@ -161,10 +162,8 @@ def _print(study: Study, found: Forecast, numbers: Sequence[int]) -> None:
 def _print_rows(found: Forecast) -> None:
     from reports import text
 
-    searched = any(row.settings for row in found.rows)
     models = len({row.model for row in found.rows}) > 1
-    columns = [*(["model"] if models else []), "task", "method", *(["settings"] if searched else [])]
-    shown = table(*columns)
+    shown = table(*(["model"] if models else []), "task", "method")
     for column in ("trials", "examples", "memory", "time", "training"):
         shown.add_column(column, justify="right", no_wrap=True)
     for row in found.rows:
@@ -173,7 +172,6 @@ def _print_rows(found: Forecast) -> None:
             *([row.model] if models else []),
             row.task,
             row.method,
-            *([str(row.settings)] if searched else []),
             trials,
             text.count(row.examples),
             text.size(row.peak_bytes),
@@ -192,14 +190,17 @@ def _print_workers(found: Forecast, numbers: Sequence[int]) -> None:
     for column in ("side by side here", "memory", "on as many machines"):
         shown.add_column(column, justify="right")
     for number in numbers:
-        row = (found.here(number), found.peak_bytes(number), found.elsewhere(number))
-        shown.add_row(str(number), text.seconds(row[0]), text.size(row[1]), text.seconds(row[2]))
+        fits = number <= found.machine.cores  # a run takes no more than one a core
+        here = (found.here(number), found.peak_bytes(number)) if fits else (None, None)
+        shown.add_row(
+            str(number), text.seconds(here[0]), text.size(here[1]), text.seconds(found.elsewhere(number))
+        )
     out.print(shown)
     neighbours = (
         f"share the {text.plural(found.machine.devices, 'accelerator')} and gain nothing where two have one"
         if found.machine.devices
-        else f"share {text.plural(found.machine.cores, 'core')}: two with one each do 1.3 times "
-        "the work of one with two"
+        else f"share {text.plural(found.machine.cores, 'core')}, at least one each: two with one thread do "
+        "1.3 times the work of one with two threads"
     )
     _line(
         f"Workers here {neighbours}. Machines are taken to be like this one. A search waits for its last "

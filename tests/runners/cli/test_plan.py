@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import yaml
 from rich.console import Console
 
+from runners import environment
 from runners.cli import plan
 
 from ..command import paretune
@@ -31,6 +33,9 @@ def test_a_plan_as_json_adds_up_and_leaves_nothing(
     assert [row["method"] for row in found["rows"]] == ["full", "lora"]
     assert [each["workers"] for each in found["workers"]] == [1, 2, 3, 4, 8]
     assert sum(found["seconds"].values()) == pytest.approx(found["workers"][0]["seconds_here"])
+    cores = environment.cores() or 1
+    for each in found["workers"]:  # a run takes no more workers than cores
+        assert (each["seconds_here"] is None) == (each["workers"] > cores)
     assert found["disk"]["records_most"] == 4 * 64_000
     assert not out.exists()
 
@@ -74,6 +79,20 @@ def test_other_kinds_of_studies(
     assert paretune("plan", str(path), "--out", str(tmp_path / "out"), "--quick", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["at_most"], found["missing"]) == (True, 3)
+
+
+def test_a_plan_of_searches_fits_a_terminal_and_the_sampler_is_silent(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "out", Console(width=80))
+    optuna.logging.set_verbosity(optuna.logging.INFO)  # as a new process has it
+    methods = ["pfeiffer", "top_layers"]
+    changed = {"methods": methods, "tuning": {"trials": 2}, "tasks": ["cola"]}
+    small.write_text(yaml.safe_dump(yaml.safe_load(small.read_text()) | changed))
+    assert paretune("plan", str(small), "--out", str(tmp_path / "out"), "--quick") == 0
+    shown = capsys.readouterr().out
+    assert all(f" {method} " in shown for method in methods)
+    assert optuna.logging.get_verbosity() == optuna.logging.WARNING
 
 
 @pytest.mark.parametrize(
