@@ -10,8 +10,7 @@ nothing else of them is read further on (T5's position biases, skips) is tried o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ from runners.plan.spec import Protocol
 from runners.trials import batches
 from runners.trials.batches import Batch, Encoded
 from runners.trials.loading import Splits
+from runners.trials.standing import instead
 
 MOST_BYTES: Final = 2 << 30
 """Of the states of a training, over all processes; more are computed anew in every step. It is no question of
@@ -81,12 +81,30 @@ class Behind(nn.Module):
 
     def forward(self, states: Tensor | None = None, **batch: Tensor) -> Any:
         """What the model returns."""
-        if states is None and (not self.training or not self.stands_in):
+        if states is None and not self.training:
             return self.model(**batch)
+        if states is None and not self.stands_in:
+            return self._in_place(batch)
         if states is None:
             states = self.states_of({name: value for name, value in batch.items() if name != "labels"})
-        with _instead(self.front.blocks, lambda block, entering: self._returned(block, states)):
+        with instead(self.front.blocks, lambda block, entering: self._returned(block, states)):
             return self.model(**batch)
+
+    def _in_place(self, batch: Batch) -> Any:
+        """Train from where the front ends: before that stacks may drop something themselves (BART, T5)."""
+        self.eval()
+        if self.front.behind:
+            hook = self.front.behind[0].register_forward_pre_hook(lambda *call: self._goes_on())
+        else:
+            hook = self.front.blocks[-1].register_forward_hook(lambda *call: self._goes_on())
+        try:
+            return self.model(**batch)
+        finally:
+            hook.remove()
+            self.train()
+
+    def _goes_on(self) -> None:
+        self.train()
 
     def states_of(self, batch: Batch) -> Tensor:
         """What the front's last block returns, (batch x length x width), without a gradient."""
@@ -95,7 +113,7 @@ class Behind(nn.Module):
         self.eval()
         hook = self.front.blocks[-1].register_forward_hook(lambda *call: found.append(_states(call[-1])))
         try:
-            with torch.no_grad(), _instead(self.front.behind, self._returned):
+            with torch.no_grad(), instead(self.front.behind, self._returned):
                 self.model(**batch)
         finally:
             hook.remove()
@@ -202,28 +220,6 @@ def _front(adapted: Adapted, probe: Batch) -> tuple[Front | None, Tensor]:
 def _states(output: Any) -> Any:
     """The states among what a block returns."""
     return output[0] if isinstance(output, tuple) else output
-
-
-@contextmanager
-def _instead(blocks: Sequence[nn.Module], returned: Callable[[nn.Module, Tensor], Any]) -> Iterator[None]:
-    """Let blocks compute nothing, and return what is made of the block and the states that enter it."""
-    before = [vars(block).get("forward") for block in blocks]
-    try:
-        for block in blocks:
-            block.forward = _short(block, returned)
-        yield
-    finally:
-        for block, own in zip(blocks, before, strict=True):
-            vars(block).pop("forward", None)
-            if own is not None:
-                block.forward = own
-
-
-def _short(block: nn.Module, returned: Callable[[nn.Module, Tensor], Any]) -> Callable[..., Any]:
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        return returned(block, args[0] if args else kwargs["hidden_states"])
-
-    return forward
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,25 @@ def test_dropout_is_in_what_trains_alone(architecture: str) -> None:
     assert not any(module.training for module in model.modules())
 
 
+@pytest.mark.parametrize("method", ["head", "top_layers"])
+@pytest.mark.parametrize("architecture", ["bert", "bart", "t5"])
+def test_nothing_is_dropped_in_front_where_it_is_computed_in_every_step(
+    architecture: str, method: str
+) -> None:
+    """Neither by a stack itself, in front of its blocks; what trains draws anew."""
+    adapted, batch = put(method, architecture)
+    found = frozen.behind(adapted, batch)
+    assert isinstance(found, Behind)
+    found.train()
+    states: list[Tensor] = []
+    found.front.blocks[-1].register_forward_hook(lambda *call: states.append(frozen._states(call[-1])))
+    one, other = (found(**batch).logits for _ in range(2))
+    assert torch.equal(states[0], states[1])
+    assert method == "head" or not torch.equal(one, other)  # BART's head has no dropout
+    assert found.training
+    assert adapted.model.training
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_states_are_padded_as_the_tokens_are(tiny_model: str, side: str) -> None:
     tokenizer = batches.tokenizer.__wrapped__(tiny_model)
