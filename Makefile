@@ -51,6 +51,7 @@ check: lint types test ## All that CI runs.
 
 bench: $(VENV)/.installed-dev $(PEER)/.installed ## Time Paretune beside its peers; most of an hour on an idle machine.
 	$(BIN)/python tests/benchmarks/training_step.py
+	$(BIN)/python tests/benchmarks/step.py
 	$(BIN)/python tests/benchmarks/peers.py --adapters $(PEER)/bin/python
 	$(BIN)/python tests/benchmarks/against_itself.py
 	$(BIN)/python tests/benchmarks/switch.py
