@@ -32,14 +32,21 @@ MODEL, TASK = "embedded", "rotten_tomatoes"
 Step = Callable[[], object]
 
 TRIAL = """
-import json, sys, time
-from runners.plan.spec import TrialSpec
-try:
-    from runners.trials.trial import run_trial
-except ImportError:
-    from runners.work.trial import run_trial
-spec = TrialSpec(model=sys.argv[1], task=sys.argv[2], method="head", costs=None,
-                 protocol={"epochs": 3, "train_examples": int(sys.argv[3])})
+import importlib, json, sys, time
+
+def found(*names):
+    for name in names:
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            pass
+
+TrialSpec = found("runners.plan.spec", "runners.spec").TrialSpec
+run_trial = found("runners.trials.trial", "runners.work.trial", "runners.trial").run_trial
+protocol = {"epochs": 3, "train_examples": int(sys.argv[3])}
+own = {"costs": None} if "costs" in TrialSpec.model_fields else {}
+spec = TrialSpec(model=sys.argv[1], task=sys.argv[2], method="head",
+                 protocol=protocol if own else protocol | {"score_only": True}, **own)
 began = time.perf_counter()
 record = run_trial(spec)
 assert record.status == "completed", record.message
