@@ -11,7 +11,7 @@ from runners import device, processes
 from runners.plan import halving
 from runners.plan.evaluations import evaluation_steps
 from runners.plan.spec import TrialSpec
-from runners.trials import batches, frozen, loop
+from runners.trials import batches, frozen, loop, states
 from runners.trials.loading import Splits
 from runners.trials.loop import Trained, Watch
 from runners.trials.scoring import Score, score
@@ -54,9 +54,9 @@ def train(
     regular = evaluation_steps(protocol.evaluate_every, steps, examples, len(splits.selection))
     evaluate_at = sorted({*regular, *rungs})
     model = frozen.as_trained(adapted, splits.train, spec.model)
-    reads = frozen.used(splits.train, size, [*rungs, steps], spec.seed)
+    reads = states.used(splits.train, size, [*rungs, steps], spec.seed)
     scored = sum(step <= last for step in evaluate_at)
-    kept = frozen.keep(model, splits, spec.model, protocol, reads, last, scored)
+    kept = states.keep(model, splits, spec.model, protocol, reads, last, scored)
     device.seed_everything(processes.own_seed(spec.seed))  # nothing above decides what is drawn below
     selection = batches.scoring_loader(splits.selection, tokenizer, states=kept.selection)
     pinned = device.pins(accelerator.device)

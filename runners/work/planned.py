@@ -13,7 +13,7 @@ from runners.measure import flops
 from runners.measure.forecast import Asks
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
-from runners.trials import frozen
+from runners.trials import states
 from runners.work.reading import Reading, Shape
 from runners.work.todo import Todo
 
@@ -57,7 +57,7 @@ class Planned:
         width = self.adapted.sizes.geometry.hidden * torch.float32.itemsize
         selection = read.selection.batches * read.selection.rows * read.selection.length
         kept = (read.distinct * read.training.length + selection) * width
-        return found.front_flops / found.forward_flops if kept <= frozen.MOST_BYTES else 0.0
+        return found.front_flops / found.forward_flops if kept <= states.MOST_BYTES else 0.0
 
     def flops(self, rows: int, length: int) -> Flops:
         """In closed form; where there is none, counted."""

@@ -10,7 +10,7 @@ import methods
 from methods import Adapted
 from reports.records.schema import Record
 from runners.plan.spec import TrialSpec
-from runners.trials import batches, frozen, trial
+from runners.trials import batches, frozen, states, trial
 from runners.trials.frozen import Behind
 from tests.methods.cells import NOT_OF_TEXT, apply, perturb, why_not
 from tests.methods.conftest import ARCHITECTURES, text, tiny
@@ -58,8 +58,8 @@ def test_stored_states_give_the_same_gradients(architecture: str, method: str) -
         return
     assert model.stands_in
     whole = gradients(adapted, adapted.model, batch)
-    states = model.states_of(batch) * batch["attention_mask"].unsqueeze(-1)
-    split = gradients(adapted, model, batch | {"states": states})
+    stored = model.states_of(batch) * batch["attention_mask"].unsqueeze(-1)
+    split = gradients(adapted, model, batch | {"states": stored})
     assert split.keys() == whole.keys()
     for name, value in whole.items():
         torch.testing.assert_close(split[name], value, rtol=1e-10, atol=1e-10 * float(value.abs().max()))
@@ -119,10 +119,10 @@ def test_nothing_is_dropped_in_front_where_it_is_computed_in_every_step(
     found = frozen.behind(adapted, batch)
     assert isinstance(found, Behind)
     found.train()
-    states: list[Tensor] = []
-    found.front.blocks[-1].register_forward_hook(lambda *call: states.append(frozen._states(call[-1])))
+    left: list[Tensor] = []
+    found.front.blocks[-1].register_forward_hook(lambda *call: left.append(frozen._states(call[-1])))
     one, other = (found(**batch).logits for _ in range(2))
-    assert torch.equal(states[0], states[1])
+    assert torch.equal(left[0], left[1])
     assert method == "head" or not torch.equal(one, other)  # BART's head has no dropout
     assert found.training
     assert adapted.model.training
@@ -177,7 +177,7 @@ def test_a_trial_is_the_same_whether_states_are_kept_or_not(
 ) -> None:
     """With dropout in what trains: the same numbers are drawn."""
     kept = trained(method, tiny_model, glue_folder, task, **protocol)
-    monkeypatch.setattr(frozen, "MOST_BYTES", 0)
+    monkeypatch.setattr(states, "MOST_BYTES", 0)
     anew = trained(method, tiny_model, glue_folder, task, **protocol)
     assert kept.training is not None
     assert anew.training is not None
