@@ -200,11 +200,13 @@ def run_trials(
         return []
     with err.status("Reading data and models ..."):
         from reports.stats.busy import caution, neighbours
+        from runners import device
         from runners.cli.live import LiveTable
         from runners.work import checking, execute, shelf
 
         how, where = how or execute.How(say=say), where or Where()
         checking.check(study, how.say if speaks() else lambda line: None)
+        device.settle()
     observers: list[Observer] = [StopCheck()]
     if wandb and speaks():
         from runners.work.tracking import Tracker

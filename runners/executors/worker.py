@@ -42,8 +42,10 @@ def main(descriptor: int, threads: int, folder: str) -> None:
 
         import torch
 
+        from runners import device
         from runners.trials.jobs import do
 
+        device.settle()
         torch.set_num_threads(threads)
         signal.signal(signal.SIGTERM, _end)
         parent.ready.set()

@@ -1,7 +1,7 @@
 """A tuned study of nine methods, whole commands side by side: this checkout, another, and Trainer with peft.
 
-    python tests/benchmarks/throughput.py --beside FOLDER [--methods full,lora] [--bfloat16] [--steps 160]
-    python tests/benchmarks/throughput.py --trainer [--bfloat16]
+    python tests/benchmarks/throughput.py --beside FOLDER [--methods full,lora] [--bfloat16 [--both]]
+    python tests/benchmarks/throughput.py --trainer [--bfloat16 [--both]]
 
 ``--beside`` is a checkout of another commit (``git worktree add FOLDER COMMIT``): either build runs
 `paretune run` on rotten_tomatoes with four search trials of half the steps and three seeds of all steps,
@@ -10,8 +10,9 @@ without costs, beside one script of transformers' Trainer and peft in its fastes
 grouped by length, ``bf16`` where the processor multiplies in it.
 
 Methods are taken in groups, and within a group the contenders run one after another, the first of them last
-in the next group. What is compared is the wall time of whole commands, starts of Python included. Scores are
-printed beside each other: a faster study that scores otherwise is another study.
+in the next group. With ``--both`` this build runs in float32 as well. What is compared is the wall time of
+whole commands, starts of Python included. Scores are printed beside each other: a faster study that scores
+otherwise is another study.
 """
 
 from __future__ import annotations
@@ -75,11 +76,16 @@ def study_of(options: argparse.Namespace, **changes: Any) -> dict[str, Any]:
     }
 
 
-def here(options: argparse.Namespace, **changes: Any) -> Contender:
-    """This checkout, as it would be used for speed."""
-    numbers = {"precision": "bfloat16", "base_dtype": "bfloat16"} if options.bfloat16 else {}
+def here(options: argparse.Namespace, **changes: Any) -> dict[str, Contender]:
+    """This checkout, as it would be used for speed, in the precisions asked for."""
+    half = {"precision": "bfloat16", "base_dtype": "bfloat16"}
     arguments = ["--workers", str(options.workers)] if options.workers else []
-    return build(HERE, study_of(options, protocol=numbers, **changes), arguments)
+    asked = {"here": {}} if options.both or not options.bfloat16 else {}
+    asked |= {"here, bfloat16": half} if options.bfloat16 else {}
+    return {
+        name: build(HERE, study_of(options, protocol=numbers, **changes), arguments)
+        for name, numbers in asked.items()
+    }
 
 
 def trainer(options: argparse.Namespace) -> Contender:
@@ -114,20 +120,19 @@ def main() -> None:
     options.add_argument("--group", type=int, default=3, help="methods that a command is given at once")
     options.add_argument("--steps", type=int, default=160)
     options.add_argument("--seeds", type=int, default=3)
-    options.add_argument("--workers", type=int, default=2, help="of this checkout; 0 = none")
+    options.add_argument("--workers", type=int, default=0, help="of this checkout; 0 = none")
     options.add_argument("--bfloat16", action="store_true")
+    options.add_argument("--both", action="store_true", help="float32 beside bfloat16")
     chosen = options.parse_args()
     names = chosen.methods.split(",") if chosen.methods else OF_PEFT if chosen.trainer else NINE
     if chosen.trainer:
-        contenders = {"here": here(chosen, costs="none"), "Trainer + peft": trainer(chosen)}
+        contenders = here(chosen, costs="none") | {"Trainer + peft": trainer(chosen)}
     elif chosen.beside is not None:
         tuning = {"trials": 4, "seed": 1000, "steps_share": 0.5}
         before = {"evaluate_every": 80, "latency_rounds": 50}
         there = study_of(chosen, protocol=before, tuning=tuning)
-        contenders = {
-            "here": here(chosen, costs={"latency_rounds": 50}, tuning=tuning),
-            "beside": build(chosen.beside, there),
-        }
+        ours = here(chosen, costs={"latency_rounds": 50}, tuning=tuning)
+        contenders = ours | {"beside": build(chosen.beside, there)}
     else:
         options.error("expected --beside FOLDER or --trainer")
     compare(contenders, names, chosen.group)
@@ -146,14 +151,13 @@ def compare(contenders: dict[str, Contender], names: Sequence[str], size: int) -
                 scores[name] |= contenders[name](group, Path(folder, f"{index}-{name}"))
                 seconds[name].append(time.perf_counter() - started)
             told = ", ".join(f"{name} {seconds[name][-1]:.1f} s" for name in contenders)
-            print(
-                f"{', '.join(group)}: {told}; {seconds['here'][-1] / seconds[order[1]][-1]:.3f}", flush=True
-            )
-    other = list(contenders)[1]
-    ratios = [a / b for a, b in zip(seconds["here"], seconds[other], strict=True)]
-    ours, theirs = sum(seconds["here"]), sum(seconds[other])
-    between = f"groups from {min(ratios):.3f} to {max(ratios):.3f}"
-    print(f"in all: here {ours:.0f} s, {other} {theirs:.0f} s, ratio {ours / theirs:.3f} ({between})")
+            print(f"{', '.join(group)}: {told}", flush=True)
+    *ours, other = contenders
+    for name in ours:
+        ratios = [a / b for a, b in zip(seconds[name], seconds[other], strict=True)]
+        all_ours, theirs = sum(seconds[name]), sum(seconds[other])
+        between = f"groups from {min(ratios):.3f} to {max(ratios):.3f}"
+        print(f"{name} {all_ours:.0f} s, {other} {theirs:.0f} s, ratio {all_ours / theirs:.3f} ({between})")
     for method in names:
         told = [f"{name} {_spread(scores[name][method])}" for name in contenders]
         print(f"{method}: accuracy {', '.join(told)}")
