@@ -80,7 +80,7 @@ def here(options: argparse.Namespace, **changes: Any) -> dict[str, Contender]:
     """This checkout, as it would be used for speed, in the precisions asked for."""
     half = {"precision": "bfloat16", "base_dtype": "bfloat16"}
     arguments = ["--workers", str(options.workers)] if options.workers else []
-    asked = {"here": {}} if options.both or not options.bfloat16 else {}
+    asked: dict[str, dict[str, str]] = {"here": {}} if options.both or not options.bfloat16 else {}
     asked |= {"here, bfloat16": half} if options.bfloat16 else {}
     return {
         name: build(HERE, study_of(options, protocol=numbers, **changes), arguments)
@@ -152,15 +152,15 @@ def compare(contenders: dict[str, Contender], names: Sequence[str], size: int) -
                 seconds[name].append(time.perf_counter() - started)
             told = ", ".join(f"{name} {seconds[name][-1]:.1f} s" for name in contenders)
             print(f"{', '.join(group)}: {told}", flush=True)
-    *ours, other = contenders
-    for name in ours:
+    other = list(contenders)[-1]
+    for name in list(contenders)[:-1]:
         ratios = [a / b for a, b in zip(seconds[name], seconds[other], strict=True)]
         all_ours, theirs = sum(seconds[name]), sum(seconds[other])
         between = f"groups from {min(ratios):.3f} to {max(ratios):.3f}"
         print(f"{name} {all_ours:.0f} s, {other} {theirs:.0f} s, ratio {all_ours / theirs:.3f} ({between})")
     for method in names:
-        told = [f"{name} {_spread(scores[name][method])}" for name in contenders]
-        print(f"{method}: accuracy {', '.join(told)}")
+        by_contender = [f"{name} {_spread(scores[name][method])}" for name in contenders]
+        print(f"{method}: accuracy {', '.join(by_contender)}")
 
 
 def _spread(values: Sequence[float]) -> str:
