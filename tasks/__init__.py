@@ -41,15 +41,15 @@ def get(name: str) -> TaskSpec:
     return _TASKS[name]
 
 
-def load(name: str, data: str | None = None) -> TaskData:
-    """The three splits of a task; `data` is a local folder of the hub dataset's layout.
+def load(task: str | TaskSpec, data: str | None = None) -> TaskData:
+    """The three splits of a task, by its name or declaration; `data` is a local folder of the hub's layout.
 
     Tasks whose data is in a package do not need `data` and do not look at it, so that one folder can be
     given to a study of several tasks. Raises TaskError for an unknown task, DataError for its data.
     """
     from tasks import loading
 
-    return loading.load(get(name), data)
+    return loading.load(task if isinstance(task, TaskSpec) else get(task), data)
 
 
 def score(spec: TaskSpec, predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:

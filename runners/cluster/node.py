@@ -162,7 +162,7 @@ def _own_folder(session: Path, parcel: Parcel) -> Iterator[Path]:
 def _misfit(parcel: Parcel, spec: TrialSpec) -> str | None:
     """Why this node would run another trial, in a few words; None where it would not."""
     try:
-        revision, data = models.revision(spec.model), batches.load(spec.task, spec.data).sha256
+        revision, data = models.revision(spec.model), batches.load(spec.declared, spec.data).sha256
     except Exception as error:  # the study has them: what is missing is missing here
         return f"cannot do {parcel.job.spec.label} ({' '.join(str(error).split())})"
     if revision != parcel.revision:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tasks
 from runners import weights
 from runners.plan.spec import TrialSpec
 from runners.trials import beside
@@ -54,7 +53,7 @@ def of_model(spec: TrialSpec, store: Callable[[Contents], Any]) -> Freight | Non
 
 def of_data(spec: TrialSpec, store: Callable[[Contents], Any]) -> Freight | None:
     """The part of a folder of data that a trial reads, as freight; None where it reads none."""
-    source = tasks.get(spec.task).source
+    source = spec.declared.source
     if spec.data is None or not isinstance(source, HubSource):
         return None
     folder = Path(spec.data).expanduser()

@@ -176,7 +176,7 @@ class Ray:
 
     def _parcel(self, number: int, job: Job) -> Parcel:
         spec, store = job.spec, ray.put if self._travels else (lambda contents: None)
-        data = spec.task, spec.data
+        data = spec.declared, spec.data
         return Parcel(
             number=number,
             job=job,

@@ -16,6 +16,7 @@ from runners import weights
 from runners.numerics import Attention, BaseDtype, Numerics, NumericsError, Precision, Quantization
 from runners.plan.costs import NONE, NOT_OF_COSTS, CostSettings
 from runners.plan.errors import SpecError
+from tasks.spec import TaskSpec
 
 RULES: Final = 3
 """Version of the rules of training. It rises when the same settings train otherwise: 2 begins the warm-up
@@ -168,6 +169,11 @@ class TrialSpec(BaseModel):
             super().__init__(**(values | resolved))
         except ValidationError as error:
             raise SpecError(explain(error, "the trial", type(self).model_fields)) from None
+
+    @property
+    def declared(self) -> TaskSpec:
+        """The declaration of its task."""
+        return tasks.get(self.task)
 
     @property
     def trial_id(self) -> str:

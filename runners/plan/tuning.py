@@ -20,7 +20,6 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import methods
-import tasks
 from methods.core import LEARNING_RATE, Dimension
 from methods.errors import explain, nearest
 from reports.records.schema import SearchStep
@@ -113,7 +112,7 @@ class Search:
     @property
     def metric(self) -> MetricSpec:
         """What settings are compared by."""
-        return tasks.get(self.default.task).main_metric
+        return self.default.declared.main_metric
 
     def best_of(self, steps: Sequence[SearchStep]) -> SearchStep | None:
         """The best of the settings that were trained longest, the earliest among equals.

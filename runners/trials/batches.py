@@ -21,7 +21,7 @@ import tasks
 from runners import models, processes
 from runners.trials import tokens
 from runners.trials.tokens import Encoded, Rows
-from tasks.spec import TaskData
+from tasks.spec import TaskData, TaskSpec
 
 Batch = dict[str, torch.Tensor]
 
@@ -30,7 +30,7 @@ SCORING_BATCH = 64
 
 
 @lru_cache(maxsize=4)
-def load(task: str, data: str | None) -> TaskData:
+def load(task: str | TaskSpec, data: str | None) -> TaskData:
     """Load a task's splits; kept, since the trials of a study share them."""
     return tasks.load(task, data)
 
@@ -47,10 +47,11 @@ def _identity(model: str) -> str | None:
 
 
 @lru_cache(maxsize=16)
-def encode(model: str, task: str, data: str | None, split: str, max_length: int) -> Encoded:
+def encode(model: str, task: str | TaskSpec, data: str | None, split: str, max_length: int) -> Encoded:
     """Tokenize a split, see :func:`runners.trials.tokens.encoded`; kept, since trials share it."""
     loaded = load(task, data)
-    content = (f"{task}-{split}", loaded.sha256)
+    name = task if isinstance(task, str) else task.name
+    content = (f"{name}-{split}", loaded.sha256)
     return tokens.encoded(getattr(loaded, split), content, tokenizer(model), max_length, _identity(model))
 
 

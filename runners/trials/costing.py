@@ -8,7 +8,6 @@ from typing import Final
 from accelerate import Accelerator
 
 import methods
-import tasks
 from methods import Adapted
 from reports.records.schema import Record
 from runners import device, processes
@@ -76,7 +75,7 @@ def fill(record: Record, spec: TrialSpec, folder: Path) -> Record:
 
 def _filled(record: Record, spec: TrialSpec, folder: Path) -> Record:
     accelerator = device.accelerator()
-    task = tasks.get(spec.task)
+    task = spec.declared
     try:
         adapted = adapting.adapt(spec, task)
         saved = kept.trained(folder, spec)
@@ -102,7 +101,7 @@ def _attempted(
 def _measured(
     record: Record, spec: TrialSpec, accelerator: Accelerator, adapted: Adapted, trained: bool
 ) -> Record:
-    task, settings = tasks.get(spec.task), spec.costs or CostSettings()
+    task, settings = spec.declared, spec.costs or CostSettings()
     update: dict[str, object] = {}
     if "memory" in record.gaps:
         splits = loading.splits(spec, loading.load(spec), adapted)

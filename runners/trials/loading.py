@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import tasks
 from methods import Adapted
 from reports.records.schema import MetricInfo, SplitSizes, TaskInfo
 from runners.plan.spec import TrialSpec
@@ -47,7 +46,7 @@ def load(spec: TrialSpec) -> Loaded:
     Raises:
         DataError: it is not there.
     """
-    task, data = tasks.get(spec.task), batches.load(spec.task, spec.data)
+    task, data = spec.declared, batches.load(spec.declared, spec.data)
     info = TaskInfo(
         name=task.name,
         version=task.version,
@@ -81,7 +80,7 @@ def reported(spec: TrialSpec, adapted: Adapted) -> Encoded:
 
 def _encoded(spec: TrialSpec, adapted: Adapted, split: str) -> Encoded:
     limit = min(spec.protocol.max_length, adapted.max_input_length or spec.protocol.max_length)
-    return batches.encode(spec.model, spec.task, spec.data, split=split, max_length=limit)
+    return batches.encode(spec.model, spec.declared, spec.data, split=split, max_length=limit)
 
 
 def subset(split: Encoded, count: int | None, seed: int) -> Encoded:

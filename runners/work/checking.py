@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import methods
-import tasks
 from methods import MethodError
 from reports.records.schema import Record
 from runners import device, models
@@ -29,8 +28,8 @@ def check(study: Study, say: Callable[[str], None] = lambda line: None) -> None:
     for model in dict.fromkeys(spec.model for spec in specs):
         models.tokenizer(model)
         check_methods(model, [spec for spec in specs if spec.model == model])
-    for task, data in dict.fromkeys((spec.task, spec.data) for spec in specs):
-        batches.load(tasks.get(task).name, data)
+    for task, data in dict.fromkeys((spec.declared, spec.data) for spec in specs):
+        batches.load(task, data)
     for line in feasible.check(specs):
         say(line)
 
@@ -64,7 +63,7 @@ def check_data(kept: Mapping[str, Record], specs: Iterable[TrialSpec]) -> None:
     for spec in specs:
         record = kept.get(spec.trial_id)
         before = record.task.data_sha256 if record and record.task else None
-        if before is not None and before != (now := batches.load(spec.task, spec.data).sha256):
+        if before is not None and before != (now := batches.load(spec.declared, spec.data).sha256):
             raise SpecError(
                 f"{spec.label} has a record that was measured on other data (sha256 {before[:12]}) than "
                 f"{spec.data or 'its package or the hub'} holds ({now[:12]}): choose another --out."

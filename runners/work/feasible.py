@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterable
 
 import methods
-import tasks
 from methods import MethodError
 from methods.anatomy.small import copy_of
 from runners import models, numerics
@@ -44,7 +43,7 @@ def check(specs: Iterable[TrialSpec]) -> list[str]:
 
 def _computes(spec: TrialSpec, stored: Numerics) -> None:
     """The model's class has the attention and the checkpointing that are asked for."""
-    model = models.skeleton(spec.model, tasks.get(spec.task).num_labels)
+    model = models.skeleton(spec.model, spec.declared.num_labels)
     try:
         if stored.attention is not None:
             model.set_attn_implementation(stored.attention)

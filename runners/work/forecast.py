@@ -16,7 +16,6 @@ import psutil
 import torch
 
 import methods
-import tasks
 from methods import MethodError
 from runners import device, environment, models
 from runners.measure import flops, machine
@@ -120,7 +119,7 @@ class _Forecaster:
 
     def _planned(self, row: Todo) -> Planned:
         spec = row.like
-        skeleton = models.skeleton(spec.model, tasks.get(spec.task).num_labels)
+        skeleton = models.skeleton(spec.model, spec.declared.num_labels)
         adapted = methods.apply(skeleton, spec.method, **spec.options)
         return Planned(row, adapted, reading.of(spec, adapted))
 
@@ -132,7 +131,7 @@ class _Forecaster:
             batch_size=longest.rows,
             sequence_length=longest.length,
             objective="classification",
-            num_labels=tasks.get(spec.task).num_labels,
+            num_labels=spec.declared.num_labels,
             stored=spec.protocol.numerics,
             micro_batch=min(spec.protocol.micro_batch or longest.rows, longest.rows),
         )
@@ -174,7 +173,7 @@ class _Forecaster:
         self.told(f"{spec.task} / {spec.method}: a few steps ...")
         accelerator = device.accelerator()
         began = self.clock()
-        adapted = adapting.adapt(spec, tasks.get(spec.task))
+        adapted = adapting.adapt(spec, spec.declared)
         adapted.model.to(accelerator.device)
         load = self.clock() - began
         splits = loading.splits(spec, loading.load(spec), adapted)

@@ -13,6 +13,7 @@ from runners.plan.evaluations import evaluation_steps
 from runners.plan.spec import Protocol, TrialSpec
 from runners.trials import batches, loading
 from runners.trials.batches import SCORING_BATCH, Encoded, LengthGroupedBatches
+from tasks.spec import TaskSpec
 
 MOST_BATCHES = 500
 """Whose lengths are looked at; their order is random."""
@@ -56,16 +57,16 @@ def of(spec: TrialSpec, adapted: Adapted) -> Reading:
     Raises:
         DataError: the data are not there.
     """
-    protocol = spec.protocol.model_copy(
-        update={"learning_rate": None}
-    )  # a search has many, and reads the same
-    return _of(spec.model, spec.task, spec.data, protocol, spec.seed, spec.halving, adapted.max_input_length)
+    # A search has many learning rates, and reads the same.
+    protocol = spec.protocol.model_copy(update={"learning_rate": None})
+    task, limit = spec.declared, adapted.max_input_length
+    return _of(spec.model, task, spec.data, protocol, spec.seed, spec.halving, limit)
 
 
 @cache
 def _of(
     model: str,
-    task: str,
+    task: TaskSpec,
     data: str | None,
     protocol: Protocol,
     seed: int,

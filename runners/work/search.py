@@ -262,5 +262,5 @@ def examples_a_step(spec: TrialSpec) -> int:
 
 
 def _rows(spec: TrialSpec) -> int:
-    rows = batches.load(spec.task, spec.data).sizes["train"]
+    rows = batches.load(spec.declared, spec.data).sizes["train"]
     return min(rows, spec.protocol.train_examples or rows)

@@ -104,7 +104,7 @@ def run_id(study: Study, spec: TrialSpec) -> str:
 
     A trial whose settings a search chooses is another than the same one with fixed settings.
     """
-    data = batches.load(spec.task, spec.data).sha256
+    data = batches.load(spec.declared, spec.data).sha256
     content = [study.name, bool(study.searches), data, spec.trial_id]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 

@@ -35,6 +35,8 @@ import yaml
 HERE = Path(__file__).parents[2]
 NINE = ("full", "head", "bitfit", "lora", "houlsby", "lin", "pfeiffer", "prefix", "prompt")
 OF_PEFT = ("full", "lora", "prefix", "prompt")
+FULL = {"method": "full", "protocol": {"base_dtype": "float32"}}
+"""It trains every weight of the base, in float32; what it computes with is cast."""
 Scores = dict[str, list[float]]
 """Accuracies on the reported split by method, one a seed."""
 Contender = Callable[[Sequence[str], Path], Scores]
@@ -49,7 +51,8 @@ def build(checkout: Path, content: dict[str, Any], arguments: Sequence[str] = ()
     def run(chosen: Sequence[str], folder: Path) -> Scores:
         folder.mkdir()
         study = folder / "study.yaml"
-        study.write_text(yaml.safe_dump(content | {"methods": list(chosen)}), encoding="utf-8")
+        methods = [FULL if "base_dtype" in content["protocol"] and m == "full" else m for m in chosen]
+        study.write_text(yaml.safe_dump(content | {"methods": methods}), encoding="utf-8")
         command = [sys.executable, "-c", start, "run", str(study), "--out", str(folder / "records")]
         environment = {**os.environ, "PYTHONPATH": str(checkout)}
         _finished([*command, *arguments], environment, checkout)
