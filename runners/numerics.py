@@ -151,24 +151,6 @@ def _autocast(model: PreTrainedModel, dtype: torch.dtype) -> None:
     model.forward = MethodType(forward, model)  # a copy of the model gets one of its own
 
 
-def in_float32(adapted: Adapted) -> None:
-    """Let what trains, and the head, be in float32 at least: the base's own parameters too.
-
-    A method's own tensors are already. In bfloat16 most updates would round to nothing. Of a normalisation
-    all parameters are of one dtype, so that the others follow.
-    """
-    import torch
-
-    own = {id(p) for p in adapted.of_the_task().values()}
-    for module in adapted.model.modules():
-        held = list(module.parameters(recurse=False))
-        vectors = all(p.ndim == 1 for p in held) and any(id(p) in own for p in held)
-        for parameter in held:
-            narrow = parameter.is_floating_point() and parameter.itemsize < torch.float32.itemsize
-            if narrow and (vectors or id(parameter) in own):
-                parameter.data = parameter.data.float()
-
-
 def keeps_nothing(adapted: Adapted) -> bool:
     """Whether no parameter of the body stays frozen."""
     own = {id(p) for p in adapted.of_the_task().values()}

@@ -29,6 +29,7 @@ from methods.core.saving import guard, unguard
 from methods.core.sharding import refuse_sharded, written
 from methods.core.sizes import Sizes
 from methods.core.task_parameters import Before, TaskParameters
+from methods.core.widened import Widened
 from methods.errors import MergeError, MethodError
 
 MARK = "_paretune_method"
@@ -100,6 +101,27 @@ class Adapted(Counted):
         self._injection.undo()
         self._task.restore()
         self._flags.give_back()
+
+    def in_float32(self) -> None:
+        """Let what trains, and the head, be in float32 at least: the base's own parameters too.
+
+        A method's own tensors are already. In bfloat16 most updates would round to nothing. All parameters
+        of a normalisation are of one dtype, so the others follow; without the method all are as they were.
+        """
+        own = {id(p) for p in self.of_the_task().values()}
+        beside: list[nn.Parameter] = []
+        for module in self.model.modules():
+            held = list(module.parameters(recurse=False))
+            vectors = all(p.ndim == 1 for p in held) and any(id(p) in own for p in held)
+            for parameter in held:
+                if not parameter.is_floating_point() or parameter.itemsize >= torch.float32.itemsize:
+                    continue
+                if id(parameter) in own:
+                    parameter.data = parameter.data.float()
+                elif vectors:
+                    beside.append(parameter)
+        if beside:
+            self._injection.changes.append(Widened(beside))
 
     def rates(self) -> dict[str, float]:
         """Learning rates relative to the run's, by the names of :meth:`trained`; the rest has that."""

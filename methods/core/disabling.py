@@ -23,7 +23,8 @@ def disabled(injection: Injection, task: TaskParameters) -> Iterator[None]:
     try:
         places = every_place(task.anatomy.model.modules())
         own = [(place.parameter, original) for place, original in task.originals]
-        kept = stand_in([(places[id(p)], original.to(p.device)) for p, original in own])
+        # In the dtype of then: what stands beside them has it again as well.
+        kept = stand_in([(places[id(p)], original.to(p.device)) for p, original in own], as_given=True)
         for one in kept:
             one.places[0].parameter.requires_grad_(False)
         try:

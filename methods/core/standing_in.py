@@ -24,8 +24,10 @@ class Kept:
     """Of the one that was put in its place: the model may be moved or cast meanwhile."""
 
 
-def stand_in(values: Sequence[tuple[Sequence[Place], Tensor]]) -> list[Kept]:
+def stand_in(values: Sequence[tuple[Sequence[Place], Tensor]], *, as_given: bool = False) -> list[Kept]:
     """Put parameters with other values, stored as the own are, into the model; return the own.
+
+    With ``as_given`` they are stored as the values are.
 
     All values are made before the first is put in, so that running out of memory changes nothing. Another
     parameter stands there, not another value in the same one: what other layers share with it stays.
@@ -33,7 +35,8 @@ def stand_in(values: Sequence[tuple[Sequence[Place], Tensor]]) -> list[Kept]:
     made = []
     for places, value in values:
         first = places[0]
-        made.append((tuple(places), first.parameter, stored_like(first.module, first.name, value)))
+        other = nn.Parameter(value) if as_given else stored_like(first.module, first.name, value)
+        made.append((tuple(places), first.parameter, other))
     for places, _, other in made:
         for place in places:
             place.put(other)

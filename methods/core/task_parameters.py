@@ -126,9 +126,16 @@ class TaskParameters:
         overwrite(self.anatomy.model, [(place, checkpoint.tensors[n]) for n, place in self.places.items()])
 
     def restore(self) -> None:
-        """Give the base's own parameters the values that they had before training, bit by bit."""
+        """Give the base's own parameters the values that they had before training, bit by bit.
+
+        In the dtype of then: where they were widened to train, what is beside them no longer is.
+        """
         for place, original in self.originals:
-            place.parameter.data.copy_(original)
+            own = place.parameter
+            if own.dtype == original.dtype:
+                own.data.copy_(original)
+            else:
+                own.data = original.to(own.device)
 
 
 class Before:

@@ -43,7 +43,7 @@ from runners import device as devices
 from runners import models, optimisation
 from runners.errors import ModelError
 from runners.measure import memory
-from runners.numerics import Numerics, NumericsError, in_float32
+from runners.numerics import Numerics, NumericsError
 from runners.plan.errors import SpecError
 from runners.plan.spec import Protocol
 from runners.untrained import untrained
@@ -208,7 +208,7 @@ class Workbench:
         with _NoValueMatters():
             adapted = methods.apply(self._model, method, **options)
         if self.setting.stored.base_dtype != "float32":
-            in_float32(adapted)
+            adapted.in_float32()
         try:
             yield adapted
         finally:

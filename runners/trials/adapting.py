@@ -10,7 +10,6 @@ from methods import Adapted
 from reports.records.schema import ModelInfo, Parameters
 from runners import device, heads, models
 from runners.dropout import draw_cheaply
-from runners.numerics import in_float32
 from runners.plan.spec import TrialSpec
 from tasks.spec import TaskSpec
 
@@ -25,7 +24,7 @@ def adapt(spec: TrialSpec, task: TaskSpec) -> Adapted:
     model = models.classifier(spec.model, task, spec.protocol.numerics)
     device.seed_everything(spec.seed)
     adapted = methods.apply(model, spec.method, **spec.options)
-    in_float32(adapted)
+    adapted.in_float32()
     draw_cheaply(adapted.model)
     return adapted
 

@@ -6,9 +6,9 @@ computed does not depend on where it was stopped or goes on.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import torch
@@ -17,13 +17,16 @@ from torch import Tensor, nn
 from runners import processes
 from runners.plan.spec import Protocol
 from runners.trials import batches
-from runners.trials.batches import Encoded
+from runners.trials.batches import Batch, Encoded
 from runners.trials.frozen import Behind
 from runners.trials.loading import Splits
+from runners.trials.recall import Recall, digest
 
 MOST_BYTES: Final = 2 << 30
 """Of the states of a training, over all processes; more are computed anew in every step. It is no question of
 what is free: a trial must be the same wherever it runs."""
+
+_RECALL: Final = Recall()
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Rows:
     states: Tensor
     places: dict[int, tuple[int, int]]
     """Where those of a row begin and end."""
+    seconds: float
+    """That computing them took, now or for an earlier trial."""
 
     def __getitem__(self, row: int) -> Tensor:
         begin, end = self.places[row]
@@ -75,7 +80,7 @@ def used(train: Encoded, batch_size: int, ends: Sequence[int], seed: int) -> Use
 
 @dataclass(frozen=True)
 class Kept:
-    """What is computed once of a front, and how long that took."""
+    """What is computed once of a front, and how long that takes."""
 
     train: Rows | None = None
     selection: Rows | None = None
@@ -114,35 +119,44 @@ def keep(
         return Kept()
     share = protocol.micro_batch or processes.largest_share(protocol.batch_size)
     parts = [rows for end, rows in used.own.items() if end <= until]
-    began = time.perf_counter()
-    first = _rows(model, train, parts, model_name, min(share, batches.SCORING_BATCH))
-    paused = time.perf_counter()
+    front = digest(model, protocol)
+    first = _rows(model, front, train, parts, model_name, min(share, batches.SCORING_BATCH))
     second = None
     if evaluations > 1:  # in the very batches that are scored, so that not a bit of a score is another
         own = processes.share(batches.longest_first(selection).tolist())
-        second = _rows(model, selection, [own], model_name, batches.SCORING_BATCH)
-    done = time.perf_counter()
-    return Kept(first, second, len(model.front.blocks), paused - began, done - paused)
+        second = _rows(model, front, selection, [own], model_name, batches.SCORING_BATCH)
+    return Kept(first, second, len(model.front.blocks), first.seconds, second.seconds if second else 0.0)
 
 
 def _rows(
-    model: Behind, split: Encoded, parts: Sequence[Sequence[int]], model_name: str, at_once: int
+    model: Behind,
+    front: bytes | None,
+    split: Encoded,
+    parts: Sequence[Sequence[int]],
+    model_name: str,
+    at_once: int,
 ) -> Rows:
-    """Compute the states of rows of a split, part by part so many at once, in the order given."""
+    """The states of rows of a split, computed part by part so many at once, in the order given."""
     collate = batches.Collator(batches.tokenizer(model_name))
     where = next(model.parameters()).device
+
+    def compute(batch: Batch) -> Tensor:
+        found = model.states_of({name: value.to(where) for name, value in batch.items()})
+        return found[batch["attention_mask"].bool().to(where)].cpu()
+
     states = torch.empty(int(sum(split.lengths[row] for rows in parts for row in rows)), 0)
     places: dict[int, tuple[int, int]] = {}
-    done = 0
+    done, seconds = 0, 0.0
     together = [rows[start : start + at_once] for rows in parts for start in range(0, len(rows), at_once)]
     for part in together:
-        batch = {name: value.to(where) for name, value in collate([split[row] for row in part]).items()}
+        batch = collate([split[row] for row in part])
         batch.pop("labels")
-        found = model.states_of(batch)[batch["attention_mask"].bool()].cpu()
+        made = _RECALL.states(front, batch, partial(compute, batch))
+        found, seconds = made.values, seconds + made.seconds
         if not places:
             states = found.new_empty(len(states), found.shape[1])
         states[done : done + len(found)] = found
         for row in part:
             places[row] = done, done + split.lengths[row]
             done += split.lengths[row]
-    return Rows(states, places)
+    return Rows(states, places, seconds)

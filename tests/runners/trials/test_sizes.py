@@ -13,10 +13,12 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertForSequenceClassification,
+    PreTrainedModel,
 )
 
 import methods
 import tasks
+from methods.core.twins import base_of
 from runners import device, models, numerics, optimisation
 from runners.errors import ModelError
 from runners.measure import memory
@@ -28,6 +30,7 @@ from runners.plan.study import parse_study
 from runners.trials import adapting
 from runners.trials.trial import run_trial
 from runners.work import checking
+from tests.methods.cells import perturb
 
 BRIEF = CostSettings(latency_rounds=10, latency_length=8)
 HALF = {"precision": "bfloat16", "base_dtype": "bfloat16"}
@@ -68,6 +71,41 @@ def test_every_method_trains_in_float32_on_a_body_in_bfloat16(method: str, tiny_
     loss.backward()
     assert loss.dtype == torch.float32
     assert all(p.grad is None or p.grad.dtype == torch.float32 for p in adapted.trained().values())
+
+
+@pytest.mark.parametrize("method", [name for name in methods.names() if name != "full"])
+def test_the_base_beside_a_method_that_was_widened_is_the_one_that_was_loaded(
+    method: str, tiny_model: str
+) -> None:
+    """In dtype and in bits: the twin without the method, the model with it disabled or removed."""
+    asked = spec(tiny_model, "", method, **HALF)
+    device.seed_everything(asked.seed)
+    task = tasks.get("cola")
+    loaded = models.classifier(tiny_model, task, asked.protocol.numerics)
+    batch = {"input_ids": torch.arange(12).view(2, 6)}
+    with torch.no_grad():
+        expected = loaded(**batch).logits
+    adapted = adapting.adapt(asked, task)
+    perturb(adapted)
+    held = {name: (p.dtype, p.clone()) for name, p in adapted.trained().items()}
+
+    def same(model: PreTrainedModel) -> None:
+        with torch.no_grad():
+            assert torch.equal(model(**batch).logits, expected)
+        found = model.state_dict()
+        for name, value in loaded.state_dict().items():
+            assert found[name].dtype == value.dtype, name
+            assert torch.equal(found[name], value), name
+
+    same(base_of(adapted))
+    for name, value in adapted.trained().items():
+        assert value.dtype == held[name][0]
+        assert torch.equal(value, held[name][1])
+    with adapted.disabled(), torch.no_grad():
+        assert torch.equal(adapted.model(**batch).logits, expected)
+    with torch.no_grad():
+        adapted.model(**batch)
+    same(adapted.remove())
 
 
 @pytest.mark.parametrize(
