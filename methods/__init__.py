@@ -83,7 +83,7 @@ def _checked(given: object) -> tuple[str, Method[Any]]:
         try:
             given = given()
         except TypeError as error:
-            raise MethodError(f"the method {given.__name__} is not complete: {error}.") from None
+            raise MethodError(f"{given!r:.80} is not complete: {error}.") from None
     if not isinstance(given, Method):
         raise MethodError(f"received {given!r:.80}, expected {expected}.")
     for name, kind in (("name", str), ("card", Card)):

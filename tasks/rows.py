@@ -18,7 +18,8 @@ def carved(spec: TaskSpec, source: RowsSource) -> splits.Splits:
     Raises:
         DataError: the function fails, or a row is not as declared; one sentence.
     """
-    return splits.carve_selection(*(examples(spec, source, s) for s in ("train", "report")), spec.overlap)
+    train, report = examples(spec, source, "train"), examples(spec, source, "report")
+    return splits.carve_selection(train, report, spec.overlap)
 
 
 def examples(spec: TaskSpec, source: RowsSource, split: str) -> list[Example]:
@@ -58,8 +59,10 @@ def _label(spec: TaskSpec, value: Any, where: str) -> int | float:
         raise DataError(f"{where} has the label {value!r:.80}, expected a number")
     if isinstance(value, str) and value in spec.labels:
         return spec.labels.index(value)
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and 0 <= value < spec.num_labels:
-        return int(value)
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        number = int(value)
+        if 0 <= number < spec.num_labels:
+            return number
     known = ", ".join(spec.labels[:20]) + (", ..." if len(spec.labels) > 20 else "")
     raise DataError(
         f"{where} has the label {value!r:.80}, expected 0 to {spec.num_labels - 1} or one of {known}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import methods
+import tasks
 from methods import MethodError
 from reports.records.schema import Record
 from runners import device, models
@@ -50,6 +51,22 @@ def check_methods(model: str, specs: Sequence[TrialSpec]) -> None:
             methods.apply(skeleton, method, **options).remove()
         except MethodError as error:
             raise SpecError(f"{model!r} cannot be trained with {method}: {error}") from None
+
+
+def check_known_elsewhere(specs: Iterable[TrialSpec]) -> None:
+    """Find out whether other processes know the tasks and methods of some trials.
+
+    Raises:
+        SpecError: one was registered in this process alone; one sentence.
+    """
+    for spec in specs:
+        for kind, name, package in (("task", spec.task, tasks), ("method", spec.method, methods)):
+            if package.only_here(name):
+                raise SpecError(
+                    f"the {kind} {name!r}, {package.origin(name)}, is known to this process alone, and the "
+                    "trials are to run in others: run them here, or let an installed package bring it by an "
+                    f"entry point of the group paretune.{kind}s."
+                )
 
 
 def check_data(kept: Mapping[str, Record], specs: Iterable[TrialSpec]) -> None:
