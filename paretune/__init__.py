@@ -73,7 +73,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def _ours() -> None:
+def find_ours() -> None:
     """Import `runners` from the folder that this package lies in: it sees to the other three.
 
     Raises:
@@ -100,4 +100,4 @@ def _ours() -> None:
         )
 
 
-_ours()
+find_ours()

@@ -76,6 +76,10 @@ def run(
         list[str] | None,
         typer.Option("--protocol", help="KEY=VALUE of the training protocol; may be repeated."),
     ] = None,
+    no_costs: Annotated[
+        bool,
+        typer.Option("--no-costs", help="Train and score alone: no memory, latency, FLOPs and serving."),
+    ] = False,
     limit: Limit = None,
     only: OnlyThese = None,
     out_dir: Out = None,
@@ -114,7 +118,7 @@ def run(
     where.check()
     own = Part.parse(part) if part is not None else None
     these = Only.parse(only) if only else None
-    typed = Typed(model or (), task or (), method or (), seeds, steps, protocol or ())
+    typed = Typed(model or (), task or (), method or (), seeds, steps, protocol or (), no_costs)
     content = typed.content(data, limit) if study is None else typed.beside(study)
     folder, kind = out_dir or Path("results") / str(content["name"]), content.get("kind")
     _check_asked(

@@ -14,6 +14,7 @@ from reports import text, yaml_text
 from reports.records.atomic import write_atomically
 from reports.records.identity import CLAIM, INTRINSIC
 from runners.plan.contenders import parse_contender, parse_options
+from runners.plan.costs import NONE
 from runners.plan.errors import SpecError
 from runners.plan.study import content as read_content
 from runners.plan.study import limited
@@ -41,6 +42,8 @@ class Typed:
     """Of a training."""
     protocol: Sequence[str] = ()
     """Each as KEY=VALUE of the training protocol."""
+    no_costs: bool = False
+    """Whether costs are left out."""
 
     def content(self, data: str | None = None, limit: int | None = None) -> dict[str, Any]:
         """The content of the study file that says the same.
@@ -79,6 +82,7 @@ class Typed:
             "seeds": seeds_of(self.seeds) if self.seeds is not None else [0],
             **({"data": data} if data is not None else {}),
             **({"protocol": stated} if stated else {}),
+            **({"costs": NONE} if self.no_costs else {}),
         }
 
     def beside(self, study: str) -> dict[str, Any]:
@@ -87,7 +91,7 @@ class Typed:
         Raises:
             SpecError: something is typed as well, or there is no such study; one sentence.
         """
-        names = ("--model", "--task", "--method", "--seeds", "--steps", "--protocol")
+        names = ("--model", "--task", "--method", "--seeds", "--steps", "--protocol", "--no-costs")
         values = (getattr(self, one.name) for one in fields(self))
         if given := [name for name, value in zip(names, values, strict=True) if value]:
             raise SpecError(
