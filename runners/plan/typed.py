@@ -56,14 +56,11 @@ class Typed:
             SpecError: a task or a method is missing, or something is written otherwise; one sentence.
             MethodError: an unknown method, option or value.
         """
-        for name, given, example in (
-            ("--task", self.tasks, "mrpc"),
-            ("--method", self.methods, "lora:rank=4"),
-        ):
+        for name, given in (("--task", self.tasks), ("--method", self.methods)):
             if not given:
                 raise SpecError(
-                    f"received neither a study nor {name}: expected a YAML file, a built-in study (see "
-                    f"`paretune studies`), or --task with --method, such as {name} {example}."
+                    f"received neither a study nor {name}, expected a YAML file, a built-in study (see "
+                    "`paretune studies`), or --task and --method (see `paretune tasks`, `paretune methods`)."
                 )
         stated = parse_options(self.protocol)
         if self.steps is not None:

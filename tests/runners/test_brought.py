@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,7 +63,7 @@ PARITY = TaskSpec(
 
 
 @pytest.fixture
-def brought(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def brought(monkeypatch: pytest.MonkeyPatch) -> None:
     """A task and a method that are registered for the time of a test."""
     for package, ours in ((tasks, "_TASKS"), (methods, "REGISTRY")):
         known = dict(getattr(package, ours))
@@ -75,7 +74,6 @@ def brought(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         )
     tasks.register(PARITY)
     methods.register(Scarce())
-    yield
 
 
 @pytest.fixture
@@ -123,10 +121,8 @@ def test_other_processes_are_asked_for_nothing_that_they_do_not_know(
     content: dict[str, Any], tmp_path: Path
 ) -> None:
     with Workers(1) as workers:
-        for known, kind in (
-            ({"methods": ["head"]}, "task 'parity'"),
-            ({"tasks": ["cola"]}, "method 'scarce'"),
-        ):
+        ours = (({"methods": ["head"]}, "task 'parity'"), ({"tasks": ["cola"]}, "method 'scarce'"))
+        for known, kind in ours:
             said = f"the {kind}, registered by {__name__}, is known to this process alone"
             with pytest.raises(SpecError, match=said) as error:
                 run_study(study.parse_study(content | known), tmp_path, [], executor=workers)
@@ -139,14 +135,14 @@ def test_other_processes_are_asked_for_nothing_that_they_do_not_know(
 
 
 @pytest.mark.usefixtures("brought")
-def test_a_record_does_not_call_ours_a_strangers(content: dict[str, Any], tmp_path: Path) -> None:
-    record: Record = run_trial(study.parse_study(content | {"tasks": ["rotten_tomatoes"]}).specs[1])
+def test_a_record_does_not_call_ours_a_strangers(
+    content: dict[str, Any], glue_folder: str, tmp_path: Path
+) -> None:
+    record: Record = run_trial(study.parse_study(content | {"tasks": ["cola"]}, glue_folder).specs[1])
     assert record.task is not None
     forged = record.task.model_copy(update={"origin": "somebody 1"})
     found = against_the_code(record.model_copy(update={"task": forged}))
-    assert found.faults == [
-        "$.task.origin is 'somebody 1', but rotten_tomatoes is one of Paretune's: expected null"
-    ]
+    assert found.faults == ["$.task.origin is 'somebody 1', but cola is one of Paretune's: expected null"]
     write_record(record, tmp_path)  # one that is not forged has no fault
     assert not any(one.faults for one in validate([tmp_path], further=[against_the_code]))
 
@@ -180,10 +176,7 @@ def test_what_is_no_method_is_refused(given: Any, said: str) -> None:
 
 @pytest.mark.usefixtures("brought")
 def test_what_is_no_task_is_refused() -> None:
-    for given, said in (
-        (PARITY, "taken"),
-        ("mrpc", "expected a task"),
-        (replace(PARITY, name="a b"), "letters"),
-    ):
+    unnamed = replace(PARITY, name="a b")
+    for given, said in ((PARITY, "taken"), ("mrpc", "expected a task"), (unnamed, "expected letters")):
         with pytest.raises(TaskError, match=said):
             tasks.register(given)  # type: ignore[arg-type]

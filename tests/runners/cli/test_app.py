@@ -85,10 +85,8 @@ def test_a_study_is_typed_and_gone_on_with_from_its_file(
     assert len(json.loads(capsys.readouterr().out)) == 4
     assert len(list(folder.glob("*.json"))) == 4
     assert [path.name for path in folder.glob("*.yaml")] == ["study.yaml"]
-    assert (
-        paretune("run", str(folder / "study.yaml"), "--part", "2/2", "--only", "method=head", "--limit", "9")
-        == 0
-    )
+    part = ["--part", "2/2", "--only", "method=head", "--limit", "9"]
+    assert paretune("run", str(folder / "study.yaml"), *part) == 0
 
 
 def test_a_tuned_study_runs_and_says_so_everywhere(
