@@ -70,15 +70,21 @@ def check_known_elsewhere(specs: Iterable[TrialSpec]) -> None:
 
 
 def check_data(kept: Mapping[str, Record], specs: Iterable[TrialSpec]) -> None:
-    """What is kept must have been measured on the data that the trials to come will have.
+    """What is kept must have been measured on the data, and by the method, that trials to come will have.
 
-    A trial is known by its task, wherever a machine keeps the data of it; another content is another task.
+    A trial is known by its task, wherever a machine keeps the data of it; another content is another task. It
+    is known by the name of its method, which another package, or another version of it, may give to another.
 
     Raises:
-        SpecError: a record was measured on other data.
+        SpecError: a record was measured on other data, or with the method of another package.
     """
     for spec in specs:
         record = kept.get(spec.trial_id)
+        if record is not None and record.method_origin != (whose := methods.origin(spec.method)):
+            raise SpecError(
+                f"{spec.label} has a record that was measured with another method of this name "
+                f"({record.method_origin or 'Paretune'}; here {whose or 'Paretune'}): choose another --out."
+            )
         before = record.task.data_sha256 if record and record.task else None
         if before is not None and before != (now := batches.load(spec.declared, spec.data).sha256):
             raise SpecError(

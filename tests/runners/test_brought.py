@@ -108,6 +108,16 @@ def test_a_trial_of_them_is_trained_and_says_whose_they_are(content: dict[str, A
 
 
 @pytest.mark.usefixtures("brought")
+def test_a_record_of_another_version_is_not_gone_on_with(content: dict[str, Any], tmp_path: Path) -> None:
+    read = study.parse_study(content | {"methods": ["scarce"]})
+    record = run_trial(read.specs[0], study="own")
+    write_record(record.model_copy(update={"method_origin": "a-package 1.0"}), tmp_path)
+    said = r"with another method of this name \(a-package 1\.0; here registered by "
+    with pytest.raises(SpecError, match=said):
+        run_study(read, tmp_path, [])
+
+
+@pytest.mark.usefixtures("brought")
 def test_two_strangers_of_one_name_are_two_rows(content: dict[str, Any]) -> None:
     spec = study.parse_study(content).specs[0]
     record = run_trial(spec)
