@@ -61,12 +61,24 @@ __all__ += ["run_study", "run_trial", "runners", "tasks"]
 def __getattr__(name: str) -> Any:
     if name in _WINGS:
         found = importlib.import_module(name)
+    elif name == "__version__":
+        found = _version()
     elif name in _HOMES:
         found = getattr(importlib.import_module(_HOMES[name]), name)
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = found  # the next time it is there
     return found
+
+
+def _version() -> str:
+    """The version that is installed; of a checkout that is not, none is known."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("paretune")
+    except metadata.PackageNotFoundError:
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

@@ -105,5 +105,6 @@ def test_the_face_hands_out_what_it_says() -> None:
     for name in paretune.__all__:
         assert getattr(paretune, name) is not None
     assert paretune.apply is methods.apply
+    assert paretune.__version__[0].isdigit()
     with pytest.raises(AttributeError, match="has no attribute 'aply'"):
         _ = paretune.aply

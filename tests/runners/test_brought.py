@@ -104,6 +104,8 @@ def test_a_trial_of_them_is_trained_and_says_whose_they_are(content: dict[str, A
         text = (page.parent / name).read_text(encoding="utf-8")
         assert text.count("Not one of Paretune’s") + text.count("ot Paretune’s: ") == 1
         assert told in text
+    board = (page.parent / "tasks/parity.html").read_text(encoding="utf-8")
+    assert f"Not of Paretune: the task parity ({told}) and the method scarce ({told})." in board
     assert "Paretune’s methods" not in (page.parent / "methods/head.html").read_text(encoding="utf-8")
 
 
