@@ -59,6 +59,7 @@ __all__ += ["run_study", "run_trial", "runners", "tasks"]
 
 
 def __getattr__(name: str) -> Any:
+    found: Any
     if name in _WINGS:
         found = importlib.import_module(name)
     elif name == "__version__":
