@@ -5,17 +5,24 @@ adapted = methods.apply(model, "lora", rank=8, alpha=16)
 adapted.model                  # called like the Hugging Face model it is
 adapted.parameter_counts()     # base, method, head, trainable
 
+methods.register(MyMethod())   # one of yours beside ours, for this process
+
+Installed packages bring methods of their own by entry points of the group `paretune.methods`.
+
 Beside this file are the methods; importing them needs no torch, which comes when a model does. Ground floor:
-`errors`, `later`.
+`errors`, `later`, `registry`.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from methods.bitfit import BitFit
-from methods.core import ACTS, Capability, Checkpoint, Method, write_to
+from methods.core import ACTS, Capability, Card, Checkpoint, Method, Options, write_to
 from methods.did import DID
 from methods.dora import DoRA
 from methods.errors import (
@@ -38,6 +45,7 @@ from methods.parallel import Parallel
 from methods.pfeiffer import Pfeiffer
 from methods.prefix import Prefix
 from methods.prompt import Prompt
+from methods.registry import Registry
 from methods.said import SAID
 from methods.top_layers import TopLayers
 from methods.vera import VeRA
@@ -52,7 +60,7 @@ else:
 
 __all__ = ["ACTS", "Adapted", "AnatomyError", "Capability", "Checkpoint", "IncompleteHeadWarning"]
 __all__ += ["MergeError", "Method", "MethodError", "OptionError", "adapted", "apply", "capabilities"]
-__all__ += ["export_peft", "get", "load", "names"]
+__all__ += ["export_peft", "faults", "get", "load", "names", "only_here", "origin", "register"]
 
 REGISTRY: dict[str, Method[Any]] = {}
 _METHODS: tuple[Method[Any], ...] = (
@@ -68,17 +76,79 @@ for _method in _METHODS:
     REGISTRY[_method.name] = _method
 
 
+def _checked(given: object) -> tuple[str, Method[Any]]:
+    """A method of a stranger, who may give the class of it."""
+    expected = "a method: an object of a class that extends methods.Method"
+    if isinstance(given, type) and issubclass(given, Method):
+        try:
+            given = given()
+        except TypeError as error:
+            raise MethodError(f"{given!r:.80} is not complete: {error}.") from None
+    if not isinstance(given, Method):
+        raise MethodError(f"received {given!r:.80}, expected {expected}.")
+    for name, kind in (("name", str), ("card", Card)):
+        if not isinstance(getattr(given, name, None), kind):
+            raise MethodError(
+                f"the method {type(given).__name__} has no {name} that is a {kind.__name__}: "
+                f"expected {expected}."
+            )
+    options = getattr(given, "options", None)
+    if not (isinstance(options, type) and issubclass(options, Options)):
+        raise MethodError(
+            f"the method {given.name!r} has the options {options!r:.80}, expected a class that extends "
+            "methods.core.Options, such as NoOptions."
+        )
+    try:
+        options()
+    except ValidationError as error:
+        raise MethodError(f"the method {given.name!r} has an option without a default: {error}") from None
+    return given.name, given
+
+
+_REGISTRY = Registry("method", REGISTRY, _checked, MethodError)
+
+
 def names() -> tuple[str, ...]:
-    """The names of all methods."""
+    """The names of all methods: ours, then those of other packages and scripts."""
+    _REGISTRY.discover()
     return tuple(REGISTRY)
 
 
 def get(name: str) -> Method[Any]:
     """Look a method up; an unknown name raises :class:`MethodError` with the nearest valid ones."""
-    try:
-        return REGISTRY[name]
-    except KeyError:
-        raise MethodError(f"unknown method {name!r}; {nearest(name, REGISTRY)}.") from None
+    if name not in REGISTRY:
+        _REGISTRY.discover()
+    if name not in REGISTRY:
+        raise MethodError(_REGISTRY.beside(f"unknown method {name!r}; {nearest(name, REGISTRY)}."))
+    return REGISTRY[name]
+
+
+def register(method: Method[Any]) -> None:
+    """Add a method to those that this process knows; records say that it is not one of Paretune's.
+
+    A process that this one starts, as for ``--workers``, does not know it: for those a package declares an
+    entry point of the group ``paretune.methods``, whose value is a method, its class, or a list of such.
+
+    Raises:
+        MethodError: it is no method, or its name is taken.
+    """
+    _REGISTRY.register(method, sys._getframe(1).f_globals)
+
+
+def origin(name: str) -> str | None:
+    """Whose a method is, such as ``my-package 1.2``; None for ours, and for what is no method."""
+    return _REGISTRY.origin(name)
+
+
+def only_here(name: str) -> bool:
+    """Whether a method was registered in this process, so that no other one knows it."""
+    return _REGISTRY.only_here(name)
+
+
+def faults() -> tuple[str, ...]:
+    """A sentence on each entry point of another package that brings no method, for whatever reason."""
+    _REGISTRY.discover()
+    return tuple(_REGISTRY.faults)
 
 
 def apply(model: Model, name: str, *, dtype: torch.dtype | None = None, **options: Any) -> Adapted:
@@ -122,7 +192,7 @@ def capabilities(model: Model) -> tuple[Capability, ...]:
     """
     from methods.core import capabilities as try_out
 
-    return try_out(model, REGISTRY.values())
+    return try_out(model, [get(name) for name in names()])
 
 
 def load(model: Model, path: str | Path) -> Adapted:
@@ -190,7 +260,7 @@ def _read(path: str | Path, anatomy: Anatomy) -> Checkpoint:
     from methods.peft import format as peft_format
 
     if peft_format.lies_in(path) and not Checkpoint.lies_in(path):
-        forms = {name: method.card.form for name, method in REGISTRY.items()}
+        forms = {name: get(name).card.form for name in names()}
         ours = {name: form for name, form in forms.items() if isinstance(form, peft_format.PeftForm)}
         return peft_format.read_folder(path, anatomy, ours)
     return Checkpoint.read(path)

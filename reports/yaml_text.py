@@ -44,6 +44,11 @@ def load(text: str) -> Any:
         raise YamlError("is not valid YAML: it holds a value that cannot be read.") from None
 
 
+def dump(value: Any) -> str:
+    """Plain data as a YAML document that :func:`load` reads as the same data."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None)
+
+
 class _Loader(yaml.SafeLoader):
     """Looks at the keys of a mapping before ``<<`` brings in those of others, which may come again."""
 
@@ -62,6 +67,14 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
+class _Dumper(yaml.SafeDumper):
+    """Puts into quotes what the loader would not take for a text."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Whether a value that comes again is written again: always."""
+        return True
+
+
 def _whole(loader: yaml.SafeLoader, node: ScalarNode) -> int:
     text = loader.construct_scalar(node)
     return int(text, _BASES.get(text[:2], 10))
@@ -77,5 +90,6 @@ _Loader.yaml_implicit_resolvers = {
 }
 for _tag, _pattern in ((_INT, _WHOLE), (_FLOAT, _REAL)):
     _Loader.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern})$"), list("-+.0123456789"))
+_Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
 _Loader.add_constructor(_INT, _whole)
 _Loader.add_constructor(_FLOAT, _real)

@@ -1,5 +1,10 @@
 """Doing the work: studies run, costs measured, and the command line; imports the other three wings.
 
 Ground floor: `models`, `heads`, `padding`, `vocabulary`, `weights`, `device`, `dropout`, `environment`,
-`errors`, `failures`, `known`, `launch`, `numerics`, `optimisation`, `processes`, `shapes`, `untrained`.
+`errors`, `failures`, `known`, `launch`, `numerics`, `optimisation`, `ours`, `processes`, `shapes`,
+`untrained`.
 """
+
+from runners import ours
+
+ours.come_first()

@@ -30,7 +30,7 @@ PACKAGES = (
     "optuna",
 )
 """The libraries that move numbers, or choose what is measured; recorded with their installed versions."""
-OUR_PACKAGES = ("methods", "tasks", "runners", "reports")
+OUR_PACKAGES = ("paretune", "methods", "tasks", "runners", "reports")
 """Folders of the checkout in which a file unknown to git makes the tree unclean: it could be imported."""
 
 _CODE_ROOT = Path(__file__).resolve().parent.parent

@@ -5,17 +5,30 @@
     tasks.load("mrpc", data="glue")        its three splits (TaskData)
     tasks.score(spec, predictions, refs)   {"accuracy": ..., "f1": ...}
     tasks.majority(spec, labels, refs)     the same, for always predicting the majority label
+    tasks.register(TaskSpec(...))          a task of yours beside ours, for this process
 
+Installed packages bring tasks of their own by entry points of the group `paretune.tasks`.
 Importing this package is cheap: `datasets` and `evaluate` are imported when first needed.
 """
 
 from __future__ import annotations
 
 import difflib
+import sys
 from typing import TYPE_CHECKING
 
 from tasks import glue, reviews
-from tasks.spec import DataError, HubSource, MetricSpec, PackageSource, TaskData, TaskError, TaskSpec
+from tasks.registry import Registry
+from tasks.spec import (
+    DataError,
+    HubSource,
+    MetricSpec,
+    PackageSource,
+    RowsSource,
+    TaskData,
+    TaskError,
+    TaskSpec,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,18 +40,56 @@ for _task in (*glue.TASKS, *reviews.TASKS):
     _TASKS[_task.name] = _task
 
 
+def _checked(given: object) -> tuple[str, TaskSpec]:
+    if not isinstance(given, TaskSpec):
+        raise TaskError(f"received {given!r:.80}, expected a task: tasks.TaskSpec(...).")
+    return given.name, given
+
+
+_REGISTRY = Registry("task", _TASKS, _checked, TaskError)
+
+
 def names() -> tuple[str, ...]:
-    """The names of all tasks, in the order they are declared."""
+    """The names of all tasks: ours in the order they are declared, then those that were brought."""
+    _REGISTRY.discover()
     return tuple(_TASKS)
 
 
 def get(name: str) -> TaskSpec:
     """The declaration of one task; raises TaskError, naming the nearest, when there is none."""
     if name not in _TASKS:
+        _REGISTRY.discover()
+    if name not in _TASKS:
         near = difflib.get_close_matches(name.lower(), _TASKS, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}? There are: " if near else "there are: "
-        raise TaskError(f"unknown task {name!r}; {hint}{', '.join(_TASKS)}")
+        raise TaskError(_REGISTRY.beside(f"unknown task {name!r}; {hint}{', '.join(_TASKS)}"))
     return _TASKS[name]
+
+
+def register(task: TaskSpec) -> None:
+    """Add a task to those that this process knows; records say that it is not one of Paretune's.
+
+    Raises TaskError where it is no task, or its name is taken. A process that this one starts, as for
+    `--workers`, does not know it: for those a package declares an entry point of the group `paretune.tasks`,
+    whose value is a TaskSpec or a list of them.
+    """
+    _REGISTRY.register(task, sys._getframe(1).f_globals)
+
+
+def origin(name: str) -> str | None:
+    """Whose a task is, such as `my-package 1.2`; None for ours, and for what is no task of that name."""
+    return _REGISTRY.origin(name)
+
+
+def only_here(name: str) -> bool:
+    """Whether a task was registered in this process, so that no other one knows it."""
+    return _REGISTRY.only_here(name)
+
+
+def faults() -> tuple[str, ...]:
+    """A sentence on each entry point of another package that brings no task, for whatever reason."""
+    _REGISTRY.discover()
+    return tuple(_REGISTRY.faults)
 
 
 def load(task: str | TaskSpec, data: str | None = None) -> TaskData:
@@ -71,12 +122,17 @@ __all__ = [
     "HubSource",
     "MetricSpec",
     "PackageSource",
+    "RowsSource",
     "TaskData",
     "TaskError",
     "TaskSpec",
+    "faults",
     "get",
     "load",
     "majority",
     "names",
+    "only_here",
+    "origin",
+    "register",
     "score",
 ]

@@ -19,28 +19,34 @@ import numpy as np
 import pandas
 import pyarrow
 
-from tasks import cache, reading, splits
+from tasks import cache, reading, rows, splits
 from tasks.reading import Columns, Origin
-from tasks.spec import DataError, Example, HubSource, PackageSource, TaskData, TaskSpec
+from tasks.spec import DataError, Example, HubSource, PackageSource, RowsSource, TaskData, TaskSpec
 
 
 def load(spec: TaskSpec, data: str | None = None) -> TaskData:
     """The splits of one task, with their content hash; `data` is for hub tasks (see `tasks.load`)."""
     source = spec.source
+    if isinstance(source, RowsSource):
+        return _data(_splits(spec, rows.carved(spec, source), str(source)))
     if isinstance(source, PackageSource):
         origin = reading.package(spec, source)
     else:
         origin = reading.hub(spec, source) if data is None else reading.folder(spec, source, data)
 
     def make() -> cache.Kept:
-        rows = origin.read()
+        found = origin.read()
         if isinstance(source, PackageSource):
-            return _splits(spec, _carve_file(spec, source, *rows), f"{source.package} {source.version}")
+            return _splits(spec, _carve_file(spec, source, *found), f"{source.package} {source.version}")
         local = data is not None
-        described = _local(source, *rows) if local else f"{source.hub_id}@{source.revision}"
-        return _splits(spec, _carve_official(spec, source, *rows), described)
+        described = _local(source, *found) if local else f"{source.hub_id}@{source.revision}"
+        return _splits(spec, _carve_official(spec, source, *found), described)
 
-    kept = cache.kept(f"{spec.name}-splits", _key(spec, origin), make, worth=origin.worth)
+    return _data(cache.kept(f"{spec.name}-splits", _key(spec, origin), make, worth=origin.worth))
+
+
+def _data(kept: cache.Kept) -> TaskData:
+    """The splits of one table, in which they come one after another."""
     tables, start = [], 0
     for size in kept.facts["sizes"].values():
         tables.append(kept.table.select(range(start, start + size)))

@@ -11,9 +11,9 @@ old one names it in `superseded_by`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import datasets
@@ -96,6 +96,24 @@ class PackageSource:
 
 
 @dataclass(frozen=True)
+class RowsSource:
+    """Rows that a function of Python returns, for a task that is registered (`tasks.register`).
+
+    `rows("train")` and `rows("report")` return the rows of the two splits, each a mapping that has the text
+    columns and the label column of the task, such as those of a `datasets.Dataset`. The label of a class is
+    its number or its word in `labels`. What is selected by is carved from train, as for a hub task. The rows
+    are known by the hash of their content, so that other rows are other data; none are kept on disk. `name`
+    is what records call the source.
+    """
+
+    name: str
+    rows: Callable[[str], Iterable[Mapping[str, Any]]]
+
+    def __str__(self) -> str:
+        return f"rows of {self.name}"
+
+
+@dataclass(frozen=True)
 class TaskSpec:
     """One task, checked when it is declared.
 
@@ -114,7 +132,7 @@ class TaskSpec:
     label_column: str
     labels: tuple[str, ...]
     metrics: tuple[MetricSpec, ...]
-    source: HubSource | PackageSource
+    source: HubSource | PackageSource | RowsSource
     license: str
     citation: str
     homepage: str

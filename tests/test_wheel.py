@@ -1,4 +1,4 @@
-"""What is installed is what is in the tree: every module and data file of the four wings."""
+"""What is installed is what is in the tree: every module and data file of the four wings and their face."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-WINGS = ("methods", "tasks", "runners", "reports")
+WINGS = ("paretune", "methods", "tasks", "runners", "reports")
 NOT_INSTALLED = ("reports/leaderboards", "reports/imported", "reports/submissions")
 """Results: they belong to the repository, not to the program."""
 

@@ -54,6 +54,8 @@ def identity(record: Record) -> Identity:
     spec.pop("search", None)  # no trial of a search is ever compared with others
     spec.pop("halving", None)
     suite = record.suite
+    if record.method_origin is not None:  # a stranger's name and options may mean another method tomorrow
+        spec["method_origin"] = record.method_origin
     if suite is None:
         spec["search"] = _search(record.tuning)
     return Identity(

@@ -67,6 +67,9 @@ class TaskInfo(Part):
         default=None,
         description="examples of each split that were cut to the longest input; null before schema 5",
     )
+    origin: str | None = Field(
+        default=None, description="whose task it is, where it is not one of Paretune's; null for those"
+    )
 
 
 class Parameters(Part):
@@ -279,6 +282,9 @@ class Record(Part):
     )
     checkpoint_sha256: str | None = Field(
         default=None, description="of the files of the trained method, where they are kept"
+    )
+    method_origin: str | None = Field(
+        default=None, description="whose method it is, where it is not one of Paretune's; null for those"
     )
     environment: Environment
     started_at: str = Field(description="ISO 8601, UTC")

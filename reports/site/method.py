@@ -51,6 +51,7 @@ def _page(board: Board, name: str) -> Page:
         "drawing": drawing(card.places) if card else None,
         "rows": rows,
         "references": counts_of(name),
+        "origins": _origins(board, name),
     }
     about = text.clean(card.summary if card else f"Every result of {name}")
     return Page(
@@ -63,12 +64,21 @@ def _page(board: Board, name: str) -> Page:
     )
 
 
+def _origins(board: Board, name: str) -> list[str]:
+    """Whose a method is, by its records and its card; nothing for one of Paretune's."""
+    rows = (row for view in board.views for row in view.section.every_row if row.identity.method == name)
+    told = {record.method_origin for row in rows for record in row.records}
+    card = board.catalogue.method(name)
+    return sorted({*filter(None, told), *([card.origin] if card and card.origin else [])})
+
+
 def _index(board: Board, names: list[str]) -> Page:
-    rows: list[tuple[str, MethodCard | None, int]] = [
+    rows: list[tuple[str, MethodCard | None, int, list[str]]] = [
         (
             name,
             board.catalogue.method(name),
             sum(row.identity.method == name for view in board.views for row in view.section.every_row),
+            _origins(board, name),
         )
         for name in names
     ]

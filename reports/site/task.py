@@ -36,6 +36,7 @@ def _page(board: Board, task: str) -> Page:
         "views": [(view, _figures(view)) for view in views],
         "ranked": ranked,
         "references": scores_on(task),
+        "origins": _origins(board, task),
     }
     return Page(
         board.paths.folder + task_page(task),
@@ -54,9 +55,22 @@ def _figures(view: View) -> dict[str, Any]:
     }
 
 
+def _origins(board: Board, task: str) -> list[str]:
+    """Whose a task is, by its records and its card; nothing for one of Paretune's."""
+    rows = (row for view in board.views if view.section.task == task for row in view.section.every_row)
+    told = {record.task.origin for row in rows for record in row.records if record.task}
+    card = board.catalogue.task(task)
+    return sorted({*filter(None, told), *([card.origin] if card and card.origin else [])})
+
+
 def _index(board: Board) -> Page:
     rows = [
-        (task, board.catalogue.task(task), [view for view in board.views if view.section.task == task])
+        (
+            task,
+            board.catalogue.task(task),
+            [view for view in board.views if view.section.task == task],
+            _origins(board, task),
+        )
         for task in board.tasks
     ]
     folder = board.paths.folder

@@ -1,4 +1,4 @@
-"""``python -m runners.cli``, which ``accelerate launch -m`` wants."""
+"""``python -m runners.cli``: the command from a checkout; ``python -m paretune`` is the one for users."""
 
 from runners.cli.app import main
 

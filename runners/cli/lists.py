@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runners.cli.options import Json, out, table
+from runners.cli.options import Json, out, say, table
 
 if TYPE_CHECKING:
     from methods import Method
@@ -35,6 +36,7 @@ def methods(
         _show_capabilities(model, json_=json_)
         return
     found = [package.get(name) for name in package.names()]
+    _say_faults(package.faults())
     if json_:
         print(json.dumps([_describe_method(method) for method in found]))
         return
@@ -42,6 +44,8 @@ def methods(
         merges = "merges into the base" if method.mergeable else "does not merge"
         merges += "; peft has an equal" if method.card.peft else ""
         out.print(f"[bold]{method.name}[/bold]  {method.card.summary}", highlight=False)
+        if (whose := package.origin(method.name)) is not None:
+            out.print(f"  not one of Paretune's: {whose}", markup=False, highlight=False, style="yellow")
         out.print(
             f"  {method.card.source}; {merges}; learning rate {method.card.learning_rate:g}",
             style="dim",
@@ -61,6 +65,7 @@ def tasks(json_: Json = False) -> None:
     import tasks as package
 
     found = [package.get(name) for name in package.names()]
+    _say_faults(package.faults())
     if json_:
         rows = [
             {
@@ -78,14 +83,18 @@ def tasks(json_: Json = False) -> None:
                 "license": task.license,
                 "homepage": task.homepage,
                 "citation": task.citation,
+                "origin": package.origin(task.name),
             }
             for task in found
         ]
         print(json.dumps(rows))
         return
-    shown = table("task", "metrics", "what it is", "licence")
+    whose = {task.name: package.origin(task.name) for task in found}
+    brought = any(whose.values())
+    shown = table("task", "metrics", "what it is", "licence", *(["not Paretune's, but"] if brought else []))
     for task in found:
-        shown.add_row(task.name, ", ".join(m.name for m in task.metrics), task.title, task.license)
+        cells = [task.name, ", ".join(m.name for m in task.metrics), task.title, task.license]
+        shown.add_row(*cells, *([whose[task.name] or ""] if brought else []))
     out.print(shown)
 
 
@@ -113,6 +122,12 @@ def studies(json_: Json = False) -> None:
     for row in rows:
         shown.add_row(row["name"], row["kind"], row["settings"] or "–", row["description"])
     out.print(shown)
+
+
+def _say_faults(faults: Sequence[str]) -> None:
+    """Say what other packages bring in vain, beside the list of what there is."""
+    for sentence in faults:
+        say(sentence)
 
 
 def _show_capabilities(name: str, *, json_: bool) -> None:
@@ -146,6 +161,7 @@ def _show_capabilities(name: str, *, json_: bool) -> None:
 
 
 def _describe_method(method: Method[Any]) -> dict[str, Any]:
+    from methods import origin
     from runners.share.catalogue import describe_options
 
     return {
@@ -156,4 +172,5 @@ def _describe_method(method: Method[Any]) -> dict[str, Any]:
         "learning_rate": method.card.learning_rate,
         "search_space": {name: d.describe() for name, d in method.card.search_space.dimensions.items()},
         "options": describe_options(method),
+        "origin": origin(method.name),
     }

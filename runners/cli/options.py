@@ -60,6 +60,22 @@ PartOf = Annotated[
         "--part", help="I/N: run only the I-th of N parts, as one of several machines. [default: all]"
     ),
 ]
+OnlyThese = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        help="KEY=VALUE: run only some trials of it; model, task, method or seed, such as "
+        "method=lora:rank=4. May be repeated: values of one key are alternatives, keys have to agree.",
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        min=1,
+        help="Train on at most so many examples, and score as many of each split: to try something out.",
+    ),
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the records. [default: results/STUDY]")]
 Data = Annotated[
     str | None, typer.Option("--data", help="Folder with the tasks' data, in the layout of nyu-mll/glue.")

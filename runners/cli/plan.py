@@ -14,6 +14,7 @@ from runners.cli.options import Data, Json, Out, PartOf, err, out, say, speaks, 
 if TYPE_CHECKING:
     from runners.plan.forecast import Forecast
     from runners.plan.latency_study import LatencyStudy
+    from runners.plan.only import Only
     from runners.plan.parts import Part
     from runners.plan.study import Study
 
@@ -56,6 +57,8 @@ def show(
     *,
     workers: int | None = None,
     part: Part | None = None,
+    only: Only | None = None,
+    limit: int | None = None,
     retry: bool = False,
     quick: bool = False,
     json_: bool = False,
@@ -68,6 +71,8 @@ def show(
         data: a data folder that replaces the study's own.
         workers: whose hours are told as well.
         part: which part of a study of trials; None for all.
+        only: which trials of a study of trials; None for all.
+        limit: the most examples that a trial takes; None as the study says.
         retry: what failed is planned once more.
         quick: no step is timed.
         json_: print JSON.
@@ -77,6 +82,7 @@ def show(
     """
     from runners.plan.intrinsic import parse_intrinsic_study
     from runners.plan.latency_study import parse_latency_study
+    from runners.plan.only import chosen
     from runners.plan.study import parse_study
 
     if content.get("kind") == "latency":
@@ -86,8 +92,7 @@ def show(
         searched = parse_intrinsic_study(content, data)
         parsed, at_most = searched.step(searched.specs), True
     else:
-        parsed, at_most = parse_study(content, data), False
-        parsed = parsed if part is None else part.of(parsed)
+        parsed, at_most = chosen(parse_study(content, data, limit), part, only), False
     found = _forecast(parsed, folder, retry, quick, at_most)
     numbers = sorted({1, *WORKERS, *([workers] if workers else [])})
     if json_:

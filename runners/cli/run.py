@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reports import yaml_text
 from runners.cli import intrinsic, latency, plan
 from runners.cli.executors import LOCAL, Where
 from runners.cli.options import (
@@ -20,6 +21,8 @@ from runners.cli.options import (
     GpusPerTrial,
     Json,
     KeepModels,
+    Limit,
+    OnlyThese,
     Out,
     PartOf,
     Retry,
@@ -47,7 +50,38 @@ MOST_TOLD = 20
 
 
 def run(
-    study: Annotated[str, typer.Argument(help="A YAML file, or a built-in study (see `paretune studies`).")],
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            help="A YAML file, or a built-in study (see `paretune studies`). Or --task and --method."
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="A hub id, folder or `embedded`; may be repeated. [default: embedded]"),
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", help="See `paretune tasks`; may be repeated.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option("--method", help="NAME or NAME:KEY=VALUE,..; may be repeated.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", help="How many, such as 3, or which, such as 0,5,7. [default: 1]")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Of every training. [default: 3 epochs]")
+    ] = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option("--protocol", help="KEY=VALUE of the training protocol; may be repeated."),
+    ] = None,
+    no_costs: Annotated[
+        bool,
+        typer.Option("--no-costs", help="Train and score alone: no memory, latency, FLOPs and serving."),
+    ] = False,
+    limit: Limit = None,
+    only: OnlyThese = None,
     out_dir: Out = None,
     data: Data = None,
     wandb: Wandb = False,
@@ -65,20 +99,27 @@ def run(
     ] = False,
     json_: Json = False,
 ) -> None:
-    """Run the trials of a study that have no record yet."""
+    """Run the trials of a study that have no record yet.
+
+    The study is a file, or what --task, --method and others say. What is typed is kept as a file beside the
+    records, study.yaml, to go on from.
+    """
     from reports.records.cuts import much_cut
     from reports.records.tuning import how_set
     from runners.plan.errors import SpecError
     from runners.plan.intrinsic import parse_intrinsic_study
     from runners.plan.latency_study import parse_latency_study
+    from runners.plan.only import Only, chosen
     from runners.plan.parts import Part
-    from runners.plan.study import content as content_of
     from runners.plan.study import parse_study
+    from runners.plan.typed import Typed
 
     where = Where(workers, executor, address, cpus_per_trial, gpus_per_trial)
     where.check()
     own = Part.parse(part) if part is not None else None
-    content = content_of(study)
+    these = Only.parse(only) if only else None
+    typed = Typed(model or (), task or (), method or (), seeds, steps, protocol or (), no_costs)
+    content = typed.content(data, limit) if study is None else typed.beside(study)
     folder, kind = out_dir or Path("results") / str(content["name"]), content.get("kind")
     _check_asked(
         str(kind),
@@ -88,6 +129,8 @@ def run(
             "--workers": workers,
             "--executor": executor != LOCAL,
             "--part": own,
+            "--only": these,
+            "--limit": limit,
         },
     )
     if dry_run:
@@ -95,7 +138,17 @@ def run(
             raise SpecError(
                 f"--dry-run tells of one process, received {processes()}: start it without a launcher."
             )
-        plan.show(content, folder, data, workers=workers, part=own, retry=retry, json_=json_)
+        if study is None and not json_:
+            out.print(yaml_text.dump(content), markup=False, highlight=False, soft_wrap=True)
+        plan.show(
+            *(content, folder, data),
+            workers=workers,
+            part=own,
+            only=these,
+            limit=limit,
+            retry=retry,
+            json_=json_,
+        )
         return
     if kind == "latency":
         timed = parse_latency_study(content)
@@ -110,12 +163,10 @@ def run(
         how = _how(checkpoint_every, keep_models)
         intrinsic.run_study(searched, folder, json_, retry=retry, how=how, where=where)
         return
-    parsed = parse_study(content, data)
-    if own is not None:
-        parsed = own.of(parsed)
+    parsed = chosen(parse_study(content, data, limit), own, these)
     begins(parsed.title, parsed.size, folder)
-    how = _how(checkpoint_every, keep_models)
-    records = run_trials(parsed, folder, wandb=wandb, retry=retry, how=how, where=where, part=own)
+    how, kept = _how(checkpoint_every, keep_models), content if study is None else None
+    records = run_trials(parsed, folder, wandb=wandb, retry=retry, how=how, where=where, part=own, typed=kept)
     if json_:
         print(json.dumps([record.model_dump(mode="json") for record in records]))
     else:
@@ -151,7 +202,10 @@ def _check_asked(kind: str, asked: Mapping[str, object]) -> None:
         )
     useless = {
         "latency": ("of latency trains nothing, and measures on an idle machine", tuple(asked)),
-        "intrinsic": ("of intrinsic dimension chooses its trials by those before", ("--part",)),
+        "intrinsic": (
+            "of intrinsic dimension chooses its trials by those before",
+            ("--part", "--only", "--limit"),
+        ),
     }
     why, names = useless.get(kind, ("", ()))
     if found := [name for name in names if asked[name]]:
@@ -183,6 +237,7 @@ def run_trials(
     how: How | None = None,
     where: Where | None = None,
     part: Part | None = None,
+    typed: Mapping[str, Any] | None = None,
 ) -> list[Record]:
     """Run what is missing of a study, with a live table on the terminal.
 
@@ -194,9 +249,10 @@ def run_trials(
         how: how it is run.
         where: where it is run; None for here.
         part: which part of a study it is; None for the whole.
+        typed: the content of its file, which is kept beside the records; None where there is one.
     """
     if part is not None and not (study.specs or study.searches):
-        say(f"Part {part} has no trials: the study has fewer settings than parts.")
+        say(f"Part {part} has no trials: there are fewer settings than parts.")
         return []
     with err.status("Reading data and models ..."):
         from reports.stats.busy import caution, neighbours
@@ -213,6 +269,8 @@ def run_trials(
 
         observers.append(Tracker(study, Path(), warn=say))
     with shelf.sole_owner(folder, len(execute.missing(study, folder)), part), where.executor() as executor:
+        if typed is not None and device.is_first_process():
+            _keep(typed, folder)
         study = _searched(study, folder, observers, retry, how, where, executor)
         with LiveTable(study, execute.existing(study, folder), err, where.lanes) as live:
             records = execute.run_study(
@@ -221,6 +279,16 @@ def run_trials(
     for sentence in filter(None, (neighbours(records), caution(records))):
         say(sentence)
     return records
+
+
+def _keep(typed: Mapping[str, Any], folder: Path) -> None:
+    """Keep what was typed as a study file beside its records, and say where."""
+    from runners.plan.typed import keep
+
+    try:
+        say(f"As a study file: {keep(typed, folder)}")
+    except OSError as error:  # the records, which matter, are looked after by themselves
+        say(f"What was typed could not be kept as a study file in {folder} ({error.strerror}).")
 
 
 def _searched(

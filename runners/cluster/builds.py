@@ -21,13 +21,19 @@ class Build:
     code: str
     """SHA-256 of our files, committed or not."""
     versions: dict[str, str | None]
-    """Of Python and of the libraries that move numbers."""
+    """Of Python, of the libraries that move numbers, and of the packages that bring methods or tasks."""
 
 
 @cache
 def build() -> Build:
     """What this process runs."""
-    versions = {name: _version(name) for name in PACKAGES}
+    brought = {
+        point.dist.name: point.dist.version
+        for group in ("paretune.methods", "paretune.tasks")
+        for point in metadata.entry_points(group=group)
+        if point.dist
+    }
+    versions = {name: _version(name) for name in PACKAGES} | brought
     return Build(_code(_ROOT), {"python": platform.python_version(), **versions})
 
 

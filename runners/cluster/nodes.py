@@ -61,7 +61,9 @@ def connect(address: str | None) -> None:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_task_oom_retries", str(MEMORY_RETRIES))
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    # A process of Ray has the folder of the study's command in front of what is installed.
+    options: dict[str, Any] = {"runtime_env": {"worker_process_setup_hook": "paretune.find_ours"}}
+    options |= {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         options |= {"num_cpus": environment.cores(), "include_dashboard": False}
     handler = signal.getsignal(signal.SIGTERM)

@@ -37,6 +37,7 @@ _START = """\
 import json, sys
 descriptor, threads, folder, path = json.loads(sys.argv[1])
 sys.path[:] = path
+import paretune  # which finds our packages, whatever else has their names
 from runners.executors.worker import main
 main(descriptor, threads, folder)
 """

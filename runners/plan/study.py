@@ -28,7 +28,7 @@ values, the last list running fastest:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -46,6 +46,9 @@ from runners.plan.spec import TrialSpec
 from runners.plan.tuning import Budget, Search, check_equal, plan
 
 BUILT_IN = Path(__file__).parents[1] / "studies"
+
+LIMITED = ("train_examples", "scored_examples")
+"""The settings that say how many examples a trial takes."""
 
 
 class Grid(BaseModel):
@@ -149,21 +152,22 @@ def content(study: str) -> dict[str, Any]:
     return {"name": path.stem, **found}
 
 
-def read_study(study: str, data: str | None = None) -> Study:
+def read_study(study: str, data: str | None = None, limit: int | None = None) -> Study:
     """Read a study of trials from a YAML file or by the name of a built-in one.
 
     Args:
         study: a path, or one of :func:`built_in`.
         data: a data folder that replaces the study's own.
+        limit: the most examples that a trial trains on, and scores of a split, whatever the study says.
 
     Raises:
         SpecError: no such study, bad YAML, or an unknown key; one sentence.
         MethodError, TaskError: an unknown method, option or task.
     """
-    return parse_study(content(study), data)
+    return parse_study(content(study), data, limit)
 
 
-def parse_study(values: Mapping[str, Any], data: str | None = None) -> Study:
+def parse_study(values: Mapping[str, Any], data: str | None = None, limit: int | None = None) -> Study:
     """Turn the content of a study file into trial specs, one per cell of the grid; see :func:`read_study`."""
     try:
         file = _File.model_validate(dict(values))
@@ -172,7 +176,7 @@ def parse_study(values: Mapping[str, Any], data: str | None = None) -> Study:
     chosen_tasks = [part for item in file.tasks for part in expanded(entry(item, "task"))]
     chosen_methods = [part for item in file.methods for part in expanded(entry(item, "method"))]
     cells = list(itertools.product(file.models, chosen_tasks))
-    trials = [[_over_seeds(file, data, *cell, method) for method in chosen_methods] for cell in cells]
+    trials = [[_over_seeds(file, data, limit, *cell, method) for method in chosen_methods] for cell in cells]
     specs = tuple(spec for cell in trials for one_seed in zip(*cell, strict=True) for spec in one_seed)
     if len({spec.trial_id for spec in specs}) != len(specs):
         raise SpecError(f"the study {file.name} describes the same trial twice: each cell may appear once.")
@@ -180,8 +184,9 @@ def parse_study(values: Mapping[str, Any], data: str | None = None) -> Study:
     if file.tuning is None:
         return Study(*about, specs)
     budget = Budget.parse(file.tuning, file.seeds)
+    budget = budget.model_copy(update={"protocol": limited(budget.protocol, limit, set(budget.protocol))})
     searches = tuple(
-        plan(index, own, method.options, _stated(file, task, method), budget)
+        plan(index, own, method.options, limited(_stated(file, task, method), limit), budget)
         for index, (_, task) in enumerate(cells)
         for method, own in zip(chosen_methods, trials[index], strict=True)
     )
@@ -189,7 +194,9 @@ def parse_study(values: Mapping[str, Any], data: str | None = None) -> Study:
     return Study(*about, (), searches)
 
 
-def _over_seeds(file: _File, data: str | None, model: str, task: Entry, method: Entry) -> list[TrialSpec]:
+def _over_seeds(
+    file: _File, data: str | None, limit: int | None, model: str, task: Entry, method: Entry
+) -> list[TrialSpec]:
     """The trials of a method on a model and task, one a seed."""
     return [
         TrialSpec(
@@ -199,7 +206,7 @@ def _over_seeds(file: _File, data: str | None, model: str, task: Entry, method: 
             method=method.name,
             options=method.options,
             seed=seed,
-            protocol=_stated(file, task, method),
+            protocol=limited(_stated(file, task, method), limit),
             costs=_costs(file.costs, task.costs, method.costs),
         )
         for seed in file.seeds
@@ -223,6 +230,22 @@ def _stated(file: _File, task: Entry, method: Entry) -> dict[str, Any]:
         (f"the task {task.name}", task.protocol),
         (f"the method {method.name}", method.protocol),
     )
+
+
+def limited(stated: Mapping[str, Any], limit: int | None, keys: Collection[str] = LIMITED) -> dict[str, Any]:
+    """What is stated of the training, with no more examples than so many.
+
+    Args:
+        stated: by the names of the protocol.
+        limit: the most examples; None leaves all as it is.
+        keys: what is to be limited, where it says how many examples; the rest stays.
+    """
+    found = dict(stated)
+    for key in LIMITED:
+        if limit is not None and key in keys:
+            said = found.get(key)
+            found[key] = min(said, limit) if isinstance(said, int) and said > 0 else limit
+    return found
 
 
 def entry(item: Any, kind: str) -> Entry:

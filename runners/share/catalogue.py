@@ -72,6 +72,7 @@ def _method(method: methods.Method[Any], papers: dict[str, str]) -> MethodCard:
             for option in describe_options(method)
         ),
         citation="\n\n".join(cited) or None,
+        origin=methods.origin(method.name),
     )
 
 
@@ -83,4 +84,5 @@ def _task(task: tasks.TaskSpec, citations: dict[str, str]) -> TaskCard:
         license=task.license,
         homepage=task.homepage,
         citation=citations.get(task.citation),
+        origin=tasks.origin(task.name),
     )

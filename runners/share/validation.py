@@ -54,6 +54,11 @@ def _check_task(which: Identity, record: Record, found: Findings) -> None:
         return
     if record.task is None:
         return
+    if record.task.origin is not None and tasks.origin(task.name) is None:
+        found.faults.append(
+            f"$.task.origin is {record.task.origin!a:.80}, but {task.name} is one of Paretune's: "
+            "expected null"
+        )
     if record.task.version != task.version:
         found.faults.append(f"$.task.version is {record.task.version}, expected {task.version}")
         return
@@ -83,6 +88,12 @@ def _check_counts(which: Identity, record: Record, found: Findings) -> None:
         return
     if which.method not in methods.names():
         found.skipped.append(f"$.parameters: this version of Paretune has no method {which.method!a:.80}")
+        return
+    if record.method_origin is not None and methods.origin(which.method) is None:
+        found.faults.append(
+            f"$.method_origin is {record.method_origin!a:.80}, but {which.method} is one of Paretune's: "
+            "expected null"
+        )
         return
     labels = tasks.get(which.task).num_labels if which.task in tasks.names() else None
     try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+import tasks
 from methods import Adapted
 from reports.records.schema import MetricInfo, SplitSizes, TaskInfo
 from runners.plan.spec import TrialSpec
@@ -59,6 +60,7 @@ def load(spec: TrialSpec) -> Loaded:
         sizes=SplitSizes(**data.sizes),
         dropped_train_examples=data.dropped_train_examples,
         data_sha256=data.sha256,
+        origin=tasks.origin(task.name),
     )
     return Loaded(task, data, info)
 

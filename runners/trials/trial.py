@@ -17,6 +17,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
+import methods
 from methods import Adapted
 from reports.records.cost_parts import Memory
 from reports.records.schema import (
@@ -172,6 +173,7 @@ class _Parts:
             serving=None,
             tuning=None,
             costs_from=self.costs_from,
+            method_origin=methods.origin(self.spec.method),
             environment=self.environment,
             started_at=self.started_at,
             wall_seconds=self.seconds,

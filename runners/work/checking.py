@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import methods
+import tasks
 from methods import MethodError
 from reports.records.schema import Record
 from runners import device, models
@@ -52,16 +53,38 @@ def check_methods(model: str, specs: Sequence[TrialSpec]) -> None:
             raise SpecError(f"{model!r} cannot be trained with {method}: {error}") from None
 
 
-def check_data(kept: Mapping[str, Record], specs: Iterable[TrialSpec]) -> None:
-    """What is kept must have been measured on the data that the trials to come will have.
-
-    A trial is known by its task, wherever a machine keeps the data of it; another content is another task.
+def check_known_elsewhere(specs: Iterable[TrialSpec]) -> None:
+    """Find out whether other processes know the tasks and methods of some trials.
 
     Raises:
-        SpecError: a record was measured on other data.
+        SpecError: one was registered in this process alone; one sentence.
+    """
+    for spec in specs:
+        for kind, name, package in (("task", spec.task, tasks), ("method", spec.method, methods)):
+            if package.only_here(name):
+                raise SpecError(
+                    f"the {kind} {name!r}, {package.origin(name)}, is known to this process alone, and the "
+                    "trials are to run in others: run them here, or let an installed package bring it by an "
+                    f"entry point of the group paretune.{kind}s."
+                )
+
+
+def check_data(kept: Mapping[str, Record], specs: Iterable[TrialSpec]) -> None:
+    """What is kept must have been measured on the data, and by the method, that trials to come will have.
+
+    A trial is known by its task, wherever a machine keeps the data of it; another content is another task. It
+    is known by the name of its method, which another package, or another version of it, may give to another.
+
+    Raises:
+        SpecError: a record was measured on other data, or with the method of another package.
     """
     for spec in specs:
         record = kept.get(spec.trial_id)
+        if record is not None and record.method_origin != (whose := methods.origin(spec.method)):
+            raise SpecError(
+                f"{spec.label} has a record that was measured with another method of this name "
+                f"({record.method_origin or 'Paretune'}; here {whose or 'Paretune'}): choose another --out."
+            )
         before = record.task.data_sha256 if record and record.task else None
         if before is not None and before != (now := batches.load(spec.declared, spec.data).sha256):
             raise SpecError(

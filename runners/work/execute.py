@@ -142,11 +142,14 @@ def run_study(
         The records of all trials.
 
     Raises:
-        SpecError: the folder's records are of other data, or of a model that was replaced.
+        SpecError: the folder's records are of other data, or of a model that was replaced; or other processes
+            are to run what was registered in this one.
         UnwrittenError: records could not be written; they were printed.
         PeerError: another process could not go on.
     """
     how = how or How()
+    if executor is not None and not isinstance(executor, Local):
+        checking.check_known_elsewhere(study.specs)
     found = processes.by_first(partial(shelf.read, folder))  # so that all do the same trials
     shelf.warn_of(found.faulty, how.say)
     done = retried(_of(study, found), retry)

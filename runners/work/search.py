@@ -34,7 +34,7 @@ from runners.trials import batches
 from runners.trials.jobs import Executor
 from runners.trials.trial import forget
 from runners.work import shelf
-from runners.work.checking import check_data, check_models
+from runners.work.checking import check_data, check_known_elsewhere, check_models
 from runners.work.execute import Ear, How, Observer, retried
 from runners.work.rungs import Asked, Stopped, Tried, Wanted, joined, promoted
 from runners.work.shelf import Shelf
@@ -85,6 +85,8 @@ def run_searches(
         PeerError: another process could not go on.
     """
     how, executor = how or How(), executor or Local()
+    if not isinstance(executor, Local):
+        check_known_elsewhere(search.default for search in study.searches)
     there = processes.by_first(partial(shelf.read, folder / FOLDER, searches=True))
     shelf.warn_of(there.faulty, how.say)
     defaults = [search.default for search in study.searches]

@@ -36,6 +36,7 @@ class MethodCard(_Card):
     learning_rate: float
     options: tuple[OptionCard, ...]
     citation: str | None = Field(description="BibTeX")
+    origin: str | None = Field(default=None, description="whose it is, where it is not one of Paretune's")
 
 
 class TaskCard(_Card):
@@ -47,6 +48,7 @@ class TaskCard(_Card):
     license: str
     homepage: str
     citation: str | None = Field(description="BibTeX")
+    origin: str | None = Field(default=None, description="whose it is, where it is not one of Paretune's")
 
 
 class ModelCard(_Card):

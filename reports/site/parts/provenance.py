@@ -233,6 +233,14 @@ def _settings_row(row: Row, columns: Sequence[str], tuned: bool) -> list[str]:
     return [text.clean(row.label), options or text.MISSING, *values, str(len(row.records)), control]
 
 
+def _strangers(records: Sequence[Record]) -> list[str]:
+    """The methods and the task that are not Paretune's own, each with whose it is."""
+    named = [("task", record.task.name, record.task.origin) for record in records if record.task]
+    named += [("method", str(record.spec["method"]), record.method_origin) for record in records]
+    told = dict.fromkeys((kind, text.clean(name), text.clean(by, 100)) for kind, name, by in named if by)
+    return [f"the {kind} {name} ({whose})" for kind, name, whose in told]
+
+
 def _warnings(section: Section, records: Sequence[Record]) -> list[str]:
     found = []
     if any(record.environment.tree_clean is False for record in records):
@@ -250,6 +258,8 @@ def _warnings(section: Section, records: Sequence[Record]) -> list[str]:
             "excludes ×1, as chance alone does in one trial of 20: "
             "a latency ratio no farther from 1 than its control means nothing."
         )
+    if strangers := _strangers(records):
+        found.append(f"Not of Paretune: {text.listing(strangers)}.")
     if told := neighbours(records):
         found.append(told)
     slowed = [text.clean(row.label) for row in section.own_rows if row.busy_seeds]

@@ -60,6 +60,35 @@ def test_run_then_report(study_file: Path, tmp_path: Path, capsys: pytest.Captur
     assert "lora" in page.read_text()
 
 
+def test_a_study_is_typed_and_gone_on_with_from_its_file(
+    tiny_model: str,
+    glue_folder: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    typed = ["run", "--model", tiny_model, "--task", "cola", "--method", "lora:rank=2", "--method", "head"]
+    typed += ["--seeds", "2", "--steps", "4", "--data", glue_folder, "--protocol", "batch_size=8"]
+    typed += ["--limit", "20", "--no-costs"]
+    assert paretune(*typed, "--only", "method=head", "--only", "seed=1", "--json") == 0
+    (alone,) = json.loads(capsys.readouterr().out)
+    assert (alone["spec"]["method"], alone["spec"]["seed"]) == ("head", 1)
+    assert alone["task"]["sizes"] == {"train": 20, "selection": 20, "report": 20}
+    assert alone["spec"]["protocol"]["batch_size"] == 8
+    assert (alone["latency"], alone["gaps"]) == (None, {})
+    (folder,) = (tmp_path / "results").iterdir()
+    assert folder.name == f"{Path(tiny_model).name}-cola"
+    assert paretune("run", str(folder / "study.yaml"), "--only", "method=head", "--json") == 0  # one more
+    assert [row["spec"]["seed"] for row in json.loads(capsys.readouterr().out)] == [0, 1]
+    assert paretune(*typed, "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)) == 4
+    assert len(list(folder.glob("*.json"))) == 4
+    assert [path.name for path in folder.glob("*.yaml")] == ["study.yaml"]
+    part = ["--part", "2/2", "--only", "method=head", "--limit", "9"]
+    assert paretune("run", str(folder / "study.yaml"), *part) == 0
+
+
 def test_a_tuned_study_runs_and_says_so_everywhere(
     study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -270,6 +299,16 @@ def test_lists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["count", "embedded", "lora", "rank=eight"], "rank='eight'"),
         (["count", "./nowhere", "lora"], "there is no model at './nowhere'"),
         (["run", "dmo"], "did you mean demo"),
+        (["run"], "received neither a study nor --task"),
+        (["run", "--task", "colla", "--method", "lora"], "did you mean cola"),
+        (["run", "--task", "cola", "--method", "lroa"], "did you mean lora"),
+        (["run", "--task", "cola", "--method", "lora", "--seeds", "many"], "received --seeds 'many'"),
+        (["run", "--task", "cola", "--method", "lora", "--protocol", "stesp=2"], "did you mean steps"),
+        (["run", "demo", "--task", "cola"], "received the study 'demo' and --task, expected one of the two"),
+        (["run", "demo", "--only", "method=lroa"], "has no such method; did you mean lora"),
+        (["run", "demo", "--only", "method=full", "--dry-run", "--only", "seed=1"], "has no such seed"),
+        (["run", "intrinsic", "--only", "seed=0"], "leave out --only"),
+        (["run", "latency-small-batch", "--limit", "3"], "leave out --limit"),
         (["latency", "embedded", "--method", "lroa"], "did you mean lora"),
         (["flops", "embedded", "--method", "lora:rnk=2"], "did you mean rank"),
         (["flops", "embedded", "--length", "600"], "takes 512 at the most"),
