@@ -7,6 +7,8 @@
     tasks.majority(spec, labels, refs)     the same, for always predicting the majority label
 
 Importing this package is cheap: `datasets` and `evaluate` are imported when first needed.
+
+Data of users' own are read in the room `own`. Ground floor: `spec`, `splits`, `cache`, `reading`.
 """
 
 from __future__ import annotations

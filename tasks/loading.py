@@ -20,13 +20,16 @@ import pandas
 import pyarrow
 
 from tasks import cache, reading, splits
+from tasks.own import preparing
 from tasks.reading import Columns, Origin
-from tasks.spec import DataError, Example, HubSource, PackageSource, TaskData, TaskSpec
+from tasks.spec import DataError, Example, FileSource, HubSource, PackageSource, TaskData, TaskSpec
 
 
 def load(spec: TaskSpec, data: str | None = None) -> TaskData:
     """The splits of one task, with their content hash; `data` is for hub tasks (see `tasks.load`)."""
     source = spec.source
+    if isinstance(source, FileSource):
+        return preparing.load(spec, source, data)
     if isinstance(source, PackageSource):
         origin = reading.package(spec, source)
     else:

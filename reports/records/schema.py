@@ -67,6 +67,9 @@ class TaskInfo(Part):
         default=None,
         description="examples of each split that were cut to the longest input; null before schema 5",
     )
+    origin: str | None = Field(
+        default=None, description="whose task it is, where it is not one of Paretune's; null for those"
+    )
 
 
 class Parameters(Part):
