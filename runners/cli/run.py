@@ -106,14 +106,14 @@ def run(
         return
     if kind == "intrinsic":
         searched = parse_intrinsic_study(content, data)
-        begins(searched.title, searched.size, folder)
+        begins(searched.title, searched.size, folder, searched.notes)
         how = _how(checkpoint_every, keep_models)
         intrinsic.run_study(searched, folder, json_, retry=retry, how=how, where=where)
         return
     parsed = parse_study(content, data)
     if own is not None:
         parsed = own.of(parsed)
-    begins(parsed.title, parsed.size, folder)
+    begins(parsed.title, parsed.size, folder, parsed.notes)
     how = _how(checkpoint_every, keep_models)
     records = run_trials(parsed, folder, wandb=wandb, retry=retry, how=how, where=where, part=own)
     if json_:

@@ -252,7 +252,8 @@ def _told(source: FileSource) -> str:
         config = f", {source.config}" if source.config else ""
         splits = listing(name for _, names in source.files for name in names)
         return f"{source.hub}@{source.revision}{config}: {splits}"
-    return "own files: " + ", ".join(Path(name).name for _, names in source.files for name in names)
+    how = f", split by seed {source.seed}" if source.files[0][0] == "file" else ""
+    return "own files: " + ", ".join(Path(name).name for _, names in source.files for name in names) + how
 
 
 def _largest_share(train: Part, labels: Labelled) -> float:
