@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from reports import read_records
+from runners.plan.study import parse_study
 from runners.share.validation import against_the_code
+from tasks.own.declaration import Own
 
 from ..command import paretune
 
@@ -29,6 +31,42 @@ def mine(tiny_model: str, quick: dict[str, Any], tmp_path: Path) -> Path:
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(content | {"protocol": quick, "costs": "none"}))
     return path
+
+
+def test_what_would_be_used_is_shown_with_the_lines_of_a_study(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = yaml.safe_load(mine.read_text())["models"][0]
+    asked = ("--label", "kind", "--metric", "f1", "--positive", "other", "--max-length", "9")
+    assert paretune("check-data", "rows.csv", *asked, "--model", model, "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["sizes"] == {"train": 63, "selection": 9, "report": 18}
+    assert found["label_counts"] == {"train": [21, 21, 21], "selection": [3, 3, 3], "report": [6, 6, 6]}
+    assert (found["labels"], found["metrics"]) == (["card", "other", "cash"], ["f1"])
+    assert found["majority"] == {"f1": 0.0}
+    assert found["lengths"]["train"]["longest"] == 9  # seven words and two signs
+    assert found["lengths"]["train"]["cut"] == {"9": 0, "64": 0, "128": 0, "256": 0, "512": 0}
+    pasted = yaml.safe_load(found["study"])["tasks"]
+    made = parse_study({"name": "s", "tasks": pasted, "methods": ["head"]})
+    assert made.specs[0].own == Own.model_validate({name: found[name] for name in Own.model_fields})
+    assert list(made.notes) == found["notes"]
+
+    assert paretune("check-data", str(mine)) == 0
+    shown = capsys.readouterr().out
+    assert "intents: 90 rows of rows.csv; 63 to train, 9 to select, 18 to report, split by seed 0." in shown
+    assert "Always answering the mean of the training labels scores pearson –, spearman –." in shown
+    assert "tasks:\n  - {name: sizes, file:" in shown
+    for words, sentence in {
+        ("rows.csv",): "rows.csv has no column 'label'; there are: text, kind, size",
+        ("row.csv",): "there is no file 'row.csv'",
+        ("rows.csv", "--label", "kind", "--metric", "recall"): "has no metric 'recall'",
+    }.items():
+        assert paretune("check-data", *words) == 2
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert sentence in told.err
+        assert told.err.count("\n") == 1
 
 
 def test_a_study_of_ones_own_data_runs_is_valid_and_has_a_page(
