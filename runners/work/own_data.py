@@ -54,7 +54,9 @@ def lengths(task: Resolved, model: str, limits: Sequence[int] = LIMITS) -> dict[
         split = tokens.encoded(getattr(task.data, name), (f"{task.name}-{name}",), read, _WHOLE, None)
         some = split.lengths
         found[name] = Lengths(
-            *(int(value) for value in (np.median(some), np.percentile(some, 95), some.max())),
+            median=int(np.median(some)),
+            p95=int(np.percentile(some, 95)),
+            longest=int(some.max()),
             cut={limit: int((some > limit).sum()) for limit in limits},
         )
     return found
