@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from runners.plan import study
+from reports import yaml_text
+from runners.plan import own_tasks, study
 from runners.plan.errors import SpecError
 from runners.plan.intrinsic import parse_intrinsic_study
 from runners.plan.parts import Part
 from runners.plan.spec import TrialSpec
 from tasks.spec import DataError, FileSource
 
+ROOT = Path(__file__).parents[3]
+BANKING = Path(os.environ.get("PARETUNE_OWN_DATA", ROOT.parent / "shared" / "own-data")) / "banking77"
 ROWS = [f"the question of number {i},{'card' if i % 2 else 'cash'}" for i in range(60)]
 
 
@@ -92,6 +97,16 @@ def test_what_is_wrong_is_said_before_anything_runs(
 ) -> None:
     with pytest.raises(error, match=sentence):
         study.read_study(write(tmp_path, **changes))
+
+
+@pytest.mark.skipif(not BANKING.is_dir(), reason="the data of banking77 is not beside this repository")
+def test_the_study_of_the_documents_can_be_read() -> None:
+    page = (ROOT / "docs" / "your-task.md").read_text(encoding="utf-8")
+    first, *_ = re.findall("```yaml\n(.*?)```", page, re.DOTALL)
+    content = own_tasks.beside({"name": "s", **yaml_text.load(first)}, BANKING)
+    made = study.parse_study(content)
+    assert len(made.specs) == 9
+    assert [f"    {note}\n" in page for note in made.notes] == [True] * 3
 
 
 def test_two_tasks_have_two_names(tmp_path: Path) -> None:

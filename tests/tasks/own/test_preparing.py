@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from tasks.spec import DataError
 
 TEXTS = [f'a "text", number {i};\nof\ttwo lines, naïve' for i in range(40)]
 LABELS = ["ham" if i % 4 else "spam" for i in range(40)]
-BANKING = Path(__file__).parents[4].parent / "shared" / "own-data" / "banking77"
+DATA = os.environ.get("PARETUNE_OWN_DATA", Path(__file__).parents[3].parent / "shared" / "own-data")
+BANKING = Path(DATA) / "banking77"
 
 
 def write(path: Path, texts: list[str], labels: list[Any]) -> None:
