@@ -98,8 +98,8 @@ def _of_study(study: str, model: str | None) -> tuple[list[dict[str, Any]], str 
     own = [one.own for one in entries if one.own is not None]
     if not own:
         raise SpecError(
-            f"{study} has no task of your own data, expected one such as "
-            "`{name: intents, train: train.csv, report: test.csv}`."
+            f"{study} has no task of your own data, expected one such as `{{name: intents, train: "
+            "train.csv, report: test.csv}`."
         )
     models, protocol = found.get("models"), found.get("protocol")
     first = str(models[0]) if isinstance(models, list) and models else None

@@ -250,7 +250,7 @@ def entry(item: Any, kind: str) -> Entry:
             costs=item.get("costs"),
             own={key: value for key, value in item.items() if key not in ("protocol", "costs")},
         )
-    if isinstance(item, Mapping) and kind in item:
+    if isinstance(item, Mapping) and kind in item and "own" not in item:
         values = {("name" if key == kind else key): value for key, value in item.items()}
         try:
             found = Entry.model_validate(values)

@@ -85,7 +85,10 @@ def _declaration(which: Identity, record: Record) -> TaskSpec:
     if which.task in tasks.names():
         raise DataError(f"{which.task} is the name of a task of Paretune's")
     declared = Own.model_validate(own)
-    return declared.task(which.task, FileSource(sha256=declared.sha256))
+    try:
+        return declared.task(which.task, FileSource(sha256=declared.sha256))
+    except TaskError as error:
+        raise DataError(str(error)) from None
 
 
 def _check_own(told: TaskInfo, task: TaskSpec, found: Findings) -> None:

@@ -33,9 +33,8 @@ def check_texts(task: str, source: FileSource, table: Table) -> None:
         column = table.columns[name]
         if not pa.types.is_large_string(column.type):
             raise DataError(
-                f"task {task!r}: the column {name!r} of {table.called} holds numbers "
-                f"({column.type}), expected "
-                "texts; name another column as text"
+                f"task {task!r}: the column {name!r} of {table.called} holds numbers ({column.type}), "
+                "expected texts; name another column as text"
             )
         if column.null_count:
             rows = np.flatnonzero(column.is_null().to_numpy())
@@ -75,13 +74,14 @@ def of_labels(found: Labelled, tables: Mapping[str, Table]) -> Iterator[str]:
     counts = {part: np.bincount(values, minlength=len(names)) for part, values in found.values.items()}
     first, *others = counts
     for part in others:
+        if (counts[part] > 0).sum() == 1:
+            yield f"Every row of {tables[part].called} has the label {names[counts[part].argmax()]!r}."
         alone = np.flatnonzero((counts[part] > 0) & (counts[first] == 0))
         if len(alone):
             rows = np.flatnonzero(np.isin(found.values[part], alone))
             yield (
-                f"{tables[part].rows(rows)} {_has(rows)} {_few(names[alone])}, which no training "
-                f"row has: answers "
-                "there are always wrong."
+                f"{tables[part].rows(rows)} {_has(rows)} {_few(names[alone])}, which no training row has: "
+                "answers there are always wrong."
             )
     nowhere = np.flatnonzero(sum(counts.values()) == 0)
     if len(nowhere):
@@ -92,9 +92,8 @@ def of_labels(found: Labelled, tables: Mapping[str, Table]) -> Iterator[str]:
     share = counts[first].max() / max(counts[first].sum(), 1)
     if share > IMBALANCED:
         yield (
-            f"{share:.0%} of the training rows have the label {names[counts[first].argmax()]!r}: "
-            f"to answer nothing "
-            "else is right as often."
+            f"{share:.0%} of the training rows have the label {names[counts[first].argmax()]!r}: to answer "
+            "nothing else is right as often."
         )
 
 
@@ -116,11 +115,9 @@ def of_repeats(
             table, where = tables[part], listing(tables[name].called for name in others)
             if len(twice) == len(parts[part]):
                 raise DataError(
-                    f"task {task!r}: every text of {table.called} is in {where} as well, so that "
-                    f"nothing is left "
-                    f"to {'train on' if part == 'train' else 'select by'}; give one `file:` to "
-                    f"have it split, or "
-                    "files that share no text"
+                    f"task {task!r}: every text of {table.called} is in {where} as well, so that nothing is "
+                    f"left to {'train on' if part == 'train' else 'select by'}; give one `file:` to have it "
+                    "split, or files that share no text"
                 )
             share = len(twice) / len(parts[part])
             much = f", {share:.0%} of them" if share > LARGE_LOSS else ""

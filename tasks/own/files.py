@@ -7,6 +7,7 @@ is skipped. Rows are counted from 1, without the header. What cannot be read is 
 from __future__ import annotations
 
 import csv
+import glob
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -55,8 +56,9 @@ def found(task: str, paths: Sequence[str]) -> list[Path]:
     files: list[Path] = []
     for text in paths:
         path = Path(text).expanduser().absolute()
-        if any(sign in path.name for sign in "*?[") and not path.exists():
-            some = sorted(path.parent.glob(path.name))
+        base, pattern = _there(path)
+        if any(sign in pattern for sign in "*?["):
+            some = [base / one for one in sorted(glob.glob(pattern, root_dir=base, recursive=True))]
             if not some:
                 raise DataError(f"task {task!r}: no file matches {text!r}")
         else:
@@ -67,6 +69,12 @@ def found(task: str, paths: Sequence[str]) -> list[Path]:
     if twice := next((one for one in files if files.count(one) > 1), None):
         raise DataError(f"task {task!r}: {twice.name} is named twice in one part; name it once")
     return files
+
+
+def _there(path: Path) -> tuple[Path, str]:
+    """The part of a path that exists, whatever signs are in its name, and the rest."""
+    base = next(one for one in (path, *path.parents) if one.exists())
+    return base, "" if base == path else path.relative_to(base).as_posix()
 
 
 def contents(path: Path) -> list[Path]:
@@ -116,9 +124,8 @@ def _check_path(task: str, path: Path) -> None:
         if saved.is_file():
             parts = [one.name for one in sorted(path.iterdir()) if (one / "state.json").is_file()]
             raise DataError(
-                f"task {task!r}: {path.name} holds several splits, {listing(parts or ['none'])}; "
-                f"name one, such "
-                f"as {path.name}/{(parts or ['train'])[0]}"
+                f"task {task!r}: {path.name} holds several splits, {listing(parts or ['none'])}; name one, "
+                f"such as {path.name}/{(parts or ['train'])[0]}"
             )
         if not (path / "state.json").is_file():
             raise DataError(
@@ -187,9 +194,8 @@ def _separated(called: str, path: Path, wanted: Sequence[str], kind: str) -> Tab
             return Table(stacked(called, wanted, batches), notes=notes)
         except csv.Error as error:
             raise DataError(
-                f"{called}, line {rows.line_num}: {error}; a double quote in a quoted text is "
-                f"written twice, and "
-                "every quoted text ends with one"
+                f"{called}, line {rows.line_num}: {error}; a double quote in a quoted text is written "
+                "twice, and every quoted text ends with one"
             ) from None
 
 
@@ -218,9 +224,8 @@ def _batches(
         which = listing(str(row) for row, _ in wrong[:_TOLD])
         more = f", and {len(wrong) - _TOLD} more rows" if len(wrong) > _TOLD else ""
         raise DataError(
-            f"{called}, row {which}{more}: {wrong[0][1]} fields where the header has {width}; put "
-            f"a text with a "
-            "separator or a line break into double quotes"
+            f"{called}, row {which}{more}: {wrong[0][1]} fields where the header has {width}; put a text "
+            "with a separator or a line break into double quotes"
         )
 
 
@@ -247,9 +252,8 @@ def _parsed(called: str, stream: Any) -> Iterator[Any]:
             yield json.loads(line.lstrip("\ufeff"))
         except json.JSONDecodeError as error:
             raise DataError(
-                f"{called}, line {number} is not JSON ({error.msg}); expected an object on every "
-                f"line, or one list "
-                "of objects"
+                f"{called}, line {number} is not JSON ({error.msg}); expected an object on every line, or "
+                "one list of objects"
             ) from None
 
 

@@ -46,8 +46,12 @@ def labelled(task: str, source: FileSource, tables: Mapping[str, Table]) -> Labe
     problem = source.problem or _problem(source, kinds)
     if problem == "regression":
         values = {part: _numbers(task, tables[part], column) for part, column in columns.items()}
-        if np.ptp(values[next(iter(values))]) == 0:
-            raise DataError(f"task {task!r}: the label of every training row is the same, expected several")
+        for part, found in values.items():
+            if np.ptp(found) == 0:
+                raise DataError(
+                    f"task {task!r}: every row of {tables[part].called} has the label {found[0]:g}, expected "
+                    "several: a correlation with a constant does not exist"
+                )
         return Labelled(problem, (), values, "numbers")
     named = {table.names.get(name, ()) for table in tables.values()}
     if len(named) > 1:
@@ -61,9 +65,8 @@ def labelled(task: str, source: FileSource, tables: Mapping[str, Table]) -> Labe
             rows = np.flatnonzero(numbers.is_null().to_numpy())
             other = column[int(rows[0])].as_py()
             raise DataError(
-                f"task {task!r}: {tables[part].rows(rows[:1])} has the label {other!r}, which is none "
-                f"of those that "
-                f"the task states; {nearest(other, names)}"
+                f"task {task!r}: {tables[part].rows(rows[:1])} has the label {other!r}, which is none of "
+                f"those that the task states; {nearest(other, names)}"
             )
         values[part] = numbers.to_numpy().astype(np.int64)
     return Labelled(problem, names, values, how)
@@ -120,9 +123,8 @@ def _numbers(task: str, table: Table, column: pa.ChunkedArray) -> np.ndarray:
         wrong = np.flatnonzero(~pc.match_substring_regex(trimmed, _NUMBER).to_numpy())
         if len(wrong):
             raise DataError(
-                f"task {task!r}: {table.rows(wrong[:1])} has the label "
-                f"{column[int(wrong[0])].as_py()!r}, expected a "
-                "number, as in a regression, such as 2.5 or -1"
+                f"task {task!r}: {table.rows(wrong[:1])} has the label {column[int(wrong[0])].as_py()!r}, "
+                "expected a number, as in a regression, such as 2.5 or -1"
             )
         column = trimmed.cast(pa.float64())
     found = column.to_numpy().astype(np.float64)
@@ -203,7 +205,6 @@ def _check_number(
     if count > 20 and count > len(first) / 2:
         raise DataError(
             f"task {task!r}: {source.label!r} has {count:,} different labels in {len(first):,} rows of "
-            f"{first.called}, such as {listing(map(repr, names[:2]))}: it looks like an id or free "
-            f"text; name "
-            "another column, or state `problem: regression` if they are numbers"
+            f"{first.called}, such as {listing(map(repr, names[:2]))}: it looks like an id or free text; "
+            "name another column, state its `labels:`, or `problem: regression` if they are numbers"
         )

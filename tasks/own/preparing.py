@@ -79,9 +79,8 @@ def load(spec: TaskSpec, source: FileSource, folder: str | None) -> TaskData:
     data = _data(_kept(spec.name, replace(source, sha256=None), folder))
     if source.sha256 is not None and data.sha256 != source.sha256:
         raise DataError(
-            f"task {spec.name!r}: the files changed since the study was read (sha256 "
-            f"{data.sha256[:12]}, before "
-            f"{source.sha256[:12]}); run it again"
+            f"task {spec.name!r}: the files changed since the study was read (sha256 {data.sha256[:12]}, "
+            f"before {source.sha256[:12]}); run it again"
         )
     return data
 
@@ -116,9 +115,8 @@ def _check_apart(task: str, found: Mapping[str, Sequence[Path]]) -> None:
             real = path.resolve()
             if real in seen:
                 raise DataError(
-                    f"task {task!r}: {path.name} is {seen[real]} and {part}; expected different "
-                    f"files, or one `file:` "
-                    "that is split"
+                    f"task {task!r}: {path.name} is {seen[real]} and {part}; expected different files, or "
+                    "one `file:` that is split"
                 )
             seen[real] = part
 
@@ -139,15 +137,13 @@ def _kept(task: str, source: FileSource, folder: str | None) -> cache.Kept:
             ) from None
     code = cache.code(*sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parents[1] / "splits.py")
     of = cache.key(task, _plain(source), content, pa.__version__, np.__version__, code)
-    if not large:
-        return _small(task, source, folder, of)
-    return cache.kept(f"{task}-own", of, lambda: _made(task, source, folder))
+    return _once(task, source, folder, of, large)
 
 
 @lru_cache(maxsize=8)
-def _small(task: str, source: FileSource, folder: str | None, of: str) -> cache.Kept:
-    """What is too small to be kept on disk; `of` tells its content."""
-    return _made(task, source, folder)
+def _once(task: str, source: FileSource, folder: str | None, of: str, large: bool) -> cache.Kept:
+    """The same for whoever asks in this process, as well where nothing is kept on disk."""
+    return cache.kept(f"{task}-own", of, lambda: _made(task, source, folder), worth=large)
 
 
 def _plain(source: FileSource) -> list[Any]:

@@ -126,15 +126,23 @@ def plain(called: str, table: pa.Table, wanted: Sequence[str]) -> Table:
     """Texts as one kind of texts, numbers as two kinds of numbers."""
     columns = {}
     for name in wanted:
-        column, kind = table[name], table[name].type
-        if pa.types.is_dictionary(kind):
-            column, kind = column.cast(kind.value_type), kind.value_type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_boolean(kind):
-            columns[name] = column.cast(pa.large_string())
-        elif pa.types.is_integer(kind):
-            columns[name] = column.cast(pa.int64())
-        elif pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-            columns[name] = column.cast(pa.float64())
-        else:
-            raise DataError(f"{called}: the column {name!r} holds {kind}, expected texts or numbers")
+        column, stored = table[name], table[name].type
+        if pa.types.is_dictionary(stored):
+            column, stored = column.cast(stored.value_type), stored.value_type
+        target = _target(stored)
+        if target is None:
+            raise DataError(f"{called}: the column {name!r} holds {stored}, expected texts or numbers")
+        try:
+            columns[name] = column.cast(target)
+        except pa.ArrowException as error:
+            raise DataError(f"{called}: the column {name!r} of {stored} cannot be read ({error})") from None
     return Table(columns)
+
+
+def _target(stored: pa.DataType) -> pa.DataType | None:
+    """What a column is read as; None for what is neither text nor number."""
+    if pa.types.is_string(stored) or pa.types.is_large_string(stored) or pa.types.is_boolean(stored):
+        return pa.large_string()
+    if pa.types.is_integer(stored):
+        return pa.int64()
+    return pa.float64() if pa.types.is_floating(stored) or pa.types.is_decimal(stored) else None

@@ -41,6 +41,16 @@ def jsonl(*objects: Any) -> str:
 TEXTS = [f"a text of number {i}" for i in range(30)]
 BAD: dict[str, tuple[Mapping[str, Content], Mapping[str, Any], str]] = {
     # What is no file, or another kind of one.
+    "one number to report on": (
+        {"train.csv": rows(lambda i: i), "report.csv": rows(lambda i: -2, 5, "r {}")},
+        {"problem": "regression"},
+        r"every row of report.csv has the label -2, expected several",
+    ),
+    "too large a number": (
+        {"a.parquet": parquet(text=TEXTS, label=pa.array([2**64 - 1] * 30, pa.uint64()))},
+        {"train": "a.parquet"},
+        r"a.parquet: the column 'label' of uint64 cannot be read \(.+\)",
+    ),
     "no file": (
         {},
         {"train": "trian.csv"},
@@ -213,7 +223,7 @@ BAD: dict[str, tuple[Mapping[str, Content], Mapping[str, Any], str]] = {
     "one number": (
         {"train.csv": rows(lambda i: 1.5), "report.csv": rows(lambda i: i, 5, "r {}")},
         {"problem": "regression"},
-        r"the label of every training row is the same",
+        r"every row of train.csv has the label 1.5, expected several: a correlation with a constant",
     ),
     "a label that is not stated": (
         {"train.csv": rows(lambda i: "hamm" if i == 6 else "ham")},
@@ -284,6 +294,11 @@ BORNE: dict[str, tuple[Mapping[str, Content], Mapping[str, Any], str]] = {
         {"report.csv": REPORT + "x,eggs\ny,eggs\n"},
         {},
         r"report.csv, rows 11 and 12 have the label 'eggs', which no training row has: answers there",
+    ),
+    "a report of one label": (
+        {"report.csv": rows(lambda i: "ham", 5, "r {}")},
+        {},
+        r"Every row of report.csv has the label 'ham'\.$",
     ),
     "labels that nobody has": ({}, {"labels": ["spam", "ham", "eggs"]}, r"No row has the label 'eggs'\.$"),
     "a rare label": (

@@ -66,8 +66,23 @@ def test_several_files_are_one_after_the_other(tmp_path: Path) -> None:
     for part in range(2):
         write(tmp_path / f"part-{part}.csv", TEXTS[part * 20 :][:20], LABELS[part * 20 :][:20])
     whole = resolve(tmp_path, file="rows.csv")
-    for paths in ("part-*.csv", ["part-1.csv", "part-0.csv"], [str(tmp_path / "part-0.csv"), "part-1.csv"]):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "rows.csv").rename(tmp_path / "more" / "rows.csv")
+    for paths in (
+        "part-*.csv",
+        "*/rows.csv",
+        ["part-1.csv", "part-0.csv"],
+        [str(tmp_path / "part-0.csv"), "part-1.csv"],
+    ):
         assert resolve(tmp_path, file=paths).own == whole.own
+
+
+def test_a_folder_may_have_signs_of_a_pattern_in_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "data [v1]*"
+    folder.mkdir()
+    write(folder / "rows[1].csv", TEXTS, LABELS)
+    found = resolve(folder, file="rows[1].csv").own
+    assert [resolve(folder, file="*.csv").own, resolve(tmp_path, file="data [v1]*/*.csv").own] == [found] * 2
 
 
 def test_what_is_declared_is_what_is_loaded(tmp_path: Path) -> None:
@@ -106,6 +121,7 @@ def test_files_that_changed_since_are_refused(tmp_path: Path) -> None:
 def test_what_is_large_is_kept_and_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "rows.csv", [f"{text} {'x' * 3000}" for text in TEXTS], LABELS)
     first = resolve(tmp_path, file="rows.csv")
+    preparing._once.cache_clear()  # as in another process
     monkeypatch.setattr(preparing.files, "read", None)
     again = resolve(tmp_path, file="rows.csv")
     assert (again.own, again.notes) == (first.own, first.notes)
