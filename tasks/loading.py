@@ -20,8 +20,18 @@ import pandas
 import pyarrow
 
 from tasks import cache, reading, rows, splits
+from tasks.own import preparing
 from tasks.reading import Columns, Origin
-from tasks.spec import DataError, Example, HubSource, PackageSource, RowsSource, TaskData, TaskSpec
+from tasks.spec import (
+    DataError,
+    Example,
+    FileSource,
+    HubSource,
+    PackageSource,
+    RowsSource,
+    TaskData,
+    TaskSpec,
+)
 
 
 def load(spec: TaskSpec, data: str | None = None) -> TaskData:
@@ -29,6 +39,8 @@ def load(spec: TaskSpec, data: str | None = None) -> TaskData:
     source = spec.source
     if isinstance(source, RowsSource):
         return _data(_splits(spec, rows.carved(spec, source), str(source)))
+    if isinstance(source, FileSource):
+        return preparing.load(spec, source, data)
     if isinstance(source, PackageSource):
         origin = reading.package(spec, source)
     else:

@@ -5,7 +5,7 @@ the GLUE paper, arXiv:1804.07461), with the same scikit-learn or scipy function.
 units are in `tasks/spec.py`.
 
 Degenerate input has a defined answer and no warning: with one class predicted throughout, accuracy is
-what it is, F1 is 0 if the positive class is never predicted, and Matthews is 0. A correlation of a
+what it is, F1 is 0 if its class is never predicted, and Matthews is 0. A correlation of a
 constant, of fewer than two values or of values that are not finite does not exist: nan.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from tasks.spec import ACCURACY, F1, MATTHEWS, PEARSON, SPEARMAN, MetricSpec, TaskError, TaskSpec
+from tasks.spec import ACCURACY, F1, MACRO_F1, MATTHEWS, PEARSON, SPEARMAN, MetricSpec, TaskError, TaskSpec
 
 
 class _Metric(evaluate.Metric):
@@ -49,17 +49,27 @@ class Accuracy(_Metric):
         return {self.spec.name: float(accuracy_score(references, predictions))}
 
 
-class BinaryF1(_Metric):
-    """The harmonic mean of precision and recall of label 1; 0 when label 1 is never right."""
+class ClassF1(_Metric):
+    """The harmonic mean of precision and recall of label 1, among any; 0 when label 1 is never right."""
 
     spec, dtype, citation = F1, "int64", "wang2019glue"
 
     def _compute(self, predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:
-        return {self.spec.name: float(f1_score(references, predictions, zero_division=0.0))}
+        one = (np.equal(values, 1).astype(int) for values in (references, predictions))
+        return {self.spec.name: float(f1_score(*one, zero_division=0.0))}
+
+
+class MacroF1(_Metric):
+    """The mean of every class's F1, over the classes that are predicted or true at least once."""
+
+    spec, dtype, citation = MACRO_F1, "int64", "scikit-learn, f1_score"
+
+    def _compute(self, predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:
+        return {self.spec.name: float(f1_score(references, predictions, average="macro", zero_division=0.0))}
 
 
 class MatthewsCorrelation(_Metric):
-    """The correlation of two binary variables (Matthews 1975); 0 when either is constant."""
+    """The correlation of two choices among labels (Matthews 1975; Gorodkin 2004); 0 when one is constant."""
 
     spec, dtype, citation = MATTHEWS, "int64", "warstadt2019neural"
 
@@ -88,7 +98,8 @@ class Spearman(_Metric):
 
 
 MODULES: dict[str, type[_Metric]] = {
-    module.spec.name: module for module in (Accuracy, BinaryF1, MatthewsCorrelation, Pearson, Spearman)
+    module.spec.name: module
+    for module in (Accuracy, ClassF1, MacroF1, MatthewsCorrelation, Pearson, Spearman)
 }
 
 

@@ -152,32 +152,49 @@ def _hub_rows(spec: TaskSpec, source: HubSource) -> tuple[Columns, ...]:
         f"connect once, or pass --data DIR with a folder of the {source.hub_id} layout "
         f"({source.config}/{source.train_split}-*.parquet)"
     )
-    unreachable = _why_unreachable(source)
+    names = (source.train_split, source.report_split)
+    found = of_hub(spec.name, source.hub_id, source.config, source.revision, names, advice)
+    return tuple(found[name][:] for name in names)
+
+
+def of_hub(
+    task: str,
+    hub_id: str,
+    config: str | None,
+    revision: str,
+    splits: Sequence[str],
+    advice: str = "connect once",
+) -> dict[str, datasets.Dataset]:
+    """Splits of a data set at a commit; from the local cache if the hub is out of reach.
+
+    Raises:
+        DataError: they can be had from neither, or there is no such split; one sentence, with the advice.
+    """
+    unreachable = _why_unreachable(hub_id, revision)
     try:
         with quiet(), _offline() if unreachable else contextlib.nullcontext():
-            builder = datasets.load_dataset_builder(source.hub_id, source.config, revision=source.revision)
-            if builder.hash != source.revision:
+            builder = datasets.load_dataset_builder(hub_id, config, revision=revision)
+            if builder.hash != revision:
                 raise DataError(
-                    f"task {spec.name!r}: the cached copy of {source.hub_id} is revision {builder.hash} and "
-                    f"not {source.revision}; {advice}"
+                    f"task {task!r}: the cached copy of {hub_id} is revision {builder.hash} and "
+                    f"not {revision}; {advice}"
                 )
             builder.download_and_prepare()
-            parts = [builder.as_dataset(split=name) for name in (source.train_split, source.report_split)]
-            return tuple(table[:] for table in parts)
+            return {name: builder.as_dataset(split=name) for name in splits}
     except (DatasetsError, HTTPError, OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         why = unreachable or f"{type(error).__name__}: {_first_line(error)}"
+        called = hub_id if config is None else f"{hub_id} ({config})"
         raise DataError(
-            f"task {spec.name!r}: {source} can be had neither from the hub nor from the cache ({why}); "
-            f"{advice}"
+            f"task {task!r}: {called} can be had neither from the hub nor from the cache ({why}); {advice}"
         ) from error
 
 
-def _why_unreachable(source: HubSource) -> str | None:
+def _why_unreachable(hub_id: str, revision: str) -> str | None:
     """None if the hub answers for this dataset; otherwise why not."""
     try:
-        HfApi().dataset_info(source.hub_id, revision=source.revision, timeout=_HUB_TIMEOUT_S)
+        HfApi().dataset_info(hub_id, revision=revision, timeout=_HUB_TIMEOUT_S)
     except HfHubHTTPError as error:
         return f"the hub answered: {_first_line(error)}"
     except (HTTPError, OSError) as error:  # OSError: OfflineModeIsEnabled is a ConnectionError

@@ -3,7 +3,7 @@
 A task is data. It says where its text comes from, which columns it reads, what it is scored with and
 under which licence it stands; it holds no code of its own except, for files that need it, the two
 small functions of `PackageSource`. Reading is in `tasks/reading.py`, splitting in `tasks/splits.py`,
-scoring in `tasks/metrics.py`.
+scoring in `tasks/metrics.py`, data of users' own in `tasks/own/`.
 
 A published task is never edited. A change that moves scores is a new task (or a new `version`), and the
 old one names it in `superseded_by`.
@@ -48,9 +48,15 @@ class MetricSpec:
 
 ACCURACY = MetricSpec("accuracy", True, "fraction")
 F1 = MetricSpec("f1", True, "fraction")
+MACRO_F1 = MetricSpec("macro_f1", True, "fraction")
 MATTHEWS = MetricSpec("matthews_correlation", True, "correlation")
 PEARSON = MetricSpec("pearson", True, "correlation")
 SPEARMAN = MetricSpec("spearman", True, "correlation")
+
+OF_LABELS = (ACCURACY, MACRO_F1, MATTHEWS, F1)
+"""Metrics of a classification; F1 alone is of one class, that of number 1."""
+CORRELATIONS = (PEARSON, SPEARMAN)
+"""Metrics of a regression."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,35 @@ class RowsSource:
 
 
 @dataclass(frozen=True)
+class FileSource:
+    """Data of a user's own, as it was declared: files, or a data set of the hub; `tasks/own/` reads it.
+
+    `files` names, for each of `train`, `selection` and `report`, or for `file`, which is split, the files
+    in the folder that `tasks.load` is given; of a data set of the hub, its splits. What is not stated
+    (`problem`, `labels`, `metrics`) is told by the data. `sha256` is that of the splits, once they are known.
+    """
+
+    files: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    text: tuple[str, ...] = ("text",)
+    label: str = "label"
+    problem: ProblemType | None = None
+    labels: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    positive: str | None = None
+    overlap: Overlap = "any_text"
+    seed: int = 0
+    hub: str | None = None
+    config: str | None = None
+    revision: str | None = None
+    sha256: str | None = None
+
+    def __str__(self) -> str:
+        if self.hub is not None:
+            return f"{self.hub}@{self.revision}"
+        return "own files: " + ", ".join(name for _, names in self.files for name in names)
+
+
+@dataclass(frozen=True)
 class TaskSpec:
     """One task, checked when it is declared.
 
@@ -132,7 +167,7 @@ class TaskSpec:
     label_column: str
     labels: tuple[str, ...]
     metrics: tuple[MetricSpec, ...]
-    source: HubSource | PackageSource | RowsSource
+    source: HubSource | PackageSource | RowsSource | FileSource
     license: str
     citation: str
     homepage: str
@@ -152,13 +187,18 @@ class TaskSpec:
                 self.problem_type == "classification" and len(self.labels) < 2,
             ),
             ("at least one metric", not self.metrics),
-            ("F1 and Matthews are declared for two labels only", self._binary_metric_misused()),
+            (
+                f"a {self.problem_type} is not scored by {' and '.join(self._misused())}",
+                bool(self._misused()),
+            ),
         ):
             if found:
                 raise TaskError(f"task {self.name!r}: {problem}")
 
-    def _binary_metric_misused(self) -> bool:
-        return len(self.labels) != 2 and any(metric in (F1, MATTHEWS) for metric in self.metrics)
+    def _misused(self) -> list[str]:
+        """Metrics of the other kind of problem; what is not of Paretune is not known here."""
+        wrong = CORRELATIONS if self.problem_type == "classification" else OF_LABELS
+        return [metric.name for metric in self.metrics if metric in wrong]
 
     @property
     def main_metric(self) -> MetricSpec:

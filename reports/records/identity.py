@@ -53,6 +53,8 @@ def identity(record: Record) -> Identity:
     spec.pop("data", None)  # in records of before: where a machine kept its data; the hash tells which
     spec.pop("search", None)  # no trial of a search is ever compared with others
     spec.pop("halving", None)
+    if isinstance(own := spec.pop("own", None), dict):  # of data of a user's own, which they are is enough
+        spec["own_data"] = str(own.get("sha256"))[:12]
     suite = record.suite
     if record.method_origin is not None:  # a stranger's name and options may mean another method tomorrow
         spec["method_origin"] = record.method_origin

@@ -30,9 +30,22 @@ def f1(predicted: Values, references: Values) -> float:
     return float(2 * hits / total) if hits else 0.0
 
 
+def macro_f1(predicted: Values, references: Values) -> float:
+    """The mean of every class's F1, over the classes that are predicted or true at least once."""
+    hits, said, true = _counts(predicted, references)
+    return float(np.mean(2 * hits / (said + true)))
+
+
 def matthews_correlation(predicted: Values, references: Values) -> float:
-    """The correlation of two binary variables; 0 where either is constant."""
-    return _correlation(predicted, references, constant=0.0)
+    """The correlation of two choices among labels, here by their numbers; 0 where either is constant.
+
+    Of more than two it is R_K of Gorodkin (2004, Computational Biology and Chemistry 28, 367): the
+    correlation of the indicators of all labels together.
+    """
+    if not _several(predicted, references):
+        return _correlation(predicted, references, constant=0.0)
+    both, own, theirs = (part.mean() for part in _indicators(predicted, references))
+    return float(both / np.sqrt(own * theirs)) if own > 0 and theirs > 0 else 0.0
 
 
 def pearson(predicted: Values, references: Values) -> float:
@@ -48,7 +61,7 @@ def spearman(predicted: Values, references: Values) -> float:
 
 
 METRICS: dict[str, Metric] = {
-    metric.__name__: metric for metric in (accuracy, f1, matthews_correlation, pearson, spearman)
+    metric.__name__: metric for metric in (accuracy, f1, macro_f1, matthews_correlation, pearson, spearman)
 }
 """By the name that tasks give it."""
 
@@ -64,6 +77,10 @@ def influence(name: str, predicted: Values, references: Values) -> Values | None
         found = (predicted == references).astype(float)
     elif name == "f1":
         found = _of_f1(predicted, references)
+    elif name == "macro_f1":
+        found = _of_macro_f1(predicted, references)
+    elif name == "matthews_correlation" and _several(predicted, references):
+        found = _of_matthews(predicted, references)
     elif name in ("matthews_correlation", "pearson"):
         found = _of_correlation(predicted, references)
     elif name == "spearman":
@@ -98,6 +115,52 @@ def _of_correlation(x: Values, y: Values) -> Values:
         return np.zeros(len(x))
     z, w = ((v - v.mean()) / v.std() for v in (x, y))
     return z * w - r * (z**2 + w**2) / 2
+
+
+def _several(x: Values, y: Values) -> bool:
+    """Whether there are labels beyond the numbers 0 and 1."""
+    return max(x.max(initial=0.0), y.max(initial=0.0)) > 1
+
+
+def _indicators(x: Values, y: Values) -> tuple[Values, Values, Values]:
+    """Each example's part in the covariance of two choices among labels, and in the variance of either.
+
+    The indicator of label k is x_k, its mean m_k; summed over labels, (x_k - m_k) (y_k - n_k) is
+    [x = y] - n_x - m_y + m n, without a column for every label.
+    """
+    x, y = x.astype(int), y.astype(int)
+    size = int(max(x.max(), y.max())) + 1
+    m, n = (np.bincount(values, minlength=size) / len(values) for values in (x, y))
+    return (x == y) - n[x] - m[y] + m @ n, 1 - 2 * m[x] + m @ m, 1 - 2 * n[y] + n @ n
+
+
+def _of_matthews(x: Values, y: Values) -> Values:
+    """As :func:`_of_correlation`, with the products of all labels' indicators."""
+    both, own, theirs = _indicators(x, y)
+    scale = np.sqrt(own.mean() * theirs.mean())
+    if scale == 0:
+        return np.zeros(len(x))
+    return both / scale - both.mean() / scale * (own / own.mean() + theirs / theirs.mean()) / 2
+
+
+def _counts(predicted: Values, references: Values) -> tuple[Values, Values, Values]:
+    """For each label that occurs: how often it is right, predicted and true."""
+    labels, numbers = np.unique(np.concatenate([predicted, references]), return_inverse=True)
+    said, true = np.split(numbers.ravel(), 2)
+    hits = np.bincount(said[said == true], minlength=len(labels))
+    counts = [np.bincount(values, minlength=len(labels)).astype(float) for values in (said, true)]
+    return hits.astype(float), counts[0], counts[1]
+
+
+def _of_macro_f1(predicted: Values, references: Values) -> Values:
+    """The mean over labels of :func:`_of_f1`; an example takes part in that of its two labels alone."""
+    hits, said, true = _counts(predicted, references)
+    total = said + true
+    numbers = np.unique(np.concatenate([predicted, references]), return_inverse=True)[1].ravel()
+    x, y = np.split(numbers, 2)
+    share = 2 * hits / total
+    found = 2 * (x == y) / total[x] - share[x] / total[x] - share[y] / total[y]
+    return found * len(predicted) / len(total)
 
 
 def _of_f1(predicted: Values, references: Values) -> Values:

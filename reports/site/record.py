@@ -54,11 +54,24 @@ def study_file(record: Record) -> str:
     study = {
         "name": f"again-{re.sub('[^0-9a-f]', '', record.trial_id)[:12]}",
         "models": [which.model],
-        "tasks": [which.task],
+        "tasks": [_task(which.task, record)],
         "methods": [{"method": which.method, "options": dict(which.options), "protocol": protocol}],
         "seeds": [which.seed],
     }
     return json.dumps(study, ensure_ascii=True)
+
+
+def _task(name: str, record: Record) -> Any:
+    """A task as a study names it; of a user's own data the record tells all but where the files lie."""
+    own = record.spec.get("own")
+    if not isinstance(own, dict):
+        return name
+    told: dict[str, Any] = {"name": name, "train": "TRAINING-FILE", "report": "REPORT-FILE"}
+    told |= {key: own[key] for key in ("text", "label", "problem", "labels") if own.get(key)}
+    metrics, labels = own.get("metrics") or [], own.get("labels") or []
+    if "f1" in metrics and len(labels) > 1:
+        told["positive"] = labels[1]
+    return {**told, "metric": metrics}
 
 
 def facts(part: BaseModel | dict[str, Any] | Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -144,6 +144,7 @@ def _renamed(rows: list[Row], beside: Sequence[Row], several: bool) -> list[Row]
 
 SEARCHED: Final = "of a search for the intrinsic dimension, which has a page of its own"
 ANOTHER_TASK: Final = "another version of the task, or other metrics"
+OTHER_DATA: Final = "other data of one's own under the same name"
 
 
 def _split(rows: list[Row], info: TaskInfo | None) -> tuple[list[Row], list[Row]]:
@@ -171,7 +172,8 @@ def _reason(row: Row, ours: Sequence[Row], asked: int, info: TaskInfo | None) ->
     # Beside the maintainers' rows a seed that "failed" is none: else the bad ones would be called that.
     seeds = row.seeds_run if others else len(row.records)
     if any(not _is_of(record, info) for record in row.records):
-        return ANOTHER_TASK
+        own = any(record.task and record.task.origin for record in row.records)
+        return f"{ANOTHER_TASK}, or {OTHER_DATA}" if own else ANOTHER_TASK
     if any(record.environment.tree_clean is False for record in row.records):
         return "measured from a checkout with uncommitted changes: the commit does not say which code ran"
     if seeds < asked:
@@ -234,7 +236,8 @@ def _is_of(record: Record, info: TaskInfo | None) -> bool:
 
 
 def _kind(info: TaskInfo) -> tuple[Any, ...]:
-    return info.version, info.main_metric, info.metrics
+    # A name that is not of Paretune says nothing of the data.
+    return info.version, info.main_metric, info.metrics, info.origin and info.data_sha256
 
 
 def _rank(row: Row, higher_is_better: bool) -> tuple[Any, ...]:

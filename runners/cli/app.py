@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 import typer
 
 from runners.cli import (
+    check_data,
     claims,
     count,
     demo,
@@ -41,7 +42,7 @@ app = typer.Typer(
 _COMMANDS: tuple[Callable[..., None], ...] = (
     *(demo.demo, plan.plan, run.run, report.report),
     *(intrinsic.intrinsic, latency.latency, memory.memory, flops.flops, claims.claims),
-    *(validate.validate, publish.publish),
+    *(validate.validate, publish.publish, check_data.check_data),
     *(lists.methods, lists.tasks, lists.studies),
     *(count.count, export.export),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Annotated
@@ -87,9 +87,11 @@ def say(line: str) -> None:
     err.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def begins(title: str, size: str, folder: Path) -> None:
+def begins(title: str, size: str, folder: Path, notes: Iterable[str] = ()) -> None:
     """Show what was read and is begun with: torch is imported next, which takes seconds."""
     say(f"{title}: {size}; records go to {folder}.")
+    for note in notes:
+        say(note)
 
 
 def speaks() -> bool:

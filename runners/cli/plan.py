@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,8 +92,11 @@ def show(
     if content.get("kind") == "intrinsic":
         searched = parse_intrinsic_study(content, data)
         parsed, at_most = searched.step(searched.specs), True
+        parsed = replace(parsed, notes=searched.notes)
     else:
         parsed, at_most = chosen(parse_study(content, data, limit), part, only), False
+    for note in parsed.notes:
+        say(note)
     found = _forecast(parsed, folder, retry, quick, at_most)
     numbers = sorted({1, *WORKERS, *([workers] if workers else [])})
     if json_:

@@ -159,12 +159,12 @@ def run(
         return
     if kind == "intrinsic":
         searched = parse_intrinsic_study(content, data)
-        begins(searched.title, searched.size, folder)
+        begins(searched.title, searched.size, folder, searched.notes)
         how = _how(checkpoint_every, keep_models)
         intrinsic.run_study(searched, folder, json_, retry=retry, how=how, where=where)
         return
     parsed = chosen(parse_study(content, data, limit), own, these)
-    begins(parsed.title, parsed.size, folder)
+    begins(parsed.title, parsed.size, folder, parsed.notes)
     how, kept = _how(checkpoint_every, keep_models), content if study is None else None
     records = run_trials(parsed, folder, wandb=wandb, retry=retry, how=how, where=where, part=own, typed=kept)
     if json_:

@@ -18,7 +18,8 @@ from runners import weights
 from runners.plan.spec import TrialSpec
 from runners.trials import beside
 from runners.trials.beside import Contents
-from tasks.spec import HubSource
+from tasks.own import preparing
+from tasks.spec import FileSource, HubSource
 
 MODEL_FILES = (*weights.WEIGHTS, "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
 """What transformers may read of a model's folder."""
@@ -54,9 +55,11 @@ def of_model(spec: TrialSpec, store: Callable[[Contents], Any]) -> Freight | Non
 def of_data(spec: TrialSpec, store: Callable[[Contents], Any]) -> Freight | None:
     """The part of a folder of data that a trial reads, as freight; None where it reads none."""
     source = spec.declared.source
-    if spec.data is None or not isinstance(source, HubSource):
+    if spec.data is None or not isinstance(source, HubSource | FileSource):
         return None
     folder = Path(spec.data).expanduser()
+    if isinstance(source, FileSource):
+        return _freight(folder, preparing.file_paths(source, str(folder)), store)
     return _freight(folder, sorted((folder / source.config).glob("*.parquet")), store)
 
 

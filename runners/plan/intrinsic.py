@@ -32,6 +32,7 @@ from methods.errors import explain
 from reports import text
 from reports.records.identity import INTRINSIC
 from reports.stats.intrinsic import DIMENSION, RATE
+from runners.plan import own_tasks
 from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
 from runners.plan.levels import overlaid
@@ -87,6 +88,8 @@ class IntrinsicStudy:
     title: str
     description: str
     searches: tuple[Search, ...]
+    notes: tuple[str, ...] = ()
+    """What there is to say of the user's own data, a sentence each."""
 
     @property
     def specs(self) -> tuple[TrialSpec, ...]:
@@ -136,6 +139,7 @@ def parse_intrinsic_study(content: Mapping[str, Any], data: str | None = None) -
             f"the method {method.name} states {RATE} beside learning_rates: expected one of them."
         )
     tasks = [entry(item, "task") for item in file.tasks]
+    places, notes = own_tasks.places(tasks, data if data is not None else file.data)
     gridded = next((item.name for item in (method, whole, *tasks) if item.grid), None)
     if gridded:
         raise SpecError(
@@ -148,8 +152,7 @@ def parse_intrinsic_study(content: Mapping[str, Any], data: str | None = None) -
         return tuple(
             TrialSpec(
                 model=file.model,
-                task=task.name,
-                data=data if data is not None else file.data,
+                **places[task.name],
                 method=which.name,
                 options={**which.options, **options},
                 seed=seed,
@@ -176,7 +179,7 @@ def parse_intrinsic_study(content: Mapping[str, Any], data: str | None = None) -
         )
         for task in tasks
     ]
-    return IntrinsicStudy(file.name, file.title or file.name, file.description, tuple(searches))
+    return IntrinsicStudy(file.name, file.title or file.name, file.description, tuple(searches), notes)
 
 
 def next_dimension(dimensions: tuple[int, ...], passed: Mapping[int, bool]) -> int | None:

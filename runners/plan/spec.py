@@ -16,7 +16,8 @@ from runners import weights
 from runners.numerics import Attention, BaseDtype, Numerics, NumericsError, Precision, Quantization
 from runners.plan.costs import NONE, NOT_OF_COSTS, CostSettings
 from runners.plan.errors import SpecError
-from tasks.spec import TaskSpec
+from tasks.own.declaration import Own
+from tasks.spec import FileSource, TaskSpec
 
 RULES: Final = 3
 """Version of the rules of training. It rises when the same settings train otherwise: 2 begins the warm-up
@@ -130,9 +131,15 @@ class TrialSpec(BaseModel):
         description="of what a local folder holds, which the id has in place of the folder; none = no folder",
     )
     task: str
+    own: Own | None = Field(
+        None, description="the task, where it is of a user's own data; none = one of Paretune's"
+    )
     # Where this machine keeps the data, not which they are: that is a hash in the record. In no record or id.
     data: str | None = Field(
         None, exclude=True, description="folder of the nyu-mll/glue layout; none = hub or package"
+    )
+    files: FileSource | None = Field(
+        None, exclude=True, description="of a user's own data: what was declared, and the files in `data`"
     )
     method: str
     options: dict[str, Any] = Field(default_factory=dict)
@@ -152,7 +159,9 @@ class TrialSpec(BaseModel):
 
     def __init__(self, **values: Any) -> None:
         # Here and not in a validator, where pydantic would wrap every error in one of its own.
-        task, method = tasks.get(str(values.get("task"))), methods.get(str(values.get("method")))
+        method, task = methods.get(str(values.get("method"))), str(values.get("task"))
+        if values.get("own") is None:
+            task = tasks.get(task).name
         options = method.options.parse(method.name, values.get("options") or {})
         protocol = values.get("protocol") or {}
         if not isinstance(protocol, Protocol):
@@ -164,7 +173,7 @@ class TrialSpec(BaseModel):
             protocol = protocol.model_copy(update={"evaluate_every": INTERVAL_BEFORE})
         if values.get("model_sha256") is None and (folder := weights.local(str(values.get("model")))):
             values = values | {"model_sha256": weights.of_model(folder)}
-        resolved = {"task": task.name, "options": options.told(), "protocol": protocol}
+        resolved = {"task": task, "options": options.told(), "protocol": protocol}
         try:
             super().__init__(**(values | resolved))
         except ValidationError as error:
@@ -173,6 +182,8 @@ class TrialSpec(BaseModel):
     @property
     def declared(self) -> TaskSpec:
         """The declaration of its task."""
+        if self.own is not None:
+            return self.own.task(self.task, self.files or FileSource())
         return tasks.get(self.task)
 
     @property

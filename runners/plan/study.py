@@ -14,6 +14,10 @@
     costs: {latency_rounds: 100}
     tuning: {trials: 6}
 
+A task may be of one's own data, in files whose paths begin at the study's own file (docs/your-task.md):
+
+    tasks: [{name: intents, train: train.csv, report: test.csv, text: text, label: category}]
+
 ``costs`` says how memory, latency and serving are measured, ``costs: none`` that they are not. With
 ``tuning`` a search chooses every method's settings first (:mod:`runners.plan.tuning`). A method or a task may
 carry its own ``protocol``, which says only what differs for it, and its own ``costs``: the method's wins over
@@ -39,6 +43,7 @@ from methods.errors import explain, nearest
 from reports import text, yaml_text
 from reports.records.schema import Tuning
 from reports.records.tuning import told
+from runners.plan import own_tasks
 from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
 from runners.plan.levels import overlaid
@@ -70,6 +75,8 @@ class Entry(BaseModel):
     protocol: dict[str, Any] = Field(default_factory=dict)
     costs: Any = None
     grid: Grid | None = None
+    own: dict[str, Any] | None = None
+    """What is said of a task of one's own data."""
 
 
 class _File(BaseModel):
@@ -104,6 +111,8 @@ class Study:
     searches: tuple[Search, ...] = ()
     tunings: Mapping[str, Tuning] = field(default_factory=dict)
     """How a search chose a trial's settings, by trial id."""
+    notes: tuple[str, ...] = ()
+    """What there is to say of the user's own data, a sentence each."""
 
     @property
     def settings(self) -> str:
@@ -149,7 +158,7 @@ def content(study: str) -> dict[str, Any]:
         raise SpecError(f"{path} {error}") from None
     if not isinstance(found, Mapping):
         raise SpecError(f"{path} holds {type(found).__name__}, expected a mapping with tasks and methods.")
-    return {"name": path.stem, **found}
+    return {"name": path.stem, **own_tasks.beside(found, path.parent)}
 
 
 def read_study(study: str, data: str | None = None, limit: int | None = None) -> Study:
@@ -175,14 +184,17 @@ def parse_study(values: Mapping[str, Any], data: str | None = None, limit: int |
         raise SpecError(explain(error, "the study", _File.model_fields)) from None
     chosen_tasks = [part for item in file.tasks for part in expanded(entry(item, "task"))]
     chosen_methods = [part for item in file.methods for part in expanded(entry(item, "method"))]
+    places, notes = own_tasks.places(chosen_tasks, data if data is not None else file.data)
     cells = list(itertools.product(file.models, chosen_tasks))
-    trials = [[_over_seeds(file, data, limit, *cell, method) for method in chosen_methods] for cell in cells]
+    trials = [
+        [_over_seeds(file, places, limit, *cell, method) for method in chosen_methods] for cell in cells
+    ]
     specs = tuple(spec for cell in trials for one_seed in zip(*cell, strict=True) for spec in one_seed)
     if len({spec.trial_id for spec in specs}) != len(specs):
         raise SpecError(f"the study {file.name} describes the same trial twice: each cell may appear once.")
     about = file.name, file.title or file.name, file.description
     if file.tuning is None:
-        return Study(*about, specs)
+        return Study(*about, specs, notes=notes)
     budget = Budget.parse(file.tuning, file.seeds)
     budget = budget.model_copy(update={"protocol": limited(budget.protocol, limit, set(budget.protocol))})
     searches = tuple(
@@ -191,18 +203,22 @@ def parse_study(values: Mapping[str, Any], data: str | None = None, limit: int |
         for method, own in zip(chosen_methods, trials[index], strict=True)
     )
     check_equal(searches)
-    return Study(*about, (), searches)
+    return Study(*about, (), searches, notes=notes)
 
 
 def _over_seeds(
-    file: _File, data: str | None, limit: int | None, model: str, task: Entry, method: Entry
+    file: _File,
+    places: Mapping[str, Mapping[str, Any]],
+    limit: int | None,
+    model: str,
+    task: Entry,
+    method: Entry,
 ) -> list[TrialSpec]:
     """The trials of a method on a model and task, one a seed."""
     return [
         TrialSpec(
             model=model,
-            task=task.name,
-            data=data if data is not None else file.data,
+            **places[task.name],
             method=method.name,
             options=method.options,
             seed=seed,
@@ -249,15 +265,25 @@ def limited(stated: Mapping[str, Any], limit: int | None, keys: Collection[str] 
 
 
 def entry(item: Any, kind: str) -> Entry:
-    """Read ``name``, ``{name: {option: value}}`` or ``{method: name, options: ..., protocol: ...}``."""
+    """Read ``name``, ``{name: {option: value}}`` or ``{method: name, options: ..., protocol: ...}``.
+
+    A task of one's own data is ``{name: ..., train: ..., report: ...}``, see :mod:`tasks.own.declaration`.
+    """
     if isinstance(item, str):
         return Entry(name=item)
-    if isinstance(item, Mapping) and kind in item:
+    if isinstance(item, Mapping) and kind == "task" and "name" in item and "task" not in item:
+        return Entry(
+            name=str(item["name"]),
+            protocol=own_tasks.levels(item, "protocol"),
+            costs=item.get("costs"),
+            own={key: value for key, value in item.items() if key not in ("protocol", "costs")},
+        )
+    if isinstance(item, Mapping) and kind in item and "own" not in item:
         values = {("name" if key == kind else key): value for key, value in item.items()}
         try:
             found = Entry.model_validate(values)
         except ValidationError as error:
-            valid = [kind, *(name for name in Entry.model_fields if name != "name")]
+            valid = [kind, *(name for name in Entry.model_fields if name not in ("name", "own"))]
             raise SpecError(explain(error, f"a {kind} of the study", valid)) from None
         if kind == "task" and (found.options or (found.grid and found.grid.options)):
             raise SpecError(
@@ -293,5 +319,5 @@ def expanded(item: Entry) -> list[Entry]:
         chosen: dict[str, dict[str, Any]] = {"options": dict(item.options), "protocol": dict(item.protocol)}
         for (part, key), value in zip(axes, combination, strict=True):
             chosen[part][key] = value
-        found.append(Entry(name=item.name, costs=item.costs, **chosen))
+        found.append(Entry(name=item.name, costs=item.costs, own=item.own, **chosen))
     return found

@@ -9,10 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from pydantic import ValidationError
+
 import methods
 import tasks
 from methods import MethodError
 from methods.core import Options
+from methods.errors import explain
 from reports.records.bounds import step
 from reports.records.identity import Identity, identity
 from reports.records.schema import Record, TaskInfo
@@ -20,7 +23,9 @@ from reports.records.validate import Findings
 from runners.known import EMBEDDED, architectures
 from runners.plan.errors import SpecError
 from runners.plan.spec import Protocol
-from tasks import TaskError
+from tasks import DataError, TaskError, TaskSpec
+from tasks.own.declaration import ORIGIN, Own
+from tasks.spec import FileSource
 
 
 def against_the_code(record: Record) -> Findings:
@@ -48,13 +53,19 @@ def _check_protocol(record: Record, found: Findings) -> None:
 def _check_task(which: Identity, record: Record, found: Findings) -> None:
     """The task's version and metrics are those declared."""
     try:
-        task = tasks.get(which.task)
+        task = _declaration(which, record)
+    except (DataError, ValidationError) as error:
+        why = str(error) if isinstance(error, DataError) else explain(error, "it", Own.model_fields)
+        found.faults.append(f"$.spec.own is no task of one's own data: {why}".removesuffix("."))
+        return
     except TaskError:
         found.skipped.append(f"$.task: this version of Paretune has no task {which.task!a:.80}")
         return
     if record.task is None:
         return
-    if record.task.origin is not None and tasks.origin(task.name) is None:
+    if record.spec.get("own") is not None:
+        _check_own(record.task, task, found)
+    elif record.task.origin is not None and tasks.origin(task.name) is None:
         found.faults.append(
             f"$.task.origin is {record.task.origin!a:.80}, but {task.name} is one of Paretune's: "
             "expected null"
@@ -69,6 +80,29 @@ def _check_task(which: Identity, record: Record, found: Findings) -> None:
     declared = {m.name: (m.higher_is_better, m.unit) for m in task.metrics}
     if _declared(record.task) != declared:
         found.faults.append(f"$.task.metrics are not those of {task.name}: expected {', '.join(declared)}")
+
+
+def _declaration(which: Identity, record: Record) -> TaskSpec:
+    """The declaration of a record's task: this version's, or the one in its spec."""
+    own = record.spec.get("own")
+    if own is None:
+        return tasks.get(which.task)
+    if which.task in tasks.names():
+        raise DataError(f"{which.task} is the name of a task of Paretune's")
+    declared = Own.model_validate(own)
+    try:
+        return declared.task(which.task, FileSource(sha256=declared.sha256))
+    except TaskError as error:
+        raise DataError(str(error)) from None
+
+
+def _check_own(told: TaskInfo, task: TaskSpec, found: Findings) -> None:
+    """Data of one's own are told as such, and are those that the spec means."""
+    if told.origin != ORIGIN:
+        found.faults.append(f"$.task.origin is {told.origin!a:.80}, expected {ORIGIN!r} beside $.spec.own")
+    expected = task.source.sha256 if isinstance(task.source, FileSource) else None
+    if told.data_sha256 != expected:
+        found.faults.append(f"$.task.data_sha256 is {told.data_sha256!a:.80}, but $.spec.own has {expected}")
 
 
 def _declared(task: TaskInfo) -> dict[str, tuple[bool, str]]:
@@ -95,7 +129,10 @@ def _check_counts(which: Identity, record: Record, found: Findings) -> None:
             "expected null"
         )
         return
-    labels = tasks.get(which.task).num_labels if which.task in tasks.names() else None
+    try:
+        labels = _declaration(which, record).num_labels
+    except (TaskError, DataError, ValidationError):
+        labels = None
     try:
         options = methods.get(which.method).options.parse(which.method, which.options)
         expected = _expected(which.model, which.method, options, labels)

@@ -12,7 +12,8 @@ from reports.records.schema import MetricInfo, SplitSizes, TaskInfo
 from runners.plan.spec import TrialSpec
 from runners.trials import batches
 from runners.trials.batches import Encoded
-from tasks.spec import TaskData, TaskSpec
+from tasks.own.declaration import ORIGIN
+from tasks.spec import FileSource, TaskData, TaskSpec
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def load(spec: TrialSpec) -> Loaded:
         sizes=SplitSizes(**data.sizes),
         dropped_train_examples=data.dropped_train_examples,
         data_sha256=data.sha256,
-        origin=tasks.origin(task.name),
+        origin=ORIGIN if isinstance(task.source, FileSource) else tasks.origin(task.name),
     )
     return Loaded(task, data, info)
 

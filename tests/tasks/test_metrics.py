@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import datasets
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import tasks
+from reports.records.metrics import METRICS
 from tasks import metrics
 from tasks.metrics import MODULES
+from tasks.spec import ACCURACY, F1, MACRO_F1, MATTHEWS
 
 COLA, MRPC, STSB, MNLI = (tasks.get(name) for name in ("cola", "mrpc", "stsb", "mnli"))
 BITS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=80)
@@ -52,6 +55,23 @@ def test_matthews_is_its_formula_and_zero_when_undefined(pairs):
     assert tasks.score(COLA, predictions, references) == {
         "matthews_correlation": pytest.approx(expected, abs=1e-12)
     }
+
+
+@quick
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))
+def test_of_several_labels_they_are_scikit_learns_numbers_and_the_records(pairs):
+    several = dataclasses.replace(MNLI, labels=tuple("abcde"), metrics=(MACRO_F1, MATTHEWS, F1, ACCURACY))
+    predictions, references = columns(pairs)
+    found = tasks.score(several, predictions, references)
+    macro = sklearn.metrics.f1_score(references, predictions, average="macro", zero_division=0.0)
+    per_label = sklearn.metrics.f1_score(
+        references, predictions, average=None, labels=range(5), zero_division=0.0
+    )
+    assert found["macro_f1"] == macro
+    assert found["f1"] == pytest.approx(per_label[1])
+    for name, value in found.items():
+        kept = METRICS[name](predictions.astype(float), references.astype(float))
+        assert kept == pytest.approx(value, abs=1e-12)
 
 
 @quick
@@ -139,7 +159,7 @@ def test_the_majority_is_counted_in_training_and_scored_on_the_references():
 
 def test_the_modules_are_evaluates_own_kind_and_cover_every_declared_metric():
     declared = {metric for name in tasks.names() for metric in tasks.get(name).metrics}
-    assert {module.spec for module in MODULES.values()} == declared
+    assert {module.spec for module in MODULES.values()} == declared | {MACRO_F1}
     for module in MODULES.values():
         assert issubclass(module, evaluate.Metric)
         assert module.__doc__

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import tasks
-from tasks.spec import ACCURACY, F1, MetricSpec
+from tasks.spec import ACCURACY, F1, PEARSON, MetricSpec
 
 SPECS = [tasks.get(name) for name in tasks.names()]
 BIB = (Path(tasks.__file__).parent / "CITATIONS.bib").read_text(encoding="utf-8")
@@ -58,7 +58,11 @@ def test_declarations_are_frozen():
         ({"labels": ("yes",)}, "two labels or more"),
         ({"problem_type": "regression"}, "a regression has no labels"),
         ({"metrics": ()}, "at least one metric"),
-        ({"labels": ("a", "b", "c"), "metrics": (ACCURACY, F1)}, "two labels only"),
+        ({"metrics": (ACCURACY, PEARSON)}, "a classification is not scored by pearson"),
+        (
+            {"problem_type": "regression", "labels": (), "metrics": (PEARSON, ACCURACY, F1)},
+            "a regression is not scored by accuracy and f1",
+        ),
     ],
 )
 def test_a_contradictory_declaration_is_refused(changes, message):

@@ -14,15 +14,19 @@ from reports.records.metrics import METRICS, best_constant, influence
 LIBRARY = {
     "accuracy": lambda p, r: accuracy_score(r, p),
     "f1": lambda p, r: f1_score(r, p, zero_division=0.0),
+    "macro_f1": lambda p, r: f1_score(r, p, average="macro", zero_division=0.0),
     "matthews_correlation": lambda p, r: matthews_corrcoef(r, p),
     "pearson": lambda p, r: stats.pearsonr(p, r).statistic,
     "spearman": lambda p, r: stats.spearmanr(p, r).statistic,
 }
-CLASSES = ("accuracy", "f1", "matthews_correlation")
+CLASSES = ("accuracy", "f1", "macro_f1", "matthews_correlation")
 
 
-def answers(name: str, seed: int, n: int = 60) -> tuple[np.ndarray, np.ndarray]:
+def answers(name: str, seed: int, n: int = 60, labels: int = 2) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
+    if labels > 2:
+        references = rng.integers(labels, size=n).astype(float)
+        return np.where(rng.random(n) < 0.6, references, rng.integers(labels, size=n)), references
     if name in CLASSES:
         references = (rng.random(n) < 0.6).astype(float)
         return np.where(rng.random(n) < 0.75, references, 1 - references), references
@@ -50,10 +54,15 @@ def test_a_constant_answer(name: str, constant: float) -> None:
     assert not influence("matthews_correlation", predicted, references).any()
 
 
-@pytest.mark.parametrize("name", [name for name in METRICS if name != "spearman"])
-def test_the_influence_is_the_derivative(name: str) -> None:
+SEVERAL = [(name, 5) for name in ("macro_f1", "matthews_correlation")]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"), [*((name, 2) for name in METRICS if name != "spearman"), *SEVERAL]
+)
+def test_the_influence_is_the_derivative(name: str, labels: int) -> None:
     """Of the metric when one example is there m + 1 times and every other m times."""
-    predicted, references = answers(name, 3)
+    predicted, references = answers(name, 3, labels=labels)
     found, copies = influence(name, predicted, references), 2000
     base = METRICS[name](predicted, references)
     for index in (0, 7, 31):

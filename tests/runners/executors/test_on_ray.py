@@ -120,13 +120,15 @@ def test_a_study_on_two_nodes_is_the_study_here(
     assert read_records(tmp_path / "ray") == sorted(there, key=lambda r: r.spec["seed"])
 
 
-def test_model_and_data_travel_to_where_they_are_not(
+def test_model_and_own_data_travel_to_where_they_are_not(
     two: Two, tiny_model: str, glue_folder: str, quick: dict[str, Any], tmp_path: Path
 ) -> None:
     model = shutil.copytree(tiny_model, tmp_path / "model")
     data = shutil.copytree(glue_folder, tmp_path / "data")
-    given = {"task": "cola", "method": "head", "protocol": quick, "costs": None}
-    specs = [TrialSpec(model=str(model), data=str(data), seed=seed, **given) for seed in (0, 1)]
+    rows = [f"{data}/cola/{split}-00000-of-00001.parquet" for split in ("train", "validation")]
+    own = {"name": "mine", "train": rows[0], "report": rows[1], "text": "sentence"}
+    given = {"methods": ["head"], "protocol": quick, "costs": "none", "models": [str(model)]}
+    specs = parse_study({"name": "s", "tasks": [own], "seeds": [0, 1], **given}).specs
     here = [run_trial(spec, study="s") for spec in specs]
     two.executor.submit(Job(specs[0], "s"), Quiet())
     there = [two.executor.next()[1]]

@@ -65,20 +65,21 @@ class Seen:
 def test_the_same_study_has_the_same_scores_and_costs_alone(
     tiny_model: str, glue_folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A search and what follows it, in two workers with one thread each and here."""
+    """A search and what follows it, on data of one's own, in two workers with one thread each and here."""
+    parts = {"train": "train", "report": "validation"}
+    own = {part: f"{glue_folder}/cola/{split}-00000-of-00001.parquet" for part, split in parts.items()}
     content = {
         "name": "small",
         "models": [tiny_model],
-        "tasks": ["cola"],
-        "data": glue_folder,
+        "tasks": [{"name": "mine", **own, "text": "sentence", "metric": "matthews_correlation"}],
         "protocol": {"steps": 4, "evaluate_every": 2, "batch_size": 8},
         "methods": ["head", {"method": "lora", "costs": {"latency_rounds": 10, "latency_length": 8}}],
         "costs": "none",
         "tuning": {"trials": 2},
     }
-    made, own = study.parse_study(content), tmp_path / "tmp"
-    own.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(own))
+    made, temporary = study.parse_study(content), tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     seen = Seen()
     before = psutil.Process().children()
     with Workers(2, threads=1) as pool:
@@ -87,9 +88,9 @@ def test_the_same_study_has_the_same_scores_and_costs_alone(
         records = execute.run_study(found, folder, [seen], executor=pool)
         processes = [one for one in psutil.Process().children() if one not in before]
         assert len(processes) == 2
-        assert len(list(own.glob("paretune-worker-*"))) == 2
+        assert len(list(temporary.glob("paretune-worker-*"))) == 2
     assert not any(process.is_running() for process in processes)
-    assert list(own.iterdir()) == []
+    assert list(temporary.iterdir()) == []
     here = search.run_searches(made, tmp_path / "here", [])
     expected = execute.run_study(here, tmp_path / "here", [])
 

@@ -1,0 +1,188 @@
+"""``paretune check-data``: what would be used of data of one's own, before a study of it is written."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runners.cli.options import Json, err, out, say, table
+
+if TYPE_CHECKING:
+    from runners.work.own_data import Lengths
+    from tasks.own.preparing import Resolved
+
+MOST_LABELS = 12
+"""Labels that are shown one by one."""
+
+
+def check_data(
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Files of the training split, or one that is split; or a study with own data."),
+    ],
+    report: Annotated[list[str] | None, typer.Option(help="Files of the split that is reported on.")] = None,
+    selection: Annotated[
+        list[str] | None, typer.Option(help="Files that select; without, a part of the training rows does.")
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="Column of the text; twice for pairs. [default: text]")
+    ] = None,
+    label: Annotated[str, typer.Option(help="Column of the label.")] = "label",
+    metric: Annotated[
+        list[str] | None, typer.Option(help="What ranks, then others. [default: told by the data]")
+    ] = None,
+    positive: Annotated[str | None, typer.Option(help="The label that `--metric f1` is of.")] = None,
+    problem: Annotated[
+        str | None, typer.Option(help="classification or regression. [default: told by the labels]")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the task. [default: from the files]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the split of one file. [default: 0]")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Tell lengths in its tokens: hub id, folder, `embedded`."),
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option("--max-length", min=8, help="Tell what this longest input cuts too.")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Show what would be used of files: counts, labels, lengths, the metric and why, and a study's lines.
+
+    Whatever is wrong with them is said in one sentence, with the numbers of the rows, counted from 1 after
+    the header.
+    """
+    limits = [] if max_length is None else [max_length]
+    if len(files) == 1 and Path(files[0]).suffix in (".yaml", ".yml"):
+        told, model, limit = _of_study(files[0], model)
+        limits += [] if limit is None else [limit]
+    else:
+        parts: dict[str, Any] = {"file": files} if report is None else {"train": files, "report": report}
+        optional = {"selection": selection, "metric": metric, "positive": positive, "problem": problem}
+        told = [
+            {
+                "name": name or _name(files[0], alone=report is None),
+                **parts,
+                "text": text or ["text"],
+                "label": label,
+                **{key: value for key, value in {**optional, "seed": seed}.items() if value is not None},
+            }
+        ]
+        told = [{key: _short(value) for key, value in one.items()} for one in told]
+    with err.status("Reading data ..."):
+        from tasks.own import preparing
+
+        found = [preparing.resolve(one) for one in told]
+    rows = [_facts(one, task, model, limits) for one, task in zip(told, found, strict=True)]
+    if json_:
+        print(json.dumps(rows))
+        return
+    for row, task in zip(rows, found, strict=True):
+        _show(row, task)
+    if model is None:
+        say("--model MODEL tells the lengths in its tokens, and what would be cut.")
+
+
+def _of_study(study: str, model: str | None) -> tuple[list[dict[str, Any]], str | None, int | None]:
+    """The tasks of own data of a study, its first model and its longest input."""
+    from runners.plan.errors import SpecError
+    from runners.plan.study import content, entry
+
+    found = content(study)
+    listed = found.get("tasks")
+    entries = [entry(item, "task") for item in listed] if isinstance(listed, list) else []
+    own = [one.own for one in entries if one.own is not None]
+    if not own:
+        raise SpecError(
+            f"{study} has no task of your own data, expected one such as `{{name: intents, train: "
+            "train.csv, report: test.csv}`."
+        )
+    models, protocol = found.get("models"), found.get("protocol")
+    first = str(models[0]) if isinstance(models, list) and models else None
+    limit = protocol.get("max_length") if isinstance(protocol, dict) else None
+    return own, model or first, limit if isinstance(limit, int) else None
+
+
+def _name(file: str, *, alone: bool) -> str:
+    """What a task is called where nothing is said: its one file's name, or that of their folder."""
+    path = Path(file).expanduser().absolute()
+    return re.sub("[^A-Za-z0-9._-]+", "-", path.stem if alone else path.parent.name).strip("-._") or "mine"
+
+
+def _short(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def _facts(told: dict[str, Any], task: Resolved, model: str | None, limits: list[int]) -> dict[str, Any]:
+    from runners.work import own_data
+
+    lengths = {}
+    if model is not None:
+        with err.status("Reading the tokenizer ..."):
+            lengths = own_data.lengths(task, model, sorted({*own_data.LIMITS, *limits}))
+    scores = own_data.majority(task)
+    return {
+        "name": task.name,
+        "source": task.data.source,
+        **task.own.model_dump(mode="json"),
+        "sizes": task.data.sizes,
+        "dropped_train_examples": task.data.dropped_train_examples,
+        "label_counts": own_data.label_counts(task),
+        "majority": {name: value if math.isfinite(value) else None for name, value in scores.items()},
+        "model": model,
+        "lengths": {name: _lengths(one) for name, one in lengths.items()},
+        "notes": list(task.notes),
+        "study": _lines(told),
+    }
+
+
+def _lengths(one: Lengths) -> dict[str, Any]:
+    cut = {str(limit): rows for limit, rows in one.cut.items()}
+    return {"median": one.median, "p95": one.p95, "longest": one.longest, "cut": cut}
+
+
+def _lines(told: dict[str, Any]) -> str:
+    """The lines of a study, to be pasted."""
+    import yaml
+
+    from tasks.own.declaration import KEYS
+
+    told = {key: told[key] for key in KEYS if key in told}
+    flow = yaml.safe_dump([told], default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True)
+    return f"tasks:\n  - {flow.strip()[1:-1]}"
+
+
+def _show(row: dict[str, Any], task: Resolved) -> None:
+    for note in row["notes"]:
+        out.print(note, markup=False, highlight=False, soft_wrap=True)
+    counts = row["label_counts"]
+    if counts:
+        names, train = row["labels"], counts["train"]
+        order = sorted(range(len(names)), key=lambda number: -train[number])
+        shown = table("label", *(f"{part}" for part in counts), "of train")
+        for number in order[:MOST_LABELS]:
+            share = f"{train[number] / max(sum(train), 1):.1%}"
+            shown.add_row(names[number], *(f"{some[number]:,}" for some in counts.values()), share)
+        if len(order) > MOST_LABELS:
+            rest = order[MOST_LABELS:]
+            sums = [sum(some[number] for number in rest) for some in counts.values()]
+            share = f"{sums[0] / max(sum(train), 1):.1%}"
+            shown.add_row(f"{len(rest)} more", *(f"{one:,}" for one in sums), share)
+        out.print(shown)
+    if row["lengths"]:
+        limits = list(next(iter(row["lengths"].values()))["cut"])
+        head = (f"over {limit}" for limit in limits)
+        shown = table(f"tokens of {row['model']}", "median", "95 %", "longest", *head)
+        for part, one in row["lengths"].items():
+            cells = [f"{one[name]:,}" for name in ("median", "p95", "longest")]
+            shares = [f"{rows / row['sizes'][part]:.1%}" if rows else "–" for rows in one["cut"].values()]
+            shown.add_row(part, *cells, *shares)
+        out.print(shown)
+    scores = ", ".join(f"{name} {'–' if v is None else f'{v:.3f}'}" for name, v in row["majority"].items())
+    answer = "the most frequent training label" if row["labels"] else "the mean of the training labels"
+    out.print(f"Always answering {answer} scores {scores}.", markup=False, highlight=False, soft_wrap=True)
+    out.print(row["study"], markup=False, highlight=False, soft_wrap=True)

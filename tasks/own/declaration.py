@@ -1,0 +1,275 @@
+"""What a study says of a task of one's own, and what is known of it once the data has been read.
+
+    {name: intents, train: train.csv, report: test.csv, text: text, label: category}
+
+What is said becomes a `FileSource`: where the data lies and what is stated of it. What the data adds (the
+labels, the problem, the metrics, their hash) makes it an `Own`, which is part of a trial and of its id; where
+the files lie is not.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.spec import (
+    ACCURACY,
+    CORRELATIONS,
+    F1,
+    MACRO_F1,
+    OF_LABELS,
+    DataError,
+    FileSource,
+    MetricSpec,
+    Overlap,
+    ProblemType,
+    TaskSpec,
+)
+
+ORIGIN: Final = "own data"
+"""What a record calls a task that is none of Paretune's but its user's."""
+
+PARTS: Final = ("train", "selection", "report")
+KEYS: Final = (
+    *("name", *PARTS, "file", "hub", "config", "revision", "text", "label", "problem", "labels", "metric"),
+    *("positive", "overlap", "seed"),
+)
+"""What may be said of a task of one's own."""
+
+METRICS: Final[dict[str, MetricSpec]] = {metric.name: metric for metric in (*OF_LABELS, *CORRELATIONS)}
+IMBALANCED: Final = 2 / 3
+"""Of the training rows: where one label has a larger share, accuracy says little, and macro F1 ranks."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Own(BaseModel):
+    """A task of a user's own, with all that decides its scores; part of a trial's id."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: tuple[str, ...] = Field(min_length=1, max_length=2, description="columns of the texts")
+    label: str = Field(description="column of the labels")
+    problem: ProblemType
+    labels: tuple[str, ...] = Field((), description="by number; none in a regression")
+    metrics: tuple[str, ...] = Field(min_length=1, description="the first ranks; `f1` is of label number 1")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the content of the three splits")
+
+    def task(self, name: str, source: FileSource) -> TaskSpec:
+        """Its declaration.
+
+        Raises:
+            DataError: it names a metric that there is not.
+        """
+        return TaskSpec(
+            name=name,
+            version=1,
+            title=name,
+            description="A task of its user's own.",
+            problem_type=self.problem,
+            text_columns=self.text,
+            label_column=self.label,
+            labels=self.labels,
+            metrics=tuple(metric(name, one) for one in self.metrics),
+            source=source,
+            license="not stated",
+            citation="",
+            homepage="",
+            overlap=source.overlap,
+        )
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a study says of a task."""
+
+    name: str
+    paths: Mapping[str, tuple[str, ...]]
+    """By part, as they are written; of a data set of the hub, its splits."""
+    source: FileSource
+    """The same with what is stated of the data; its files are found later."""
+
+
+def said(values: Mapping[str, Any]) -> Said:
+    """Read what a study says of a task of one's own.
+
+    Raises:
+        DataError: an unknown key, a value that makes no sense, or not one way to the data; one sentence.
+    """
+    name = values.get("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise DataError(
+            f"a task of one's own has the name {name!r}, expected letters, digits, '-', '_' or '.'"
+        )
+    task = f"task {name!r}"
+    for key in values:
+        if key not in KEYS:
+            raise DataError(f"{task} has no key {key!r}; {nearest(str(key), KEYS)}")
+    paths = {
+        part: _texts(task, part, values[part]) for part in (*PARTS, "file") if values.get(part) is not None
+    }
+    hub, config, revision = (_text(task, key, values.get(key)) for key in ("hub", "config", "revision"))
+    _check_parts(task, set(paths), hub, config, revision)
+    text = _texts(task, "text", values.get("text", "text"))
+    if len(text) > 2 or len(set(text)) < len(text):
+        raise DataError(f"{task}: text names {listing(text)}, expected one column, or the two of a pair")
+    label = _text(task, "label", values.get("label", "label")) or "label"
+    if label in text:
+        raise DataError(f"{task}: {label!r} is named as text and as label, expected two columns")
+    problem: ProblemType | None = _chosen(
+        task, "problem", values.get("problem"), ("classification", "regression")
+    )
+    labels = _labels(task, values.get("labels"))
+    metrics = () if values.get("metric") is None else _texts(task, "metric", values["metric"])
+    for one in metrics:
+        metric(name, one)
+    positive = None if values.get("positive") is None else _label(task, "positive", values["positive"])
+    _check_metrics(task, problem, labels, metrics, positive)
+    overlap: Overlap | None = _chosen(task, "overlap", values.get("overlap"), ("any_text", "example"))
+    seed = values.get("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise DataError(f"{task}: seed is {seed!r}, expected a whole number from 0 up")
+    if "seed" in values and "file" not in paths:
+        raise DataError(f"{task} has a seed, which decides how one `file:` is split; leave it out")
+    stated = FileSource(
+        *((), text, label, problem, labels, metrics, positive, overlap or "any_text", seed),
+        *(hub, config, revision),
+    )
+    return Said(name, paths, stated)
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The closest valid names as a question, then all of them."""
+    valid = list(valid)
+    folded = {one.casefold(): one for one in reversed(valid)}
+    close = [folded[one] for one in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)]
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    more = f" and {len(valid) - 20} more" if len(valid) > 20 else ""
+    return f"{hint}there are: {', '.join(valid[:20]) or 'none'}{more}"
+
+
+def listing(items: Iterable[str]) -> str:
+    """`a`, `a and b`, or `a, b and c`."""
+    *most, last = items
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def metric(task: str, name: str) -> MetricSpec:
+    """A metric by its name.
+
+    Raises:
+        DataError: there is none.
+    """
+    if name not in METRICS:
+        raise DataError(f"task {task!r} has no metric {name!r}; {nearest(name, METRICS)}")
+    return METRICS[name]
+
+
+def default_metrics(problem: ProblemType, largest_share: float) -> tuple[str, ...]:
+    """What a task is scored by where nothing is stated; the first ranks.
+
+    Args:
+        problem: the kind of problem.
+        largest_share: of the training rows, those of the most frequent label.
+    """
+    if problem == "regression":
+        return tuple(one.name for one in CORRELATIONS)
+    if largest_share > IMBALANCED:
+        return MACRO_F1.name, ACCURACY.name
+    return ACCURACY.name, MACRO_F1.name
+
+
+def _check_parts(
+    task: str, parts: set[str], hub: str | None, config: str | None, revision: str | None
+) -> None:
+    ways = "expected train: and report:, or one file: that is split, or hub: with the names of its splits"
+    if not parts:
+        raise DataError(f"{task} has no data; {ways}")
+    if "file" in parts:
+        if len(parts) > 1 or hub is not None:
+            raise DataError(
+                f"{task} has file: beside {listing(sorted({*parts} - {'file'}) or ['hub'])}; {ways}"
+            )
+    elif missing := [part for part in ("train", "report") if part not in parts]:
+        raise DataError(f"{task} has no {listing(missing)}; {ways}")
+    if hub is None and (config is not None or revision is not None):
+        raise DataError(f"{task} has a config or revision, which are of a data set of the hub, but no hub:")
+    if hub is not None and not re.fullmatch("[0-9a-f]{40}", revision or ""):
+        raise DataError(
+            f"{task}: revision is {revision!r}, expected the 40 digits of a commit of {hub}, so that a later "
+            "edit there cannot change a score"
+        )
+
+
+def _check_metrics(
+    task: str,
+    problem: ProblemType | None,
+    labels: tuple[str, ...],
+    metrics: tuple[str, ...],
+    positive: str | None,
+) -> None:
+    if len(set(metrics)) < len(metrics):
+        raise DataError(f"{task} names a metric twice: {listing(metrics)}")
+    kinds = [METRICS[one] in CORRELATIONS for one in metrics]
+    if len(set(kinds)) > 1:
+        raise DataError(
+            f"{task} has the metrics {listing(metrics)}, of a classification and of a regression: expected "
+            "those of one"
+        )
+    if problem == "regression" and labels:
+        raise DataError(f"{task} is a regression and has labels: leave one of the two out")
+    if kinds and problem is not None and kinds[0] != (problem == "regression"):
+        valid = OF_LABELS if problem == "classification" else CORRELATIONS
+        raise DataError(
+            f"{task}: a {problem} is not scored by {metrics[0]}, expected {listing(m.name for m in valid)}"
+        )
+    if positive is not None and F1.name not in metrics:
+        raise DataError(f"{task} has a positive label, which only `metric: f1` has use for")
+    if positive is not None and labels and positive not in labels:
+        raise DataError(
+            f"{task}: positive is {positive!r}, which is none of its labels; {nearest(positive, labels)}"
+        )
+
+
+def _text(task: str, key: str, value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or not value.strip()):
+        raise DataError(f"{task}: {key} is {value!r}, expected a text")
+    return value
+
+
+def _texts(task: str, key: str, value: Any) -> tuple[str, ...]:
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list | tuple) or not found or not all(isinstance(v, str) and v for v in found):
+        raise DataError(f"{task}: {key} is {value!r}, expected a text or a list of some")
+    return tuple(found)
+
+
+def _labels(task: str, value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or len(value) < 2:
+        raise DataError(f"{task}: labels is {value!r}, expected a list of two or more")
+    found = tuple(_label(task, "labels", one) for one in value)
+    if len(set(found)) < len(found):
+        raise DataError(f"{task}: labels has {next(one for one in found if found.count(one) > 1)!r} twice")
+    return found
+
+
+def _label(task: str, key: str, value: Any) -> str:
+    """A label as it is called: YAML reads `1` as a number and `no` as a truth value."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str | int) or value == "":
+        raise DataError(f"{task}: {key} has {value!r}, expected texts or whole numbers")
+    return str(value)
+
+
+def _chosen(task: str, key: str, value: Any, valid: tuple[str, ...]) -> Any:
+    if value is not None and value not in valid:
+        raise DataError(f"{task}: {key} is {value!r}, expected {' or '.join(valid)}")
+    return value

@@ -1,0 +1,148 @@
+"""Columns of texts and numbers, and how their rows are told to people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.own.declaration import listing, nearest
+from tasks.spec import DataError
+
+_TOLD: Final = 3  # rows that a sentence names
+
+
+@dataclass
+class Table:
+    """Some columns of a part, over all of its files."""
+
+    columns: dict[str, pa.ChunkedArray]
+    files: list[tuple[str, int]] = field(default_factory=list)
+    """Their names and rows, in order."""
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of the labels, by column, where a file that stores numbers names them."""
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return sum(rows for _, rows in self.files)
+
+    @property
+    def called(self) -> str:
+        """Its files by name."""
+        return listing(name for name, _ in self.files)
+
+    def rows(self, indices: np.ndarray) -> str:
+        """How some rows are told to people: `train.csv, rows 3, 8 and 9, and 12 more`."""
+        told = [self._place(int(index)) for index in indices[:_TOLD]]
+        if len({name for name, _ in told}) == 1:
+            numbers = [str(row) for _, row in told]
+            found = f"{told[0][0]}, row{'s' if len(numbers) > 1 else ''} "
+        else:
+            numbers, found = [f"{name} row {row}" for name, row in told], ""
+        more = len(indices) - len(told)
+        return found + (f"{', '.join(numbers)} and {more} more" if more > 0 else listing(numbers))
+
+    def _place(self, index: int) -> tuple[str, int]:
+        for name, rows in self.files:
+            if index < rows:
+                return name, index + 1
+            index -= rows
+        raise IndexError(index)
+
+
+def kind(of: pa.DataType) -> str:
+    """What a column holds, for people."""
+    return "texts" if pa.types.is_large_string(of) or pa.types.is_string(of) else str(of)
+
+
+def pick(called: str, columns: Sequence[str], wanted: Sequence[str]) -> list[int]:
+    """Where the wanted columns are."""
+    for name in wanted:
+        if name not in columns:
+            raise DataError(f"{called} has no column {name!r}; {nearest(name, columns)}")
+        if columns.count(name) > 1:
+            raise DataError(f"{called} has {columns.count(name)} columns {name!r}; rename all but one")
+    return [columns.index(name) for name in wanted]
+
+
+def stacked(
+    called: str, wanted: Sequence[str], batches: Iterator[list[list[Any]]]
+) -> dict[str, pa.ChunkedArray]:
+    """Columns from batches of Python's values; texts beside numbers are all stored as they are written."""
+    arrays: list[list[pa.Array]] = [[] for _ in wanted]
+    for batch in batches:
+        for place, values in enumerate(batch):
+            try:
+                arrays[place].append(pa.array(values, pa.large_string()))
+            except pa.ArrowException:  # numbers, of a JSON file
+                arrays[place].append(_mixed(called, wanted[place], values))
+    found = {}
+    for name, parts in zip(wanted, arrays, strict=True):
+        kinds = {part.type for part in parts} or {pa.large_string()}
+        if len(kinds) > 1:  # whole numbers, then others; or numbers, then texts
+            kinds = {pa.float64() if kinds <= {pa.int64(), pa.float64()} else pa.large_string()}
+        (kind,) = kinds
+        found[name] = pa.chunked_array([part.cast(kind) for part in parts], kind)
+    return found
+
+
+def _mixed(called: str, name: str, values: list[Any]) -> pa.Array:
+    """Values of which not all are texts."""
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds & {list, dict}:
+        raise DataError(
+            f"{called}: the column {name!r} holds lists or objects, expected a text or a number in every row"
+        )
+    try:
+        if kinds <= {int}:
+            return pa.array(values, pa.int64())
+        if kinds <= {int, float}:
+            return pa.array(values, pa.float64())
+        written = [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
+        return pa.array(written, pa.large_string())
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError):
+        raise DataError(
+            f"{called}: the column {name!r} holds a value that is neither a text nor a number of 64 bits"
+        ) from None
+
+
+def table_of(called: str, saved: Any, wanted: Sequence[str]) -> Table:
+    """Some columns of a data set."""
+    import datasets
+
+    pick(called, list(saved.column_names), wanted)
+    table = plain(called, saved.select_columns(list(wanted)).with_format("arrow")[:], wanted)
+    for name in wanted:
+        if isinstance(kind := saved.features[name], datasets.ClassLabel):
+            table.names[name] = tuple(kind.names)
+    return table
+
+
+def plain(called: str, table: pa.Table, wanted: Sequence[str]) -> Table:
+    """Texts as one kind of texts, numbers as two kinds of numbers."""
+    columns = {}
+    for name in wanted:
+        column, stored = table[name], table[name].type
+        if pa.types.is_dictionary(stored):
+            column, stored = column.cast(stored.value_type), stored.value_type
+        target = _target(stored)
+        if target is None:
+            raise DataError(f"{called}: the column {name!r} holds {stored}, expected texts or numbers")
+        try:
+            columns[name] = column.cast(target)
+        except pa.ArrowException as error:
+            raise DataError(f"{called}: the column {name!r} of {stored} cannot be read ({error})") from None
+    return Table(columns)
+
+
+def _target(stored: pa.DataType) -> pa.DataType | None:
+    """What a column is read as; None for what is neither text nor number."""
+    if pa.types.is_string(stored) or pa.types.is_large_string(stored) or pa.types.is_boolean(stored):
+        return pa.large_string()
+    if pa.types.is_integer(stored):
+        return pa.int64()
+    return pa.float64() if pa.types.is_floating(stored) or pa.types.is_decimal(stored) else None

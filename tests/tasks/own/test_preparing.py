@@ -1,0 +1,201 @@
+"""From files to splits: what kind of file it is moves nothing, and what is not stated is told by the data."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow.parquet import write_table
+
+import tasks
+from tasks.own import preparing
+from tasks.own.declaration import Own
+from tasks.spec import DataError
+
+TEXTS = [f'a "text", number {i};\nof\ttwo lines, naïve' for i in range(40)]
+LABELS = ["ham" if i % 4 else "spam" for i in range(40)]
+DATA = os.environ.get("PARETUNE_OWN_DATA", Path(__file__).parents[3].parent / "shared" / "own-data")
+BANKING = Path(DATA) / "banking77"
+
+
+def write(path: Path, texts: list[str], labels: list[Any]) -> None:
+    """The same rows in the kind of file that the name ends in."""
+    kind = path.suffix
+    if kind in (".csv", ".tsv"):
+        with path.open("w", newline="") as stream:
+            writer = csv.writer(stream, delimiter="\t" if kind == ".tsv" else ",")
+            writer.writerows([("text", "label"), *zip(texts, labels, strict=True)])
+    elif kind == ".parquet":
+        write_table(pa.table({"text": texts, "label": labels}), path)
+    elif kind:
+        rows = [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
+        path.write_text(json.dumps(rows) if kind == ".json" else "\n".join(map(json.dumps, rows)))
+    else:
+        with preparing.reading.quiet():
+            datasets.Dataset.from_dict({"text": texts, "label": labels}).save_to_disk(str(path))
+
+
+def resolve(folder: Path, **values: Any) -> preparing.Resolved:
+    return preparing.resolve({"name": "mine", **values}, str(folder))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [LABELS, [i % 3 for i in range(40)], [i / 4 - 3 for i in range(40)]],
+    ids=["texts", "whole", "numbers"],
+)
+def test_the_kind_of_the_file_moves_nothing(tmp_path: Path, labels: list[Any]) -> None:
+    found = []
+    for kind in (".csv", ".tsv", ".jsonl", ".json", ".parquet", ""):
+        write(tmp_path / f"rows{kind}", TEXTS, labels)
+        found.append(resolve(tmp_path, file=f"rows{kind}").own)
+    assert len(set(found)) == 1
+    assert found[0].problem == ("regression" if isinstance(labels[0], float) else "classification")
+
+
+def test_several_files_are_one_after_the_other(tmp_path: Path) -> None:
+    write(tmp_path / "rows.csv", TEXTS, LABELS)
+    for part in range(2):
+        write(tmp_path / f"part-{part}.csv", TEXTS[part * 20 :][:20], LABELS[part * 20 :][:20])
+    whole = resolve(tmp_path, file="rows.csv")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "rows.csv").rename(tmp_path / "more" / "rows.csv")
+    for paths in (
+        "part-*.csv",
+        "*/rows.csv",
+        ["part-1.csv", "part-0.csv"],
+        [str(tmp_path / "part-0.csv"), "part-1.csv"],
+    ):
+        assert resolve(tmp_path, file=paths).own == whole.own
+
+
+def test_a_folder_may_have_signs_of_a_pattern_in_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "data [v1]*"
+    folder.mkdir()
+    write(folder / "rows[1].csv", TEXTS, LABELS)
+    found = resolve(folder, file="rows[1].csv").own
+    assert [resolve(folder, file="*.csv").own, resolve(tmp_path, file="data [v1]*/*.csv").own] == [found] * 2
+
+
+def test_what_is_declared_is_what_is_loaded(tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", TEXTS, LABELS)
+    write(tmp_path / "dev.csv", [f"dev {i}" for i in range(9)], LABELS[:9])
+    write(tmp_path / "test.jsonl", [f"test {i}" for i in range(8)], LABELS[:8])
+    found = resolve(tmp_path, train="train.csv", selection="dev.csv", report="test.jsonl")
+    spec = found.spec
+    assert (spec.name, spec.labels, spec.problem_type) == ("mine", ("ham", "spam"), "classification")
+    assert [one.name for one in spec.metrics] == ["macro_f1", "accuracy"]  # 30 of 40 say ham
+    data = tasks.load(spec, found.folder)
+    assert data.sizes == {"train": 40, "selection": 9, "report": 8}
+    assert data.sha256 == found.own.sha256
+    assert data.source == "own files: train.csv, dev.csv, test.jsonl"
+    numbers = dict(zip(data.train["text"], data.train["label"], strict=True))
+    assert [numbers[text] for text in TEXTS] == [0 if label == "ham" else 1 for label in LABELS]
+    assert pickle.loads(pickle.dumps(spec)) == spec
+    assert hash(spec) == hash(found.spec)
+    assert Own.model_validate_json(found.own.model_dump_json()) == found.own
+
+
+def test_files_that_changed_since_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "rows.csv", TEXTS, LABELS)
+    found = resolve(tmp_path, file="rows.csv")
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    (tmp_path / "rows.csv").rename(moved / "rows.csv")
+    assert tasks.load(found.spec, str(moved)).sha256 == found.own.sha256
+    assert resolve(moved, file="rows.csv").own == found.own
+    write(moved / "rows.csv", TEXTS, LABELS[::-1])
+    with pytest.raises(DataError, match="the files changed since the study was read"):
+        tasks.load(found.spec, str(moved))
+    assert resolve(moved, file="rows.csv").own != found.own
+
+
+def test_what_is_large_is_kept_and_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "rows.csv", [f"{text} {'x' * 3000}" for text in TEXTS], LABELS)
+    first = resolve(tmp_path, file="rows.csv")
+    preparing._once.cache_clear()  # as in another process
+    monkeypatch.setattr(preparing.files, "read", None)
+    again = resolve(tmp_path, file="rows.csv")
+    assert (again.own, again.notes) == (first.own, first.notes)
+    assert again.data.train[:] == first.data.train[:]
+
+
+def test_pairs_share_no_text_between_splits(tmp_path: Path) -> None:
+    rows = [{"premise": f"p {i // 3}", "hypothesis": f"h {i}", "label": i % 3} for i in range(60)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = resolve(tmp_path, file="rows.jsonl", text=["premise", "hypothesis"])
+    parts = [set(found.data.train["text"]), set(found.data.selection["text"]), set(found.data.report["text"])]
+    assert sum(map(len, parts)) == 20
+    assert found.data.train.column_names == ["text", "text_pair", "label"]
+    one = resolve(tmp_path, file="rows.jsonl", text=["premise", "hypothesis"], overlap="example")
+    assert sum(one.data.sizes.values()) == 60
+    assert one.own.sha256 != found.own.sha256
+
+
+@pytest.mark.parametrize(
+    ("labels", "values", "expected"),
+    [
+        (["b", "a"], {}, ("a", "b")),
+        (["b", "a"], {"labels": ["b", "a"]}, ("b", "a")),
+        ([10, 9, -1], {}, ("-1", "9", "10")),
+        ([1, 2, 3], {"metric": "f1", "positive": 3}, ("1", "3", "2")),
+        ([True, False], {}, ("false", "true")),
+        (["1.5", "2.5"], {"problem": "classification"}, ("1.5", "2.5")),
+        ([1.0, 2.0], {"problem": "classification"}, ("1", "2")),
+        ([1, 0], {"metric": "f1"}, ("0", "1")),
+        ([1, 2, -3], {"problem": "regression"}, ()),
+        ([-1.5, 2], {}, ()),
+    ],
+)
+def test_labels_are_in_a_stated_order(tmp_path: Path, labels: list[Any], values: Any, expected: Any) -> None:
+    write(tmp_path / "rows.jsonl", TEXTS, [labels[i % len(labels)] for i in range(40)])
+    found = resolve(tmp_path, file="rows.jsonl", **values)
+    assert found.own.labels == expected
+    if not expected:
+        assert found.data.train.features["label"].dtype == "float32"
+        assert min(min(one["label"]) for one in (found.data.train, found.data.report)) < 0
+        assert found.own.metrics == ("pearson", "spearman")
+
+
+def test_names_of_a_saved_folder_are_the_labels(tmp_path: Path) -> None:
+    kinds = datasets.ClassLabel(names=["world", "sports"])
+    features = datasets.Features({"text": datasets.Value("string"), "label": kinds})
+    saved = datasets.Dataset.from_dict(
+        {"text": TEXTS, "label": [i % 2 for i in range(40)]}, features=features
+    )
+    with preparing.reading.quiet():
+        datasets.DatasetDict({"train": saved, "test": saved}).save_to_disk(str(tmp_path / "news"))
+    found = resolve(tmp_path, file="news/train")
+    assert found.own.labels == ("world", "sports")
+    assert found.notes[1].startswith(
+        "mine: 2 labels, as the data names them: world and sports; ranked by accuracy"
+    )
+
+
+def test_the_metric_that_is_chosen_is_said(tmp_path: Path) -> None:
+    write(tmp_path / "rows.csv", TEXTS, LABELS)
+    assert resolve(tmp_path, file="rows.csv").notes[1] == (
+        "mine: 2 labels, sorted: ham and spam; ranked by macro_f1, accuracy beside, by default, "
+        "since one label "
+        "has 75% of the training rows."
+    )
+    stated = resolve(tmp_path, file="rows.csv", metric=["matthews_correlation", "f1"], positive="ham")
+    assert stated.own.metrics == ("matthews_correlation", "f1")
+    assert stated.own.labels == ("spam", "ham")
+    assert stated.notes[1].endswith("ranked by matthews_correlation, f1 beside, as stated.")
+
+
+@pytest.mark.skipif(not BANKING.is_dir(), reason="the data of banking77 is not beside this repository")
+def test_seventy_seven_intents() -> None:
+    found = resolve(BANKING, train="train.csv", report="test.csv", label="category")
+    assert len(found.own.labels) == 77
+    assert sum(found.data.sizes.values()) + found.data.dropped_train_examples == 10_003 + 3_080
+    assert np.bincount(found.data.selection["label"], minlength=77).min() >= 1
