@@ -12,16 +12,26 @@ Importing this package is cheap: `datasets` and `evaluate` are imported when fir
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tasks import glue, reviews
-from tasks.spec import DataError, HubSource, MetricSpec, PackageSource, TaskData, TaskError, TaskSpec
+from tasks import glue, reviews, writing
+from tasks.spec import (
+    DataError,
+    HubSource,
+    MetricSpec,
+    PackageSource,
+    TaskData,
+    TaskError,
+    TaskSpec,
+    Template,
+)
 
 if TYPE_CHECKING:
     import numpy as np
 
 _TASKS: dict[str, TaskSpec] = {}
-for _task in (*glue.TASKS, *reviews.TASKS):
+for _task in (*glue.TASKS, *reviews.TASKS, *writing.TASKS):
     if _task.name in _TASKS:
         raise TaskError(f"the task {_task.name!r} is declared twice")
     _TASKS[_task.name] = _task
@@ -52,15 +62,26 @@ def load(task: str | TaskSpec, data: str | None = None) -> TaskData:
     return loading.load(task if isinstance(task, TaskSpec) else get(task), data)
 
 
-def score(spec: TaskSpec, predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:
-    """Every metric of a task by name: label numbers for a classification, floats for a regression."""
+def score(
+    spec: TaskSpec,
+    predictions: np.ndarray | Sequence[str],
+    references: np.ndarray | Sequence[Sequence[str]],
+) -> dict[str, float]:
+    """Every metric of a task by name: label numbers for a classification, floats for a regression.
+
+    Where text is written, one text per input, and a list of references for each.
+    """
     from tasks import metrics
 
     return metrics.score(spec, predictions, references)
 
 
-def majority(spec: TaskSpec, train_labels: np.ndarray, references: np.ndarray) -> dict[str, float]:
-    """The score of always predicting the most frequent training label (regression: the mean)."""
+def majority(
+    spec: TaskSpec,
+    train_labels: np.ndarray | Sequence[str],
+    references: np.ndarray | Sequence[Sequence[str]],
+) -> dict[str, float]:
+    """The score of always predicting the most frequent training label or target (regression: the mean)."""
     from tasks import metrics
 
     return metrics.majority(spec, train_labels, references)
@@ -74,6 +95,7 @@ __all__ = [
     "TaskData",
     "TaskError",
     "TaskSpec",
+    "Template",
     "get",
     "load",
     "majority",

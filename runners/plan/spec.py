@@ -153,6 +153,12 @@ class TrialSpec(BaseModel):
     def __init__(self, **values: Any) -> None:
         # Here and not in a validator, where pydantic would wrap every error in one of its own.
         task, method = tasks.get(str(values.get("task"))), methods.get(str(values.get("method")))
+        if task.problem_type == "generation":
+            able = [name for name in tasks.names() if tasks.get(name).problem_type != "generation"]
+            raise SpecError(
+                f"the task {task.name!r} is scored by the text that is written, which no trial does yet: "
+                f"expected one of {', '.join(able)}."
+            )
         options = method.options.parse(method.name, values.get("options") or {})
         protocol = values.get("protocol") or {}
         if not isinstance(protocol, Protocol):
