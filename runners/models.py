@@ -112,6 +112,36 @@ def classifier(name: str, task: TaskSpec, stored: Numerics | None = None) -> Pre
     return computing(name, padding.read_by_mask(uncached(model)), stored)
 
 
+def language_model(name: str, stored: Numerics | None = None) -> PreTrainedModel:
+    """Load a causal model or an encoder-decoder with the head that writes text, in evaluation mode.
+
+    Args:
+        name: as for :func:`location`.
+        stored: how the numbers are stored and computed; None for float32 throughout.
+
+    Raises:
+        ModelError: it writes no text, its weights cannot be found, read or reached, or its head is not there.
+    """
+    with quiet():  # of an encoder transformers says that it is none
+        writes = writer(name) is not None
+    if not writes:
+        raise ModelError(
+            f"the model {name!r} ({settings_of(name).model_type}) writes no text: expected a causal model, "
+            "such as GPT-2 or Llama, or an encoder-decoder, such as T5 or BART."
+        )
+    stored, settings = stored or Numerics(), settings_of(name)
+    pair = getattr(settings, "is_encoder_decoder", False)
+    model, missing = _weights(
+        name, AutoModelForSeq2SeqLM if pair else AutoModelForCausalLM, settings, **stored.loading()
+    )
+    if missing:  # an output layer drawn at random would be trained by no method
+        raise ModelError(
+            f"the checkpoint {name!r} has no weights of {sorted(missing)[0]!r}, so that it cannot write: "
+            f"expected one of a {type(model).__name__}."
+        )
+    return computing(name, model, stored)
+
+
 def _weights(name: str, kind: Any, settings: Any, **loading: Any) -> tuple[PreTrainedModel, frozenset[str]]:
     """Load a model in evaluation mode; with it come the names of the parameters that its checkpoint lacks.
 

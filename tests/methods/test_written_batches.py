@@ -1,8 +1,8 @@
-"""generate() on a padded batch writes what it writes on the rows one by one, greedily and by beams, merged or not.
+"""generate() writes the same on a padded batch and on its rows, greedily and by beams, merged or not.
 
 It is what scores of written text stand on: an answer must not hang on what else is in its batch. Compared are
-the text up to its end and the scores of its first token; what fills a row behind its end is transformers' affair
-(``findings/beam_padding.sh``).
+the text up to its end and the scores of its first token; what fills a row behind its end is transformers'
+affair (``findings/beams_fill_up_with_another_token.sh``).
 """
 
 from __future__ import annotations
