@@ -122,13 +122,7 @@ def language_model(name: str, stored: Numerics | None = None) -> PreTrainedModel
     Raises:
         ModelError: it writes no text, its weights cannot be found, read or reached, or its head is not there.
     """
-    with quiet():  # of an encoder transformers says that it is none
-        writes = writer(name) is not None
-    if not writes:
-        raise ModelError(
-            f"the model {name!r} ({settings_of(name).model_type}) writes no text: expected a causal model, "
-            "such as GPT-2 or Llama, or an encoder-decoder, such as T5 or BART."
-        )
+    writing_skeleton(name)
     stored, settings = stored or Numerics(), settings_of(name)
     pair = getattr(settings, "is_encoder_decoder", False)
     model, missing = _weights(
@@ -139,7 +133,23 @@ def language_model(name: str, stored: Numerics | None = None) -> PreTrainedModel
             f"the checkpoint {name!r} has no weights of {sorted(missing)[0]!r}, so that it cannot write: "
             f"expected one of a {type(model).__name__}."
         )
-    return computing(name, model, stored)
+    return computing(name, uncached(model), stored)
+
+
+def writing_skeleton(name: str) -> PreTrainedModel:
+    """The model that :func:`language_model` loads, on the meta device.
+
+    Raises:
+        ModelError: it writes no text, or its configuration cannot be read.
+    """
+    with quiet():  # of an encoder transformers says that it is none
+        found = writer(name)
+    if found is None:
+        raise ModelError(
+            f"the model {name!r} ({settings_of(name).model_type}) writes no text: expected a causal model, "
+            "such as GPT-2 or Llama, or an encoder-decoder, such as T5 or BART."
+        )
+    return found
 
 
 def _weights(name: str, kind: Any, settings: Any, **loading: Any) -> tuple[PreTrainedModel, frozenset[str]]:
@@ -173,7 +183,7 @@ def computing(name: str, model: PreTrainedModel, stored: Numerics) -> PreTrained
 
 
 def uncached(model: PreTrainedModel) -> PreTrainedModel:
-    """Let a classifier fill no cache of keys and values, which nobody reads; return it."""
+    """Let a model fill no cache of keys and values where nobody reads it; ``generate()`` does. Return it."""
     for config in (model.config, model.config.get_text_config()):
         if hasattr(config, "use_cache"):
             config.use_cache = False

@@ -28,6 +28,21 @@ INTERVAL_BEFORE: Final = 80
 """Steps between evaluations where none were set, by the rules 1 and 2."""
 
 
+class Generation(BaseModel):
+    """How text is written, where a task is scored by it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    longest: int = Field(
+        64, ge=2, description="tokens of a text at most, in training and in scoring, its end among them"
+    )
+    beams: int = Field(1, ge=1, le=64, description="texts that are followed at once; 1 = the likeliest token")
+    length_penalty: float = Field(
+        1.0, description="of beams: a log-probability is divided by the text's length to this power"
+    )
+    no_repeat: int = Field(0, ge=0, description="as many tokens in a row are not written twice; 0 = any are")
+
+
 class Protocol(BaseModel):
     """How a trial trains and scores. A study states only what differs from these defaults."""
 
@@ -75,6 +90,10 @@ class Protocol(BaseModel):
         None, description="how attention is computed, eager or sdpa; none = as the model chooses"
     )
 
+    generation: Generation | None = Field(
+        None, description="how text is written, where a task is scored by it; none = greedily, 64 tokens"
+    )
+
     @property
     def numerics(self) -> Numerics:
         """How the model is stored and computed."""
@@ -97,6 +116,19 @@ class Protocol(BaseModel):
             self.numerics.check()
         except NumericsError as error:
             raise SpecError(f"protocol: {error}.") from None
+
+    def written(self) -> Generation:
+        """How text is written.
+
+        Raises:
+            SpecError: the loss is a mean over the tokens of a batch, and was asked for in parts.
+        """
+        if self.micro_batch is not None:
+            raise SpecError(
+                f"protocol: micro_batch={self.micro_batch}, but the loss of text that is written is a mean "
+                "over the tokens of a whole batch: expected none."
+            )
+        return self.generation or Generation()
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -153,17 +185,15 @@ class TrialSpec(BaseModel):
     def __init__(self, **values: Any) -> None:
         # Here and not in a validator, where pydantic would wrap every error in one of its own.
         task, method = tasks.get(str(values.get("task"))), methods.get(str(values.get("method")))
-        if task.problem_type == "generation":
-            able = [name for name in tasks.names() if tasks.get(name).problem_type != "generation"]
-            raise SpecError(
-                f"the task {task.name!r} is scored by the text that is written, which no trial does yet: "
-                f"expected one of {', '.join(able)}."
-            )
         options = method.options.parse(method.name, values.get("options") or {})
         protocol = values.get("protocol") or {}
         if not isinstance(protocol, Protocol):
             protocol = Protocol.parse(protocol)
         protocol.check()
+        writes = task.problem_type == "generation"
+        protocol = protocol.model_copy(update={"generation": protocol.written() if writes else None})
+        if writes:  # what a model that writes costs is not measured yet
+            values = values | {"costs": None}
         if protocol.learning_rate is None:
             protocol = protocol.model_copy(update={"learning_rate": method.card.learning_rate})
         if protocol.evaluate_every is None and values.get("rules", RULES) in (1, 2):

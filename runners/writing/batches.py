@@ -44,7 +44,7 @@ def asking(rows: Prompted, which: Sequence[int] | np.ndarray, form: Form) -> Bat
 
 def with_word(rows: Prompted, words: Ragged, word: int) -> Prompted:
     """The same prompts, each followed by one of some words."""
-    targets = Ragged.of([words[word].tolist()] * len(rows))
+    targets = Ragged.of([words[word]] * len(rows))
     return Prompted(rows.prompts, targets, rows.cut, np.zeros(len(rows), bool))
 
 

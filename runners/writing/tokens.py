@@ -47,11 +47,15 @@ class Ragged:
         return self.values[self.starts[row] : self.starts[row] + self.lengths[row]]
 
     @classmethod
-    def of(cls, rows: Iterable[Sequence[int]]) -> Ragged:
+    def of(cls, rows: Iterable[Sequence[int] | np.ndarray]) -> Ragged:
         """From rows of tokens."""
         kept = [np.asarray(row, np.int32) for row in rows]
         values = np.concatenate(kept) if kept else np.empty(0, np.int32)
         return cls(values, np.array([len(row) for row in kept], np.int64))
+
+    def part(self, which: Iterable[int]) -> Ragged:
+        """Some of the rows, in the order given."""
+        return Ragged.of([self[row] for row in which])
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,11 @@ class Prompted:
 
     def __len__(self) -> int:
         return len(self.prompts)
+
+    def part(self, which: np.ndarray) -> Prompted:
+        """Some of the rows, in the order given."""
+        targets = None if self.targets is None else self.targets.part(which)
+        return Prompted(self.prompts.part(which), targets, self.cut[which], self.unended[which])
 
     @property
     def lengths(self) -> np.ndarray:

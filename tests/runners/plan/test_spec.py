@@ -128,8 +128,3 @@ def test_bad_input_is_one_sentence(change: dict[str, object], error: type[Except
 
 def test_protocol_reads_numbers_as_yaml_writes_them() -> None:
     assert Protocol.parse({"learning_rate": "1e-3"}).learning_rate == 1e-3
-
-
-def test_a_task_of_written_text_is_refused_before_anything_is_read() -> None:
-    with pytest.raises(SpecError, match=r"^the task 'e2e' is scored by the text .* expected one of cola, "):
-        spec(task="e2e")
