@@ -112,6 +112,46 @@ def classifier(name: str, task: TaskSpec, stored: Numerics | None = None) -> Pre
     return computing(name, padding.read_by_mask(uncached(model)), stored)
 
 
+def language_model(name: str, stored: Numerics | None = None) -> PreTrainedModel:
+    """Load a causal model or an encoder-decoder with the head that writes text, in evaluation mode.
+
+    Args:
+        name: as for :func:`location`.
+        stored: how the numbers are stored and computed; None for float32 throughout.
+
+    Raises:
+        ModelError: it writes no text, its weights cannot be found, read or reached, or its head is not there.
+    """
+    writing_skeleton(name)
+    stored, settings = stored or Numerics(), settings_of(name)
+    pair = getattr(settings, "is_encoder_decoder", False)
+    model, missing = _weights(
+        name, AutoModelForSeq2SeqLM if pair else AutoModelForCausalLM, settings, **stored.loading()
+    )
+    if missing:  # an output layer drawn at random would be trained by no method
+        raise ModelError(
+            f"the checkpoint {name!r} has no weights of {sorted(missing)[0]!r}, so that it cannot write: "
+            f"expected one of a {type(model).__name__}."
+        )
+    return computing(name, uncached(model), stored)
+
+
+def writing_skeleton(name: str) -> PreTrainedModel:
+    """The model that :func:`language_model` loads, on the meta device.
+
+    Raises:
+        ModelError: it writes no text, or its configuration cannot be read.
+    """
+    with quiet():  # of an encoder transformers says that it is none
+        found = writer(name)
+    if found is None:
+        raise ModelError(
+            f"the model {name!r} ({settings_of(name).model_type}) writes no text: expected a causal model, "
+            "such as GPT-2 or Llama, or an encoder-decoder, such as T5 or BART."
+        )
+    return found
+
+
 def _weights(name: str, kind: Any, settings: Any, **loading: Any) -> tuple[PreTrainedModel, frozenset[str]]:
     """Load a model in evaluation mode; with it come the names of the parameters that its checkpoint lacks.
 
@@ -143,7 +183,7 @@ def computing(name: str, model: PreTrainedModel, stored: Numerics) -> PreTrained
 
 
 def uncached(model: PreTrainedModel) -> PreTrainedModel:
-    """Let a classifier fill no cache of keys and values, which nobody reads; return it."""
+    """Let a model fill no cache of keys and values where nobody reads it; ``generate()`` does. Return it."""
     for config in (model.config, model.config.get_text_config()):
         if hasattr(config, "use_cache"):
             config.use_cache = False

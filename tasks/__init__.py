@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tasks import glue, reviews
+from tasks import glue, reviews, writing
 from tasks.registry import Registry
 from tasks.spec import (
     DataError,
@@ -30,13 +31,14 @@ from tasks.spec import (
     TaskData,
     TaskError,
     TaskSpec,
+    Template,
 )
 
 if TYPE_CHECKING:
     import numpy as np
 
 _TASKS: dict[str, TaskSpec] = {}
-for _task in (*glue.TASKS, *reviews.TASKS):
+for _task in (*glue.TASKS, *reviews.TASKS, *writing.TASKS):
     if _task.name in _TASKS:
         raise TaskError(f"the task {_task.name!r} is declared twice")
     _TASKS[_task.name] = _task
@@ -105,15 +107,26 @@ def load(task: str | TaskSpec, data: str | None = None) -> TaskData:
     return loading.load(task if isinstance(task, TaskSpec) else get(task), data)
 
 
-def score(spec: TaskSpec, predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:
-    """Every metric of a task by name: label numbers for a classification, floats for a regression."""
+def score(
+    spec: TaskSpec,
+    predictions: np.ndarray | Sequence[str],
+    references: np.ndarray | Sequence[Sequence[str]],
+) -> dict[str, float]:
+    """Every metric of a task by name: label numbers for a classification, floats for a regression.
+
+    Where text is written, one text per input, and a list of references for each.
+    """
     from tasks import metrics
 
     return metrics.score(spec, predictions, references)
 
 
-def majority(spec: TaskSpec, train_labels: np.ndarray, references: np.ndarray) -> dict[str, float]:
-    """The score of always predicting the most frequent training label (regression: the mean)."""
+def majority(
+    spec: TaskSpec,
+    train_labels: np.ndarray | Sequence[str],
+    references: np.ndarray | Sequence[Sequence[str]],
+) -> dict[str, float]:
+    """The score of always predicting the most frequent training label or target (regression: the mean)."""
     from tasks import metrics
 
     return metrics.majority(spec, train_labels, references)
@@ -128,6 +141,7 @@ __all__ = [
     "TaskData",
     "TaskError",
     "TaskSpec",
+    "Template",
     "faults",
     "get",
     "load",

@@ -38,7 +38,7 @@ def load(spec: TaskSpec, data: str | None = None) -> TaskData:
     """The splits of one task, with their content hash; `data` is for hub tasks (see `tasks.load`)."""
     source = spec.source
     if isinstance(source, RowsSource):
-        return _data(_splits(spec, rows.carved(spec, source), str(source)))
+        return _data(spec, _splits(spec, rows.carved(spec, source), str(source)))
     if isinstance(source, FileSource):
         return preparing.load(spec, source, data)
     if isinstance(source, PackageSource):
@@ -54,14 +54,19 @@ def load(spec: TaskSpec, data: str | None = None) -> TaskData:
         described = _local(source, *found) if local else f"{source.hub_id}@{source.revision}"
         return _splits(spec, _carve_official(spec, source, *found), described)
 
-    return _data(cache.kept(f"{spec.name}-splits", _key(spec, origin), make, worth=origin.worth))
+    kept = cache.kept(f"{spec.name}-splits", _key(spec, origin), make, worth=origin.worth)
+    return _data(spec, kept)
 
 
-def _data(kept: cache.Kept) -> TaskData:
+def _data(spec: TaskSpec, kept: cache.Kept) -> TaskData:
     """The splits of one table, in which they come one after another."""
-    tables, start = [], 0
+    tables: list[datasets.Dataset] = []
+    start = 0
     for size in kept.facts["sizes"].values():
-        tables.append(kept.table.select(range(start, start + size)))
+        table = kept.table.select(range(start, start + size))
+        if spec.problem_type == "generation":  # one table has the columns of all splits
+            table = table.remove_columns("target" if tables else "references")
+        tables.append(table)
         start += size
     return TaskData(*tables, **kept.facts)
 
@@ -125,6 +130,9 @@ def _splits(spec: TaskSpec, carved: splits.Splits, described: str) -> cache.Kept
         "sha256": content_hash(parts),
         "source": described,
     }
+    if spec.problem_type == "generation":
+        table, facts["sizes"] = _written(spec, parts)
+        return cache.Kept(table, facts)
     return cache.Kept(_dataset(spec, [example for examples in parts.values() for example in examples]), facts)
 
 
@@ -138,20 +146,46 @@ def _dataset(spec: TaskSpec, examples: list[Example]) -> datasets.Dataset:
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
 
 
+def _written(spec: TaskSpec, parts: dict[str, list[Example]]) -> tuple[datasets.Dataset, dict[str, int]]:
+    """The splits of a generation as one table, and their sizes: pairs in training, else inputs."""
+    rows: list[tuple[tuple[str, ...], str | None, list[str] | None]] = []
+    sizes = {}
+    for name, examples in parts.items():
+        before = len(rows)
+        if name == "train":
+            rows += [(example.texts, str(example.label), None) for example in examples]
+        else:
+            references: dict[tuple[str, ...], list[str]] = {}
+            for example in examples:
+                references.setdefault(example.texts, []).append(str(example.label))
+            rows += [(texts, None, several) for texts, several in references.items()]
+        sizes[name] = len(rows) - before
+    columns: dict[str, list] = {
+        name: [texts[index] for texts, _, _ in rows]
+        for index, name in enumerate(("text", "text_pair")[: len(spec.text_columns)])
+    }
+    features = {name: datasets.Value("string") for name in (*columns, "target")}
+    features["references"] = datasets.List(datasets.Value("string"))
+    columns |= {"target": [target for _, target, _ in rows], "references": [several for *_, several in rows]}
+    return datasets.Dataset.from_dict(columns, features=datasets.Features(features)), sizes
+
+
 def content_hash(parts: dict[str, list[Example]]) -> str:
     """The sha256 of the splits: name, size, and each example's texts and label, in order.
 
     Every text is preceded by its length in bytes, so that no two different contents read the same.
-    Labels are 64-bit integers, or the 64-bit form of a float32.
+    Labels are 64-bit integers, the 64-bit form of a float32, or texts.
     """
     total = hashlib.sha256()
     for name, examples in parts.items():
         total.update(f"{name}:{len(examples)}\n".encode())
         for example in examples:
-            for text in example.texts:
+            written = (example.label,) if isinstance(example.label, str) else ()
+            for text in (*example.texts, *written):
                 encoded = text.encode("utf-8", "surrogatepass")
                 total.update(struct.pack("<q", len(encoded)) + encoded)
-            total.update(struct.pack("<d" if isinstance(example.label, float) else "<q", example.label))
+            if not written:
+                total.update(struct.pack("<d" if isinstance(example.label, float) else "<q", example.label))
     return total.hexdigest()
 
 
@@ -164,7 +198,7 @@ def _examples(spec: TaskSpec, rows: Columns, split: str) -> list[Example]:
             f"task {spec.name!r}: the split {split!r} has the columns {', '.join(rows)} but "
             f"not {' and '.join(missing)}; give files of the layout of {spec.source}"
         )
-    labels = _labels(spec, rows[spec.label_column], split)
+    labels: list = _labels(spec, rows[spec.label_column], split)
     texts = list(zip(*(rows[column] for column in spec.text_columns), strict=True))
     for index, row in enumerate(texts):
         if not all(isinstance(text, str) for text in row):
@@ -175,8 +209,16 @@ def _examples(spec: TaskSpec, rows: Columns, split: str) -> list[Example]:
     return [Example(row, label) for row, label in zip(texts, labels, strict=True)]
 
 
-def _labels(spec: TaskSpec, values: list, split: str) -> list[int] | list[float]:
+def _labels(spec: TaskSpec, values: list, split: str) -> list[int] | list[float] | list[str]:
     advice = "the official test split of GLUE has none: give labelled train and validation files"
+    if spec.problem_type == "generation":
+        blank = next((i for i, v in enumerate(values) if not isinstance(v, str) or not v.strip()), None)
+        if blank is not None:
+            raise DataError(
+                f"task {spec.name!r}: row {blank} of the split {split!r} has {values[blank]!r:.40} in "
+                f"{spec.label_column}, where a text to write is expected; fill it in or take the row out"
+            )
+        return values
     if spec.problem_type == "regression":
         floats = [v for v in values if isinstance(v, int | float) and np.isfinite(v) and v >= 0]
         if len(floats) != len(values):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from typing import Any
 
 import datasets
 import evaluate
@@ -20,6 +21,7 @@ import numpy as np
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
+from tasks import texts
 from tasks.spec import ACCURACY, F1, MACRO_F1, MATTHEWS, PEARSON, SPEARMAN, MetricSpec, TaskError, TaskSpec
 
 
@@ -114,12 +116,14 @@ def _correlation(function: object, predictions: np.ndarray, references: np.ndarr
         return float(function(pair[0], pair[1]).statistic)  # type: ignore[operator]
 
 
-def score(spec: TaskSpec, predictions: np.ndarray, references: np.ndarray) -> dict[str, float]:
-    """Every metric the task declares, by name.
+def score(spec: TaskSpec, predictions: Any, references: Any) -> dict[str, float]:
+    """Every metric the task declares, by name; what is written is scored in `tasks/texts.py`.
 
     Raises TaskError when the two arrays are not one-dimensional, equally long and not empty, or hold
     something else than label numbers of the task (classification).
     """
+    if spec.problem_type == "generation":
+        return texts.score(spec, predictions, references)
     predictions, references = np.asarray(predictions), np.asarray(references)
     if predictions.shape != references.shape or predictions.ndim != 1 or not predictions.size:
         raise TaskError(
@@ -138,8 +142,10 @@ def score(spec: TaskSpec, predictions: np.ndarray, references: np.ndarray) -> di
     return scores
 
 
-def majority(spec: TaskSpec, train_labels: np.ndarray, references: np.ndarray) -> dict[str, float]:
+def majority(spec: TaskSpec, train_labels: Any, references: Any) -> dict[str, float]:
     """The score of a constant: the most frequent training label (the smallest on a tie), or the mean."""
+    if spec.problem_type == "generation":
+        return texts.majority(spec, train_labels, references)
     train_labels = np.asarray(train_labels)
     if train_labels.ndim != 1 or not train_labels.size:
         raise TaskError(f"task {spec.name!r}: a majority needs training labels, not {train_labels.shape}")

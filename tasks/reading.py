@@ -29,6 +29,7 @@ Columns = dict[str, list]
 """Rows, by column."""
 
 _HUB_TIMEOUT_S = 10.0  # one question, no retries: without it the client retries for some 25 seconds
+_ONLY = "default"  # what the hub calls the configuration of a dataset that has one
 _HUB_ROWS = 1_000  # what is smaller is as fast read again
 
 
@@ -102,22 +103,25 @@ def _size(*parts: Sequence[Path]) -> int:
 
 def _folder_files(spec: TaskSpec, source: HubSource, data: str, split: str) -> list[Path]:
     where = Path(data).expanduser()
-    for wanted in (where, where / source.config):
+    inside = where / source.config
+    if source.config == _ONLY and not inside.is_dir():  # a dataset of one configuration has no folder of it
+        inside = where
+    for wanted in (where, inside):
         if not wanted.is_dir():
             raise DataError(
                 f"task {spec.name!r}: there is no folder {str(wanted)!r}; {_layout(source, split)}"
             )
-    files = sorted((where / source.config).glob(f"{split}-*.parquet"))
+    files = sorted(inside.glob(f"{split}-*.parquet"))
     if not files:
         raise DataError(
-            f"task {spec.name!r}: no {split}-*.parquet in {str(where / source.config)!r}; "
-            f"{_layout(source, split)}"
+            f"task {spec.name!r}: no {split}-*.parquet in {str(inside)!r}; {_layout(source, split)}"
         )
     return files
 
 
 def _layout(source: HubSource, split: str) -> str:
-    return f"--data DIR takes a folder with {source.config}/{split}-*.parquet, the layout of {source.hub_id}"
+    folder = "" if source.config == _ONLY else f"{source.config}/"
+    return f"--data DIR takes a folder with {folder}{split}-*.parquet, the layout of {source.hub_id}"
 
 
 def _parquet(spec: TaskSpec, source: HubSource, split: str, files: Sequence[Path]) -> Columns:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import datasets
 
-ProblemType = Literal["classification", "regression"]
+ProblemType = Literal["classification", "regression", "generation"]
 Overlap = Literal["any_text", "example"]
 
 
@@ -31,10 +32,11 @@ class DataError(ValueError):
 
 
 class Example(NamedTuple):
-    """One labelled example: one text, or the two texts of a pair."""
+    """One labelled example: one text, or the two texts of a pair; the label is the text that is to be written
+    where that is the task."""
 
     texts: tuple[str, ...]
-    label: int | float
+    label: int | float | str
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class MetricSpec:
 
     name: str
     higher_is_better: bool
-    unit: Literal["fraction", "correlation"]
+    unit: Literal["fraction", "correlation", "points"]
+    """`points` begin at 0 and have no end that texts can reach."""
 
 
 ACCURACY = MetricSpec("accuracy", True, "fraction")
@@ -52,6 +55,37 @@ MACRO_F1 = MetricSpec("macro_f1", True, "fraction")
 MATTHEWS = MetricSpec("matthews_correlation", True, "correlation")
 PEARSON = MetricSpec("pearson", True, "correlation")
 SPEARMAN = MetricSpec("spearman", True, "correlation")
+BLEU = MetricSpec("bleu", True, "fraction")
+NIST = MetricSpec("nist", True, "points")
+ROUGE_L = MetricSpec("rouge_l", True, "fraction")
+CIDER = MetricSpec("cider", True, "points")
+EXACT_MATCH = MetricSpec("exact_match", True, "fraction")
+ANSWER_MATCH = MetricSpec("answer_match", True, "fraction")
+WRITTEN = (BLEU, NIST, ROUGE_L, CIDER, EXACT_MATCH, ANSWER_MATCH)
+"""The metrics of text that is written."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """How an example is given to a model that writes: a prompt, and what is to follow it.
+
+    `prompt` has `{text}` (and `{text_pair}`) where the texts go. A causal model reads the prompt and `joint`,
+    and writes on; an encoder-decoder reads the prompt alone. `words` are what is written for the labels of a
+    classification, in their order: a model answers with the likeliest of them.
+    """
+
+    prompt: str = "{text}"
+    joint: str = "\n"
+    words: tuple[str, ...] = ()
+
+    def write(self, texts: Sequence[str]) -> str:
+        """The prompt for one text, or the two of a pair."""
+        return self.prompt.format(**dict(zip(("text", "text_pair"), texts, strict=False)))
+
+    def fields(self) -> tuple[str, ...]:
+        """The names in braces; ValueError where braces do not match."""
+        return tuple(name for _, name, _, _ in Formatter().parse(self.prompt) if name is not None)
+
 
 OF_LABELS = (ACCURACY, MACRO_F1, MATTHEWS, F1)
 """Metrics of a classification; F1 alone is of one class, that of number 1."""
@@ -153,7 +187,9 @@ class TaskSpec:
     """One task, checked when it is declared.
 
     `metrics[0]` is the metric that selects checkpoints and ranks methods. `labels` are in the order of
-    their numbers and empty for a regression. `overlap` says when two examples may not be in different
+    their numbers and empty for a regression, and where text is written (a generation): `label_column` is then
+    the text to write, and an input may have several of them. `template` says how a model that writes is asked
+    (see `written_as`). `overlap` says when two examples may not be in different
     splits: when they share any single text, or only when the whole example is the same (see
     `tasks/splits.py`). `citation` is a key of `tasks/CITATIONS.bib`.
     """
@@ -173,6 +209,7 @@ class TaskSpec:
     homepage: str
     overlap: Overlap = "any_text"
     superseded_by: str | None = None
+    template: Template | None = None
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
@@ -181,7 +218,7 @@ class TaskSpec:
             (f"title must be one line, not {self.title!r}", not self.title or "\n" in self.title),
             (f"one or two text columns, not {self.text_columns}", len(self.text_columns) not in (1, 2)),
             (f"labels repeat: {self.labels}", len(set(self.labels)) != len(self.labels)),
-            ("a regression has no labels", self.problem_type == "regression" and bool(self.labels)),
+            (f"a {self.problem_type} has no labels", self.problem_type != "classification" and self.labels),
             (
                 f"a classification needs two labels or more, not {self.labels}",
                 self.problem_type == "classification" and len(self.labels) < 2,
@@ -191,14 +228,49 @@ class TaskSpec:
                 f"a {self.problem_type} is not scored by {' and '.join(self._misused())}",
                 bool(self._misused()),
             ),
+            (f"its template {self.template} does not fit its texts and labels", self._template_misfits()),
         ):
             if found:
                 raise TaskError(f"task {self.name!r}: {problem}")
 
     def _misused(self) -> list[str]:
         """Metrics of the other kind of problem; what is not of Paretune is not known here."""
-        wrong = CORRELATIONS if self.problem_type == "classification" else OF_LABELS
+        of = {"classification": OF_LABELS, "regression": CORRELATIONS, "generation": WRITTEN}
+        wrong = [metric for kind, some in of.items() if kind != self.problem_type for metric in some]
         return [metric.name for metric in self.metrics if metric in wrong]
+
+    def _template_misfits(self) -> bool:
+        if self.template is None:
+            return False
+        fields = ("text", "text_pair")[: len(self.text_columns)]
+        try:
+            found = sorted(self.template.fields())
+        except ValueError:
+            return True
+        words = self.template.words
+        wanted = len(self.labels) if words or self.problem_type == "classification" else 0
+        return found != sorted(fields) or len(set(words)) != wanted or len(words) != wanted or "" in words
+
+    @property
+    def written_as(self) -> Template:
+        """How a model that writes is asked: as declared, or else as in T5.
+
+        Raffel et al. 2020 (appendix D) write the name of a classification task and each column with its
+        name, in alphabetical order, and answer with the name of the label. Of a generation the prompt is
+        the text alone.
+
+        Raises:
+            TaskError: it is a regression, for which no words are declared.
+        """
+        if self.template is not None:
+            return self.template
+        if self.problem_type == "generation":
+            return Template("{text}" if not self.is_pair else "{text}\n{text_pair}")
+        if self.problem_type == "regression":
+            raise TaskError(f"task {self.name!r} is a regression: its numbers are not written as text")
+        named = sorted(zip(self.text_columns, ("{text}", "{text_pair}"), strict=False))
+        asked = (f"{column}: ".replace("{", "{{").replace("}", "}}") + field for column, field in named)
+        return Template(" ".join([self.name, *asked]), words=self.labels)
 
     @property
     def main_metric(self) -> MetricSpec:
@@ -207,8 +279,8 @@ class TaskSpec:
 
     @property
     def num_labels(self) -> int:
-        """Outputs of the task head: the number of classes, 1 for a regression."""
-        return len(self.labels) or 1
+        """Outputs of the task head: the number of classes, 1 for a regression, 0 where text is written."""
+        return 0 if self.problem_type == "generation" else len(self.labels) or 1
 
     @property
     def is_pair(self) -> bool:
@@ -221,8 +293,10 @@ class TaskData:
     """The three splits of one task.
 
     Columns are exactly `text`, `text_pair` (pair tasks only) and `label` (int64, or float32 for a
-    regression). A checkpoint or a hyperparameter is chosen on `selection`; `report` is scored once, at
-    the end. Rows are in the order of a hash of their text, whatever order the files had.
+    regression). Where text is written, `train` has a row per pair of an input and its `target`, and the other
+    two have a row per input with its `references`, a list of texts. A checkpoint or a hyperparameter is
+    chosen on `selection`; `report` is scored once, at the end. Rows are in the order of a hash of their
+    text, whatever order the files had.
 
     `dropped_train_examples` counts training examples left out because a text of theirs is also in the
     report split (hub sources) or repeats an earlier example of the file (packages). `sha256` covers the

@@ -12,6 +12,8 @@ from reports.records.identity import identity, is_search
 from reports.records.schema import Record, Tuning
 
 RANGES = {"fraction": (0.0, 1.0), "correlation": (-1.0, 1.0)}
+UNITS = (*RANGES, "points")
+"""Of metrics; points begin at 0, and have no end that is told."""
 TOLERANCE = 1e-6  # a metric may leave its range by float rounding
 
 MEASURED: Final = (

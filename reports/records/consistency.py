@@ -12,7 +12,7 @@ from typing import Final
 from reports.errors import RecordError
 from reports.records.answers import unpacked
 from reports.records.bounds import step
-from reports.records.checks import RANGES
+from reports.records.checks import UNITS
 from reports.records.cost_parts import Latency
 from reports.records.identity import identity, is_search, spec_hash
 from reports.records.metrics import METRICS
@@ -159,8 +159,8 @@ def _score_faults(record: Record) -> Iterator[str]:
     for index, metric in enumerate(task.metrics):
         if metric.name in names[:index]:
             yield f"$.task.metrics[{index}].name repeats {metric.name!a:.80}"
-        if record.suite is None and metric.unit not in RANGES:
-            yield f"$.task.metrics[{index}].unit is {metric.unit!a:.80}, expected {' or '.join(RANGES)}"
+        if record.suite is None and metric.unit not in UNITS:
+            yield f"$.task.metrics[{index}].unit is {metric.unit!a:.80}, expected {' or '.join(UNITS)}"
     if scores is not None:
         yield from _split_faults(task, scores, () if is_search(record) else ("report",))
         yield from _curve_faults(record, task, scores)

@@ -38,7 +38,7 @@ class MetricInfo(Part):
 
     name: str
     higher_is_better: bool = True
-    unit: str = Field(description="`fraction` (0 to 1) or `correlation` (-1 to 1)")
+    unit: str = Field(description="`fraction` (0 to 1), `correlation` (-1 to 1) or `points` (from 0 up)")
 
 
 class SplitSizes(Part):

@@ -29,6 +29,21 @@ INTERVAL_BEFORE: Final = 80
 """Steps between evaluations where none were set, by the rules 1 and 2."""
 
 
+class Generation(BaseModel):
+    """How text is written, where a task is scored by it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    longest: int = Field(
+        64, ge=2, description="tokens of a text at most, in training and in scoring, its end among them"
+    )
+    beams: int = Field(1, ge=1, le=64, description="texts that are followed at once; 1 = the likeliest token")
+    length_penalty: float = Field(
+        1.0, description="of beams: a log-probability is divided by the text's length to this power"
+    )
+    no_repeat: int = Field(0, ge=0, description="as many tokens in a row are not written twice; 0 = any are")
+
+
 class Protocol(BaseModel):
     """How a trial trains and scores. A study states only what differs from these defaults."""
 
@@ -76,6 +91,10 @@ class Protocol(BaseModel):
         None, description="how attention is computed, eager or sdpa; none = as the model chooses"
     )
 
+    generation: Generation | None = Field(
+        None, description="how text is written, where a task is scored by it; none = greedily, 64 tokens"
+    )
+
     @property
     def numerics(self) -> Numerics:
         """How the model is stored and computed."""
@@ -98,6 +117,19 @@ class Protocol(BaseModel):
             self.numerics.check()
         except NumericsError as error:
             raise SpecError(f"protocol: {error}.") from None
+
+    def written(self) -> Generation:
+        """How text is written.
+
+        Raises:
+            SpecError: the loss is a mean over the tokens of a batch, and was asked for in parts.
+        """
+        if self.micro_batch is not None:
+            raise SpecError(
+                f"protocol: micro_batch={self.micro_batch}, but the loss of text that is written is a mean "
+                "over the tokens of a whole batch: expected none."
+            )
+        return self.generation or Generation()
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -159,14 +191,18 @@ class TrialSpec(BaseModel):
 
     def __init__(self, **values: Any) -> None:
         # Here and not in a validator, where pydantic would wrap every error in one of its own.
-        method, task = methods.get(str(values.get("method"))), str(values.get("task"))
+        method, task, writes = methods.get(str(values.get("method"))), str(values.get("task")), False
         if values.get("own") is None:
-            task = tasks.get(task).name
+            declared = tasks.get(task)
+            task, writes = declared.name, declared.problem_type == "generation"
         options = method.options.parse(method.name, values.get("options") or {})
         protocol = values.get("protocol") or {}
         if not isinstance(protocol, Protocol):
             protocol = Protocol.parse(protocol)
         protocol.check()
+        protocol = protocol.model_copy(update={"generation": protocol.written() if writes else None})
+        if writes:  # what a model that writes costs is not measured yet
+            values = values | {"costs": None}
         if protocol.learning_rate is None:
             protocol = protocol.model_copy(update={"learning_rate": method.card.learning_rate})
         if protocol.evaluate_every is None and values.get("rules", RULES) in (1, 2):

@@ -1,1 +1,1 @@
-"""One trial: loaded, adapted, trained, scored, its costs measured; may import `measure`, `plan`."""
+"""One trial: loaded, adapted, trained, scored, costs measured; may import `measure`, `plan`, `writing`."""

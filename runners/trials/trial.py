@@ -36,7 +36,18 @@ from runners import device, environment, processes
 from runners.failures import describe
 from runners.measure import step_memory
 from runners.plan.spec import TrialSpec
-from runners.trials import adapting, batches, costing, frozen, kept, loading, loop, scoring, training
+from runners.trials import (
+    adapting,
+    batches,
+    costing,
+    frozen,
+    generation,
+    kept,
+    loading,
+    loop,
+    scoring,
+    training,
+)
 from runners.trials.loop import Progress, Watch
 from runners.trials.snapshots import FOLDER as SNAPSHOTS
 from runners.trials.snapshots import Say, Snapshots
@@ -201,6 +212,8 @@ def _train_and_score(
     watch(Progress("loading"))
     loaded = loading.load(spec)
     task, parts.task = loaded.task, loaded.info
+    if task.problem_type == "generation":
+        return _train_and_write(spec, accelerator, parts, watch, keeping, until)
 
     adapted = adapting.adapt(spec, task)
     parts.model = adapting.describe_model(spec, adapted)
@@ -239,6 +252,41 @@ def _train_and_score(
     parts.answers = found.answers
     parts.scores = Scores(
         selection=fitted.best, report=found.score, majority=found.majority, best_step=fitted.best_step
+    )
+    return _Ready(adapted, fitted)
+
+
+def _train_and_write(
+    spec: TrialSpec,
+    accelerator: Accelerator,
+    parts: _Parts,
+    watch: Watch,
+    keeping: Keeping,
+    until: int | None,
+) -> _Ready | None:
+    """The same of a task that is scored by the text that is written."""
+    adapted = generation.adapt(spec)
+    parts.model = adapting.describe_model(spec, adapted)
+    parts.parameters = adapting.describe_parameters(adapted)
+    model = adapted.model.to(accelerator.device)
+    splits = generation.splits(spec, adapted)
+    if parts.task is not None:
+        told = {"sizes": splits.sizes, "truncated": splits.truncated}
+        parts.task = parts.task.model_copy(update=told)
+    snapshots = _snapshots(spec, parts, keeping)
+    fitted = generation.train(spec, accelerator, adapted, splits, watch, snapshots, until)
+    parts.curve, parts.training = tuple(fitted.curve), fitted.to_record()
+    if spec.search:
+        if fitted.steps < fitted.whole:
+            parts.stopped = f"stopped after step {fitted.steps} of {fitted.whole}."
+        parts.scores = Scores(selection=fitted.best, report={}, majority={}, best_step=fitted.best_step)
+        return None
+    watch(Progress("scoring", fitted.steps, fitted.steps))
+    parts.scores = Scores(
+        selection=fitted.best,
+        report=generation.score(spec, model, splits.report, splits.form),
+        majority=generation.majority(spec, splits),
+        best_step=fitted.best_step,
     )
     return _Ready(adapted, fitted)
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import methods
 import tasks
 from methods import MethodError
 from reports.records.schema import Record
-from runners import device, models
+from runners import device, models, processes
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.trials import batches
+from runners.trials import batches, generation
 from runners.work import feasible
 
 
@@ -28,20 +29,49 @@ def check(study: Study, say: Callable[[str], None] = lambda line: None) -> None:
     specs = [*study.specs, *(search.default for search in study.searches)]
     for model in dict.fromkeys(spec.model for spec in specs):
         models.tokenizer(model)
-        check_methods(model, [spec for spec in specs if spec.model == model])
+        of_model = [spec for spec in specs if spec.model == model]
+        check_methods(model, [spec for spec in of_model if spec.protocol.generation is None])
+        check_writing(model, [spec for spec in of_model if spec.protocol.generation is not None])
     for task, data in dict.fromkeys((spec.declared, spec.data) for spec in specs):
         batches.load(task, data)
     for line in feasible.check(specs):
         say(line)
 
 
-def check_methods(model: str, specs: Sequence[TrialSpec]) -> None:
+def check_writing(model: str, specs: Sequence[TrialSpec]) -> None:
+    """The same for trials that are scored by the text that is written; the tokenizer can end a text.
+
+    Raises:
+        ModelError: the model writes no text.
+        SpecError: a method cannot be put in, or several processes are to train on whole batches.
+    """
+    if not specs:
+        return
+    if processes.count() > 1:
+        raise SpecError(
+            f"{specs[0].label} is trained on a mean over the tokens of a batch, by one process alone: "
+            f"expected 1 process, got {processes.count()}."
+        )
+    check_methods(model, specs, models.writing_skeleton(model))
+    skeleton = models.writing_skeleton(model)
+    for spec in specs:
+        adapted = methods.apply(skeleton, spec.method, **spec.options)
+        generation.form(spec, adapted.max_input_length)
+        adapted.remove()
+
+
+def check_methods(model: str, specs: Sequence[TrialSpec], skeleton: Any = None) -> None:
     """Put every method of some trials, as it is set, into a model without weights.
+
+    Args:
+        model: its name.
+        specs: the trials.
+        skeleton: the model; None for the classifier.
 
     Raises:
         SpecError: it cannot be put in; one sentence.
     """
-    skeleton = models.skeleton(model)
+    skeleton = models.skeleton(model) if skeleton is None else skeleton
     done = []
     for method, options in ((spec.method, spec.options) for spec in specs):
         if (method, options) in done:

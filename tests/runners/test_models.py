@@ -13,7 +13,7 @@ import tasks
 from runners import models
 from runners.errors import ModelError
 from tests.methods.anatomy.test_geometry import PUBLISHED
-from tests.methods.conftest import SIZES
+from tests.methods.conftest import SIZES, build
 
 
 def test_embedded_is_found_offline() -> None:
@@ -127,3 +127,24 @@ def test_the_longest_input_is_the_longest_that_runs(kind: str) -> None:
         model(input_ids=torch.full((1, longest), 7))
         with pytest.raises((IndexError, RuntimeError)):
             model(input_ids=torch.full((1, longest + 1), 7))
+
+
+@pytest.mark.parametrize(("architecture", "head"), [("gpt2", "causal"), ("mt5", "seq2seq")])
+def test_a_model_that_writes_is_loaded_with_its_own_head(
+    tmp_path: Path, architecture: str, head: str
+) -> None:
+    made = build(architecture, head)
+    made.save_pretrained(tmp_path)
+    found = models.language_model(str(tmp_path))
+    assert type(found) is type(made)
+    assert not found.training
+    for name, value in made.state_dict().items():
+        assert torch.equal(found.state_dict()[name], value), name
+
+
+def test_what_cannot_write_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"^the model 'embedded' \(bert\) writes no text: expected a causal"):
+        models.language_model("embedded")
+    build("llama", "classify").save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"has no weights of 'lm_head.weight', so that it cannot write"):
+        models.language_model(str(tmp_path))

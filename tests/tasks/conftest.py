@@ -24,6 +24,17 @@ def glue_folder():
 
 
 @pytest.fixture(scope="session")
+def e2e_folder():
+    """The folder of E2E's files beside this repository; tests that need it skip without it."""
+    folder = Path(os.environ.get("PARETUNE_E2E", Path(__file__).parents[2].parent / "shared" / "e2e"))
+    if not folder.is_dir():
+        pytest.skip(
+            "no files of E2E here; PARETUNE_E2E can name a folder with test-*.parquet and train-*.parquet"
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
 def loaded(tmp_path_factory):
     """`loaded(name, data=None)`: like tasks.load, but each task is read once per session."""
     kept = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import tasks
-from tasks.spec import ACCURACY, F1, PEARSON, MetricSpec
+from tasks.spec import ACCURACY, BLEU, F1, PEARSON, MetricSpec, Template
 
 SPECS = [tasks.get(name) for name in tasks.names()]
 BIB = (Path(tasks.__file__).parent / "CITATIONS.bib").read_text(encoding="utf-8")
@@ -18,6 +18,7 @@ def test_names_are_the_tasks_of_the_issue_in_order():
     assert tasks.names() == (
         *("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "mnli_mismatched", "qnli", "rte", "wnli"),
         *("rotten_tomatoes", "imdb", "imdb_pair"),
+        *("e2e", "gsm8k"),
     )
 
 
@@ -30,7 +31,7 @@ def test_every_declaration_is_complete(spec):
     assert spec.homepage.startswith("https://")
     assert spec.license
     assert spec.main_metric is spec.metrics[0]
-    assert spec.num_labels == (len(spec.labels) if spec.problem_type == "classification" else 1)
+    assert spec.num_labels == {"regression": 1, "generation": 0}.get(spec.problem_type, len(spec.labels))
     assert spec.citation in KEYS
     assert spec.superseded_by is None or spec.superseded_by in tasks.names()
     assert str(spec.source)
@@ -63,6 +64,19 @@ def test_declarations_are_frozen():
             {"problem_type": "regression", "labels": (), "metrics": (PEARSON, ACCURACY, F1)},
             "a regression is not scored by accuracy and f1",
         ),
+        ({"metrics": (ACCURACY, BLEU)}, "a classification is not scored by bleu"),
+        ({"problem_type": "generation", "metrics": (BLEU,)}, "a generation has no labels"),
+        (
+            {"problem_type": "generation", "metrics": (ACCURACY,), "labels": ()},
+            "a generation is not scored by accuracy",
+        ),
+        ({"template": Template("{text}", words=("yes", "no"))}, "template .* does not fit"),
+        ({"template": Template("{text} {text_pair} {text}", words=("yes", "no"))}, "does not fit"),
+        ({"template": Template("{text} {text_pair} {label}", words=("yes", "no"))}, "does not fit"),
+        ({"template": Template("{text} {text_pair", words=("yes", "no"))}, "does not fit"),
+        ({"template": Template("{text} {text_pair}")}, "does not fit"),
+        ({"template": Template("{text} {text_pair}", words=("yes", "yes"))}, "does not fit"),
+        ({"template": Template("{text} {text_pair}", words=("yes", ""))}, "does not fit"),
     ],
 )
 def test_a_contradictory_declaration_is_refused(changes, message):
@@ -85,8 +99,32 @@ def test_metrics_declare_direction_and_unit():
         ("matthews_correlation", True, "correlation"),
         ("pearson", True, "correlation"),
         ("spearman", True, "correlation"),
+        ("bleu", True, "fraction"),
+        ("nist", True, "points"),
+        ("rouge_l", True, "fraction"),
+        ("cider", True, "points"),
+        ("answer_match", True, "fraction"),
     }
     assert all(isinstance(metric, MetricSpec) for metric in used)
+
+
+def test_a_classification_is_asked_as_in_t5_and_answered_with_the_name_of_its_label():
+    # Raffel et al. 2020, appendix D: the processed inputs and targets of CoLA, MNLI, MRPC and QNLI.
+    written = {name: tasks.get(name).written_as for name in ("cola", "mnli", "mrpc", "qnli")}
+    assert written["cola"].write(["John made Bill."]) == "cola sentence: John made Bill."
+    assert written["mnli"].write(["A premise.", "A hypothesis."]) == (
+        "mnli hypothesis: A hypothesis. premise: A premise."
+    )
+    assert written["mrpc"].write(["One {0}", "{text}"]) == "mrpc sentence1: One {0} sentence2: {text}"
+    assert written["qnli"].write(["Where?", "There."]) == "qnli question: Where? sentence: There."
+    assert written["mnli"].words == ("entailment", "neutral", "contradiction")
+    own = Template("Is it English? {text}", " ", ("no", "yes"))
+    assert dataclasses.replace(tasks.get("cola"), template=own).written_as is own
+    assert dataclasses.replace(tasks.get("cola"), text_columns=("a {b}",)).written_as.write(["x"]) == (
+        "cola a {b}: x"
+    )
+    with pytest.raises(tasks.TaskError, match="'stsb' is a regression"):
+        _ = tasks.get("stsb").written_as
 
 
 def test_listing_tasks_imports_none_of_the_heavy_libraries():

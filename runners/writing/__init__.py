@@ -1,0 +1,1 @@
+"""Text that a model writes: its tokens, batches, likelihood and decoding; may import no other room."""

@@ -1,0 +1,107 @@
+"""A trial of a task that is scored by the text that is written, from its spec to its record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas
+import pytest
+
+from reports.records.checks import check_record
+from reports.records.schema import Record
+from runners.errors import ModelError
+from runners.plan.errors import SpecError
+from runners.plan.spec import TrialSpec
+from runners.trials import generation
+from runners.trials.trial import run_trial
+from runners.work import checking
+from tests.methods.conftest import build
+from tests.runners.folders import word_tokenizer
+
+WORDS = {"a": "t40", "b": "t41", "c": "t42", "d": "t43"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Inputs of two words that are to be written in the other order, with two references each."""
+    folder = tmp_path_factory.mktemp("data")
+    for split, numbers in (("train", range(44, 80, 2)), ("test", range(45, 57, 2))):
+        rows = [(f"t{i} t{i - 3}", f"t{i - 3} t{i} t{end}") for i in numbers for end in (60, 61)]
+        columns = dict(
+            zip(("meaning_representation", "human_reference"), zip(*rows, strict=True), strict=True)
+        )
+        pandas.DataFrame(columns).to_parquet(folder / f"{split}-0.parquet")
+    return str(folder)
+
+
+@pytest.fixture(scope="module", params=["llama", "t5"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp(request.param)
+    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 0}
+    build(request.param, "seq2seq" if request.param == "t5" else "causal", **ids).save_pretrained(folder)
+    word_tokenizer(pad_token="t0", bos_token="t1", eos_token="t2", unk_token="t3").save_pretrained(folder)
+    return str(folder)
+
+
+def spec(model: str, data: str, **changes: Any) -> TrialSpec:
+    protocol = {"steps": 60, "batch_size": 16, "evaluate_every": 30, "generation": {"longest": 6}}
+    protocol |= {"learning_rate": 5e-3, "scored_examples": 4} | changes.pop("protocol", {})
+    given = {"model": model, "task": "e2e", "data": data, "method": "full", "protocol": protocol}
+    return TrialSpec(**(given | changes))
+
+
+def test_a_trial_is_trained_and_scored_by_what_is_written(model: str, data: str) -> None:
+    asked = spec(model, data)
+    assert asked.costs is None
+    record = run_trial(asked)
+    assert record.status == "completed", record.message
+    check_record(record)
+    assert Record.model_validate_json(record.model_dump_json()) == record
+    assert record.task is not None
+    assert record.scores is not None
+    assert record.task.sizes.model_dump() == {"train": 32, "selection": 2, "report": 4}
+    assert [point.step for point in record.curve] == [30, 60]
+    assert record.curve[1].train_loss < record.curve[0].train_loss
+    assert (
+        record.scores.report.keys() == record.scores.majority.keys() == {"bleu", "nist", "rouge_l", "cider"}
+    )
+    assert record.scores.report["rouge_l"] > record.scores.majority["rouge_l"]
+    # A trial of a search is the same training, and scores what selects alone.
+    searched = run_trial(spec(model, data, search=True))
+    assert searched.curve == record.curve
+    assert searched.scores is not None
+    assert searched.scores.selection == record.scores.selection
+    assert searched.scores.report == {}
+
+
+def test_settings_of_writing_are_part_of_what_writes_alone(model: str, data: str) -> None:
+    assert spec(model, data, protocol={"generation": None}).protocol.generation is not None
+    assert (
+        spec(model, data, protocol={"generation": None}).trial_id
+        == spec(model, data, protocol={"generation": {}}).trial_id
+    )
+    with_it = {
+        "model": "embedded",
+        "task": "sst2",
+        "method": "lora",
+        "protocol": {"generation": {"beams": 2}},
+    }
+    without = {**with_it, "protocol": {}}
+    assert TrialSpec(**with_it).trial_id == TrialSpec(**without).trial_id
+    for protocol, message in (
+        ({"micro_batch": 2}, r"micro_batch=2, but the loss of text that is written is a mean"),
+        ({"generation": {"beam": 2}}, "beam"),
+        ({"generation": {"beams": 0}}, "beams=0"),
+    ):
+        with pytest.raises(SpecError, match=message):
+            spec(model, data, protocol=protocol)
+
+
+def test_what_cannot_write_is_refused_before_the_first_trial(model: str, data: str) -> None:
+    checking.check_writing(model, [spec(model, data)])
+    with pytest.raises(SpecError, match="cannot be trained with head"):
+        checking.check_writing(model, [spec(model, data, method="head")])
+    with pytest.raises(ModelError, match="writes no text"):
+        checking.check_writing("embedded", [spec("embedded", data)])
+    with pytest.raises(ModelError, match=r"prompts of .* leave nothing to read or to write"):
+        generation.form(spec(model, data), limit=6 if generation.form(spec(model, data)).pair is False else 1)
