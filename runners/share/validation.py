@@ -87,7 +87,7 @@ def _declaration(which: Identity, record: Record) -> TaskSpec:
     own = record.spec.get("own")
     if own is None:
         return tasks.get(which.task)
-    if which.task in tasks.names():
+    if which.task in tasks.names() and tasks.origin(which.task) is None:
         raise DataError(f"{which.task} is the name of a task of Paretune's")
     declared = Own.model_validate(own)
     try:

@@ -165,6 +165,13 @@ def test_labels_are_in_a_stated_order(tmp_path: Path, labels: list[Any], values:
         assert found.own.metrics == ("pearson", "spearman")
 
 
+def test_no_word_is_a_missing_value(tmp_path: Path) -> None:
+    words = ["None", "NA", "null", "nan", "2024-05-01"]
+    for kind in (".csv", ".jsonl"):
+        write(tmp_path / f"rows{kind}", [*TEXTS[:37], *words[:3]], [words[i % 5] for i in range(40)])
+        assert resolve(tmp_path, file=f"rows{kind}").own.labels == ("2024-05-01", "NA", "None", "nan", "null")
+
+
 def test_names_of_a_saved_folder_are_the_labels(tmp_path: Path) -> None:
     kinds = datasets.ClassLabel(names=["world", "sports"])
     features = datasets.Features({"text": datasets.Value("string"), "label": kinds})
