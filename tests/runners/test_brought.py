@@ -106,6 +106,9 @@ def test_a_trial_of_them_is_trained_and_says_whose_they_are(content: dict[str, A
         assert told in text
     board = (page.parent / "tasks/parity.html").read_text(encoding="utf-8")
     assert f"Not of Paretune: the task parity ({told}) and the method scarce ({told})." in board
+    own = [path.read_text(encoding="utf-8") for path in (page.parent / "records").glob("*.html")]
+    needed = f"Not of Paretune, and needed beside it: the method ({told}), the task ({told})."
+    assert sorted(needed in text for text in own) == [False, True]  # `head` is ours
     assert "Paretune’s methods" not in (page.parent / "methods/head.html").read_text(encoding="utf-8")
 
 
