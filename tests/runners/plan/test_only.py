@@ -50,7 +50,7 @@ def trials(of: study.Study) -> list[TrialSpec]:
 
 
 @pytest.mark.parametrize("whole", [FIXED, TUNED], ids=["fixed", "tuned"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(asked=st.lists(st.sampled_from(list(MEANT)), min_size=1, unique=True), count=st.integers(1, 5))
 def test_keys_have_to_agree_and_values_are_alternatives(
     whole: study.Study, asked: list[str], count: int
