@@ -91,7 +91,8 @@ def check_known_elsewhere(specs: Iterable[TrialSpec]) -> None:
     """
     for spec in specs:
         for kind, name, package in (("task", spec.task, tasks), ("method", spec.method, methods)):
-            if package.only_here(name):
+            of_files = kind == "task" and spec.own is not None  # which travel, whatever else has their name
+            if package.only_here(name) and not of_files:
                 raise SpecError(
                     f"the {kind} {name!r}, {package.origin(name)}, is known to this process alone, and the "
                     "trials are to run in others: run them here, or let an installed package bring it by an "
