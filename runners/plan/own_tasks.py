@@ -49,8 +49,8 @@ def places(chosen: Iterable[Named], data: str | None) -> tuple[dict[str, dict[st
             found[task.name] = {"task": task.name, "data": data}
             continue
         if task.name in tasks.names():
-            whose = tasks.origin(task.name) or "Paretune"
-            raise SpecError(f"{task.name} is the name of a task of {whose}: give your own data another.")
+            whose = tasks.origin(task.name) or "Paretune's"
+            raise SpecError(f"{task.name} is the name of another task ({whose}): give your own data another.")
         from tasks.own import preparing  # with what reads files
 
         resolved = preparing.resolve(task.own)

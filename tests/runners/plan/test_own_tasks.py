@@ -86,7 +86,7 @@ def test_a_study_of_intrinsic_dimension_takes_them_as_well(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("changes", "error", "sentence"),
     [
-        ({"name": "cola"}, SpecError, "cola is the name of a task of Paretune: give your own data another"),
+        ({"name": "cola"}, SpecError, "cola is the name of another task .Paretune's.: give your own"),
         ({"protocol": 3}, SpecError, "the task intents has the protocol 3, expected a mapping"),
         ({"file": "row.csv"}, DataError, "there is no file 'row.csv'"),
         ({"steps": 3}, DataError, "has no key 'steps'"),

@@ -80,7 +80,7 @@ def test_every_group_of_a_built_in_claim_is_in_its_study(name: str, tmp_path: Pa
         assert asked <= shown
         return
     trials = [
-        SimpleNamespace(spec=spec.model_dump(mode="json"), suite=None, tuning=None)
+        SimpleNamespace(spec=spec.model_dump(mode="json"), suite=None, tuning=None, method_origin=None)
         for spec in item.study.specs
     ]
     seeds = {trial.spec["seed"] for trial in trials}
