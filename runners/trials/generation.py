@@ -177,8 +177,8 @@ def train(
     steps = protocol.steps or batches.steps_of(protocol.epochs, len(rows), size)
     last = min(until or steps, steps)
     rungs = halving.rungs(steps) if spec.halving else ()
-    # A text is written token by token: a row that selects costs as many passes, of one position each.
-    selecting = len(found.selection.rows)
+    # With what it keeps of keys and values, a text takes the products of one pass, for each beam.
+    selecting = len(found.selection.rows) * settings(spec).beams
     regular = evaluation_steps(protocol.evaluate_every, steps, min(size, len(rows)), selecting)
     sign = 1 if task.main_metric.higher_is_better else -1
     device.seed_everything(spec.seed)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable
 
+from transformers import PreTrainedModel
+
 import methods
 from methods import MethodError
 from methods.anatomy.small import copy_of
@@ -41,9 +43,16 @@ def check(specs: Iterable[TrialSpec]) -> list[str]:
     return list(told)
 
 
+def _skeleton(spec: TrialSpec) -> PreTrainedModel:
+    """The trial's model without weights."""
+    if spec.protocol.generation is not None:
+        return models.writing_skeleton(spec.model)
+    return models.skeleton(spec.model, spec.declared.num_labels)
+
+
 def _computes(spec: TrialSpec, stored: Numerics) -> None:
     """The model's class has the attention and the checkpointing that are asked for."""
-    model = models.skeleton(spec.model, spec.declared.num_labels)
+    model = _skeleton(spec)
     try:
         if stored.attention is not None:
             model.set_attn_implementation(stored.attention)
@@ -58,7 +67,7 @@ def _computes(spec: TrialSpec, stored: Numerics) -> None:
 
 
 def _keeps_something(spec: TrialSpec, stored: Numerics) -> None:
-    adapted = methods.apply(models.skeleton(spec.model), spec.method, **spec.options)
+    adapted = methods.apply(_skeleton(spec), spec.method, **spec.options)
     if numerics.keeps_nothing(adapted):
         raise SpecError(
             f"{spec.method} trains every weight of the base, in float32, and leaves none to "

@@ -65,7 +65,14 @@ def forecast(
 
     Raises:
         DataError, ModelError: data or a model cannot be read; one sentence.
+        SpecError: a task is scored by the text that is written, whose time nothing here can tell.
     """
+    for spec in study.specs:
+        if spec.protocol.generation is not None:
+            raise SpecError(
+                f"{spec.label} is scored by the text that is written, and how long that takes is not planned "
+                "yet: expected a study without such tasks."
+            )
     return _Forecaster(todo.of(study, folder, retry), quick, told, clock).run(at_most)
 
 
