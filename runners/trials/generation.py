@@ -22,6 +22,7 @@ from methods import Adapted
 from reports.records.schema import SplitSizes
 from runners import device, models
 from runners.dropout import draw_cheaply
+from runners.errors import ModelError
 from runners.plan import halving
 from runners.plan.evaluations import evaluation_steps
 from runners.plan.spec import Generation, TrialSpec
@@ -101,10 +102,15 @@ def form(spec: TrialSpec, limit: int | None = None) -> Form:
         limit: tokens that the model has positions for; a causal model needs them for prompt and target.
 
     Raises:
-        ModelError: the tokenizer ends no text, or the limits leave nothing.
+        ModelError: the tokenizer ends no text, or the model has too few positions.
     """
     pair = bool(getattr(models.settings_of(spec.model), "is_encoder_decoder", False))
     longest = settings(spec).longest
+    if pair and limit is not None and longest > limit:
+        raise ModelError(
+            f"texts of {longest} tokens are longer than the {limit} positions that {spec.model!r} has with "
+            f"{spec.method}: expected generation: {{longest: {limit}}} or less."
+        )
     room = math.inf if limit is None else limit - (0 if pair else longest)
     prompt = int(min(spec.protocol.max_length, room))
     return Form(batches.tokenizer(spec.model), spec.declared.written_as, pair, prompt, longest)
