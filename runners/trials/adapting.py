@@ -15,13 +15,16 @@ from tasks.spec import TaskSpec
 
 
 def adapt(spec: TrialSpec, task: TaskSpec) -> Adapted:
-    """Load the model under its task head and put the method in.
+    """Load the model under its task head and put the method in; where text is written, with its own head.
 
     The head depends on the seed and the checkpoint alone, so that with one seed every method starts from the
     same head.
     """
     device.seed_everything(spec.seed)
-    model = models.classifier(spec.model, task, spec.protocol.numerics)
+    if task.problem_type == "generation":
+        model = models.language_model(spec.model, spec.protocol.numerics)
+    else:
+        model = models.classifier(spec.model, task, spec.protocol.numerics)
     device.seed_everything(spec.seed)
     adapted = methods.apply(model, spec.method, **spec.options)
     adapted.in_float32()

@@ -16,12 +16,10 @@ import numpy as np
 from accelerate import Accelerator
 from torch.utils.data import DataLoader
 
-import methods
 import tasks
 from methods import Adapted
 from reports.records.schema import SplitSizes
 from runners import device, models
-from runners.dropout import draw_cheaply
 from runners.errors import ModelError
 from runners.plan import halving
 from runners.plan.evaluations import evaluation_steps
@@ -72,21 +70,6 @@ class Splits:
             for name, part in (("train", self.train), ("selection", self.selection), ("report", self.report))
         }
         return SplitSizes(**cut)
-
-
-def adapt(spec: TrialSpec) -> Adapted:
-    """Load the model with the head that writes, and put the method in.
-
-    Raises:
-        ModelError: it writes no text.
-    """
-    device.seed_everything(spec.seed)
-    model = models.language_model(spec.model, spec.protocol.numerics)
-    device.seed_everything(spec.seed)
-    adapted = methods.apply(model, spec.method, **spec.options)
-    adapted.in_float32()
-    draw_cheaply(adapted.model)
-    return adapted
 
 
 def settings(spec: TrialSpec) -> Generation:

@@ -265,7 +265,7 @@ def _train_and_write(
     until: int | None,
 ) -> _Ready | None:
     """The same of a task that is scored by the text that is written."""
-    adapted = generation.adapt(spec)
+    adapted = adapting.adapt(spec, spec.declared)
     parts.model = adapting.describe_model(spec, adapted)
     parts.parameters = adapting.describe_parameters(adapted)
     model = adapted.model.to(accelerator.device)
