@@ -142,7 +142,10 @@ def spec_hash(spec: Mapping[str, Any]) -> str:
 BEFORE: Mapping[str, Any] = {"rules": 1, "precision": "float32", "base_dtype": "float32"}
 """Settings that came later, with the value that every trial had before."""
 
-OFF_BEFORE = ("quantization", "micro_batch", "gradient_checkpointing", "attention", "generation")
+OFF_BEFORE = (
+    *("quantization", "micro_batch", "gradient_checkpointing", "attention"),
+    *("generation", "text_to_text"),
+)
 """Settings that came later and that no trial had before."""
 
 

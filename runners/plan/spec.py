@@ -91,6 +91,10 @@ class Protocol(BaseModel):
         None, description="how attention is computed, eager or sdpa; none = as the model chooses"
     )
 
+    text_to_text: bool = Field(
+        False,
+        description="a model that writes answers to a classification by the likeliest of its label words",
+    )
     generation: Generation | None = Field(
         None, description="how text is written, where a task is scored by it; none = greedily, 64 tokens"
     )
@@ -118,8 +122,8 @@ class Protocol(BaseModel):
         except NumericsError as error:
             raise SpecError(f"protocol: {error}.") from None
 
-    def written(self) -> Generation:
-        """How text is written.
+    def check_writing(self) -> None:
+        """Refuse settings under which no model that writes is trained.
 
         Raises:
             SpecError: the loss is a mean over the tokens of a batch, and was asked for in parts; or the base
@@ -135,7 +139,6 @@ class Protocol(BaseModel):
                 f"protocol: micro_batch={self.micro_batch}, but the loss of text that is written is a mean "
                 "over the tokens of a whole batch: expected none."
             )
-        return self.generation or Generation()
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -206,9 +209,12 @@ class TrialSpec(BaseModel):
         if not isinstance(protocol, Protocol):
             protocol = Protocol.parse(protocol)
         protocol.check()
-        protocol = protocol.model_copy(update={"generation": protocol.written() if writes else None})
-        if writes:  # what a model that writes costs is not measured yet
-            values = values | {"costs": None}
+        text_to_text = protocol.text_to_text and not writes
+        if writes or text_to_text:
+            protocol.check_writing()
+            values = values | {"costs": None}  # what a model that writes costs is not measured yet
+        generation = (protocol.generation or Generation()) if writes else None
+        protocol = protocol.model_copy(update={"generation": generation, "text_to_text": text_to_text})
         if protocol.learning_rate is None:
             protocol = protocol.model_copy(update={"learning_rate": method.card.learning_rate})
         if protocol.evaluate_every is None and values.get("rules", RULES) in (1, 2):
@@ -220,6 +226,16 @@ class TrialSpec(BaseModel):
             super().__init__(**(values | resolved))
         except ValidationError as error:
             raise SpecError(explain(error, "the trial", type(self).model_fields)) from None
+        if self.protocol.text_to_text and self.declared.problem_type != "classification":
+            raise SpecError(
+                f"protocol: text_to_text=true, but {self.task} is a {self.declared.problem_type}, whose "
+                "answers are not words: expected false, or a classification."
+            )
+
+    @property
+    def writes(self) -> bool:
+        """Whether the model answers with the head that writes text, and not with one for the task."""
+        return self.protocol.generation is not None or self.protocol.text_to_text
 
     @property
     def declared(self) -> TaskSpec:

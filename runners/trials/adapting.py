@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
 import methods
 from methods import Adapted
@@ -14,6 +15,13 @@ from runners.plan.spec import TrialSpec
 from tasks.spec import TaskSpec
 
 
+def pretrained(spec: TrialSpec, task: TaskSpec) -> PreTrainedModel:
+    """Load the model under a fresh head, drawn from the global generator, or with the one that writes."""
+    if spec.writes:
+        return models.language_model(spec.model, spec.protocol.numerics)
+    return models.classifier(spec.model, task, spec.protocol.numerics)
+
+
 def adapt(spec: TrialSpec, task: TaskSpec) -> Adapted:
     """Load the model under its task head and put the method in; where text is written, with its own head.
 
@@ -21,10 +29,7 @@ def adapt(spec: TrialSpec, task: TaskSpec) -> Adapted:
     same head.
     """
     device.seed_everything(spec.seed)
-    if task.problem_type == "generation":
-        model = models.language_model(spec.model, spec.protocol.numerics)
-    else:
-        model = models.classifier(spec.model, task, spec.protocol.numerics)
+    model = pretrained(spec, task)
     device.seed_everything(spec.seed)
     adapted = methods.apply(model, spec.method, **spec.options)
     adapted.in_float32()

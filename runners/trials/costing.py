@@ -15,7 +15,7 @@ from runners.failures import describe
 from runners.measure import costs, step_memory
 from runners.plan.costs import CostSettings
 from runners.plan.spec import TrialSpec
-from runners.trials import adapting, batches, frozen, kept, loading
+from runners.trials import adapting, kept, kinds
 
 UNFINISHED: Final = "not measured yet: the run ended before"
 """A gap of a trial whose costs nobody has tried to measure; the next run fills it."""
@@ -102,16 +102,13 @@ def _measured(
     record: Record, spec: TrialSpec, accelerator: Accelerator, adapted: Adapted, trained: bool
 ) -> Record:
     task, settings = spec.declared, spec.costs or CostSettings()
-    update: dict[str, object] = {}
+    kind, update = kinds.of(spec)(spec, accelerator, adapted), dict[str, object]()
     if "memory" in record.gaps:
-        splits = loading.splits(spec, loading.load(spec), adapted)
-        share = processes.largest_share(spec.protocol.batch_size)
-        longest = batches.longest(splits.train, batches.tokenizer(spec.model), share)
-        as_trained = frozen.as_trained(adapted, splits.train, spec.model)
+        longest = kind.longest(processes.largest_share(spec.protocol.batch_size))
+        as_trained = kind.as_trained()
         update["memory"] = step_memory.measure(spec.protocol, accelerator, adapted, as_trained, longest)
-    reported = loading.reported(spec, adapted)
     length = min(settings.latency_length, adapted.max_input_length or settings.latency_length)
-    one = batches.one_input(reported, length)
+    one = kind.one_input(length)
     assert record.training is not None  # of a completed trial
     found = costs.measure(
         spec, task, accelerator, adapted, one, record.training, record.gaps.keys(), trained=trained

@@ -66,12 +66,13 @@ def load(spec: TrialSpec) -> Loaded:
     return Loaded(task, data, info)
 
 
-def splits(spec: TrialSpec, loaded: Loaded, adapted: Adapted) -> Splits:
+def splits(spec: TrialSpec, adapted: Adapted) -> Splits:
     """Turn what is trained on and what selects into tokens."""
     train = subset(_encoded(spec, adapted, "train"), spec.protocol.train_examples, spec.seed)
     scored = spec.protocol.scored_examples
     selection = first(_encoded(spec, adapted, "selection"), scored)
-    reported = min(loaded.data.sizes["report"], scored or loaded.data.sizes["report"])
+    whole = batches.load(spec.declared, spec.data).sizes["report"]
+    reported = min(whole, scored or whole)
     sizes = SplitSizes(train=len(train), selection=len(selection), report=reported)
     return Splits(train, selection, sizes)
 
@@ -90,7 +91,14 @@ def subset(split: Encoded, count: int | None, seed: int) -> Encoded:
     """A random part of a split; with one seed, smaller parts lie inside larger ones."""
     if count is None or count >= len(split):
         return split
-    return split.part(np.random.default_rng(seed).permutation(len(split))[:count])
+    return split.part(drawn(len(split), count, seed))
+
+
+def drawn(rows: int, count: int | None, seed: int) -> np.ndarray:
+    """The rows of such a part; all of them, in their order, where there are no more."""
+    if count is None or count >= rows:
+        return np.arange(rows)
+    return np.random.default_rng(seed).permutation(rows)[:count]
 
 
 def first(split: Encoded, count: int | None) -> Encoded:

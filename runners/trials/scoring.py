@@ -50,7 +50,7 @@ def predict(accelerator: Accelerator, model: nn.Module, loader: Any, task: TaskS
 
 def score(accelerator: Accelerator, model: nn.Module, loader: Any, task: TaskSpec) -> Score:
     """Metric values of the model on a split."""
-    return _known(tasks.score(task, *predict(accelerator, model, loader, task)))
+    return known(tasks.score(task, *predict(accelerator, model, loader, task)))
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Reported:
     score: Score
     majority: Score
     """Of always giving the training split's majority answer."""
-    answers: Answers
+    answers: Answers | None
+    """Of every row; none where texts are written."""
 
 
 def report(
@@ -77,11 +78,12 @@ def report(
     order = np.argsort(batches.longest_first(reported))
     labels = None if task.problem_type == "regression" else task.num_labels
     return Reported(
-        score=_known(tasks.score(task, predicted, references)),
-        majority=_known(tasks.majority(task, train.labels(), reported.labels())),
+        score=known(tasks.score(task, predicted, references)),
+        majority=known(tasks.majority(task, train.labels(), reported.labels())),
         answers=packed(predicted[order], references[order], labels),
     )
 
 
-def _known(values: dict[str, float]) -> Score:
+def known(values: dict[str, float]) -> Score:
+    """Metric values as a record has them."""
     return {name: value if math.isfinite(value) else None for name, value in values.items()}

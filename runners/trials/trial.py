@@ -36,18 +36,7 @@ from runners import device, environment, processes
 from runners.failures import describe
 from runners.measure import step_memory
 from runners.plan.spec import TrialSpec
-from runners.trials import (
-    adapting,
-    batches,
-    costing,
-    frozen,
-    generation,
-    kept,
-    loading,
-    loop,
-    scoring,
-    training,
-)
+from runners.trials import adapting, costing, kept, kinds, loading, loop, training
 from runners.trials.loop import Progress, Watch
 from runners.trials.snapshots import FOLDER as SNAPSHOTS
 from runners.trials.snapshots import Say, Snapshots
@@ -208,36 +197,29 @@ def _train_and_score(
     until: int | None,
 ) -> _Ready | None:
     """The stages up to the score, in order; the model where costs are still to be measured or kept."""
-    protocol = spec.protocol
     watch(Progress("loading"))
     loaded = loading.load(spec)
-    task, parts.task = loaded.task, loaded.info
-    if task.problem_type == "generation":
-        return _train_and_write(spec, accelerator, parts, watch, keeping, until)
-
-    adapted = adapting.adapt(spec, task)
+    parts.task = loaded.info
+    adapted = adapting.adapt(spec, loaded.task)
     parts.model = adapting.describe_model(spec, adapted)
     parts.parameters = adapting.describe_parameters(adapted)
-    model = adapted.model.to(accelerator.device)
+    adapted.model.to(accelerator.device)
 
-    splits = loading.splits(spec, loaded, adapted)
+    kind = kinds.of(spec)(spec, accelerator, adapted)
+    parts.task = loaded.info.model_copy(update={"sizes": kind.sizes, "truncated": kind.truncated()})
     for line in cache.complaints():
         keeping.say(line)
-    parts.task = loaded.info.model_copy(update={"sizes": splits.sizes, "truncated": splits.truncated()})
     processes.check_same("data", loaded.data.sha256)
     processes.check_same("model", parts.model.model_dump_json())
-    if task.problem_type == "regression":
-        adapting.start_at_mean(adapted, splits.train.labels())
+    kind.set_out()
 
     if parts.costs and spec.costs is not None and not spec.search and parts.costs_from is None:
         watch(Progress("memory"))
-        size = processes.largest_share(protocol.batch_size)
-        longest = batches.longest(splits.train, batches.tokenizer(spec.model), size)
-        as_trained = frozen.as_trained(adapted, splits.train, spec.model)
-        parts.memory = step_memory.measure(protocol, accelerator, adapted, as_trained, longest)
+        longest = kind.longest(processes.largest_share(spec.protocol.batch_size))
+        parts.memory = step_memory.measure(spec.protocol, accelerator, adapted, kind.as_trained(), longest)
 
     snapshots = _snapshots(spec, parts, keeping)
-    fitted = training.train(spec, task, accelerator, adapted, splits, watch, snapshots, until)
+    fitted = training.train(spec, accelerator, adapted, kind, watch, snapshots, until)
     parts.curve, parts.training = tuple(fitted.curve), fitted.to_record()
     if spec.search:
         if fitted.steps < fitted.whole:
@@ -246,47 +228,11 @@ def _train_and_score(
         return None
 
     watch(Progress("scoring", fitted.steps, fitted.steps))
-    reported = loading.reported(spec, adapted)
-    parts.task = parts.task.model_copy(update={"truncated": splits.truncated(reported)})
-    found = scoring.report(spec, task, accelerator, model, splits.train, reported)
+    parts.task = parts.task.model_copy(update={"truncated": kind.truncated(reported=True)})
+    found = kind.report()
     parts.answers = found.answers
     parts.scores = Scores(
         selection=fitted.best, report=found.score, majority=found.majority, best_step=fitted.best_step
-    )
-    return _Ready(adapted, fitted)
-
-
-def _train_and_write(
-    spec: TrialSpec,
-    accelerator: Accelerator,
-    parts: _Parts,
-    watch: Watch,
-    keeping: Keeping,
-    until: int | None,
-) -> _Ready | None:
-    """The same of a task that is scored by the text that is written."""
-    adapted = adapting.adapt(spec, spec.declared)
-    parts.model = adapting.describe_model(spec, adapted)
-    parts.parameters = adapting.describe_parameters(adapted)
-    model = adapted.model.to(accelerator.device)
-    splits = generation.splits(spec, adapted)
-    if parts.task is not None:
-        told = {"sizes": splits.sizes, "truncated": splits.truncated}
-        parts.task = parts.task.model_copy(update=told)
-    snapshots = _snapshots(spec, parts, keeping)
-    fitted = generation.train(spec, accelerator, adapted, splits, watch, snapshots, until)
-    parts.curve, parts.training = tuple(fitted.curve), fitted.to_record()
-    if spec.search:
-        if fitted.steps < fitted.whole:
-            parts.stopped = f"stopped after step {fitted.steps} of {fitted.whole}."
-        parts.scores = Scores(selection=fitted.best, report={}, majority={}, best_step=fitted.best_step)
-        return None
-    watch(Progress("scoring", fitted.steps, fitted.steps))
-    parts.scores = Scores(
-        selection=fitted.best,
-        report=generation.score(spec, model, splits.report, splits.form),
-        majority=generation.majority(spec, splits),
-        best_step=fitted.best_step,
     )
     return _Ready(adapted, fitted)
 

@@ -13,7 +13,7 @@ from runners import device, models, processes
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.trials import batches, generation
+from runners.trials import batches, prompted
 from runners.work import feasible
 
 
@@ -30,8 +30,8 @@ def check(study: Study, say: Callable[[str], None] = lambda line: None) -> None:
     for model in dict.fromkeys(spec.model for spec in specs):
         models.tokenizer(model)
         of_model = [spec for spec in specs if spec.model == model]
-        check_methods(model, [spec for spec in of_model if spec.protocol.generation is None])
-        check_writing(model, [spec for spec in of_model if spec.protocol.generation is not None])
+        check_methods(model, [spec for spec in of_model if not spec.writes])
+        check_writing(model, [spec for spec in of_model if spec.writes])
     for task, data in dict.fromkeys((spec.declared, spec.data) for spec in specs):
         batches.load(task, data)
     for line in feasible.check(specs):
@@ -56,7 +56,7 @@ def check_writing(model: str, specs: Sequence[TrialSpec]) -> None:
     skeleton = models.writing_skeleton(model)
     for spec in specs:
         adapted = methods.apply(skeleton, spec.method, **spec.options)
-        generation.form(spec, adapted.max_input_length)
+        prompted.form(spec, adapted.max_input_length)
         adapted.remove()
 
 

@@ -45,7 +45,7 @@ def check(specs: Iterable[TrialSpec]) -> list[str]:
 
 def _skeleton(spec: TrialSpec) -> PreTrainedModel:
     """The trial's model without weights."""
-    if spec.protocol.generation is not None:
+    if spec.writes:
         return models.writing_skeleton(spec.model)
     return models.skeleton(spec.model, spec.declared.num_labels)
 

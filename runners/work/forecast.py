@@ -68,7 +68,7 @@ def forecast(
         SpecError: a task is scored by the text that is written, whose time nothing here can tell.
     """
     for spec in study.specs:
-        if spec.protocol.generation is not None:
+        if spec.writes:
             raise SpecError(
                 f"{spec.label} is scored by the text that is written, and how long that takes is not planned "
                 "yet: expected a study without such tasks."
@@ -183,7 +183,7 @@ class _Forecaster:
         adapted = adapting.adapt(spec, spec.declared)
         adapted.model.to(accelerator.device)
         load = self.clock() - began
-        splits = loading.splits(spec, loading.load(spec), adapted)
+        splits = loading.splits(spec, adapted)
         tokenizer = batches.tokenizer(spec.model)
         loader = batches.training_loader(
             splits.train, tokenizer, protocol.batch_size, 1 + TIMED_STEPS, spec.seed

@@ -139,7 +139,7 @@ def test_a_kept_method_gives_the_answers_of_its_record(content: dict[str, Any], 
     task = tasks.get("cola")
     adapted = adapting.adapt(spec, task)
     adapted.take(methods.Checkpoint.read(folder))
-    splits = loading.splits(spec, loading.load(spec), adapted)
+    splits = loading.splits(spec, adapted)
     reported = loading.reported(spec, adapted)
     again = scoring.report(spec, task, device.accelerator(), adapted.model, splits.train, reported)
     assert again.answers == record.answers

@@ -160,13 +160,13 @@ def test_the_seed_matters_and_the_watcher_does_not(
 def test_a_trial_of_a_search_never_reads_the_reported_split(
     tiny_model: str, glue_folder: str, quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    encode, seen = trial.batches.encode, []
+    encode, seen = batches.encode, []
 
     def watched(*arguments: Any, **named: Any) -> Any:
         seen.append(named["split"])
         return encode(*arguments, **named)
 
-    monkeypatch.setattr(trial.batches, "encode", watched)
+    monkeypatch.setattr(batches, "encode", watched)
     record = run_trial(spec(tiny_model, quick, data=glue_folder, search=True))
     assert record.status == "completed", record.message
     assert seen == ["train", "selection"]

@@ -23,7 +23,7 @@ from runners.executors.local import Local
 from runners.plan import study
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.trials import batches, trial
+from runners.trials import batches
 from runners.trials.snapshots import FOLDER as SNAPSHOTS
 from runners.trials.trial import run_trial
 from runners.work import execute, search, shelf
@@ -73,7 +73,7 @@ def whole(content: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> 
         return run_trial(spec, **rest)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trial.batches, "encode", watched)
+        patch.setattr(batches, "encode", watched)
         found = search.run_searches(study.parse_study(content), folder, [], executor=Local(run))
         records = execute.run_study(found, folder, [], executor=Local(run))
     return Whole(folder, found, records, read_searches(folder / search.FOLDER), seen)

@@ -13,7 +13,7 @@ from reports.records.schema import Record
 from runners.errors import ModelError
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
-from runners.trials import generation
+from runners.trials import prompted
 from runners.trials.trial import lost, run_trial
 from runners.work import checking
 from tests.methods.conftest import build
@@ -107,7 +107,7 @@ def test_what_cannot_write_is_refused_before_the_first_trial(model: str, data: s
         checking.check_writing("embedded", [spec("embedded", data)])
     said = r"texts of 6 tokens are longer than the 4 positions|prompts of -2 tokens .* leave nothing to read"
     with pytest.raises(ModelError, match=said):
-        generation.form(spec(model, data), limit=4)
+        prompted.form(spec(model, data), limit=4)
 
 
 def test_a_record_from_before_text_was_written_is_of_the_same_setting() -> None:

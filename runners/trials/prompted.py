@@ -1,0 +1,216 @@
+"""What trials of a model that writes have in common: prompts, targets, and the training on targets.
+
+The model has its own head, which belongs to the base and is frozen or trained as the method has it.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Final
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+from torch.utils.data import DataLoader
+
+from methods import Adapted
+from reports.records.schema import SplitSizes
+from runners import device, models
+from runners.errors import ModelError
+from runners.plan.spec import Generation, TrialSpec
+from runners.trials import batches, loading
+from runners.trials.batches import Batch, LengthGroupedBatches
+from runners.trials.kind import Fitting
+from runners.trials.scoring import Reported, Score
+from runners.writing import batches as prompts
+from runners.writing.tokens import Form, Prompted
+from tasks.spec import TaskSpec
+
+SCORING_BATCH: Final = 32
+"""Prompts per batch; it moves no answer but by rounding, only time."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split: prompts, and what is wanted."""
+
+    rows: Prompted
+    wanted: Sequence[Any]
+    """Of each its references, or the number of its label."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def part(self, which: np.ndarray) -> Split:
+        """Some of the rows, in the order given."""
+        if len(which) == len(self) and (np.diff(which) == 1).all():
+            return self
+        return Split(self.rows.part(which), [self.wanted[index] for index in which])
+
+
+class Prompting(ABC):
+    """Prompts that a model answers to by writing; a :class:`runners.trials.kind.Kind`.
+
+    Args:
+        spec: the trial.
+        accelerator: holds the device.
+        adapted: the model, on the device.
+    """
+
+    def __init__(self, spec: TrialSpec, accelerator: Accelerator, adapted: Adapted) -> None:
+        self.spec, self.task = spec, spec.declared
+        self.accelerator, self.adapted = accelerator, adapted
+        self.form = form(spec, adapted.max_input_length)
+
+    @cached_property
+    def train(self) -> Split:
+        """What is trained on: prompts with their targets."""
+        whole, count = self._whole("train"), self.spec.protocol.train_examples
+        return whole.part(loading.drawn(len(whole), count, self.spec.seed))
+
+    @cached_property
+    def selection(self) -> Split:
+        """What selects."""
+        return self._first("selection")
+
+    @cached_property
+    def reported(self) -> Split:
+        """What is reported on."""
+        return self._first("report")
+
+    @property
+    def sizes(self) -> SplitSizes:
+        """Prompts with a target that are trained on, prompts that are scored."""
+        whole = batches.load(self.task, self.spec.data).sizes["report"]
+        report = min(whole, self.spec.protocol.scored_examples or whole)
+        return SplitSizes(train=len(self.train), selection=len(self.selection), report=report)
+
+    def truncated(self, reported: bool = False) -> SplitSizes:
+        """Rows whose prompt or target lost tokens."""
+        parts = {"train": self.train, "selection": self.selection}
+        if reported:
+            parts["report"] = self.reported
+        cut = {name: int((part.rows.cut | part.rows.unended).sum()) for name, part in parts.items()}
+        return SplitSizes(**{"report": None, **cut})
+
+    def set_out(self) -> None:
+        """Nothing: no head is fresh."""
+        return
+
+    def as_trained(self) -> nn.Module:
+        """The adapted model."""
+        return self.adapted.model
+
+    def longest(self, size: int) -> Batch:
+        """The longest prompts with their targets as one batch, with labels."""
+        order = np.argsort(-self.train.rows.lengths, kind="stable")
+        return prompts.training(self.train.rows, order[:size], self.form)
+
+    def fitting(self, steps: int, ends: Sequence[int], scorings: int) -> Fitting:
+        """Batches of similar length, with the loss on targets alone."""
+        rows, spec = self.train.rows, self.spec
+
+        def loader(done: int) -> Any:
+            size = spec.protocol.batch_size
+            return DataLoader(
+                range(len(rows)),  # type: ignore[arg-type]
+                batch_sampler=LengthGroupedBatches(rows.lengths, size, steps, spec.seed, done),
+                collate_fn=lambda which: prompts.training(rows, which, self.form),
+                pin_memory=device.pins(self.accelerator.device),
+            )
+
+        return Fitting(self.adapted.model, loader, self.score)
+
+    def one_input(self, length: int) -> Batch:
+        """Prompts of the reported split, one after another (1 x length)."""
+        rows, ids, index = self.reported.rows.prompts, np.empty(0, np.int64), 0
+        while len(ids) < length:
+            ids = np.concatenate([ids, rows[index % len(rows)]])
+            index += 1
+        input_ids = torch.from_numpy(ids[:length])[None]
+        return {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}
+
+    @abstractmethod
+    def selecting(self) -> int:
+        """What scoring the selection split once takes, in passes of one row."""
+
+    @abstractmethod
+    def score(self) -> Score:
+        """Metric values of the model, as it is, on the selection split."""
+
+    @abstractmethod
+    def report(self) -> Reported:
+        """Score the reported split, once."""
+
+    def _first(self, split: str) -> Split:
+        """The first rows of a split that is in hash order: the same ones for every trial."""
+        whole, count = self._whole(split), self.spec.protocol.scored_examples
+        return whole.part(np.arange(min(len(whole), count or len(whole))))
+
+    def _whole(self, split: str) -> Split:
+        return _tokens(self.form, self.task, self.spec.data, split)
+
+
+def settings(spec: TrialSpec) -> Generation:
+    """How the trial writes."""
+    return spec.protocol.generation or Generation()
+
+
+def form(spec: TrialSpec, limit: int | None = None) -> Form:
+    """How the trial's model is asked.
+
+    Args:
+        spec: the trial.
+        limit: tokens that the model has positions for; a causal model needs them for prompt and target.
+
+    Raises:
+        ModelError: the tokenizer ends no text, the model has too few positions, or a label word has more
+            tokens than a text may have.
+    """
+    pair = bool(getattr(models.settings_of(spec.model), "is_encoder_decoder", False))
+    longest = settings(spec).longest
+    if pair and limit is not None and longest > limit:
+        raise ModelError(
+            f"texts of {longest} tokens are longer than the {limit} positions that {spec.model!r} has with "
+            f"{spec.method}: expected generation: {{longest: {limit}}} or less."
+        )
+    room = math.inf if limit is None else limit - (0 if pair else longest)
+    prompt = int(min(spec.protocol.max_length, room))
+    made = Form(batches.tokenizer(spec.model), spec.declared.written_as, pair, prompt, longest)
+    words = made.words()
+    told: dict[tuple[int, ...], str] = {}
+    for index, word in enumerate(made.template.words):
+        ids = tuple(words[index].tolist())
+        if ids[-1] != made.end:
+            raise ModelError(
+                f"the label word {word!r} of {spec.task} has more than the {longest} tokens that a text may "
+                f"have for {spec.model!r}: expected a shorter word in the task's template."
+            )
+        if ids in told:
+            raise ModelError(
+                f"the label words {told[ids]!r} and {word!r} of {spec.task} are the same tokens to "
+                f"{spec.model!r}: expected words that its tokenizer tells apart."
+            )
+        told[ids] = word
+    return made
+
+
+@lru_cache(maxsize=12)
+def _tokens(how: Form, task: TaskSpec, data: str | None, split: str) -> Split:
+    """A split as tokens; kept, since trials share it."""
+    rows = getattr(batches.load(task, data), split)
+    columns = [rows[column] for column in ("text", "text_pair") if column in rows.column_names]
+    texts = list(zip(*columns, strict=True))
+    if "label" in rows.column_names:
+        labels = np.asarray(rows["label"])
+        targets = [how.template.words[label] for label in labels] if split == "train" else None
+        return Split(how.prompted(texts, targets), labels)
+    if split == "train":
+        targets = list(rows["target"])
+        return Split(how.prompted(texts, targets), [[target] for target in targets])
+    return Split(how.prompted(texts), [list(several) for several in rows["references"]])

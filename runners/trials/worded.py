@@ -1,0 +1,42 @@
+"""A trial of a classification whose answers are words: text-to-text, as in T5 (Raffel et al. 2020).
+
+A model that writes is trained on the word of the label. The answer is the likeliest of the label words, each
+with the token that ends it; nothing is written, and no answer has to be parsed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+import tasks
+from reports.records.answers import packed
+from runners.trials.prompted import SCORING_BATCH, Prompting, Split
+from runners.trials.scoring import Reported, Score, known
+from runners.writing.likelihood import word_scores
+
+
+class Worded(Prompting):
+    """A :class:`runners.trials.kind.Kind`: classifications under `text_to_text`."""
+
+    def selecting(self) -> int:
+        """Every word is read after every prompt."""
+        return len(self.selection) * self.task.num_labels
+
+    def score(self) -> Score:
+        """Metric values of the model, as it is, on the selection split."""
+        return known(tasks.score(self.task, self._answers(self.selection), np.asarray(self.selection.wanted)))
+
+    def report(self) -> Reported:
+        """Answer to the reported split, once."""
+        answers, labels = self._answers(self.reported), np.asarray(self.reported.wanted)
+        return Reported(
+            score=known(tasks.score(self.task, answers, labels)),
+            majority=known(tasks.majority(self.task, np.asarray(self.train.wanted), labels)),
+            answers=packed(answers, labels, self.task.num_labels),
+        )
+
+    def _answers(self, split: Split) -> np.ndarray:
+        """The number of the likeliest word of every row."""
+        words, model = self.form.words(), self.adapted.model.eval()
+        found: np.ndarray = word_scores(model, split.rows, words, self.form, SCORING_BATCH).argmax(axis=1)
+        return found
