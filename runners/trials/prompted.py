@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any, Final
 
 import numpy as np
@@ -40,7 +40,7 @@ class Split:
     """One split: prompts, and what is wanted."""
 
     rows: Prompted
-    wanted: Sequence[Any]
+    wanted: Sequence[Any] | np.ndarray
     """Of each its references, or the number of its label."""
 
     def __len__(self) -> int:
@@ -169,35 +169,37 @@ def form(spec: TrialSpec, limit: int | None = None) -> Form:
         limit: tokens that the model has positions for; a causal model needs them for prompt and target.
 
     Raises:
-        ModelError: the tokenizer ends no text, the model has too few positions, or a label word has more
-            tokens than a text may have.
+        ModelError: the tokenizer ends no text or does not tell label words apart, or the model has too few
+            positions.
     """
     pair = bool(getattr(models.settings_of(spec.model), "is_encoder_decoder", False))
-    longest = settings(spec).longest
+    asked = partial(Form, batches.tokenizer(spec.model), spec.declared.written_as, pair)
+    if spec.protocol.text_to_text:
+        longest = _longest_word(spec, asked(spec.protocol.max_length, spec.protocol.max_length))
+    else:
+        longest = settings(spec).longest
     if pair and limit is not None and longest > limit:
         raise ModelError(
             f"texts of {longest} tokens are longer than the {limit} positions that {spec.model!r} has with "
             f"{spec.method}: expected generation: {{longest: {limit}}} or less."
         )
     room = math.inf if limit is None else limit - (0 if pair else longest)
-    prompt = int(min(spec.protocol.max_length, room))
-    made = Form(batches.tokenizer(spec.model), spec.declared.written_as, pair, prompt, longest)
-    words = made.words()
+    return asked(int(min(spec.protocol.max_length, room)), longest)
+
+
+def _longest_word(spec: TrialSpec, form: Form) -> int:
+    """Tokens of the longest label word."""
     told: dict[tuple[int, ...], str] = {}
-    for index, word in enumerate(made.template.words):
-        ids = tuple(words[index].tolist())
-        if ids[-1] != made.end:
+    words = form.words()
+    for index, word in enumerate(form.template.words):
+        tokens = tuple(words[index].tolist())
+        if tokens in told:
             raise ModelError(
-                f"the label word {word!r} of {spec.task} has more than the {longest} tokens that a text may "
-                f"have for {spec.model!r}: expected a shorter word in the task's template."
-            )
-        if ids in told:
-            raise ModelError(
-                f"the label words {told[ids]!r} and {word!r} of {spec.task} are the same tokens to "
+                f"the label words {told[tokens]!r} and {word!r} of {spec.task} are the same tokens to "
                 f"{spec.model!r}: expected words that its tokenizer tells apart."
             )
-        told[ids] = word
-    return made
+        told[tokens] = word
+    return max(map(len, told))
 
 
 @lru_cache(maxsize=12)
