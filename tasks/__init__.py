@@ -10,7 +10,7 @@
 Installed packages bring tasks of their own by entry points of the group `paretune.tasks`.
 Importing this package is cheap: `datasets` and `evaluate` are imported when first needed.
 
-Data of users' own are read in the room `own`. Ground floor: `spec`, `splits`, `cache`, `reading`.
+Data of users' own are read in the room `own`. Ground floor: `spec`, `splits`, `pairs`, `cache`, `reading`.
 """
 
 from __future__ import annotations

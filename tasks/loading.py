@@ -19,7 +19,7 @@ import numpy as np
 import pandas
 import pyarrow
 
-from tasks import cache, reading, rows, splits
+from tasks import cache, pairs, reading, rows, splits
 from tasks.own import preparing
 from tasks.reading import Columns, Origin
 from tasks.spec import (
@@ -38,7 +38,7 @@ def load(spec: TaskSpec, data: str | None = None) -> TaskData:
     """The splits of one task, with their content hash; `data` is for hub tasks (see `tasks.load`)."""
     source = spec.source
     if isinstance(source, RowsSource):
-        return _data(spec, _splits(spec, rows.carved(spec, source), str(source)))
+        return _data(_splits(spec, rows.carved(spec, source), str(source)))
     if isinstance(source, FileSource):
         return preparing.load(spec, source, data)
     if isinstance(source, PackageSource):
@@ -55,20 +55,12 @@ def load(spec: TaskSpec, data: str | None = None) -> TaskData:
         return _splits(spec, _carve_official(spec, source, *found), described)
 
     kept = cache.kept(f"{spec.name}-splits", _key(spec, origin), make, worth=origin.worth)
-    return _data(spec, kept)
+    return _data(kept)
 
 
-def _data(spec: TaskSpec, kept: cache.Kept) -> TaskData:
+def _data(kept: cache.Kept) -> TaskData:
     """The splits of one table, in which they come one after another."""
-    tables: list[datasets.Dataset] = []
-    start = 0
-    for size in kept.facts["sizes"].values():
-        table = kept.table.select(range(start, start + size))
-        if spec.problem_type == "generation":  # one table has the columns of all splits
-            table = table.remove_columns("target" if tables else "references")
-        tables.append(table)
-        start += size
-    return TaskData(*tables, **kept.facts)
+    return TaskData(*pairs.parted(kept.table, kept.facts["sizes"]), **kept.facts)
 
 
 def _key(spec: TaskSpec, origin: Origin) -> str | None:
@@ -131,7 +123,8 @@ def _splits(spec: TaskSpec, carved: splits.Splits, described: str) -> cache.Kept
         "source": described,
     }
     if spec.problem_type == "generation":
-        table, facts["sizes"] = _written(spec, parts)
+        written = {name: [(one.texts, str(one.label)) for one in some] for name, some in parts.items()}
+        table, facts["sizes"] = pairs.table(written, len(spec.text_columns))
         return cache.Kept(table, facts)
     return cache.Kept(_dataset(spec, [example for examples in parts.values() for example in examples]), facts)
 
@@ -144,30 +137,6 @@ def _dataset(spec: TaskSpec, examples: list[Example]) -> datasets.Dataset:
     features = {name: datasets.Value("string") for name in columns}
     features["label"] = datasets.Value("float32" if spec.problem_type == "regression" else "int64")
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
-
-
-def _written(spec: TaskSpec, parts: dict[str, list[Example]]) -> tuple[datasets.Dataset, dict[str, int]]:
-    """The splits of a generation as one table, and their sizes: pairs in training, else inputs."""
-    rows: list[tuple[tuple[str, ...], str | None, list[str] | None]] = []
-    sizes = {}
-    for name, examples in parts.items():
-        before = len(rows)
-        if name == "train":
-            rows += [(example.texts, str(example.label), None) for example in examples]
-        else:
-            references: dict[tuple[str, ...], list[str]] = {}
-            for example in examples:
-                references.setdefault(example.texts, []).append(str(example.label))
-            rows += [(texts, None, several) for texts, several in references.items()]
-        sizes[name] = len(rows) - before
-    columns: dict[str, list] = {
-        name: [texts[index] for texts, _, _ in rows]
-        for index, name in enumerate(("text", "text_pair")[: len(spec.text_columns)])
-    }
-    features = {name: datasets.Value("string") for name in (*columns, "target")}
-    features["references"] = datasets.List(datasets.Value("string"))
-    columns |= {"target": [target for _, target, _ in rows], "references": [several for *_, several in rows]}
-    return datasets.Dataset.from_dict(columns, features=datasets.Features(features)), sizes
 
 
 def content_hash(parts: dict[str, list[Example]]) -> str:

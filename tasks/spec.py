@@ -175,6 +175,7 @@ class FileSource:
     config: str | None = None
     revision: str | None = None
     sha256: str | None = None
+    template: Template | None = None
 
     def __str__(self) -> str:
         if self.hub is not None:

@@ -67,7 +67,9 @@ def _task(name: str, record: Record) -> Any:
     if not isinstance(own, dict):
         return name
     told: dict[str, Any] = {"name": name, "train": "TRAINING-FILE", "report": "REPORT-FILE"}
-    told |= {key: own[key] for key in ("text", "label", "problem", "labels") if own.get(key)}
+    named = "target" if own.get("problem") == "generation" else "label"
+    told |= {"text": own.get("text"), named: own.get("label")}
+    told |= {key: own[key] for key in ("problem", "labels", "template") if own.get(key)}
     metrics, labels = own.get("metrics") or [], own.get("labels") or []
     if "f1" in metrics and len(labels) > 1:
         told["positive"] = labels[1]

@@ -32,7 +32,13 @@ def check_data(
     text: Annotated[
         list[str] | None, typer.Option(help="Column of the text; twice for pairs. [default: text]")
     ] = None,
-    label: Annotated[str, typer.Option(help="Column of the label.")] = "label",
+    label: Annotated[str | None, typer.Option(help="Column of the label. [default: label]")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="In place of a label: column of the text to write.")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(help="Prompt for a model that writes, such as `{text} Summary:`.")
+    ] = None,
     metric: Annotated[
         list[str] | None, typer.Option(help="What ranks, then others. [default: told by the data]")
     ] = None,
@@ -62,14 +68,18 @@ def check_data(
         limits += [] if limit is None else [limit]
     else:
         parts: dict[str, Any] = {"file": files} if report is None else {"train": files, "report": report}
-        optional = {"selection": selection, "metric": metric, "positive": positive, "problem": problem}
+        optional: dict[str, Any] = {
+            "selection": selection,
+            "label": label or ("label" if target is None else None),
+        }
+        optional |= {"target": target, "metric": metric, "positive": positive, "problem": problem}
+        optional |= {"seed": seed, "template": template}
         told = [
             {
                 "name": name or _name(files[0], alone=report is None),
                 **parts,
                 "text": text or ["text"],
-                "label": label,
-                **{key: value for key, value in {**optional, "seed": seed}.items() if value is not None},
+                **{key: value for key, value in optional.items() if value is not None},
             }
         ]
         told = [{key: _short(value) for key, value in one.items()} for one in told]
@@ -179,10 +189,12 @@ def _show(row: dict[str, Any], task: Resolved) -> None:
         shown = table(f"tokens of {row['model']}", "median", "95 %", "longest", *head)
         for part, one in row["lengths"].items():
             cells = [f"{one[name]:,}" for name in ("median", "p95", "longest")]
-            shares = [f"{rows / row['sizes'][part]:.1%}" if rows else "–" for rows in one["cut"].values()]
+            count = row["sizes"].get(part, row["sizes"]["train"])  # targets are those of the training rows
+            shares = [f"{rows / count:.1%}" if rows else "–" for rows in one["cut"].values()]
             shown.add_row(part, *cells, *shares)
         out.print(shown)
     scores = ", ".join(f"{name} {'–' if v is None else f'{v:.3f}'}" for name, v in row["majority"].items())
-    answer = "the most frequent training label" if row["labels"] else "the mean of the training labels"
+    answers = {"regression": "the mean of the training labels", "generation": "the most frequent target"}
+    answer = answers.get(row["problem"], "the most frequent training label")
     out.print(f"Always answering {answer} scores {scores}.", markup=False, highlight=False, soft_wrap=True)
     out.print(row["study"], markup=False, highlight=False, soft_wrap=True)

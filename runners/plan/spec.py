@@ -200,10 +200,13 @@ class TrialSpec(BaseModel):
 
     def __init__(self, **values: Any) -> None:
         # Here and not in a validator, where pydantic would wrap every error in one of its own.
-        method, task, writes = methods.get(str(values.get("method"))), str(values.get("task")), False
-        if values.get("own") is None:
+        method, task, own = methods.get(str(values.get("method"))), str(values.get("task")), values.get("own")
+        if own is None:
             declared = tasks.get(task)
             task, writes = declared.name, declared.problem_type == "generation"
+        else:
+            problem = own.get("problem") if isinstance(own, Mapping) else getattr(own, "problem", None)
+            writes = problem == "generation"
         options = method.options.parse(method.name, values.get("options") or {})
         protocol = values.get("protocol") or {}
         if not isinstance(protocol, Protocol):

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
 
 import tasks
 from runners.trials import batches, tokens
@@ -37,13 +39,15 @@ def label_counts(task: Resolved) -> dict[str, list[int]]:
 
 
 def majority(task: Resolved) -> dict[str, float]:
-    """What always answering the most frequent training label, or the mean, scores on the report split."""
+    """What always answering the most frequent training label or target, or the mean, scores in the end."""
+    if task.own.problem == "generation":
+        return tasks.majority(task.spec, task.data.train["target"], task.data.report["references"])
     labels = _labels(task)
     return tasks.majority(task.spec, labels["train"], labels["report"])
 
 
 def lengths(task: Resolved, model: str, limits: Sequence[int] = LIMITS) -> dict[str, Lengths]:
-    """How long the rows of each split are.
+    """How long the rows of each split are; where text is written also the targets that are trained on.
 
     Raises:
         ModelError: there is no such model.
@@ -51,15 +55,29 @@ def lengths(task: Resolved, model: str, limits: Sequence[int] = LIMITS) -> dict[
     read = batches.tokenizer(model)
     found = {}
     for name in task.data.sizes:
-        split = tokens.encoded(getattr(task.data, name), (f"{task.name}-{name}",), read, _WHOLE, None)
-        some = split.lengths
-        found[name] = Lengths(
-            median=int(np.median(some)),
-            p95=int(np.percentile(some, 95)),
-            longest=int(some.max()),
-            cut={limit: int((some > limit).sum()) for limit in limits},
-        )
+        some = _counted(getattr(task.data, name), read)
+        found[name] = _told(some, limits)
+    if task.own.problem == "generation":
+        targets = task.data.train.select_columns("target").rename_column("target", "text")
+        found["targets"] = _told(_counted(targets, read), limits)
     return found
+
+
+def _counted(rows: Dataset, read: PreTrainedTokenizerBase) -> np.ndarray:
+    """Tokens of each row; labels do not matter."""
+    texts = [name for name in ("text", "text_pair") if name in rows.column_names]
+    rows = rows.select_columns(texts)
+    rows = rows.add_column("label", np.zeros(len(rows), np.int64))
+    return tokens.encoded(rows, ("rows",), read, _WHOLE, None).lengths
+
+
+def _told(some: np.ndarray, limits: Sequence[int]) -> Lengths:
+    return Lengths(
+        median=int(np.median(some)),
+        p95=int(np.percentile(some, 95)),
+        longest=int(some.max()),
+        cut={limit: int((some > limit).sum()) for limit in limits},
+    )
 
 
 def _labels(task: Resolved) -> dict[str, np.ndarray]:

@@ -17,18 +17,23 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.own import templates
 from tasks.spec import (
     ACCURACY,
+    BLEU,
     CORRELATIONS,
     F1,
     MACRO_F1,
     OF_LABELS,
+    ROUGE_L,
+    WRITTEN,
     DataError,
     FileSource,
     MetricSpec,
     Overlap,
     ProblemType,
     TaskSpec,
+    Template,
 )
 
 ORIGIN: Final = "own data"
@@ -36,12 +41,18 @@ ORIGIN: Final = "own data"
 
 PARTS: Final = ("train", "selection", "report")
 KEYS: Final = (
-    *("name", *PARTS, "file", "hub", "config", "revision", "text", "label", "problem", "labels", "metric"),
-    *("positive", "overlap", "seed"),
+    *("name", *PARTS, "file", "hub", "config", "revision", "text", "label", "target", "problem", "labels"),
+    *("metric", "positive", "overlap", "seed", "template"),
 )
 """What may be said of a task of one's own."""
 
-METRICS: Final[dict[str, MetricSpec]] = {metric.name: metric for metric in (*OF_LABELS, *CORRELATIONS)}
+OF: Final[dict[ProblemType, tuple[MetricSpec, ...]]] = {
+    "classification": OF_LABELS,
+    "regression": CORRELATIONS,
+    "generation": WRITTEN,
+}
+"""The metrics of each problem."""
+METRICS: Final[dict[str, MetricSpec]] = {metric.name: metric for some in OF.values() for metric in some}
 IMBALANCED: Final = 2 / 3
 """Of the training rows: where one label has a larger share, accuracy says little, and macro F1 ranks."""
 
@@ -54,11 +65,12 @@ class Own(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: tuple[str, ...] = Field(min_length=1, max_length=2, description="columns of the texts")
-    label: str = Field(description="column of the labels")
+    label: str = Field(description="column of the labels, or of the texts to write")
     problem: ProblemType
-    labels: tuple[str, ...] = Field((), description="by number; none in a regression")
+    labels: tuple[str, ...] = Field((), description="by number; none where no class is told")
     metrics: tuple[str, ...] = Field(min_length=1, description="the first ranks; `f1` is of label number 1")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the content of the three splits")
+    template: Template | None = Field(None, description="how a model that writes is asked; none = as in T5")
 
     def task(self, name: str, source: FileSource) -> TaskSpec:
         """Its declaration.
@@ -81,6 +93,7 @@ class Own(BaseModel):
             citation="",
             homepage="",
             overlap=source.overlap,
+            template=self.template,
         )
 
 
@@ -118,18 +131,27 @@ def said(values: Mapping[str, Any]) -> Said:
     text = _texts(task, "text", values.get("text", "text"))
     if len(text) > 2 or len(set(text)) < len(text):
         raise DataError(f"{task}: text names {listing(text)}, expected one column, or the two of a pair")
-    label = _text(task, "label", values.get("label", "label")) or "label"
+    target = _text(task, "target", values.get("target"))
+    label = target or _text(task, "label", values.get("label", "label")) or "label"
     if label in text:
-        raise DataError(f"{task}: {label!r} is named as text and as label, expected two columns")
-    problem: ProblemType | None = _chosen(
-        task, "problem", values.get("problem"), ("classification", "regression")
-    )
+        named = "label" if target is None else "target"
+        raise DataError(f"{task}: {label!r} is named as text and as {named}, expected two columns")
+    problem: ProblemType | None = _chosen(task, "problem", values.get("problem"), tuple(OF))
+    if target is not None and ("label" in values or problem not in (None, "generation")):
+        beside = f"the label {values['label']!r}" if "label" in values else f"problem: {problem}"
+        raise DataError(f"{task} has the target {target!r}, a text to write, and {beside}: leave one out")
+    if target is None and problem == "generation":
+        raise DataError(f"{task} is a generation, and no target: names the column of the texts to write")
+    problem = problem if target is None else "generation"
     labels = _labels(task, values.get("labels"))
     metrics = () if values.get("metric") is None else _texts(task, "metric", values["metric"])
     for one in metrics:
         metric(name, one)
     positive = None if values.get("positive") is None else _label(task, "positive", values["positive"])
     _check_metrics(task, problem, labels, metrics, positive)
+    template = values.get("template")
+    if template is not None:
+        template = templates.read(task, template, len(text), labels)
     overlap: Overlap | None = _chosen(task, "overlap", values.get("overlap"), ("any_text", "example"))
     seed = values.get("seed", 0)
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
@@ -138,7 +160,7 @@ def said(values: Mapping[str, Any]) -> Said:
         raise DataError(f"{task} has a seed, which decides how one `file:` is split; leave it out")
     stated = FileSource(
         *((), text, label, problem, labels, metrics, positive, overlap or "any_text", seed),
-        *(hub, config, revision),
+        *(hub, config, revision, None, template),
     )
     return Said(name, paths, stated)
 
@@ -179,6 +201,8 @@ def default_metrics(problem: ProblemType, largest_share: float) -> tuple[str, ..
     """
     if problem == "regression":
         return tuple(one.name for one in CORRELATIONS)
+    if problem == "generation":
+        return ROUGE_L.name, BLEU.name
     if largest_share > IMBALANCED:
         return MACRO_F1.name, ACCURACY.name
     return ACCURACY.name, MACRO_F1.name
@@ -215,19 +239,21 @@ def _check_metrics(
 ) -> None:
     if len(set(metrics)) < len(metrics):
         raise DataError(f"{task} names a metric twice: {listing(metrics)}")
-    kinds = [METRICS[one] in CORRELATIONS for one in metrics]
-    if len(set(kinds)) > 1:
+    kinds = list(dict.fromkeys(kind for one in metrics for kind, some in OF.items() if METRICS[one] in some))
+    if len(kinds) > 1:
         raise DataError(
-            f"{task} has the metrics {listing(metrics)}, of a classification and of a regression: expected "
-            "those of one"
+            f"{task} has the metrics {listing(metrics)}, of a {' and of a '.join(kinds)}: expected those "
+            "of one"
         )
-    if problem == "regression" and labels:
-        raise DataError(f"{task} is a regression and has labels: leave one of the two out")
-    if kinds and problem is not None and kinds[0] != (problem == "regression"):
-        valid = OF_LABELS if problem == "classification" else CORRELATIONS
+    if problem in ("regression", "generation") and labels:
+        raise DataError(f"{task} is a {problem} and has labels: leave one of the two out")
+    if kinds and kinds[0] != (problem or kinds[0]):
+        valid = OF[problem or "classification"]
         raise DataError(
             f"{task}: a {problem} is not scored by {metrics[0]}, expected {listing(m.name for m in valid)}"
         )
+    if kinds == ["generation"] and problem is None:
+        raise DataError(f"{task}: {metrics[0]} is of texts that are written: name their column as target:")
     if positive is not None and F1.name not in metrics:
         raise DataError(f"{task} has a positive label, which only `metric: f1` has use for")
     if positive is not None and labels and positive not in labels:

@@ -22,13 +22,13 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
-from tasks import cache, reading
-from tasks.own import carving, checks, files
+from tasks import cache, pairs, reading
+from tasks.own import carving, checks, files, targets
 from tasks.own.carving import Part
 from tasks.own.declaration import Own, Said, default_metrics, listing, said
 from tasks.own.labels import Labelled, labelled
 from tasks.own.tables import Table, table_of
-from tasks.spec import DataError, FileSource, TaskData, TaskSpec
+from tasks.spec import DataError, FileSource, TaskData, TaskSpec, Template
 
 
 @dataclass(frozen=True)
@@ -151,16 +151,12 @@ def _plain(source: FileSource) -> list[Any]:
     return [list(map(str, source.files)), *map(str, (getattr(source, name) for name in _STATED))]
 
 
-_STATED = ("text", "label", "problem", "labels", "metrics", "positive", "overlap", "seed")
+_STATED = ("text", "label", "problem", "labels", "metrics", "positive", "overlap", "seed", "template")
 
 
 def _data(kept: cache.Kept) -> TaskData:
-    tables, start = [], 0
-    for size in kept.facts["sizes"].values():
-        tables.append(kept.table.select(range(start, start + size)))
-        start += size
     facts = {name: kept.facts[name] for name in ("sizes", "dropped_train_examples", "sha256", "source")}
-    return TaskData(*tables, **facts)
+    return TaskData(*pairs.parted(kept.table, facts["sizes"]), **facts)
 
 
 def _made(task: str, source: FileSource, folder: str | None) -> cache.Kept:
@@ -169,6 +165,10 @@ def _made(task: str, source: FileSource, folder: str | None) -> cache.Kept:
     tables = _tables(task, source, folder, wanted)
     for table in tables.values():
         checks.check_texts(task, source, table)
+    if source.problem == "generation":
+        kept = targets.made(task, source, tables, _told(source))
+        kept.facts["notes"].insert(0, _summary(task, source, tables, kept.facts["sizes"]))
+        return kept
     labels = labelled(task, source, tables)
     parts = {
         name: carving.part([table.columns[text] for text in source.text], labels.values[name], source.overlap)
@@ -194,14 +194,16 @@ def _made(task: str, source: FileSource, folder: str | None) -> cache.Kept:
         labels=labels.names,
         metrics=source.metrics or default_metrics(labels.problem, share),
         sha256=carving.content_hash(made),
+        template=_template(source, labels),
     )
+    sizes = {name: len(one) for name, one in made.items()}
     facts = {
-        "sizes": {name: len(one) for name, one in made.items()},
+        "sizes": sizes,
         "dropped_train_examples": out["train"],
         "sha256": own.sha256,
         "source": _told(source),
         "own": own.model_dump(mode="json"),
-        "notes": [_summary(task, source, tables, made), _scored(task, source, own, labels, share), *notes],
+        "notes": [_summary(task, source, tables, sizes), _scored(task, source, own, labels, share), *notes],
     }
     return cache.Kept(_dataset(made), facts)
 
@@ -258,14 +260,20 @@ def _largest_share(train: Part, labels: Labelled) -> float:
     return float(np.bincount(train.labels).max() / len(train))
 
 
-def _summary(task: str, source: FileSource, tables: Mapping[str, Table], made: Mapping[str, Part]) -> str:
+def _template(source: FileSource, labels: Labelled) -> Template | None:
+    """How a model that writes is asked; without words it answers with the names of the labels."""
+    if source.template is None or source.template.words or labels.problem != "classification":
+        return source.template
+    return replace(source.template, words=labels.names)
+
+
+def _summary(task: str, source: FileSource, tables: Mapping[str, Table], made: Mapping[str, int]) -> str:
     read = listing(f"{len(table):,} rows of {table.called}" for table in tables.values())
     how = f", split by seed {source.seed}" if "file" in tables else ""
     if "file" not in tables and "selection" not in tables:
         how = ", the selection taken from the training rows"
     sizes = ", ".join(
-        f"{len(one):,} to {verb}"
-        for one, verb in zip(made.values(), ("train", "select", "report"), strict=True)
+        f"{one:,} to {verb}" for one, verb in zip(made.values(), ("train", "select", "report"), strict=True)
     )
     return f"{task}: {read}; {sizes}{how}."
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pandas
@@ -13,6 +15,7 @@ from reports.records.schema import Record
 from runners.errors import ModelError
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
+from runners.plan.study import read_study
 from runners.trials import prompted
 from runners.trials.trial import lost, run_trial
 from runners.work import checking
@@ -116,3 +119,28 @@ def test_a_record_from_before_text_was_written_is_of_the_same_setting() -> None:
     before = now.model_copy(update={"spec": {**now.spec, "protocol": protocol}})
     assert identity(before) == identity(now)
     assert identity(before).variant == identity(now).variant
+
+
+def test_own_data_are_written_too(model: str, tmp_path: Path) -> None:
+    rows = [{"q": f"t{i} t{i - 3}", "a": f"t{i - 3} t{i}"} for i in range(44, 80)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    own = {
+        "name": "turned",
+        "file": "rows.jsonl",
+        "text": "q",
+        "target": "a",
+        "metric": ["exact_match", "rouge_l"],
+    }
+    content = {"name": "s", "models": [model], "tasks": [{**own, "template": {"joint": " t39 "}}]}
+    protocol = {"steps": 4, "batch_size": 8, "generation": {"longest": 4}}
+    (tmp_path / "s.yaml").write_text(json.dumps({**content, "methods": ["lora"], "protocol": protocol}))
+    (asked,) = read_study(str(tmp_path / "s.yaml")).specs
+    assert asked.declared.written_as.joint == " t39 "
+    assert TrialSpec(**asked.model_dump(mode="json")).trial_id == asked.trial_id
+    record = run_trial(asked)
+    assert record.status == "completed", record.message
+    check_record(record)
+    assert record.scores is not None
+    assert list(record.scores.report) == ["exact_match", "rouge_l"]
+    assert record.task is not None
+    assert record.task.origin == "own data"
