@@ -58,7 +58,10 @@ def run(
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", help="A hub id, folder or `embedded`; may be repeated. [default: embedded]"),
+        typer.Option(
+            "--model",
+            help="Hub id, folder or `embedded`; may be repeated. [default: embedded, or of the study]",
+        ),
     ] = None,
     task: Annotated[
         list[str] | None, typer.Option("--task", help="See `paretune tasks`; may be repeated.")

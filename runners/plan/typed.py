@@ -83,19 +83,28 @@ class Typed:
         }
 
     def beside(self, study: str) -> dict[str, Any]:
-        """The content of a study that is named.
+        """The content of a study that is named; models that are typed take the place of its own.
 
         Raises:
-            SpecError: something is typed as well, or there is no such study; one sentence.
+            SpecError: something else is typed as well, there is no such study, or it is one of a claim, whose
+                rule was written for its models; one sentence.
         """
-        names = ("--model", "--task", "--method", "--seeds", "--steps", "--protocol", "--no-costs")
-        values = (getattr(self, one.name) for one in fields(self))
+        names = ("--task", "--method", "--seeds", "--steps", "--protocol", "--no-costs")
+        values = (getattr(self, one.name) for one in fields(self) if one.name != "models")
         if given := [name for name, value in zip(names, values, strict=True) if value]:
             raise SpecError(
                 f"received the study {study!r} and {text.listing(given)}, expected one of the two: a study "
                 "says what is run, and --only KEY=VALUE runs a part of it."
             )
-        return read_content(study)
+        found = read_content(study)
+        if not self.models:
+            return found
+        if "models" not in found or str(found.get("name")).startswith((CLAIM, INTRINSIC)):
+            raise SpecError(
+                f"received the study {study!r} and --model, expected one of the two: it says on which models "
+                "its trials are run."
+            )
+        return {**found, "models": list(self.models)}
 
 
 def seeds_of(typed: str) -> list[int]:

@@ -126,6 +126,14 @@ def test_a_study_and_what_it_says_are_not_both_typed() -> None:
         Typed(seeds="3", no_costs=True).beside("demo")
 
 
+def test_a_model_that_is_typed_takes_the_place_of_those_of_a_study() -> None:
+    demo = study.content("demo")
+    assert Typed(models=["a", "b"]).beside("demo") == {**demo, "models": ["a", "b"]}
+    for name in ("claim-lora-alpha", "intrinsic", "latency-small-batch"):
+        with pytest.raises(SpecError, match=f"'{name}' and --model, expected one of the two"):
+            Typed(models=["a"]).beside(name)
+
+
 STATED: dict[str, Any] = {
     "name": "s",
     "tasks": ["cola", {"mrpc": {"train_examples": 500, "scored_examples": 5}}],
