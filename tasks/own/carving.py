@@ -115,6 +115,27 @@ def of_one_file(whole: Part, labels: int, seed: int) -> dict[str, Part]:
     }
 
 
+def carved(parts: dict[str, Part], labels: int, seed: int) -> tuple[dict[str, Part], int]:
+    """The splits of parts as they were given, or of one file, each in order; the parts are used up.
+
+    Args:
+        parts: `file`, or `train`, `report` and perhaps `selection`; left empty.
+        labels: how many there are; 0 splits without looking at them.
+        seed: of one file.
+
+    Returns:
+        The splits, and how many training rows were left out.
+    """
+    if "file" in parts:
+        made, out = of_one_file(parts.pop("file"), labels, seed), 0
+    else:
+        made, left = given(parts.pop("train"), parts.pop("selection", None), parts.pop("report"), labels)
+        out = left["train"]
+    for name in made:
+        made[name] = ordered(made[name])
+    return made, out
+
+
 def content_hash(parts: dict[str, Part]) -> str:
     """The sha256 of the splits: names, sizes, texts, their lengths and labels, in order, and nothing else."""
     total = hashlib.sha256()

@@ -179,13 +179,10 @@ def _made(task: str, source: FileSource, folder: str | None) -> cache.Kept:
         *checks.of_labels(labels, tables),
         *checks.of_repeats(task, parts, tables, labels.names),
     ]
-    out = {"train": 0}
-    if "file" in parts:
-        made = carving.of_one_file(parts["file"], len(labels.names), source.seed)
-    else:
-        made, out = carving.given(parts["train"], parts.get("selection"), parts["report"], len(labels.names))
+    for table in tables.values():
+        table.columns.clear()  # the parts hold the texts, and are taken apart: no text is to be there thrice
+    made, out = carving.carved(parts, len(labels.names), source.seed)
     carving.check(task, made, source.overlap)
-    made = {name: carving.ordered(one) for name, one in made.items()}
     share = _largest_share(made["train"], labels)
     own = Own(
         text=source.text,
@@ -199,7 +196,7 @@ def _made(task: str, source: FileSource, folder: str | None) -> cache.Kept:
     sizes = {name: len(one) for name, one in made.items()}
     facts = {
         "sizes": sizes,
-        "dropped_train_examples": out["train"],
+        "dropped_train_examples": out,
         "sha256": own.sha256,
         "source": _told(source),
         "own": own.model_dump(mode="json"),

@@ -45,13 +45,10 @@ def made(task: str, source: FileSource, tables: Mapping[str, Table], told: str) 
         for part, table in tables.items()
     }
     notes = [*checks.of_texts(source, tables), *checks.of_repeats(task, parts, tables, ())]
-    out = {"train": 0}
-    if "file" in parts:
-        split = carving.of_one_file(parts["file"], 0, source.seed)
-    else:
-        split, out = carving.given(parts["train"], parts.get("selection"), parts["report"], 0)
+    for one in tables.values():
+        one.columns.clear()
+    split, out = carving.carved(parts, 0, source.seed)
     carving.check(task, split, source.overlap)
-    split = {part: carving.ordered(one) for part, one in split.items()}
     written = names.to_pylist()
     table, sizes = pairs.table({part: _rows(one, written) for part, one in split.items()}, len(source.text))
     own = Own(
@@ -68,7 +65,7 @@ def made(task: str, source: FileSource, tables: Mapping[str, Table], told: str) 
     notes.insert(0, f"{task}: texts are written, {source.label}; ranked by {first}{beside}, {why}.")
     facts = {
         "sizes": sizes,
-        "dropped_train_examples": out["train"],
+        "dropped_train_examples": out,
         "sha256": own.sha256,
         "source": told,
         "own": own.model_dump(mode="json"),
