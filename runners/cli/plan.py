@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runners.cli.options import Data, Json, Out, PartOf, err, out, say, speaks, table
+from runners.cli import asked
+from runners.cli.options import Data, Json, Limit, OnlyThese, Out, PartOf, err, out, say, speaks, table
 
 if TYPE_CHECKING:
     from runners.plan.forecast import Forecast
@@ -27,6 +28,12 @@ def plan(
     study: Annotated[str, typer.Argument(help="A YAML file, or a built-in study (see `paretune studies`).")],
     out_dir: Out = None,
     data: Data = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="In place of the study's: hub id, folder, `embedded`; may be repeated."),
+    ] = None,
+    limit: Limit = None,
+    only: OnlyThese = None,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Tell the hours on so many as well.")
     ] = None,
@@ -42,13 +49,17 @@ def plan(
     Nothing is trained. Data and models are checked as a run checks them. What has a record already is not
     planned again. To tell the time, a few steps of two methods are taken for each model and thrown away.
     """
+    from runners.plan.only import Only
     from runners.plan.parts import Part
-    from runners.plan.study import content as content_of
+    from runners.plan.typed import Typed
 
     own = Part.parse(part) if part is not None else None
-    content = content_of(study)
+    these = Only.parse(only) if only else None
+    content = Typed(model or ()).beside(study)
+    asked.check(str(content.get("kind")), {"--part": own, "--only": these, "--limit": limit})
     folder = out_dir or Path("results") / str(content["name"])
-    show(content, folder, data, workers=workers, part=own, retry=retry, quick=quick, json_=json_)
+    chosen: dict[str, Any] = {"part": own, "only": these, "limit": limit, "retry": retry, "quick": quick}
+    show(content, folder, data, workers=workers, json_=json_, **chosen)
 
 
 def show(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reports import yaml_text
-from runners.cli import intrinsic, latency, plan
+from runners.cli import asked, intrinsic, latency, plan
 from runners.cli.executors import LOCAL, Where
 from runners.cli.options import (
     Address,
@@ -124,7 +124,7 @@ def run(
     typed = Typed(model or (), task or (), method or (), seeds, steps, protocol or (), no_costs)
     content = typed.content(data, limit) if study is None else typed.beside(study)
     folder, kind = out_dir or Path("results") / str(content["name"]), content.get("kind")
-    _check_asked(
+    asked.check(
         str(kind),
         {
             "--keep-models": keep_models,
@@ -188,31 +188,6 @@ def _how(checkpoint_every: int | None, keep_models: bool) -> How:
     from runners.work.execute import How
 
     return How(checkpoint_every, keep_models, say)
-
-
-def _check_asked(kind: str, asked: Mapping[str, object]) -> None:
-    """Refuse what a study of some kind has no use for.
-
-    Raises:
-        SpecError: one sentence.
-    """
-    from reports import text
-    from runners.plan.errors import SpecError
-
-    if kind == "latency" and processes() > 1:
-        raise SpecError(
-            f"a study of latency runs in one process, received {processes()}: start it without a launcher."
-        )
-    useless = {
-        "latency": ("of latency trains nothing, and measures on an idle machine", tuple(asked)),
-        "intrinsic": (
-            "of intrinsic dimension chooses its trials by those before",
-            ("--part", "--only", "--limit"),
-        ),
-    }
-    why, names = useless.get(kind, ("", ()))
-    if found := [name for name in names if asked[name]]:
-        raise SpecError(f"a study {why}: leave out {text.listing(found)}.")
 
 
 def say_gaps(records: Sequence[Record]) -> bool:

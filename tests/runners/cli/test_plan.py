@@ -51,6 +51,24 @@ def test_parts_add_up(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "3/2" in capsys.readouterr().err
 
 
+def test_a_plan_is_of_what_a_run_would_do(
+    small: Path, tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the options that choose trials, a plan is the dry run."""
+    chosen = ["--only", "method=lora", "--limit", "8", "--out", str(tmp_path / "out"), "--json"]
+    found = []
+    for command in (["plan", str(small), "--quick"], ["run", str(small), "--dry-run"]):
+        assert paretune(*command, *chosen, "--model", tiny_model) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    for one in found:
+        assert [(row["model"], row["method"], row["missing"]) for row in one["rows"]] == [
+            (tiny_model, "lora", 2)
+        ]
+        assert one["examples"] == found[0]["examples"]
+    assert paretune("plan", "latency-small-batch", "--limit", "8") == 2
+    assert "leave out --limit" in capsys.readouterr().err
+
+
 def test_a_dry_run_shows_the_plan_on_a_narrow_terminal(
     small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
