@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import torch
 from accelerate import Accelerator
@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from runners import device, processes
+
+IGNORED: Final = -100
+"""The label of a token that is not trained on, as transformers has it."""
 
 
 def optimizer(
@@ -93,7 +96,8 @@ def training_step(
 
     Args:
         accelerator: holds the device.
-        model: returns an object with a ``loss``, the mean over the rows of what it is called with.
+        model: returns an object with a ``loss``, the mean over the rows of what it is called with, or over
+            the tokens of them that are labelled (:func:`terms`).
         optimiser: of the trained parameters, as the accelerator prepared it, or plain.
         batch: as tensors on the device; of several processes each has its share, which may be empty.
         clip: largest norm of the gradient.
@@ -114,7 +118,7 @@ def training_step(
         del own  # or the graph of this part would be alive during the next
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     if together:
-        loss = processes.averaged(parameters, loss, len(batch["labels"]) if batch else 0)
+        loss = processes.averaged(parameters, loss, terms(batch) if batch and processes.count() > 1 else 0)
     plain = getattr(optimiser, "optimizer", optimiser)
     if scaling is not None:  # behind the average: what is not finite in one process is so in all
         scaling.unscale_(plain)
@@ -130,7 +134,7 @@ def training_step(
 
 
 def _parts(batch: Mapping[str, Tensor], rows: int | None) -> Iterator[tuple[Mapping[str, Tensor], float]]:
-    """What is computed at once: rows of the batch, and their share of it; nothing of an empty one."""
+    """What is computed at once: rows of the batch, and their share of its loss; nothing of an empty one."""
     if not batch:
         return
     every = len(next(iter(batch.values())))
@@ -138,6 +142,16 @@ def _parts(batch: Mapping[str, Tensor], rows: int | None) -> Iterator[tuple[Mapp
     if rows >= every:
         yield batch, 1
         return
+    whole = terms(batch)
     for start in range(0, every, rows):
         part = {name: value[start : start + rows] for name, value in batch.items()}
-        yield part, min(rows, every - start) / every
+        if (share := terms(part) / whole) > 0:  # the mean over nothing is no number
+            yield part, share
+
+
+def terms(batch: Mapping[str, Tensor]) -> int:
+    """Over how many labels the loss of a batch is a mean: its rows, or the tokens that are labelled."""
+    labels = batch.get("labels")
+    if labels is None or labels.ndim < 2:
+        return len(next(iter(batch.values())))
+    return int((labels != IGNORED).sum())

@@ -155,6 +155,8 @@ def start_equal(parameters: Iterable[nn.Parameter]) -> None:
 def averaged(parameters: Sequence[nn.Parameter], loss: Tensor | None, rows: int) -> Tensor:
     """Turn gradients of the mean loss over each process's rows into those of the mean over all rows.
 
+    Where a loss is a mean over labelled tokens, these are what is called rows here.
+
     Args:
         parameters: which have the gradients of this process.
         loss: its mean loss; None where it has no row.

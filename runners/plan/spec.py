@@ -126,18 +126,13 @@ class Protocol(BaseModel):
         """Refuse settings under which no model that writes is trained.
 
         Raises:
-            SpecError: the loss is a mean over the tokens of a batch, and was asked for in parts; or the base
-                is to be stored in few bits, where the output layer may be one with the embeddings.
+            SpecError: the base is to be stored in few bits, where the output layer may be one with the
+                embeddings.
         """
         if self.quantization is not None:
             raise SpecError(
                 f"protocol: quantization={self.quantization}, but a model that writes is not stored in few "
                 "bits yet: expected none."
-            )
-        if self.micro_batch is not None:
-            raise SpecError(
-                f"protocol: micro_batch={self.micro_batch}, but the loss of text that is written is a mean "
-                "over the tokens of a whole batch: expected none."
             )
 
     @classmethod

@@ -20,11 +20,11 @@ from torch.utils.data import DataLoader
 
 from methods import Adapted
 from reports.records.schema import SplitSizes
-from runners import device, models
+from runners import device, models, processes
 from runners.errors import ModelError
 from runners.plan.spec import Generation, TrialSpec
 from runners.trials import batches, loading
-from runners.trials.batches import Batch, LengthGroupedBatches
+from runners.trials.batches import Batch, LengthGroupedBatches, Shares
 from runners.trials.kind import Fitting
 from runners.trials.scoring import Reported, Score
 from runners.writing import batches as prompts
@@ -58,7 +58,7 @@ class Prompting(ABC):
 
     Args:
         spec: the trial.
-        accelerator: holds the device.
+        accelerator: holds the device and the other processes.
         adapted: the model, on the device.
     """
 
@@ -119,8 +119,8 @@ class Prompting(ABC):
             size = spec.protocol.batch_size
             return DataLoader(
                 range(len(rows)),  # type: ignore[arg-type]
-                batch_sampler=LengthGroupedBatches(rows.lengths, size, steps, spec.seed, done),
-                collate_fn=lambda which: prompts.training(rows, which, self.form),
+                batch_sampler=Shares(LengthGroupedBatches(rows.lengths, size, steps, spec.seed, done)),
+                collate_fn=lambda which: prompts.training(rows, which, self.form) if which else {},
                 pin_memory=device.pins(self.accelerator.device),
             )
 
@@ -134,6 +134,19 @@ class Prompting(ABC):
             index += 1
         input_ids = torch.from_numpy(ids[:length])[None]
         return {"input_ids": input_ids, "attention_mask": torch.ones_like(input_ids)}
+
+    def answered(self, split: Split) -> np.ndarray:
+        """What the model answers to every row; every process answers to its share, and gets all answers.
+
+        Raises:
+            PeerError: another process could not answer.
+        """
+        own = split.part(np.asarray(processes.share(range(len(split))), np.int64))
+        return processes.whole(processes.gathered(self.answer(own)))
+
+    @abstractmethod
+    def answer(self, split: Split) -> np.ndarray:
+        """What the model, as it is, answers to some rows: a text or the number of a label for each."""
 
     @abstractmethod
     def selecting(self) -> int:

@@ -24,19 +24,19 @@ class Worded(Prompting):
 
     def score(self) -> Score:
         """Metric values of the model, as it is, on the selection split."""
-        return known(tasks.score(self.task, self._answers(self.selection), np.asarray(self.selection.wanted)))
+        return known(tasks.score(self.task, self.answered(self.selection), np.asarray(self.selection.wanted)))
 
     def report(self) -> Reported:
         """Answer to the reported split, once."""
-        answers, labels = self._answers(self.reported), np.asarray(self.reported.wanted)
+        answers, labels = self.answered(self.reported), np.asarray(self.reported.wanted)
         return Reported(
             score=known(tasks.score(self.task, answers, labels)),
             majority=known(tasks.majority(self.task, np.asarray(self.train.wanted), labels)),
             answers=packed(answers, labels, self.task.num_labels),
         )
 
-    def _answers(self, split: Split) -> np.ndarray:
-        """The number of the likeliest word of every row."""
+    def answer(self, split: Split) -> np.ndarray:
+        """The number of the word that the model, as it is, finds likeliest for each of some rows."""
         words, model = self.form.words(), self.adapted.model.eval()
         found: np.ndarray = word_scores(model, split.rows, words, self.form, SCORING_BATCH).argmax(axis=1)
         return found

@@ -6,6 +6,8 @@ is scored with.
 
 from __future__ import annotations
 
+import numpy as np
+
 import tasks
 from runners.trials.prompted import SCORING_BATCH, Prompting, Split, settings
 from runners.trials.scoring import Reported, Score, known
@@ -19,6 +21,13 @@ class Written(Prompting):
         """Inputs times beams: with its keys and values kept, a text takes the products of one pass."""
         return len(self.selection) * settings(self.spec).beams
 
+    def answer(self, split: Split) -> np.ndarray:
+        """The text that the model, as it is, writes for each of some rows."""
+        asked = settings(self.spec)
+        decoding = Decoding(asked.longest, asked.beams, asked.length_penalty, asked.no_repeat)
+        made = write(self.adapted.model, split.rows, self.form, decoding, SCORING_BATCH)
+        return np.array(made.texts, object)
+
     def score(self) -> Score:
         """Metric values of what the model, as it is, writes on the selection split."""
         return self._scored(self.selection)
@@ -30,7 +39,4 @@ class Written(Prompting):
         return Reported(self._scored(self.reported), majority, None)
 
     def _scored(self, split: Split) -> Score:
-        asked = settings(self.spec)
-        decoding = Decoding(asked.longest, asked.beams, asked.length_penalty, asked.no_repeat)
-        made = write(self.adapted.model, split.rows, self.form, decoding, SCORING_BATCH)
-        return known(tasks.score(self.task, made.texts, split.wanted))
+        return known(tasks.score(self.task, self.answered(split).tolist(), split.wanted))

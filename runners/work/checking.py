@@ -9,7 +9,7 @@ import methods
 import tasks
 from methods import MethodError
 from reports.records.schema import Record
-from runners import device, models, processes
+from runners import device, models
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
@@ -43,15 +43,10 @@ def check_writing(model: str, specs: Sequence[TrialSpec]) -> None:
 
     Raises:
         ModelError: the model writes no text.
-        SpecError: a method cannot be put in, or several processes are to train on whole batches.
+        SpecError: a method cannot be put in; one sentence.
     """
     if not specs:
         return
-    if processes.count() > 1:
-        raise SpecError(
-            f"{specs[0].label} is trained on a mean over the tokens of a batch, by one process alone: "
-            f"expected 1 process, got {processes.count()}."
-        )
     check_methods(model, specs, models.writing_skeleton(model))
     skeleton = models.writing_skeleton(model)
     for spec in specs:

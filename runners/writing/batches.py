@@ -11,12 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from runners.optimisation import IGNORED
 from runners.writing.tokens import Form, Prompted, Ragged
 
 Batch = dict[str, torch.Tensor]
-
-IGNORED = -100
-"""The label of a token that is not trained on, as transformers has it."""
 
 
 def training(rows: Prompted, which: Sequence[int] | np.ndarray, form: Form) -> Batch:

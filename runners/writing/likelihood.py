@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from runners.optimisation import IGNORED
 from runners.writing import batches
-from runners.writing.batches import IGNORED, Batch
+from runners.writing.batches import Batch
 from runners.writing.tokens import Form, Prompted, Ragged
 
 

@@ -31,6 +31,7 @@ from runners.trials import adapting
 from runners.trials.trial import run_trial
 from runners.work import checking
 from tests.methods.cells import perturb
+from tests.methods.conftest import build
 
 BRIEF = CostSettings(latency_rounds=10, latency_length=8)
 HALF = {"precision": "bfloat16", "base_dtype": "bfloat16"}
@@ -130,17 +131,28 @@ def test_a_whole_trial(
     assert record.memory.best_weights_bytes == 4 * record.parameters.trainable
 
 
-def test_parts_of_a_batch_add_up_to_the_batch(tiny_model: str) -> None:
-    """Without dropout, which draws other numbers for other parts."""
+def _classifier(tiny_model: str) -> tuple[Any, torch.Tensor]:
+    return models.classifier(tiny_model, tasks.get("cola")), torch.arange(8) % 2
+
+
+def _writer(tiny_model: str) -> tuple[Any, torch.Tensor]:
+    """A loss over tokens: of each row another number is labelled, of one none."""
+    labels = torch.arange(48).view(8, 6).masked_fill(torch.ones(8, 6, dtype=torch.bool).tril(), -100)
+    return build("gpt2", "causal"), labels
+
+
+@pytest.mark.parametrize(("of", "exact"), [(_classifier, 1e-12), (_writer, 1e-6)])
+def test_parts_of_a_batch_add_up_to_the_batch(of: Any, exact: float, tiny_model: str) -> None:
+    """Without dropout, which draws other numbers for other parts; a loss over tokens is one of float32."""
     gradients, losses = [], []
     for rows in (None, 3, 1):
         torch.manual_seed(0)
-        model = models.classifier(tiny_model, tasks.get("cola")).double()
-        adapted = methods.apply(model, "bitfit")
+        model, labels = of(tiny_model)
+        adapted = methods.apply(model.double().eval(), "bitfit")
         batch = {
             "input_ids": torch.arange(48).view(8, 6),
             "attention_mask": torch.ones(8, 6, dtype=torch.long).tril(3),
-            "labels": torch.arange(8) % 2,
+            "labels": labels,
         }
         trained = adapted.trained()
         before = {name: p.detach().clone() for name, p in trained.items()}
@@ -148,10 +160,10 @@ def test_parts_of_a_batch_add_up_to_the_batch(tiny_model: str) -> None:
         loss = optimisation.training_step(device.accelerator(), model, made, batch, 1e9, micro_batch=rows)
         losses.append(float(loss))
         gradients.append({name: before[name] - p.detach() for name, p in trained.items()})
-    assert losses == pytest.approx([losses[0]] * 3, rel=1e-12)
+    assert losses == pytest.approx([losses[0]] * 3, rel=exact)
     for other in gradients[1:]:
         for name, gradient in gradients[0].items():
-            torch.testing.assert_close(other[name], gradient, rtol=1e-9, atol=1e-12)
+            torch.testing.assert_close(other[name], gradient, rtol=1e3 * exact, atol=exact)
 
 
 def test_what_overflows_in_float16_updates_nothing_and_is_counted() -> None:

@@ -103,8 +103,6 @@ def test_what_words_cannot_answer_is_refused_before_the_first_trial(
         checking.check_writing(model, [same])
     with pytest.raises(SpecError, match="stsb is a regression, whose answers are not words"):
         TrialSpec(model=model, task="stsb", method="full", protocol={"text_to_text": True})
-    with pytest.raises(SpecError, match=r"micro_batch=2, but the loss of text that is written"):
-        spec(model, task, micro_batch=2)
     with pytest.raises(SpecError, match="cannot be trained with head"):
         checking.check_writing(
             model, [spec(model, task).model_copy(update={"method": "head", "options": {}})]

@@ -93,7 +93,6 @@ def test_settings_of_writing_are_part_of_what_writes_alone(model: str, data: str
     without = {**with_it, "protocol": {}}
     assert TrialSpec(**with_it).trial_id == TrialSpec(**without).trial_id
     for protocol, message in (
-        ({"micro_batch": 2}, r"micro_batch=2, but the loss of text that is written is a mean"),
         ({"quantization": "nf4"}, "quantization=nf4, but a model that writes"),
         ({"generation": {"beam": 2}}, "beam"),
         ({"generation": {"beams": 0}}, "beams=0"),

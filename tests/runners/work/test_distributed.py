@@ -16,6 +16,8 @@ from transformers import AutoTokenizer, BertConfig, BertForSequenceClassificatio
 
 from reports import read_records
 from runners import models
+from tests.methods.conftest import build
+from tests.runners.folders import word_tokenizer
 
 from .forked import PLACES
 
@@ -25,6 +27,7 @@ ALIKE: dict[str, dict[str, Any]] = {
     "fewer rows than a batch": {"batch_size": 32, "train_examples": 16},
     "fewer rows than processes": {"batch_size": 2, "scored_examples": 2},
     "a front that is kept": {"batch_size": 10, "scored_examples": 33},
+    "text that is written": {"batch_size": 10, "scored_examples": 9, "generation": {"longest": 6}},
 }
 FRONTED: dict[str, Any] = {"method": "top_layers", "options": {"layers": 1}}
 """What is trained where a front is kept."""
@@ -33,6 +36,18 @@ BROKEN = [
     for number, place in enumerate(place for place in PLACES if place not in ("keeping", "costs"))
 ]
 """Every place that all processes come to, and which of two fails there in what way."""
+
+
+def written(folder: Path) -> dict[str, Any]:
+    """A model that writes, and pairs whose targets are of different lengths."""
+    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    build("llama", "causal", **ids).save_pretrained(folder / "writer")
+    tokenizer = word_tokenizer(pad_token="t0", bos_token="t1", eos_token="t2", unk_token="t3")
+    tokenizer.save_pretrained(folder / "writer")
+    rows = [{"text": f"t{i} t{i + 1}", "target": " ".join([f"t{i}"] * (1 + i % 4))} for i in range(10, 90)]
+    (folder / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    own = {"name": "pairs", "file": str(folder / "pairs.jsonl"), "target": "target"}
+    return {"models": [str(folder / "writer")], "tasks": [own]}
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +72,7 @@ def results(tmp_path_factory: pytest.TempPathFactory, glue_folder: str) -> Path:
         {"study": study("alike", [FRONTED if "front" in name else "lora"], **protocol)}
         for name, protocol in ALIKE.items()
     ]
+    alike[list(ALIKE).index("text that is written")]["study"] |= written(folder)
     dropping = {"study": study("dropout", [{"method": "lora", "options": {"dropout": 0.5}}])}
     broken = [
         {"study": study("broken", ["bitfit"] + ["head"] * (place == "step"), spent)}
