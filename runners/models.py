@@ -122,12 +122,13 @@ def language_model(name: str, stored: Numerics | None = None) -> PreTrainedModel
     Raises:
         ModelError: it writes no text, its weights cannot be found, read or reached, or its head is not there.
     """
-    writing_skeleton(name)
-    stored, settings = stored or Numerics(), settings_of(name)
+    skeleton, stored, settings = writing_skeleton(name), stored or Numerics(), settings_of(name)
+    # Where it is one with the embeddings, few bits would be those of the embeddings too.
+    output = skeleton.get_output_embeddings()
+    head = [place for place, module in skeleton.named_modules() if module is output]
     pair = getattr(settings, "is_encoder_decoder", False)
-    model, missing = _weights(
-        name, AutoModelForSeq2SeqLM if pair else AutoModelForCausalLM, settings, **stored.loading()
-    )
+    kind = AutoModelForSeq2SeqLM if pair else AutoModelForCausalLM
+    model, missing = _weights(name, kind, settings, **stored.loading(head))
     if missing:  # an output layer drawn at random would be trained by no method
         raise ModelError(
             f"the checkpoint {name!r} has no weights of {sorted(missing)[0]!r}, so that it cannot write: "

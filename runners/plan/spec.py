@@ -122,19 +122,6 @@ class Protocol(BaseModel):
         except NumericsError as error:
             raise SpecError(f"protocol: {error}.") from None
 
-    def check_writing(self) -> None:
-        """Refuse settings under which no model that writes is trained.
-
-        Raises:
-            SpecError: the base is to be stored in few bits, where the output layer may be one with the
-                embeddings.
-        """
-        if self.quantization is not None:
-            raise SpecError(
-                f"protocol: quantization={self.quantization}, but a model that writes is not stored in few "
-                "bits yet: expected none."
-            )
-
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
         """Validate; raises :class:`SpecError` with one sentence."""
@@ -209,7 +196,6 @@ class TrialSpec(BaseModel):
         protocol.check()
         text_to_text = protocol.text_to_text and not writes
         if writes or text_to_text:
-            protocol.check_writing()
             values = values | {"costs": None}  # what a model that writes costs is not measured yet
         generation = (protocol.generation or Generation()) if writes else None
         protocol = protocol.model_copy(update={"generation": generation, "text_to_text": text_to_text})

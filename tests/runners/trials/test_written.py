@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas
 import pytest
+import torch
 
 from reports.records.checks import check_record
 from reports.records.identity import identity
@@ -16,7 +17,7 @@ from runners.errors import ModelError
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
 from runners.plan.study import read_study
-from runners.trials import prompted
+from runners.trials import adapting, prompted
 from runners.trials.trial import lost, run_trial
 from runners.work import checking
 from tests.methods.conftest import build
@@ -78,6 +79,19 @@ def test_a_trial_is_trained_and_scored_by_what_is_written(model: str, data: str)
     assert searched.scores.report == {}
 
 
+def test_a_base_in_few_bits_keeps_its_output_layer_whole(model: str, data: str) -> None:
+    asked = spec(
+        model, data, method="lora", protocol={"quantization": "nf4", "steps": 2, "evaluate_every": 2}
+    )
+    found = adapting.adapt(asked, asked.declared).model
+    output = found.get_output_embeddings()
+    packed = [type(module).__name__ for module in found.modules() if type(module).__name__.endswith("4bit")]
+    assert packed
+    assert type(output) is torch.nn.Linear
+    record = run_trial(asked)
+    assert record.status == "completed", record.message
+
+
 def test_settings_of_writing_are_part_of_what_writes_alone(model: str, data: str) -> None:
     assert spec(model, data, protocol={"generation": None}).protocol.generation is not None
     assert (
@@ -93,7 +107,6 @@ def test_settings_of_writing_are_part_of_what_writes_alone(model: str, data: str
     without = {**with_it, "protocol": {}}
     assert TrialSpec(**with_it).trial_id == TrialSpec(**without).trial_id
     for protocol, message in (
-        ({"quantization": "nf4"}, "quantization=nf4, but a model that writes"),
         ({"generation": {"beam": 2}}, "beam"),
         ({"generation": {"beams": 0}}, "beams=0"),
     ):
