@@ -188,8 +188,9 @@ def free(device: torch.device | str) -> None:
         torch.accelerator.empty_cache()
 
 
+@cache
 def settle() -> None:
-    """Leave what is loaded by now, libraries above all, out of later garbage collections.
+    """Leave what is loaded by now, libraries above all, out of later garbage collections; once.
 
     For a process of our own before its first trial. A collection looks at every object there is: 0.6 s with
     the model code loaded, for each trial and again before each cost, for objects that live as long as it.

@@ -144,6 +144,7 @@ def _prepare(threads: int, devices: bool) -> None:
         os.environ.update(dict.fromkeys(NO_DEVICE, ""))
     # Not left to OMP_NUM_THREADS: torch reads it once in a process, and Ray leaves a value of the node alone.
     torch.set_num_threads(threads)
+    device.settle()
 
 
 @contextmanager

@@ -59,6 +59,7 @@ def main() -> None:
 
     import torch
 
+    from runners import device
     from runners.plan import study
     from runners.work import execute
     from tests.runners.conftest import save_tiny_model
@@ -76,6 +77,7 @@ def main() -> None:
         }
         made, out = study.parse_study(content), Path(folder, "out")
         with executor(asked.executor, asked.workers) as where:
+            device.settle()  # as the command does
             execute.run_study(replace(made, specs=made.specs[:4]), out, [], executor=where)
             clock, processor = time.perf_counter(), processor_seconds()
             records = execute.run_study(replace(made, specs=made.specs[4:]), out, [], executor=where)
