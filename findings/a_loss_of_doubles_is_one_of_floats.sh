@@ -14,7 +14,7 @@ import transformers
 from transformers import GPT2Config, GPT2ForSequenceClassification, GPT2LMHeadModel
 
 print("transformers", transformers.__version__, "torch", torch.__version__)
-config = GPT2Config(vocab_size=64, n_positions=16, n_embd=16, n_layer=1, n_head=2, pad_token_id=0)
+config = GPT2Config(vocab_size=64, n_positions=16, n_embd=16, n_layer=1, n_head=2, pad_token_id=0, eos_token_id=0)
 ids = torch.arange(1, 9).view(1, 8)
 found = {}
 for kind, labels in ((GPT2LMHeadModel, ids), (GPT2ForSequenceClassification, torch.tensor([1]))):
