@@ -20,6 +20,7 @@ def test_names_are_the_tasks_of_the_issue_in_order():
         *("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "mnli_mismatched", "qnli", "rte", "wnli"),
         *("rotten_tomatoes", "imdb", "imdb_pair"),
         *("e2e", "gsm8k"),
+        *("boolq", "cb", "copa", "wic", "snli", "ag_news", "trec", "banking77", "clinc150"),
     )
 
 
@@ -115,6 +116,7 @@ def test_metrics_declare_direction_and_unit():
         ("rouge_l", True, "fraction"),
         ("cider", True, "points"),
         ("answer_match", True, "fraction"),
+        ("macro_f1", True, "fraction"),
     }
     assert all(isinstance(metric, MetricSpec) for metric in used)
 
