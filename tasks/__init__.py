@@ -10,7 +10,8 @@
 Installed packages bring tasks of their own by entry points of the group `paretune.tasks`.
 Importing this package is cheap: `datasets` and `evaluate` are imported when first needed.
 
-Data of users' own are read in the room `own`. Ground floor: `spec`, `splits`, `pairs`, `cache`, `reading`.
+Data of users' own are read in the room `own`. Ground floor: `spec`, `hub`, `joined`, `further`, `splits`,
+`pairs`, `cache`, `reading`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tasks import glue, reviews, writing
+from tasks import glue, inference, intents, reviews, superglue, topics, writing
+from tasks.hub import FurtherSplit, HubSource
 from tasks.registry import Registry
 from tasks.spec import (
     DataError,
-    HubSource,
     MetricSpec,
     PackageSource,
     RowsSource,
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 _TASKS: dict[str, TaskSpec] = {}
-for _task in (*glue.TASKS, *reviews.TASKS, *writing.TASKS):
+_OURS = (glue, reviews, writing, superglue, inference, topics, intents)
+for _task in (task for declared in _OURS for task in declared.TASKS):
     if _task.name in _TASKS:
         raise TaskError(f"the task {_task.name!r} is declared twice")
     _TASKS[_task.name] = _task
@@ -134,6 +136,7 @@ def majority(
 
 __all__ = [
     "DataError",
+    "FurtherSplit",
     "HubSource",
     "MetricSpec",
     "PackageSource",

@@ -13,32 +13,28 @@ import hashlib
 import struct
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
 import pandas
 import pyarrow
 
-from tasks import cache, pairs, reading, rows, splits
+from tasks import cache, further, pairs, reading, rows, splits
+from tasks.hub import HubSource
 from tasks.own import preparing
 from tasks.reading import Columns, Origin
-from tasks.spec import (
-    DataError,
-    Example,
-    FileSource,
-    HubSource,
-    PackageSource,
-    RowsSource,
-    TaskData,
-    TaskSpec,
-)
+from tasks.spec import DataError, Example, FileSource, PackageSource, RowsSource, TaskData, TaskSpec
+
+FurtherParts = dict[str, tuple[list[Example], int]]
+"""By name, the examples of further report splits, and how many rows were left out of each."""
 
 
 def load(spec: TaskSpec, data: str | None = None) -> TaskData:
     """The splits of one task, with their content hash; `data` is for hub tasks (see `tasks.load`)."""
     source = spec.source
     if isinstance(source, RowsSource):
-        return _data(_splits(spec, rows.carved(spec, source), str(source)))
+        return _data(_splits(spec, *rows.carved(spec, source), str(source)))
     if isinstance(source, FileSource):
         return preparing.load(spec, source, data)
     if isinstance(source, PackageSource):
@@ -49,10 +45,9 @@ def load(spec: TaskSpec, data: str | None = None) -> TaskData:
     def make() -> cache.Kept:
         found = origin.read()
         if isinstance(source, PackageSource):
-            return _splits(spec, _carve_file(spec, source, *found), f"{source.package} {source.version}")
-        local = data is not None
-        described = _local(source, *found) if local else f"{source.hub_id}@{source.revision}"
-        return _splits(spec, _carve_official(spec, source, *found), described)
+            return _splits(spec, _carve_file(spec, source, *found), {}, f"{source.package} {source.version}")
+        described = f"{source.hub_id}@{source.revision}" if data is None else _local(source, origin, found)
+        return _splits(spec, *_carve_official(spec, source, origin, *found), described)
 
     kept = cache.kept(f"{spec.name}-splits", _key(spec, origin), make, worth=origin.worth)
     return _data(kept)
@@ -60,7 +55,10 @@ def load(spec: TaskSpec, data: str | None = None) -> TaskData:
 
 def _data(kept: cache.Kept) -> TaskData:
     """The splits of one table, in which they come one after another."""
-    return TaskData(*pairs.parted(kept.table, kept.facts["sizes"]), **kept.facts)
+    facts = dict(kept.facts)
+    found = facts.pop("further")
+    train, selection, report, *tables = pairs.parted(kept.table, facts["sizes"] | further.sizes(found))
+    return TaskData(train, selection, report, **facts, further=further.read(found, tables))
 
 
 def _key(spec: TaskSpec, origin: Origin) -> str | None:
@@ -70,17 +68,30 @@ def _key(spec: TaskSpec, origin: Origin) -> str | None:
         functions = [function for function in (source.clean, source.build) if function]
     if any(function.__module__.split(".")[0] != __package__ for function in functions):
         return None  # of its code nothing is known
-    declared = (spec.name, spec.problem_type, spec.text_columns, spec.label_column, spec.labels, spec.overlap)
+    declared: list[object] = [spec.name, spec.problem_type, spec.text_columns, spec.label_column, spec.labels]
+    declared.append(spec.overlap)
+    if isinstance(source, HubSource):
+        declared += [source.unlabelled, str(source.joined), [str(one) for one in origin.further]]
     applied = [str(source), *(f"{function.__module__}.{function.__qualname__}" for function in functions)]
     libraries = (datasets.__version__, pyarrow.__version__, pandas.__version__, unicodedata.unidata_version)
     code = cache.code(*sorted(Path(__file__).parent.glob("*.py")))
     return cache.key(origin.content, declared, applied, libraries, code)
 
 
-def _carve_official(spec: TaskSpec, source: HubSource, train: Columns, report: Columns) -> splits.Splits:
-    return splits.carve_selection(
-        _examples(spec, train, source.train_split), _examples(spec, report, source.report_split), spec.overlap
+def _carve_official(
+    spec: TaskSpec, source: HubSource, origin: Origin, train: Columns, report: Columns, *others: Columns
+) -> tuple[splits.Splits, FurtherParts]:
+    def read(columns: Columns, split: str) -> list[Example]:
+        return _examples(spec, source, columns, split)
+
+    carved = splits.carve_selection(
+        read(train, source.train_split), read(report, source.report_split), spec.overlap
     )
+    found = {
+        one.name: splits.apart(read(columns, one.split), carved, spec.overlap)
+        for one, columns in zip(origin.further, others, strict=True)
+    }
+    return carved, found
 
 
 def _carve_file(spec: TaskSpec, source: PackageSource, columns: Columns) -> splits.Splits:
@@ -93,13 +104,16 @@ def _carve_file(spec: TaskSpec, source: PackageSource, columns: Columns) -> spli
     return splits.Splits(*parts, dropped=carved.dropped)
 
 
-def _local(source: HubSource, train: Columns, report: Columns) -> str:
+def _local(source: HubSource, origin: Origin, found: tuple[Columns, ...]) -> str:
     """What a local folder is called; its row counts are told when they are not those of the hub."""
-    parts = (
-        (source.train_split, _count(train), source.train_rows),
-        (source.report_split, _count(report), source.report_rows),
-    )
-    other = [f"{name} has {rows} rows, officially {hub}" for name, rows, hub in parts if rows != hub]
+    official = [(source.train_split, source.train_rows), (source.report_split, source.report_rows)]
+    official += [(one.split, one.rows) for one in origin.further]
+    other = [
+        f"{name} has {_count(columns)} rows, officially {rows}"
+        for (name, rows), columns in zip(official, found, strict=True)
+        if _count(columns) != rows
+    ]
+    other += [f"no {one.split}" for one in source.further_splits if one not in origin.further]
     return f"local folder, {source.hub_id} layout" + (f" ({'; '.join(other)})" if other else "")
 
 
@@ -107,7 +121,7 @@ def _count(columns: Columns) -> int:
     return len(next(iter(columns.values()), []))
 
 
-def _splits(spec: TaskSpec, carved: splits.Splits, described: str) -> cache.Kept:
+def _splits(spec: TaskSpec, carved: splits.Splits, others: FurtherParts, described: str) -> cache.Kept:
     """The splits as one table, split after split, with all that `TaskData` says of them."""
     parts = {"train": carved.train, "selection": carved.selection, "report": carved.report}
     empty = [name for name, examples in parts.items() if not examples]
@@ -116,17 +130,30 @@ def _splits(spec: TaskSpec, carved: splits.Splits, described: str) -> cache.Kept
             f"task {spec.name!r}: the data leaves no example for {' and '.join(empty)}; "
             f"give the whole of {spec.source}"
         )
-    facts = {
+    for name, (examples, left_out) in others.items():
+        if not examples:
+            raise DataError(
+                f"task {spec.name!r}: the further report split {name!r} has no row of its own, since "
+                f"training or selection have a text of each of its {left_out}"
+            )
+    facts: dict[str, Any] = {
         "sizes": {name: len(examples) for name, examples in parts.items()},
         "dropped_train_examples": carved.dropped,
         "sha256": content_hash(parts),
         "source": described,
+        "further": {
+            name: further.told(len(some), left_out, content_hash({name: some}))
+            for name, (some, left_out) in others.items()
+        },
     }
+    every = {**parts, **{name: some for name, (some, _) in others.items()}}
     if spec.problem_type == "generation":
-        written = {name: [(one.texts, str(one.label)) for one in some] for name, some in parts.items()}
-        table, facts["sizes"] = pairs.table(written, len(spec.text_columns))
+        written = {name: [(one.texts, str(one.label)) for one in some] for name, some in every.items()}
+        table, sizes = pairs.table(written, len(spec.text_columns))
+        facts["sizes"] = {name: sizes[name] for name in parts}
+        facts["further"] = {name: one | {"size": sizes[name]} for name, one in facts["further"].items()}
         return cache.Kept(table, facts)
-    return cache.Kept(_dataset(spec, [example for examples in parts.values() for example in examples]), facts)
+    return cache.Kept(_dataset(spec, [example for some in every.values() for example in some]), facts)
 
 
 def _dataset(spec: TaskSpec, examples: list[Example]) -> datasets.Dataset:
@@ -158,28 +185,43 @@ def content_hash(parts: dict[str, list[Example]]) -> str:
     return total.hexdigest()
 
 
-def _examples(spec: TaskSpec, rows: Columns, split: str) -> list[Example]:
+def _examples(spec: TaskSpec, source: HubSource, rows: Columns, split: str) -> list[Example]:
     """The rows of an official split, checked against the declaration."""
-    wanted = (*spec.text_columns, spec.label_column)
+    joined = source.joined
+    read = spec.text_columns if joined is None else joined.columns
+    wanted = (*read, spec.label_column)
     missing = [column for column in wanted if column not in rows]
     if missing:
         raise DataError(
             f"task {spec.name!r}: the split {split!r} has the columns {', '.join(rows)} but "
             f"not {' and '.join(missing)}; give files of the layout of {spec.source}"
         )
-    labels: list = _labels(spec, rows[spec.label_column], split)
-    texts = list(zip(*(rows[column] for column in spec.text_columns), strict=True))
-    for index, row in enumerate(texts):
-        if not all(isinstance(text, str) for text in row):
+    values, none = rows[spec.label_column], source.unlabelled
+    labels: list = _labels(spec, [value for value in values if none is None or value != none], split)
+    texts = []
+    for index, row in enumerate(zip(*(rows[column] for column in read), strict=True)):
+        if none is not None and values[index] == none:
+            continue
+        if joined is None and not all(isinstance(text, str) for text in row):
             raise DataError(
                 f"task {spec.name!r}: row {index} of the split {split!r} has no text in "
-                f"{' and '.join(spec.text_columns)}; fill it in or take the row out"
+                f"{' and '.join(read)}; fill it in or take the row out"
             )
+        try:
+            texts.append(row if joined is None else joined.write(dict(zip(read, row, strict=True))))
+        except ValueError as error:
+            raise DataError(
+                f"task {spec.name!r}: row {index} of the split {split!r} has {error}; give files of the "
+                f"layout of {spec.source}"
+            ) from None
     return [Example(row, label) for row, label in zip(texts, labels, strict=True)]
 
 
 def _labels(spec: TaskSpec, values: list, split: str) -> list[int] | list[float] | list[str]:
-    advice = "the official test split of GLUE has none: give labelled train and validation files"
+    advice = (
+        f"give labelled files of the layout of {spec.source}; the official test splits of GLUE and SuperGLUE "
+        "have no labels"
+    )
     if spec.problem_type == "generation":
         blank = next((i for i, v in enumerate(values) if not isinstance(v, str) or not v.strip()), None)
         if blank is not None:

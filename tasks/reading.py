@@ -23,7 +23,8 @@ from pyarrow import ArrowException
 from pyarrow.parquet import ParquetFile
 
 from tasks import cache
-from tasks.spec import DataError, HubSource, PackageSource, TaskSpec
+from tasks.hub import FurtherSplit, HubSource
+from tasks.spec import DataError, PackageSource, TaskSpec
 
 Columns = dict[str, list]
 """Rows, by column."""
@@ -42,19 +43,26 @@ class Origin:
     worth: bool
     """Whether they are so many that what is made of them is worth keeping."""
     read: Callable[[], tuple[Columns, ...]]
-    """The rows: of the training and the reported split, or of a package's one file."""
+    """The rows: of the training, the report and the further report splits, or of a package's one file."""
+    further: tuple[FurtherSplit, ...] = ()
+    """The further report splits that are there."""
 
 
 def hub(spec: TaskSpec, source: HubSource) -> Origin:
     """The files of the hub at the declared commit, which tells what is in them."""
-    content = (source.hub_id, source.revision, source.config, source.train_split, source.report_split)
-    return Origin(content, source.train_rows >= _HUB_ROWS, lambda: _hub_rows(spec, source))
+    names = _names(source, source.further_splits)
+    content = (source.hub_id, source.revision, source.config, *names)
+    large = source.train_rows >= _HUB_ROWS
+    return Origin(content, large, lambda: _hub_rows(spec, source, names), source.further_splits)
 
 
 def folder(spec: TaskSpec, source: HubSource, data: str) -> Origin:
-    """The files of a local folder of the hub's layout."""
-    names = (source.train_split, source.report_split)
-    parts = [_folder_files(spec, source, data, split) for split in names]
+    """The files of a local folder of the hub's layout; further report splits may be missing there."""
+    parts = [_folder_files(spec, source, data, split) for split in (source.train_split, source.report_split)]
+    there = {one: _found(source, data, one.split) for one in source.further_splits}
+    further = tuple(one for one, files in there.items() if files)
+    names = _names(source, further)
+    parts += [there[one] for one in further]
     content = _content(spec, parts)
 
     def read() -> tuple[Columns, ...]:
@@ -65,7 +73,15 @@ def folder(spec: TaskSpec, source: HubSource, data: str) -> Origin:
             )
         return found
 
-    return Origin(content, _size(*parts) >= cache.KEPT_FROM, read)
+    return Origin(content, _size(*parts) >= cache.KEPT_FROM, read, further)
+
+
+def inside(source: HubSource, data: str) -> Path:
+    """The folder of a source's files in a local folder of the hub's layout."""
+    where = Path(data).expanduser()
+    own = where / source.config
+    # A dataset of one configuration has no folder of it.
+    return where if source.config == _ONLY and not own.is_dir() else own
 
 
 def package(spec: TaskSpec, source: PackageSource) -> Origin:
@@ -101,22 +117,28 @@ def _size(*parts: Sequence[Path]) -> int:
     return sum(file.stat().st_size for files in parts for file in files)
 
 
+def _names(source: HubSource, further: Sequence[FurtherSplit]) -> tuple[str, ...]:
+    """The splits that are read, by their names on the hub."""
+    return (source.train_split, source.report_split, *(one.split for one in further))
+
+
 def _folder_files(spec: TaskSpec, source: HubSource, data: str, split: str) -> list[Path]:
-    where = Path(data).expanduser()
-    inside = where / source.config
-    if source.config == _ONLY and not inside.is_dir():  # a dataset of one configuration has no folder of it
-        inside = where
-    for wanted in (where, inside):
+    for wanted in (Path(data).expanduser(), inside(source, data)):
         if not wanted.is_dir():
             raise DataError(
                 f"task {spec.name!r}: there is no folder {str(wanted)!r}; {_layout(source, split)}"
             )
-    files = sorted(inside.glob(f"{split}-*.parquet"))
+    files = _found(source, data, split)
     if not files:
         raise DataError(
-            f"task {spec.name!r}: no {split}-*.parquet in {str(inside)!r}; {_layout(source, split)}"
+            f"task {spec.name!r}: no {split}-*.parquet in {str(inside(source, data))!r}; "
+            f"{_layout(source, split)}"
         )
     return files
+
+
+def _found(source: HubSource, data: str, split: str) -> list[Path]:
+    return sorted(inside(source, data).glob(f"{split}-*.parquet"))
 
 
 def _layout(source: HubSource, split: str) -> str:
@@ -150,13 +172,12 @@ def _failing(failed: str, advice: str) -> Iterator[None]:
         raise DataError(f"{failed} ({type(cause).__name__}: {_first_line(cause)}); {advice}") from error
 
 
-def _hub_rows(spec: TaskSpec, source: HubSource) -> tuple[Columns, ...]:
-    """The two official splits at the declared commit; from the local cache if the hub is out of reach."""
+def _hub_rows(spec: TaskSpec, source: HubSource, names: Sequence[str]) -> tuple[Columns, ...]:
+    """The official splits at the declared commit; from the local cache if the hub is out of reach."""
     advice = (
         f"connect once, or pass --data DIR with a folder of the {source.hub_id} layout "
         f"({source.config}/{source.train_split}-*.parquet)"
     )
-    names = (source.train_split, source.report_split)
     found = of_hub(spec.name, source.hub_id, source.config, source.revision, names, advice)
     return tuple(found[name][:] for name in names)
 

@@ -12,14 +12,20 @@ from tasks import splits
 from tasks.spec import DataError, Example, RowsSource, TaskSpec
 
 
-def carved(spec: TaskSpec, source: RowsSource) -> splits.Splits:
-    """The three splits; selection comes from train, as for a task of the hub.
+def carved(spec: TaskSpec, source: RowsSource) -> tuple[splits.Splits, dict[str, tuple[list[Example], int]]]:
+    """The three splits, and the further report splits by name, with how many rows were left out of each;
+    selection comes from train, as for a task of the hub.
 
     Raises:
         DataError: the function fails, or a row is not as declared; one sentence.
     """
     train, report = examples(spec, source, "train"), examples(spec, source, "report")
-    return splits.carve_selection(train, report, spec.overlap)
+    found = splits.carve_selection(train, report, spec.overlap)
+    further = {
+        name: splits.apart(examples(spec, source, name), found, spec.overlap)
+        for name in source.further_reports
+    }
+    return found, further
 
 
 def examples(spec: TaskSpec, source: RowsSource, split: str) -> list[Example]:

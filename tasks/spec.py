@@ -6,15 +6,19 @@ small functions of `PackageSource`. Reading is in `tasks/reading.py`, splitting 
 scoring in `tasks/metrics.py`, data of users' own in `tasks/own/`.
 
 A published task is never edited. A change that moves scores is a new task (or a new `version`), and the
-old one names it in `superseded_by`.
+old one names it in `superseded_by`. What may be added is what moves none: `superseded_by` itself, and further
+report splits (`tasks/further.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from tasks.further import TAKEN, Further, misnamed
+from tasks.hub import HubSource
 
 if TYPE_CHECKING:
     import datasets
@@ -94,27 +98,6 @@ CORRELATIONS = (PEARSON, SPEARMAN)
 
 
 @dataclass(frozen=True)
-class HubSource:
-    """A configuration of a hub dataset; a local folder of the same layout can stand in for it.
-
-    The layout is `<folder>/<config>/<split>-*.parquet`, which is how `nyu-mll/glue` is stored. The
-    revision is a commit, so that a later edit on the hub cannot change a published score; the rows are
-    those of that commit, to tell a folder that holds something else.
-    """
-
-    hub_id: str
-    revision: str
-    config: str
-    train_split: str
-    report_split: str
-    train_rows: int
-    report_rows: int
-
-    def __str__(self) -> str:
-        return f"{self.hub_id} ({self.config})"
-
-
-@dataclass(frozen=True)
 class PackageSource:
     """One CSV file (columns text, label, source) that a package of the index ships.
 
@@ -143,11 +126,12 @@ class RowsSource:
     columns and the label column of the task, such as those of a `datasets.Dataset`. The label of a class is
     its number or its word in `labels`. What is selected by is carved from train, as for a hub task. The rows
     are known by the hash of their content, so that other rows are other data; none are kept on disk. `name`
-    is what records call the source.
+    is what records call the source. `rows` is asked for each of `further_reports` by its name as well.
     """
 
     name: str
     rows: Callable[[str], Iterable[Mapping[str, Any]]]
+    further_reports: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"rows of {self.name}"
@@ -157,9 +141,10 @@ class RowsSource:
 class FileSource:
     """Data of a user's own, as it was declared: files, or a data set of the hub; `tasks/own/` reads it.
 
-    `files` names, for each of `train`, `selection` and `report`, or for `file`, which is split, the files
-    in the folder that `tasks.load` is given; of a data set of the hub, its splits. What is not stated
-    (`problem`, `labels`, `metrics`) is told by the data. `sha256` is that of the splits, once they are known.
+    `files` names, for each of `train`, `selection` and `report`, or for `file`, which is split, and for every
+    further report split, the files in the folder that `tasks.load` is given; of a data set of the hub, its
+    splits. What is not stated (`problem`, `labels`, `metrics`) is told by the data. `sha256` is that of the
+    three splits, once they are known, and `further_sha256` those of the further ones.
     """
 
     files: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -176,6 +161,12 @@ class FileSource:
     revision: str | None = None
     sha256: str | None = None
     template: Template | None = None
+    further_sha256: tuple[str, ...] = ()
+
+    @property
+    def further_reports(self) -> tuple[str, ...]:
+        """The names of its further report splits."""
+        return tuple(part for part, _ in self.files if part not in TAKEN)
 
     def __str__(self) -> str:
         if self.hub is not None:
@@ -230,9 +221,24 @@ class TaskSpec:
                 bool(self._misused()),
             ),
             (f"its template {self.template} does not fit its texts and labels", self._template_misfits()),
+            (f"no name for a further report split: {self._misnamed}", bool(self._misnamed)),
+            (f"its source joins another number of texts than {self.text_columns}", self._join_misfits()),
         ):
             if found:
                 raise TaskError(f"task {self.name!r}: {problem}")
+
+    @property
+    def further_reports(self) -> tuple[str, ...]:
+        """The names of its further report splits, which are scored at the end beside the one that ranks."""
+        return () if isinstance(self.source, PackageSource) else self.source.further_reports
+
+    @property
+    def _misnamed(self) -> list[str]:
+        return misnamed(self.further_reports)
+
+    def _join_misfits(self) -> bool:
+        joined = self.source.joined if isinstance(self.source, HubSource) else None
+        return joined is not None and len(joined.texts) != len(self.text_columns)
 
     def _misused(self) -> list[str]:
         """Metrics of the other kind of problem; what is not of Paretune is not known here."""
@@ -291,7 +297,7 @@ class TaskSpec:
 
 @dataclass(frozen=True)
 class TaskData:
-    """The three splits of one task.
+    """The three splits of one task, and its further report splits by name.
 
     Columns are exactly `text`, `text_pair` (pair tasks only) and `label` (int64, or float32 for a
     regression). Where text is written, `train` has a row per pair of an input and its `target`, and the other
@@ -313,3 +319,11 @@ class TaskData:
     dropped_train_examples: int
     sha256: str
     source: str
+    further: Mapping[str, Further] = field(default_factory=dict)
+
+    def split(self, name: str) -> tuple[datasets.Dataset, str]:
+        """The examples of a split, a further report split too, and the hash that tells them from others."""
+        if name in self.further:
+            return self.further[name].rows, self.further[name].sha256
+        rows: datasets.Dataset = getattr(self, name)
+        return rows, self.sha256

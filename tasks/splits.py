@@ -16,6 +16,8 @@ never end up in different splits:
 - single files (`carve_three`): of examples that touch, the first in hash order stays. In that order the
   first tenth is reported, the next twentieth selects, the rest trains.
 
+A further report split (`apart`) moves nothing of these: what of it touches training or selection is left out.
+
 A tenth is about 60 examples for the smallest GLUE task (WNLI has 635 in training) and 250 or more for the
 others. 2,000 bound the cost of selecting, with one standard error of an accuracy near 0.01.
 """
@@ -110,6 +112,16 @@ def carve_three(examples: Iterable[Example], overlap: Overlap = "any_text") -> S
         report=unique[:report_end],
         dropped=len(ordered) - len(unique),
     )
+
+
+def apart(
+    rows: Iterable[Example], splits: Splits, overlap: Overlap = "any_text"
+) -> tuple[list[Example], int]:
+    """A further report split without what touches training or selection, and how many examples that are."""
+    ordered = hash_order(rows)
+    used = {key for part in (splits.train, splits.selection) for one in part for key in keys(one, overlap)}
+    kept = [example for example in ordered if used.isdisjoint(keys(example, overlap))]
+    return kept, len(ordered) - len(kept)
 
 
 def _components(keys_of: Sequence[tuple[str, ...]]) -> list[list[int]]:

@@ -80,19 +80,30 @@ def _metric_faults(record: Record) -> Iterator[str]:
         return
     if main not in (record.scores.selection if is_search(record) else record.scores.report):
         yield f"$.scores.report has no value for the main metric {main!a:.80}"
-    for split in ("selection", "report", "majority"):
-        values: dict[str, float | None] = getattr(record.scores, split)
+    for path, values in _values(record):
         for name, value in values.items():
             low, high = RANGES.get(units.get(name, ""), (-math.inf, math.inf))
             if value is not None and not low - TOLERANCE <= value <= high + TOLERANCE:
-                path = step(f"$.scores.{split}", name)
-                yield f"{path} is {value}, outside {low:g} to {high:g} of its unit"
+                yield f"{step(path, name)} is {value}, outside {low:g} to {high:g} of its unit"
+
+
+def _values(record: Record) -> Iterator[tuple[str, dict[str, float | None]]]:
+    """The metric values of every split, with their path."""
+    for split in ("selection", "report", "majority"):
+        if record.scores is not None:
+            yield f"$.scores.{split}", getattr(record.scores, split)
+    for name, found in record.further_reports.items():
+        path = step("$.further_reports", name)
+        yield f"{path}.scores", found.scores
+        yield f"{path}.majority", found.majority
 
 
 def _search_faults(record: Record) -> Iterator[str]:
     """A trial of a search has not seen the reported split; a search that chose settings adds up."""
     if is_search(record) and record.scores and (record.scores.report or record.scores.majority):
         yield "$.scores.report has values, but $.spec says that this is a trial of a search"
+    if is_search(record) and record.further_reports:
+        yield "$.further_reports are there, but $.spec says that this is a trial of a search"
     if record.status == "pruned" and not is_search(record):
         yield "$.status is pruned, but $.spec does not say that this is a trial of a search"
     tuning = record.tuning

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from reports.errors import RecordError
-from reports.records.answers import unpacked
 from reports.records.bounds import step
 from reports.records.checks import UNITS
 from reports.records.cost_parts import Latency
+from reports.records.further import further_faults, score_faults
 from reports.records.identity import identity, is_search, spec_hash
-from reports.records.metrics import METRICS
 from reports.records.schema import Record, Scores, TaskInfo, Training, Tuning
 
-ROUNDING: Final = 1e-4  # of a correlation of float32 numbers
 RELATIVE: Final = 1e-6  # between a number and what it is computed from
 SLACK_SECONDS: Final = 0.01
 NEEDED_PACKAGES: Final = ("torch", "transformers")
@@ -42,6 +38,7 @@ def arithmetic_faults(record: Record) -> Iterator[str]:
     yield from _training_faults(record)
     yield from _score_faults(record)
     yield from _answer_faults(record)
+    yield from further_faults(record)
     yield from _memory_faults(record)
     yield from _gap_faults(record)
     if record.latency:
@@ -208,17 +205,7 @@ def _answer_faults(record: Record) -> Iterator[str]:
         return
     if answers.count != task.sizes.report:
         yield f"$.answers.count is {answers.count}, but $.task.sizes.report is {task.sizes.report}"
-    try:
-        predicted, references = unpacked(answers)
-    except RecordError as error:
-        yield f"$.answers: {error}"
-        return
-    for name, said in scores.report.items():
-        if name not in METRICS:
-            continue
-        found = METRICS[name](predicted, references)
-        if (said is None) != math.isnan(found) or (said is not None and not abs(found - said) <= ROUNDING):
-            yield f"{step('$.scores.report', name)} is {said}, but $.answers give {found:.6g}"
+    yield from score_faults(answers, scores.report, "$.answers", "$.scores.report")
 
 
 def _gap_faults(record: Record) -> Iterator[str]:

@@ -114,6 +114,22 @@ class Answers(Part):
     references: str = Field(max_length=64_000_000, description="the right answers, packed alike")
 
 
+class FurtherReport(Part):
+    """A further report split: other examples, scored once by the same weights. It ranks nothing."""
+
+    examples: int = Field(ge=1, description="that were scored")
+    left_out: int = Field(
+        ge=0, description="rows that were not scored, since the training or selection split has their text"
+    )
+    truncated: int = Field(ge=0, description="examples that were cut to the longest input")
+    data_sha256: str = Field(description="hash of the content of the split, without what was left out")
+    scores: dict[str, float | None] = Field(description="metric name to value, null where undefined")
+    majority: dict[str, float | None] = Field(
+        description="what always predicting the training majority (or mean) gives on it"
+    )
+    answers: Answers | None = Field(default=None, description="to every example; null where text is written")
+
+
 class Training(Part):
     """The cost of training, evaluation apart."""
 
@@ -242,8 +258,8 @@ class Suite(Part):
 class Record(Part):
     """One trial. Parts that a failed trial never reached are null.
 
-    A trial of a search, whose `spec` says `search`, scores the selection split alone: `scores.report` and
-    `scores.majority` are empty, and no cost is measured after training.
+    A trial of a search, whose `spec` says `search`, scores the selection split alone: `scores.report`,
+    `scores.majority` and `further_reports` are empty, and no cost is measured after training.
     """
 
     schema_version: Literal[6] = SCHEMA_VERSION
@@ -258,6 +274,11 @@ class Record(Part):
     scores: Scores | None
     answers: Answers | None = Field(
         description="null in records of schema 1 to 3, of a search, and of other suites"
+    )
+    further_reports: dict[str, FurtherReport] = Field(
+        default={},
+        exclude_if=lambda value: not value,  # a record of before is written as it was
+        description="further report splits by name, scored beside the one that ranks",
     )
     curve: tuple[CurvePoint, ...]
     training: Training | None

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from reports import text
 from reports.records.identity import identity
 from reports.records.origins import UNKNOWN, Origin, trusted
-from reports.records.schema import Record
+from reports.records.schema import FurtherReport, Record
 from reports.site.parts.board import Board
 from reports.site.parts.html import Page
 from reports.site.parts.links import record_page
@@ -24,6 +24,7 @@ PARTS = {
     "task": "Task",
     "parameters": "Parameters",
     "scores": "Scores",
+    "further_reports": "Further report splits",
     "training": "Training",
     "memory": "Memory",
     "latency": "Latency",
@@ -67,6 +68,8 @@ def _task(name: str, record: Record) -> Any:
     if not isinstance(own, dict):
         return name
     told: dict[str, Any] = {"name": name, "train": "TRAINING-FILE", "report": "REPORT-FILE"}
+    if further := own.get("further"):
+        told["report"] = {"main": "REPORT-FILE", **{split: f"FILE-OF-{split}" for split in further}}
     named = "target" if own.get("problem") == "generation" else "label"
     told |= {"text": own.get("text"), named: own.get("label")}
     told |= {key: own[key] for key in ("problem", "labels", "template") if own.get(key)}
@@ -120,6 +123,8 @@ def _page(record: Record, label: str, folder: str, origin: Origin, seeds: Sequen
         part = getattr(record, name)
         if part is record.suite and part is not None:  # its file as it was is in the JSON
             part = {key: value for key, value in part if key != "original"}
+        if name == "further_reports":  # the answers are in the JSON
+            part = {text.clean(split, 80): _without_answers(found) for split, found in part.items()} or None
         if part is not None:
             parts.append((title, list(facts(part))))
     name = f"{text.name(label)} on {text.clean(which.task)}, seed {which.seed}"
@@ -141,6 +146,10 @@ def _page(record: Record, label: str, folder: str, origin: Origin, seeds: Sequen
     }
     raw = path.removesuffix(".html") + ".json"
     return Page(path, name, "record.html.j2", context, ((raw, "JSON"),))
+
+
+def _without_answers(found: FurtherReport) -> dict[str, Any]:
+    return {key: value for key, value in found if key != "answers"}
 
 
 def _settings(record: Record) -> Facts:

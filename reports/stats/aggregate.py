@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from reports.records.answers import same_examples, unpacked
 from reports.records.cost_parts import LatencyRow
+from reports.records.further import read_as
 from reports.records.identity import Identity, identity
 from reports.records.machine import Machine, machine
 from reports.records.metrics import influence
 from reports.records.origins import UNKNOWN, Origin
-from reports.records.schema import MetricInfo, Record, TaskInfo
+from reports.records.schema import FurtherReport, MetricInfo, Record, TaskInfo
+from reports.stats import learning
 from reports.stats.busy import busy
 from reports.stats.estimate import Interval, mean_interval, seed_score
 from reports.stats.latency import Ratio, ratio
@@ -69,6 +71,8 @@ class Row:
     """The same over the seeds that learned, where some did not; None where all did, or it is unknown."""
     metrics: dict[str, Spread]
     """Every metric of the reported split."""
+    further: dict[str, dict[str, Spread]]
+    """By further report split, every metric of it."""
     method_parameters: int | None
     head_parameters: int | None
     stored_parameters: int | None
@@ -130,30 +134,23 @@ class Row:
 
 
 def make_row(
-    label: str, records: Sequence[Record], info: TaskInfo | None, floors: Mapping[str, float]
+    label: str,
+    records: Sequence[Record],
+    info: TaskInfo | None,
+    floors: Mapping[str, float],
+    further: Mapping[str, FurtherReport] | None = None,
 ) -> Row:
     """Aggregate the trials of one method and setting, which differ in their seed only.
 
-    ``floors`` is what the best constant answer scores by each metric, where that is known.
+    ``floors`` is what the best constant answer scores by each metric, where that is known, and ``further``
+    which further report splits are compared: another content under the same name is none of them.
     """
     done = [record for record in records if record.status == "completed"]
     counts = [record.parameters for record in records if record.parameters]
     memories = [record.memory for record in done if record.memory]
     main = info.main_metric if info else ""
     metrics = {m.name: m for m in info.metrics} if info else {}
-    above = {
-        identity(record).seed: learned(record, metrics[main], floors.get(main)) if main in metrics else None
-        for record in records
-    }
-
-    def outcomes(name: str) -> dict[int, Outcome]:
-        return {
-            seed: Outcome(_counted(record, name, floors.get(name)), above[seed], record)
-            for record in records
-            for seed in [identity(record).seed]
-        }
-
-    measured = dict.fromkeys(name for record in done if record.scores for name in record.scores.report)
+    outcomes = _outcomes(records, metrics.get(main), floors)
     seeds = outcomes(main)
     place, timed = _one_machine(done)
     return Row(
@@ -165,7 +162,8 @@ def make_row(
         risk=_risk(list(seeds.values())),
         score=_over_all(list(seeds.values()), metrics.get(main)),
         learned=_over_learned(list(seeds.values()), metrics.get(main)),
-        metrics={name: _over_all(list(outcomes(name).values()), metrics.get(name)) for name in measured},
+        metrics=_of_metrics(records, metrics, outcomes),
+        further=_of_further(records, info, further or {}),
         method_parameters=_whole([part.method for part in counts]),
         head_parameters=_whole([part.head for part in counts]),
         stored_parameters=_whole([part.stored for part in counts]),
@@ -181,6 +179,56 @@ def make_row(
         control=_ratio([r.latency.control for r in timed if r.latency]),
         checkpoint_bytes=_whole([record.checkpoint_bytes for record in done]),
     )
+
+
+_Outcomes = Callable[[str], dict[int, Outcome]]
+"""What every seed gave, by the name of a metric."""
+
+
+def _outcomes(records: Sequence[Record], main: MetricInfo | None, floors: Mapping[str, float]) -> _Outcomes:
+    """What every seed gave; whether it learned is told by the main metric."""
+    above = {
+        identity(record).seed: learned(record, main, floors.get(main.name)) if main else None
+        for record in records
+    }
+
+    def outcomes(name: str) -> dict[int, Outcome]:
+        return {
+            seed: Outcome(_counted(record, name, floors.get(name)), above[seed], record)
+            for record in records
+            for seed in [identity(record).seed]
+        }
+
+    return outcomes
+
+
+def _of_metrics(
+    records: Sequence[Record], metrics: Mapping[str, MetricInfo], outcomes: _Outcomes
+) -> dict[str, Spread]:
+    """Every metric that was measured, over all seeds."""
+    done = [record for record in records if record.status == "completed"]
+    measured = dict.fromkeys(name for record in done if record.scores for name in record.scores.report)
+    return {name: _over_all(list(outcomes(name).values()), metrics.get(name)) for name in measured}
+
+
+def _of_further(
+    records: Sequence[Record], info: TaskInfo | None, further: Mapping[str, FurtherReport]
+) -> dict[str, dict[str, Spread]]:
+    """The same of every further report split, each with its own floor."""
+    found: dict[str, dict[str, Spread]] = {}
+    metrics = {m.name: m for m in info.metrics} if info else {}
+    main = metrics.get(info.main_metric) if info else None
+    for name, split in further.items():
+        told = [(record, record.further_reports.get(name)) for record in records]
+        scored = [of is not None and of.data_sha256 == split.data_sha256 for _, of in told]
+        # A seed that diverged is the floor there too.
+        some = [
+            one for one, counts in zip(records, scored, strict=True) if counts or one.status == "diverged"
+        ]
+        if any(scored):
+            read = [read_as(record, name) for record in some]
+            found[name] = _of_metrics(read, metrics, _outcomes(read, main, learning.floors(info, read)))
+    return found
 
 
 def _counted(record: Record, metric: str, floor: float | None) -> float | None:

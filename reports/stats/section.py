@@ -11,7 +11,7 @@ from reports import text
 from reports.records.checks import RANGES
 from reports.records.machine import Machine
 from reports.records.origins import UNKNOWN, Origin, trusted
-from reports.records.schema import MetricInfo, Record, TaskInfo
+from reports.records.schema import FurtherReport, MetricInfo, Record, TaskInfo
 from reports.stats.aggregate import Row
 
 OTHERS: Final = "not measured by the maintainers"
@@ -48,6 +48,8 @@ class Section:
     """Whether others measured all of it, beside what the maintainers did."""
     floors: Mapping[str, float] = field(default_factory=dict)
     """What the best constant answer scores by each metric, where that is known."""
+    further: Mapping[str, FurtherReport] = field(default_factory=dict)
+    """Further report splits by name, as one of the trials that were scored on them tells of each."""
     replications: tuple[Replication, ...] = ()
 
     @property

@@ -17,7 +17,7 @@ from reports import text
 from reports.errors import RecordError
 from reports.records.identity import Identity, identity, is_for_dimensions, trial_key
 from reports.records.origins import Origin, Origins, origin_of, trusted
-from reports.records.schema import Record, TaskInfo
+from reports.records.schema import FurtherReport, Record, TaskInfo
 from reports.stats.aggregate import Row, make_row
 from reports.stats.estimate import MIN_SEEDS
 from reports.stats.front import marked
@@ -89,6 +89,7 @@ def _section(
     model = identity(vouched[0]).model
     info = _common_task(vouched)
     floor = floors(info, vouched)
+    further = _common_further(vouched)
     variants: dict[tuple[Origin, str, bool, bool], list[Record]] = defaultdict(list)
     for record, who in known:  # by origin as well: nobody's trial enters the mean of another's
         other = not _is_of(record, info)
@@ -99,7 +100,7 @@ def _section(
     origins = [origin for (origin, *_), _ in groups]
     names = labels([identity(group[0]) for group in trials], origins, told=several)
     rows = [
-        replace(make_row(name, group, info, floor), origin=origin)
+        replace(make_row(name, group, info, floor, further), origin=origin)
         for name, group, origin in zip(names, trials, origins, strict=True)
     ]
     ranked, apart = _split(rows, info)
@@ -118,6 +119,7 @@ def _section(
         suite=suite or None,
         reported=ours and not any(map(trusted, origins)),
         floors=floor,
+        further=further,
     )
 
     def in_order(rows: list[Row]) -> tuple[Row, ...]:
@@ -228,6 +230,19 @@ def _common_task(records: Sequence[Record]) -> TaskInfo | None:
     infos = [record.task for record in records if record.task]
     counts = Counter(map(_kind, infos))
     return max(infos, key=lambda info: counts[_kind(info)], default=None)
+
+
+def _common_further(records: Sequence[Record]) -> dict[str, FurtherReport]:
+    """Further report splits by name, each with the content that most records have, the first of equals."""
+    told: dict[str, list[FurtherReport]] = defaultdict(list)
+    for record in records:
+        for name, split in record.further_reports.items():
+            told[name].append(split)
+    found = {}
+    for name, several in told.items():
+        counts = Counter(split.data_sha256 for split in several)
+        found[name] = max(several, key=lambda split: counts[split.data_sha256])
+    return found
 
 
 def _is_of(record: Record, info: TaskInfo | None) -> bool:

@@ -36,7 +36,8 @@ _PACE = ("step_ms_p50", "step_ms_p95", "cpu_share", "waited_share", "load_averag
 
 
 def trials(records: Sequence[Record], origins: Origins | None = None) -> pd.DataFrame:
-    """One row per trial with every single-valued number; metrics are `selection.<name>`, `report.<name>`.
+    """One row per trial with every single-valued number; metrics are `selection.<name>`, `report.<name>`, and
+    of a further report split `report.<split>.<name>`.
 
     `origin` and `submitter` tell who measured it; what is not in ``origins`` is self-reported.
     """
@@ -58,7 +59,8 @@ def compare(records: Sequence[Record], origins: Origins | None = None) -> pd.Dat
     interval, and `learned_score` the mean of those that did, where some did not. Costs are medians over
     completed seeds; times over those of one `machine`, which trained `side_by_side` trials at once, and of
     which `busy_seeds` were trained while others took its cores: their times are too long. `origin` tells who
-    measured a row, and `not_ranked` why a row is only shown; such rows come last.
+    measured a row, and `not_ranked` why a row is only shown; such rows come last. Every metric is
+    `report.<name>`, of a further report split `report.<split>.<name>`, each with its standard deviation.
     """
     return compare_sections(sections(records, origins))
 
@@ -95,6 +97,9 @@ def _trial(record: Record) -> dict[str, Any]:
         for split in ("selection", "report", "majority")
         for name, value in (getattr(scores, split) if scores else {}).items()
     }
+    for further, found in record.further_reports.items():
+        values |= {f"report.{further}.{name}": value for name, value in found.scores.items()}
+        values |= {f"majority.{further}.{name}": value for name, value in found.majority.items()}
     return {
         "trial_id": record.trial_id,
         "study": record.study,
@@ -139,6 +144,9 @@ def _compared(section: Section, row: Row) -> dict[str, Any]:
         for name, spread in row.metrics.items()
         for key, value in ((f"report.{name}", spread.mean), (f"report.{name}.sd", spread.sd))
     }
+    for further, spreads in row.further.items():
+        for name, spread in spreads.items():
+            metrics |= {f"report.{further}.{name}": spread.mean, f"report.{further}.{name}.sd": spread.sd}
     return {
         "model": section.model,
         "task": section.task,

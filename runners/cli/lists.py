@@ -13,6 +13,7 @@ from runners.cli.options import Json, out, say, table
 
 if TYPE_CHECKING:
     from methods import Method
+    from tasks import TaskSpec
 
 
 def methods(
@@ -83,6 +84,8 @@ def tasks(json_: Json = False) -> None:
                 "license": task.license,
                 "homepage": task.homepage,
                 "citation": task.citation,
+                "further_reports": list(task.further_reports),
+                "superseded_by": task.superseded_by,
                 "origin": package.origin(task.name),
             }
             for task in found
@@ -93,9 +96,17 @@ def tasks(json_: Json = False) -> None:
     brought = any(whose.values())
     shown = table("task", "metrics", "what it is", "licence", *(["not Paretune's, but"] if brought else []))
     for task in found:
-        cells = [task.name, ", ".join(m.name for m in task.metrics), task.title, task.license]
+        cells = [task.name, ", ".join(m.name for m in task.metrics), _told(task), task.license]
         shown.add_row(*cells, *([whose[task.name] or ""] if brought else []))
     out.print(shown)
+
+
+def _told(task: TaskSpec) -> str:
+    """What a task is, what else it is scored on, and what has taken its place."""
+    told = task.title
+    if task.further_reports:
+        told += f"; further report split: {', '.join(task.further_reports)}"
+    return told if task.superseded_by is None else f"{told}; see {task.superseded_by}"
 
 
 def studies(json_: Json = False) -> None:

@@ -166,8 +166,10 @@ class LiveTable:
 def _score(record: Record) -> str:
     if record.scores is None or record.task is None:
         return "–"
-    value = record.scores.report[record.task.main_metric]
-    return "undefined" if value is None else f"{record.task.main_metric} {value:.3f}"
+    metric = record.task.main_metric
+    values = {metric: record.scores.report[metric]}
+    values |= {name: found.scores[metric] for name, found in record.further_reports.items()}
+    return ", ".join(f"{name} {'undefined' if v is None else f'{v:.3f}'}" for name, v in values.items())
 
 
 def time_left(

@@ -18,8 +18,10 @@ from runners import weights
 from runners.plan.spec import TrialSpec
 from runners.trials import beside
 from runners.trials.beside import Contents
+from tasks import reading
+from tasks.hub import HubSource
 from tasks.own import preparing
-from tasks.spec import FileSource, HubSource
+from tasks.spec import FileSource
 
 MODEL_FILES = (*weights.WEIGHTS, "*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken")
 """What transformers may read of a model's folder."""
@@ -60,7 +62,7 @@ def of_data(spec: TrialSpec, store: Callable[[Contents], Any]) -> Freight | None
     folder = Path(spec.data).expanduser()
     if isinstance(source, FileSource):
         return _freight(folder, preparing.file_paths(source, str(folder)), store)
-    return _freight(folder, sorted((folder / source.config).glob("*.parquet")), store)
+    return _freight(folder, sorted(reading.inside(source, spec.data).glob("*.parquet")), store)
 
 
 def _freight(folder: Path, paths: list[Path], store: Callable[[Contents], Any]) -> Freight:

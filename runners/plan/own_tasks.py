@@ -79,6 +79,8 @@ def _beside(item: Any, folder: Path) -> Any:
     def placed(value: Any) -> Any:
         if isinstance(value, list):
             return [placed(one) for one in value]
+        if isinstance(value, Mapping):  # several report splits by name
+            return {name: placed(one) for name, one in value.items()}
         return str(folder.absolute() / Path(value).expanduser()) if isinstance(value, str) else value
 
     return {key: placed(value) if key in (*PARTS, "file") else value for key, value in item.items()}

@@ -17,7 +17,7 @@ from methods import MethodError
 from methods.core import Options
 from methods.errors import explain
 from reports.records.bounds import step
-from reports.records.identity import Identity, identity
+from reports.records.identity import Identity, identity, is_search
 from reports.records.schema import Record, TaskInfo
 from reports.records.validate import Findings
 from runners.known import EMBEDDED, architectures
@@ -80,6 +80,7 @@ def _check_task(which: Identity, record: Record, found: Findings) -> None:
     declared = {m.name: (m.higher_is_better, m.unit) for m in task.metrics}
     if _declared(record.task) != declared:
         found.faults.append(f"$.task.metrics are not those of {task.name}: expected {', '.join(declared)}")
+    _check_further(record, task, found)
 
 
 def _declaration(which: Identity, record: Record) -> TaskSpec:
@@ -91,7 +92,8 @@ def _declaration(which: Identity, record: Record) -> TaskSpec:
         raise DataError(f"{which.task} is the name of a task of Paretune's")
     declared = Own.model_validate(own)
     try:
-        return declared.task(which.task, FileSource(sha256=declared.sha256))
+        files = tuple((name, ()) for name in declared.further or {})
+        return declared.task(which.task, FileSource(files, sha256=declared.sha256))
     except TaskError as error:
         raise DataError(str(error)) from None
 
@@ -103,6 +105,22 @@ def _check_own(told: TaskInfo, task: TaskSpec, found: Findings) -> None:
     expected = task.source.sha256 if isinstance(task.source, FileSource) else None
     if told.data_sha256 != expected:
         found.faults.append(f"$.task.data_sha256 is {told.data_sha256!a:.80}, but $.spec.own has {expected}")
+
+
+def _check_further(record: Record, task: TaskSpec, found: Findings) -> None:
+    """Further report splits are declared; those of one's own data are all there, as the spec means them."""
+    told = record.further_reports
+    for name in told.keys() - set(task.further_reports):
+        found.faults.append(f"{step('$.further_reports', name)} is no report split of {task.name}")
+    own = record.spec.get("own")
+    meant = (Own.model_validate(own).further or {}) if own is not None and record.scores else {}
+    for name, expected in {} if is_search(record) else meant.items():
+        path, said = step("$.further_reports", name), told.get(name)
+        if said is None:
+            found.faults.append(f"{path} is missing, and $.spec.own declares it")
+        elif said.data_sha256 != expected:
+            told_hash = f"{path}.data_sha256 is {said.data_sha256!a:.80}"
+            found.faults.append(f"{told_hash}, but $.spec.own has {expected}")
 
 
 def _declared(task: TaskInfo) -> dict[str, tuple[bool, str]]:

@@ -49,10 +49,10 @@ def _identity(model: str) -> str | None:
 @lru_cache(maxsize=16)
 def encode(model: str, task: str | TaskSpec, data: str | None, split: str, max_length: int) -> Encoded:
     """Tokenize a split, see :func:`runners.trials.tokens.encoded`; kept, since trials share it."""
-    loaded = load(task, data)
+    rows, sha256 = load(task, data).split(split)
     name = task if isinstance(task, str) else task.name
-    content = (f"{name}-{split}", loaded.sha256)
-    return tokens.encoded(getattr(loaded, split), content, tokenizer(model), max_length, _identity(model))
+    content = (f"{name}-{split}", sha256)
+    return tokens.encoded(rows, content, tokenizer(model), max_length, _identity(model))
 
 
 class LengthGroupedBatches(Sampler[list[int]]):

@@ -80,8 +80,8 @@ class Kind(Protocol):
         """
         ...
 
-    def report(self) -> Reported:
-        """Score the reported split, once."""
+    def report(self, split: str = "report") -> Reported:
+        """Score the report split, or a further one by its name, once."""
         ...
 
     def one_input(self, length: int) -> Batch:

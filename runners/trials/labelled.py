@@ -88,10 +88,12 @@ class Labelled:
             kept.selection_seconds,
         )
 
-    def report(self) -> Reported:
-        """Score the reported split, once."""
+    def report(self, split: str = "report") -> Reported:
+        """Score the report split, or a further one by its name, once."""
+        main = split == "report"
+        rows = self.reported if main else loading.reported(self.spec, self.adapted, split)
         model, train = self.adapted.model, self.splits.train
-        return scoring.report(self.spec, self.task, self.accelerator, model, train, self.reported)
+        return scoring.report(self.spec, self.task, self.accelerator, model, train, rows)
 
     def one_input(self, length: int) -> Batch:
         """Text of the reported split, row after row (1 x length)."""

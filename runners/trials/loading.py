@@ -77,9 +77,15 @@ def splits(spec: TrialSpec, adapted: Adapted) -> Splits:
     return Splits(train, selection, sizes)
 
 
-def reported(spec: TrialSpec, adapted: Adapted) -> Encoded:
-    """Turn what is reported on into tokens: late, since a trial of a search has no business with it."""
-    return first(_encoded(spec, adapted, "report"), spec.protocol.scored_examples)
+def reported(spec: TrialSpec, adapted: Adapted, split: str = "report") -> Encoded:
+    """Turn what is reported on into tokens: late, since a trial of a search has no business with it.
+
+    Args:
+        spec: the trial.
+        adapted: its model with its method.
+        split: the report split, or a further one by its name.
+    """
+    return first(_encoded(spec, adapted, split), spec.protocol.scored_examples)
 
 
 def _encoded(spec: TrialSpec, adapted: Adapted, split: str) -> Encoded:

@@ -46,6 +46,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def cut(self) -> int:
+        """Rows whose prompt or target lost tokens."""
+        return int((self.rows.cut | self.rows.unended).sum())
+
     def part(self, which: np.ndarray) -> Split:
         """Some of the rows, in the order given."""
         if len(which) == len(self) and (np.diff(which) == 1).all():
@@ -95,7 +100,7 @@ class Prompting(ABC):
         parts = {"train": self.train, "selection": self.selection}
         if reported:
             parts["report"] = self.reported
-        cut = {name: int((part.rows.cut | part.rows.unended).sum()) for name, part in parts.items()}
+        cut = {name: part.cut for name, part in parts.items()}
         return SplitSizes(**{"report": None, **cut})
 
     def set_out(self) -> None:
@@ -157,8 +162,12 @@ class Prompting(ABC):
         """Metric values of the model, as it is, on the selection split."""
 
     @abstractmethod
-    def report(self) -> Reported:
-        """Score the reported split, once."""
+    def report(self, split: str = "report") -> Reported:
+        """Score the report split, or a further one by its name, once."""
+
+    def scored(self, split: str) -> Split:
+        """What is reported on under a name."""
+        return self.reported if split == "report" else self._first(split)
 
     def _first(self, split: str) -> Split:
         """The first rows of a split that is in hash order: the same ones for every trial."""
@@ -218,7 +227,7 @@ def _longest_word(spec: TrialSpec, form: Form) -> int:
 @lru_cache(maxsize=12)
 def _tokens(how: Form, task: TaskSpec, data: str | None, split: str) -> Split:
     """A split as tokens; kept, since trials share it."""
-    rows = getattr(batches.load(task, data), split)
+    rows, _ = batches.load(task, data).split(split)
     columns = [rows[column] for column in ("text", "text_pair") if column in rows.column_names]
     texts = list(zip(*columns, strict=True))
     if "label" in rows.column_names:

@@ -62,6 +62,10 @@ class Reported:
     """Of always giving the training split's majority answer."""
     answers: Answers | None
     """Of every row; none where texts are written."""
+    rows: int
+    """That were scored."""
+    cut: int
+    """Of these, how many lost tokens."""
 
 
 def report(
@@ -81,6 +85,8 @@ def report(
         score=known(tasks.score(task, predicted, references)),
         majority=known(tasks.majority(task, train.labels(), reported.labels())),
         answers=packed(predicted[order], references[order], labels),
+        rows=len(reported),
+        cut=int(reported.cut.sum()),
     )
 
 

@@ -24,6 +24,7 @@ from reports.records.schema import (
     Answers,
     CurvePoint,
     Environment,
+    FurtherReport,
     ModelInfo,
     Parameters,
     Record,
@@ -36,7 +37,7 @@ from runners import device, environment, processes
 from runners.failures import describe
 from runners.measure import step_memory
 from runners.plan.spec import TrialSpec
-from runners.trials import adapting, costing, kept, kinds, loading, loop, training
+from runners.trials import adapting, costing, further, kept, kinds, loading, loop, training
 from runners.trials.loop import Progress, Watch
 from runners.trials.snapshots import FOLDER as SNAPSHOTS
 from runners.trials.snapshots import Say, Snapshots
@@ -138,6 +139,7 @@ class _Parts:
     parameters: Parameters | None = None
     scores: Scores | None = None
     answers: Answers | None = None
+    further: dict[str, FurtherReport] = field(default_factory=dict)
     curve: tuple[CurvePoint, ...] = ()
     training: Training | None = None
     memory: Memory | None = None
@@ -164,6 +166,7 @@ class _Parts:
             parameters=self.parameters,
             scores=self.scores,
             answers=self.answers,
+            further_reports=self.further,
             curve=self.curve,
             training=self.training,
             memory=self.memory,
@@ -209,7 +212,8 @@ def _train_and_score(
     parts.task = loaded.info.model_copy(update={"sizes": kind.sizes, "truncated": kind.truncated()})
     for line in cache.complaints():
         keeping.say(line)
-    processes.check_same("data", loaded.data.sha256)
+    hashes = [loaded.data.sha256, *(split.sha256 for split in loaded.data.further.values())]
+    processes.check_same("data", " ".join(hashes))
     processes.check_same("model", parts.model.model_dump_json())
     kind.set_out()
 
@@ -234,6 +238,7 @@ def _train_and_score(
     parts.scores = Scores(
         selection=fitted.best, report=found.score, majority=found.majority, best_step=fitted.best_step
     )
+    parts.further = further.report(kind, loaded.data.further)
     return _Ready(adapted, fitted)
 
 

@@ -26,13 +26,16 @@ class Worded(Prompting):
         """Metric values of the model, as it is, on the selection split."""
         return known(tasks.score(self.task, self.answered(self.selection), np.asarray(self.selection.wanted)))
 
-    def report(self) -> Reported:
-        """Answer to the reported split, once."""
-        answers, labels = self.answered(self.reported), np.asarray(self.reported.wanted)
+    def report(self, split: str = "report") -> Reported:
+        """Answer to the report split, or a further one by its name, once."""
+        rows = self.scored(split)
+        answers, labels = self.answered(rows), np.asarray(rows.wanted)
         return Reported(
             score=known(tasks.score(self.task, answers, labels)),
             majority=known(tasks.majority(self.task, np.asarray(self.train.wanted), labels)),
             answers=packed(answers, labels, self.task.num_labels),
+            rows=len(rows),
+            cut=rows.cut,
         )
 
     def answer(self, split: Split) -> np.ndarray:

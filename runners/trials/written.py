@@ -32,11 +32,12 @@ class Written(Prompting):
         """Metric values of what the model, as it is, writes on the selection split."""
         return self._scored(self.selection)
 
-    def report(self) -> Reported:
-        """Write for the reported split, once; beside it, always the most frequent target."""
+    def report(self, split: str = "report") -> Reported:
+        """Write for the report split, or a further one, once; beside it, always the most frequent target."""
+        rows = self.scored(split)
         targets = [one for several in self.train.wanted for one in several]
-        majority = known(tasks.majority(self.task, targets, self.reported.wanted))
-        return Reported(self._scored(self.reported), majority, None)
+        majority = known(tasks.majority(self.task, targets, rows.wanted))
+        return Reported(self._scored(rows), majority, None, len(rows), rows.cut)
 
     def _scored(self, split: Split) -> Score:
         return known(tasks.score(self.task, self.answered(split).tolist(), split.wanted))

@@ -111,12 +111,19 @@ def check_data(kept: Mapping[str, Record], specs: Iterable[TrialSpec]) -> None:
                 f"{spec.label} has a record that was measured with another method of this name "
                 f"({record.method_origin or 'Paretune'}; here {whose or 'Paretune'}): choose another --out."
             )
-        before = record.task.data_sha256 if record and record.task else None
-        if before is not None and before != (now := batches.load(spec.declared, spec.data).sha256):
-            raise SpecError(
-                f"{spec.label} has a record that was measured on other data (sha256 {before[:12]}) than "
-                f"{spec.data or 'its package or the hub'} holds ({now[:12]}): choose another --out."
-            )
+        if record is None or record.task is None:
+            continue
+        data = batches.load(spec.declared, spec.data)
+        further = {name: one.sha256 for name, one in data.further.items()}
+        told = {name: one.data_sha256 for name, one in record.further_reports.items()}
+        pairs = [(record.task.data_sha256, data.sha256)]
+        pairs += [(told[name], now) for name, now in further.items() if name in told]
+        for before, now in pairs:
+            if before is not None and before != now:
+                raise SpecError(
+                    f"{spec.label} has a record that was measured on other data (sha256 {before[:12]}) than "
+                    f"{spec.data or 'its package or the hub'} holds ({now[:12]}): choose another --out."
+                )
 
 
 def check_models(records: Iterable[Record], specs: Iterable[TrialSpec]) -> None:

@@ -249,7 +249,8 @@ class _Forecaster:
         read = reading.of(leg.spec, row.adapted)
         steps, last = self._steps(leg, row), leg.until or read.steps
         evaluations = sum(leg.since < step <= last for step in read.evaluate_at)
-        scored = 0.0 if leg.spec.search else self._scored(read.report, row, rates)
+        reported = () if leg.spec.search else (read.report, *read.further)
+        scored = sum(self._scored(shape, row, rates) for shape in reported)
         step, training = row.asks(read.training), 0.0
         once = self._scored(read.selection, row, rates)
         again = once

@@ -30,6 +30,11 @@ class Lengths:
     """By longest input: rows that it would cut."""
 
 
+def sizes(task: Resolved) -> dict[str, int]:
+    """Rows of every split, those of further report splits after the three."""
+    return {**task.data.sizes, **{name: len(one.rows) for name, one in task.data.further.items()}}
+
+
 def label_counts(task: Resolved) -> dict[str, list[int]]:
     """How many rows of each split have each label; nothing for a regression."""
     if not task.own.labels:
@@ -54,9 +59,8 @@ def lengths(task: Resolved, model: str, limits: Sequence[int] = LIMITS) -> dict[
     """
     read = batches.tokenizer(model)
     found = {}
-    for name in task.data.sizes:
-        some = _counted(getattr(task.data, name), read)
-        found[name] = _told(some, limits)
+    for name in sizes(task):
+        found[name] = _told(_counted(task.data.split(name)[0], read), limits)
     if task.own.problem == "generation":
         targets = task.data.train.select_columns("target").rename_column("target", "text")
         found["targets"] = _told(_counted(targets, read), limits)
@@ -81,6 +85,4 @@ def _told(some: np.ndarray, limits: Sequence[int]) -> Lengths:
 
 
 def _labels(task: Resolved) -> dict[str, np.ndarray]:
-    return {
-        name: getattr(task.data, name).with_format("arrow")["label"].to_numpy() for name in task.data.sizes
-    }
+    return {name: task.data.split(name)[0].with_format("arrow")["label"].to_numpy() for name in sizes(task)}

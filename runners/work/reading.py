@@ -43,6 +43,8 @@ class Reading:
     """Of one evaluation."""
     report: Shape
     """None of it in a trial of a search."""
+    further: tuple[Shape, ...]
+    """Further report splits, likewise."""
     evaluate_at: tuple[int, ...]
     """The steps after which the selection split is scored."""
 
@@ -93,6 +95,9 @@ def _of(
         longest=Shape(1, processes.largest_share(rows), int(max(train.lengths))),
         selection=_scoring(selection),
         report=_scoring(loading.first(split("report"), scored)),
+        further=tuple(
+            _scoring(loading.first(split(name), scored)) for name in batches.load(task, data).further
+        ),
         evaluate_at=tuple(sorted({*regular, *(halving.rungs(steps) if halved else ())})),
     )
 

@@ -10,6 +10,8 @@ others, are a *group* (with the rule "example" only those with all texts the sam
 - One file is split by groups: of every label's rows a fifth is reported on and a tenth selects. Which groups
   are taken is decided by their hash and the seed.
 
+Of a further report split, what shares a text with the training or the selection rows is left out.
+
 A group goes where the label of its first example sends it. A label with fewer than three rows trains alone.
 """
 
@@ -104,6 +106,29 @@ def given(
         chosen = _groups_of(train, labels, [share], seed=0)
         selection, train = train.take(np.flatnonzero(chosen == 0)), train.take(np.flatnonzero(chosen < 0))
     return {"train": train, "selection": selection, "report": report}, out
+
+
+@dataclass
+class Apart:
+    """A further report split: its rows in order, and which rows were left out."""
+
+    part: Part
+    left_out: np.ndarray
+
+
+def further(parts: dict[str, Part], made: dict[str, Part]) -> dict[str, Apart]:
+    """Further report splits without what shares a text with the training or the selection rows.
+
+    Args:
+        parts: by name; left empty.
+        made: the three splits.
+    """
+    found = {}
+    for name in list(parts):
+        one = parts.pop(name)
+        out = touches(one, [made["train"], made["selection"]])
+        found[name] = Apart(ordered(one.take(np.flatnonzero(~out))), np.flatnonzero(out))
+    return found
 
 
 def of_one_file(whole: Part, labels: int, seed: int) -> dict[str, Part]:

@@ -129,6 +129,24 @@ def of_repeats(
     yield from _contradictions(parts[first], tables[first], names)
 
 
+def of_further(task: str, name: str, out: np.ndarray, table: Table) -> Iterator[str]:
+    """Rows of a further report split that are left out, since training or selection have their texts.
+
+    Raises:
+        DataError: none is kept.
+    """
+    if len(out) == len(table):
+        raise DataError(
+            f"task {task!r}: every text of {table.called} is in the training rows or the selection as well, "
+            f"so that nothing is left to report on as {name!r}; give rows that nothing is trained on"
+        )
+    if len(out):
+        yield (
+            f"{table.rows(out)} {_is(out)} left out of {name!r}: the training rows or the selection have the "
+            f"same {'text' if len(out) == 1 else 'texts'}."
+        )
+
+
 def _contradictions(one: Part, table: Table, names: tuple[str, ...]) -> Iterator[str]:
     """Equal examples with several labels."""
     if not names:

@@ -2,6 +2,9 @@
 
     {name: intents, train: train.csv, report: test.csv, text: text, label: category}
 
+`report` may also name several report splits, `{test: test.csv, other_bank: other.csv}`: the first one ranks,
+the others are further ones (`tasks/further.py`).
+
 What is said becomes a `FileSource`: where the data lies and what is stated of it. What the data adds (the
 labels, the problem, the metrics, their hash) makes it an `Own`, which is part of a trial and of its id; where
 the files lie is not.
@@ -13,10 +16,11 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks.further import TAKEN, misnamed
 from tasks.own import templates
 from tasks.spec import (
     ACCURACY,
@@ -71,6 +75,12 @@ class Own(BaseModel):
     metrics: tuple[str, ...] = Field(min_length=1, description="the first ranks; `f1` is of label number 1")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the content of the three splits")
     template: Template | None = Field(None, description="how a model that writes is asked; none = as in T5")
+    further: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] | None = Field(
+        None, description="by the names of further report splits, the hashes of their content; none = no such"
+    )
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
 
     def task(self, name: str, source: FileSource) -> TaskSpec:
         """Its declaration.
@@ -123,9 +133,12 @@ def said(values: Mapping[str, Any]) -> Said:
     for key in values:
         if key not in KEYS:
             raise DataError(f"{task} has no key {key!r}; {nearest(str(key), KEYS)}")
+    reports, further = _reports(task, values.get("report"))
+    given = {**values, "report": reports}
     paths = {
-        part: _texts(task, part, values[part]) for part in (*PARTS, "file") if values.get(part) is not None
+        part: _texts(task, part, given[part]) for part in (*PARTS, "file") if given.get(part) is not None
     }
+    paths |= {name: _texts(task, f"report {name!r}", files) for name, files in further.items()}
     hub, config, revision = (_text(task, key, values.get(key)) for key in ("hub", "config", "revision"))
     _check_parts(task, set(paths), hub, config, revision)
     text = _texts(task, "text", values.get("text", "text"))
@@ -206,6 +219,22 @@ def default_metrics(problem: ProblemType, largest_share: float) -> tuple[str, ..
     if largest_share > IMBALANCED:
         return MACRO_F1.name, ACCURACY.name
     return ACCURACY.name, MACRO_F1.name
+
+
+def _reports(task: str, value: Any) -> tuple[Any, dict[str, Any]]:
+    """What ranks, and the further report splits by name, where several are named."""
+    if not isinstance(value, Mapping):
+        return value, {}
+    names = [*value]
+    if not names:
+        raise DataError(f"{task}: report names no split, expected files, or one name or more with files each")
+    if wrong := misnamed(names):
+        raise DataError(
+            f"{task}: {wrong[0]!r} is no name for a report split, expected letters, digits, '-', '_', '.', "
+            f"and none of {listing(TAKEN)}"
+        )
+    first, *others = value.items()
+    return first[1], dict(others)
 
 
 def _check_parts(

@@ -22,7 +22,7 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
-from tasks import cache, pairs, reading
+from tasks import cache, further, pairs, reading
 from tasks.own import carving, checks, files, targets
 from tasks.own.carving import Part
 from tasks.own.declaration import Own, Said, default_metrics, listing, said
@@ -64,7 +64,7 @@ def resolve(values: Mapping[str, Any], folder: str | None = None) -> Resolved:
     source, where = _placed(task, folder)
     kept = _kept(task.name, source, where)
     own = Own.model_validate(kept.facts["own"])
-    source = replace(source, sha256=own.sha256)
+    source = replace(source, sha256=own.sha256, further_sha256=tuple((own.further or {}).values()))
     return Resolved(task.name, own, source, where, tuple(kept.facts["notes"]), _data(kept))
 
 
@@ -76,12 +76,14 @@ def load(spec: TaskSpec, source: FileSource, folder: str | None) -> TaskData:
     """
     if not source.files:
         raise DataError(f"task {spec.name!r} is of its user's own data, and where they lie is not known here")
-    data = _data(_kept(spec.name, replace(source, sha256=None), folder))
-    if source.sha256 is not None and data.sha256 != source.sha256:
-        raise DataError(
-            f"task {spec.name!r}: the files changed since the study was read (sha256 {data.sha256[:12]}, "
-            f"before {source.sha256[:12]}); run it again"
-        )
+    data = _data(_kept(spec.name, replace(source, sha256=None, further_sha256=()), folder))
+    hashes = [data.sha256, *(one.sha256 for one in data.further.values())]
+    for before, now in zip([source.sha256, *source.further_sha256], hashes, strict=False):
+        if before is not None and now != before:
+            raise DataError(
+                f"task {spec.name!r}: the files changed since the study was read (sha256 {now[:12]}, "
+                f"before {before[:12]}); run it again"
+            )
     return data
 
 
@@ -156,7 +158,9 @@ _STATED = ("text", "label", "problem", "labels", "metrics", "positive", "overlap
 
 def _data(kept: cache.Kept) -> TaskData:
     facts = {name: kept.facts[name] for name in ("sizes", "dropped_train_examples", "sha256", "source")}
-    return TaskData(*pairs.parted(kept.table, facts["sizes"]), **facts)
+    others = kept.facts["further"]
+    train, selection, report, *tables = pairs.parted(kept.table, facts["sizes"] | further.sizes(others))
+    return TaskData(train, selection, report, **facts, further=further.read(others, tables))
 
 
 def _made(task: str, source: FileSource, folder: str | None) -> cache.Kept:
@@ -167,7 +171,7 @@ def _made(task: str, source: FileSource, folder: str | None) -> cache.Kept:
         checks.check_texts(task, source, table)
     if source.problem == "generation":
         kept = targets.made(task, source, tables, _told(source))
-        kept.facts["notes"].insert(0, _summary(task, source, tables, kept.facts["sizes"]))
+        kept.facts["notes"].insert(0, _summary(task, source, tables, kept.facts))
         return kept
     labels = labelled(task, source, tables)
     parts = {
@@ -183,6 +187,9 @@ def _made(task: str, source: FileSource, folder: str | None) -> cache.Kept:
         table.columns.clear()  # the parts hold the texts, and are taken apart: no text is to be there thrice
     made, out = carving.carved(parts, len(labels.names), source.seed)
     carving.check(task, made, source.overlap)
+    others = carving.further(parts, made)
+    for name, one in others.items():
+        notes += checks.of_further(task, name, one.left_out, tables[name])
     share = _largest_share(made["train"], labels)
     own = Own(
         text=source.text,
@@ -192,17 +199,22 @@ def _made(task: str, source: FileSource, folder: str | None) -> cache.Kept:
         metrics=source.metrics or default_metrics(labels.problem, share),
         sha256=carving.content_hash(made),
         template=_template(source, labels),
+        further={name: carving.content_hash({name: one.part}) for name, one in others.items()} or None,
     )
-    sizes = {name: len(one) for name, one in made.items()}
-    facts = {
-        "sizes": sizes,
+    facts: dict[str, Any] = {
+        "sizes": {name: len(one) for name, one in made.items()},
         "dropped_train_examples": out,
         "sha256": own.sha256,
         "source": _told(source),
+        "further": {
+            name: further.told(len(one.part), len(one.left_out), sha256)
+            for (name, one), sha256 in zip(others.items(), (own.further or {}).values(), strict=True)
+        },
         "own": own.model_dump(mode="json"),
-        "notes": [_summary(task, source, tables, sizes), _scored(task, source, own, labels, share), *notes],
     }
-    return cache.Kept(_dataset(made), facts)
+    told = [_summary(task, source, tables, facts), _scored(task, source, own, labels, share), *notes]
+    every = {**made, **{name: one.part for name, one in others.items()}}
+    return cache.Kept(_dataset(every), {**facts, "notes": told})
 
 
 def _tables(task: str, source: FileSource, folder: str | None, wanted: Sequence[str]) -> dict[str, Table]:
@@ -264,14 +276,17 @@ def _template(source: FileSource, labels: Labelled) -> Template | None:
     return replace(source.template, words=labels.names)
 
 
-def _summary(task: str, source: FileSource, tables: Mapping[str, Table], made: Mapping[str, int]) -> str:
+def _summary(task: str, source: FileSource, tables: Mapping[str, Table], facts: Mapping[str, Any]) -> str:
     read = listing(f"{len(table):,} rows of {table.called}" for table in tables.values())
     how = f", split by seed {source.seed}" if "file" in tables else ""
     if "file" not in tables and "selection" not in tables:
         how = ", the selection taken from the training rows"
     sizes = ", ".join(
-        f"{one:,} to {verb}" for one, verb in zip(made.values(), ("train", "select", "report"), strict=True)
+        f"{one:,} to {verb}"
+        for one, verb in zip(facts["sizes"].values(), ("train", "select", "report"), strict=True)
     )
+    others = further.sizes(facts["further"])
+    sizes += "".join(f", {one:,} to report as {name}" for name, one in others.items())
     return f"{task}: {read}; {sizes}{how}."
 
 

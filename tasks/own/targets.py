@@ -7,13 +7,13 @@ row for each pair; what is scored has one for each input, with all its targets a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks import pairs
+from tasks import further, pairs
 from tasks.cache import Kept
 from tasks.own import carving, checks
 from tasks.own.carving import Part
@@ -35,7 +35,11 @@ def made(task: str, source: FileSource, tables: Mapping[str, Table], told: str) 
         DataError: a target is missing or no text, or a split is left without a row.
     """
     targets = {part: _targets(task, source.label, table) for part, table in tables.items()}
-    names = pc.unique(pa.chunked_array([one for each in targets.values() for one in each.chunks])).sort()
+    main = [part for part in targets if part not in source.further_reports]
+    names = _unique([targets[part] for part in main])
+    known = len(names)  # what further report splits alone have comes after: the three are known by theirs
+    more = _unique([targets[part] for part in source.further_reports])
+    names = pa.concat_arrays([names, more.filter(pc.invert(pc.is_in(more, value_set=names)))])
     parts = {
         part: carving.part(
             [table.columns[name] for name in source.text],
@@ -49,29 +53,44 @@ def made(task: str, source: FileSource, tables: Mapping[str, Table], told: str) 
         one.columns.clear()
     split, out = carving.carved(parts, 0, source.seed)
     carving.check(task, split, source.overlap)
+    others = carving.further(parts, split)
+    for name, apart in others.items():
+        notes += checks.of_further(task, name, apart.left_out, tables[name])
     written = names.to_pylist()
-    table, sizes = pairs.table({part: _rows(one, written) for part, one in split.items()}, len(source.text))
+    every = {**split, **{name: apart.part for name, apart in others.items()}}
+    table, sizes = pairs.table({part: _rows(one, written) for part, one in every.items()}, len(source.text))
     own = Own(
         text=source.text,
         label=source.label,
         problem="generation",
         metrics=source.metrics or default_metrics("generation", 0.0),
-        sha256=_hash(split, written),
+        sha256=_hash(split, written[:known]),
         template=source.template,
+        further={name: _hash({name: apart.part}, written) for name, apart in others.items()} or None,
     )
     first, *rest = own.metrics
     beside = f", {listing(rest)} beside" if rest else ""
     why = "as stated" if source.metrics else "by default"
     notes.insert(0, f"{task}: texts are written, {source.label}; ranked by {first}{beside}, {why}.")
     facts = {
-        "sizes": sizes,
+        "sizes": {name: sizes[name] for name in split},
         "dropped_train_examples": out,
         "sha256": own.sha256,
         "source": told,
+        "further": {
+            name: further.told(sizes[name], len(apart.left_out), sha256)
+            for (name, apart), sha256 in zip(others.items(), (own.further or {}).values(), strict=True)
+        },
         "own": own.model_dump(mode="json"),
         "notes": notes,
     }
     return Kept(table, facts)
+
+
+def _unique(columns: Sequence[pa.ChunkedArray]) -> pa.Array:
+    """The different texts of some columns, sorted."""
+    chunks = [one for each in columns for one in each.chunks]
+    return pc.unique(pa.chunked_array(chunks, pa.large_string())).sort()
 
 
 def _targets(task: str, name: str, table: Table) -> pa.ChunkedArray:

@@ -20,7 +20,7 @@ from reports import RecordError, build_site
 from reports.records.latency_files import read_latencies, write_latency
 from reports.records.latency_schema import LatencyRecord
 from reports.records.origins import origins
-from reports.records.schema import Suite
+from reports.records.schema import FurtherReport, Suite
 from reports.records.store import located_records, write_record
 from reports.site.parts.html import assets
 from reports.tables.formats import safe_csv
@@ -81,7 +81,11 @@ def _sections(make_record, strings):
             task=hostile, model=hostile, metric=hostile, more_metrics={f"{hostile} 2": 0.25}, unit=hostile
         )
         task = record.task.model_copy(update=dict.fromkeys(("source", "license", "data_sha256"), hostile))
-        yield record.model_copy(update={"task": task})
+        scores = dict.fromkeys(record.scores.report, 0.5)
+        other = FurtherReport(
+            examples=3, left_out=1, truncated=0, data_sha256=hostile, scores=scores, majority=scores
+        )
+        yield record.model_copy(update={"task": task, "further_reports": {hostile: other}})
 
 
 def _imported(make_record, strings):

@@ -54,16 +54,20 @@ def loaded(tmp_path_factory):
 def made_folder(tmp_path):
     """`made_folder(spec, ...)`: small parquet files in the hub's layout, returned as the --data folder."""
 
-    def make(spec, train=60, report=12, change=None):
-        folder = tmp_path / "made" / spec.source.config
+    def make(spec, train=60, report=12, change=None, further=8):
+        source = spec.source
+        folder = tmp_path / "made" / source.config
         folder.mkdir(parents=True)
-        for split, rows in ((spec.source.train_split, train), (spec.source.report_split, report)):
-            columns = {
-                column: [f"{split} {column} number {row}" for row in range(rows)]
-                for column in spec.text_columns
-            }
+        read = spec.text_columns if source.joined is None else source.joined.columns
+        counts = {source.train_split: train, source.report_split: report}
+        for split, rows in (counts | {one.split: further for one in source.further_splits}).items():
+            columns = {column: [f"{split} {column} number {row}" for row in range(rows)] for column in read}
+            for column, value, _ in () if source.joined is None else source.joined.words:
+                columns[column] = [value] * rows
             classes = spec.num_labels
-            columns["label"] = [row % classes if spec.labels else row % 51 / 10 for row in range(rows)]
+            columns[spec.label_column] = [
+                row % classes if spec.labels else row % 51 / 10 for row in range(rows)
+            ]
             columns["idx"] = list(range(rows))
             if change:
                 columns = change(split, columns)

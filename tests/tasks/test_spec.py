@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import tasks
-from tasks.spec import ACCURACY, BLEU, F1, PEARSON, MetricSpec, Template
+from tasks.joined import Joined
+from tasks.spec import ACCURACY, BLEU, F1, PEARSON, MetricSpec, RowsSource, Template
 
 SPECS = [tasks.get(name) for name in tasks.names()]
 BIB = (Path(tasks.__file__).parent / "CITATIONS.bib").read_text(encoding="utf-8")
@@ -19,6 +20,7 @@ def test_names_are_the_tasks_of_the_issue_in_order():
         *("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "mnli_mismatched", "qnli", "rte", "wnli"),
         *("rotten_tomatoes", "imdb", "imdb_pair"),
         *("e2e", "gsm8k"),
+        *("boolq", "cb", "copa", "wic", "snli", "ag_news", "trec", "banking77", "clinc150"),
     )
 
 
@@ -77,6 +79,16 @@ def test_declarations_are_frozen():
         ({"template": Template("{text} {text_pair}")}, "does not fit"),
         ({"template": Template("{text} {text_pair}", words=("yes", "yes"))}, "does not fit"),
         ({"template": Template("{text} {text_pair}", words=("yes", ""))}, "does not fit"),
+        (
+            {"source": RowsSource("rows", list, ("other", "other"))},
+            r"no name for a .* split: \['other'\]",
+        ),
+        ({"source": RowsSource("rows", list, ("report",))}, r"further report split: \['report'\]"),
+        ({"source": RowsSource("rows", list, ("a b",))}, r"further report split: \['a b'\]"),
+        (
+            {"source": dataclasses.replace(tasks.get("rte").source, joined=Joined(("{word}",)))},
+            "joins another number of texts",
+        ),
     ],
 )
 def test_a_contradictory_declaration_is_refused(changes, message):
@@ -104,6 +116,7 @@ def test_metrics_declare_direction_and_unit():
         ("rouge_l", True, "fraction"),
         ("cider", True, "points"),
         ("answer_match", True, "fraction"),
+        ("macro_f1", True, "fraction"),
     }
     assert all(isinstance(metric, MetricSpec) for metric in used)
 

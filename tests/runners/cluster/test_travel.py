@@ -48,6 +48,20 @@ def test_a_model_and_data_are_found_where_they_lie_or_unpacked(
     assert sorted((tmp_path / "cache").iterdir()) == sorted(places)
 
 
+def test_files_travel_where_a_configuration_has_no_folder(tmp_path: Path) -> None:
+    for name in ("train-0.parquet", "test-0.parquet"):
+        (tmp_path / name).write_bytes(b"rows")
+    for inside in (".", "default"):
+        spec = TrialSpec(model="embedded", task="ag_news", method="head", data=str(tmp_path))
+        freight = travel.of_data(spec, stored)
+        assert freight is not None
+        assert {str(Path(name).parent) for name in freight.names} == {inside}
+        assert len(freight.names) == 2
+        (tmp_path / "default").mkdir(exist_ok=True)
+        for name in ("train-0.parquet", "test-0.parquet"):
+            (tmp_path / "default" / name).write_bytes(b"other rows")
+
+
 def test_several_processes_of_a_machine_unpack_at_once(tiny_model: str, tmp_path: Path) -> None:
     model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
     freight = travel.of_model(TrialSpec(model=str(model), task="cola", method="head"), stored)

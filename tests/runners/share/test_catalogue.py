@@ -66,13 +66,13 @@ def test_what_a_model_has_seen_is_on_its_own_list() -> None:
     listed = {part["name"] for part in json.loads((folder / "data_config.json").read_text())}
     card = catalogue().model("embedded")
     assert card is not None
-    assert card.seen.keys() == {"mnli", "mnli_mismatched", "qnli", "qqp"}
+    assert card.seen.keys() == {"mnli", "mnli_mismatched", "snli", "qnli", "qqp"}
     assert {data.split()[0] for data in card.seen.values()} <= listed
     assert f"{len(listed)} files" in card.origin
     assert set(card.seen) <= set(tasks.names())
     about = " ".join(card.sentences)
     assert "has AllNLI.jsonl.gz (SNLI and MultiNLI), squad_pairs.jsonl.gz" in about
-    assert "mnli, mnli_mismatched, qnli and qqp are not unseen by it" in about
+    assert "mnli, mnli_mismatched, snli, qnli and qqp are not unseen by it" in about
     assert "looks untrained" in about
 
 
