@@ -1,7 +1,7 @@
 """Doing the work: studies run, costs measured, and the command line; imports the other three wings.
 
 Ground floor: `models`, `heads`, `padding`, `vocabulary`, `weights`, `device`, `dropout`, `environment`,
-`errors`, `failures`, `known`, `launch`, `numerics`, `optimisation`, `ours`, `processes`, `shapes`,
+`errors`, `failures`, `known`, `launch`, `numerics`, `optimisation`, `ours`, `processes`, `shapes`, `taggers`,
 `untrained`.
 """
 

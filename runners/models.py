@@ -32,7 +32,7 @@ from transformers.utils import logging as transformers_logging
 
 from methods.anatomy import Anatomy
 from methods.anatomy.layouts import LAYOUTS
-from runners import device, heads, numerics, padding, vocabulary, weights
+from runners import device, heads, numerics, padding, taggers, vocabulary, weights
 from runners.errors import ModelError
 from runners.known import architectures, location, unreadable
 from runners.numerics import Numerics, NumericsError
@@ -86,7 +86,7 @@ def padding_side(name: str) -> padding.Side:
 
 
 def classifier(name: str, task: TaskSpec, stored: Numerics | None = None) -> PreTrainedModel:
-    """Load pretrained weights under a task head, in evaluation mode.
+    """Load pretrained weights under a task head, in evaluation mode: for a text, or for each of its tokens.
 
     The head is drawn from the global generator (seed it first), or is the checkpoint's own where its labels
     are the task's, see :func:`runners.heads.settle`. A model of several parts is its text part.
@@ -97,17 +97,19 @@ def classifier(name: str, task: TaskSpec, stored: Numerics | None = None) -> Pre
         stored: how the numbers are stored and computed; None for float32 throughout.
 
     Raises:
-        ModelError: the weights cannot be found, read or reached, are not all there, or cannot be stored so.
+        ModelError: the weights cannot be found, read or reached, are not all there, or cannot be stored so;
+            or there is no such head.
     """
     stored = stored or Numerics()
     settings, regression = settings_of(name), task.problem_type == "regression"
+    kind = taggers.maker(name, settings) if task.is_tagged else AutoModelForSequenceClassification
     labels = dict(getattr(settings, "id2label", None) or {})
     settings.num_labels = task.num_labels
     settings.problem_type = "regression" if regression else "single_label_classification"
-    head = numerics.head_modules(skeleton(name)) if stored.quantization else ()
+    head = numerics.head_modules(skeleton(name, tagged=task.is_tagged)) if stored.quantization else ()
     state = torch.get_rng_state()
     loading = stored.loading(head)
-    model, missing = _weights(name, AutoModelForSequenceClassification, settings, **loading)
+    model, missing = _weights(name, kind, settings, **loading)
     heads.settle(model, missing, labels, task.labels, state)
     return computing(name, padding.read_by_mask(uncached(model)), stored)
 
@@ -191,13 +193,16 @@ def uncached(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def skeleton(name: str, num_labels: int = 2, class_name: str | None = None) -> PreTrainedModel:
+def skeleton(
+    name: str, num_labels: int = 2, class_name: str | None = None, *, tagged: bool = False
+) -> PreTrainedModel:
     """Build the model from its configuration on torch's meta device: shapes without memory.
 
     Args:
         name: as for :func:`location`, or one of :func:`architectures`.
         num_labels: outputs of the task head, where the architecture has a classifier.
         class_name: a model class of transformers; None for the classifier, or the body where there is none.
+        tagged: whether the classifier is one of every token.
 
     Raises:
         ModelError: the configuration cannot be read, or there is no such class for it.
@@ -205,7 +210,9 @@ def skeleton(name: str, num_labels: int = 2, class_name: str | None = None) -> P
     settings = settings_of(name)
     settings.num_labels = num_labels
     maker: Any
-    if class_name is None:
+    if tagged:
+        maker = taggers.maker(name, settings).from_config
+    elif class_name is None:
         maker = _classifier_or_body(settings).from_config
     else:
         maker = getattr(transformers, class_name, None)

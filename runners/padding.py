@@ -16,7 +16,11 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import (
+    MODEL_FOR_QUESTION_ANSWERING_MAPPING,
+    MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING,
+    PreTrainedModel,
+)
 from transformers.utils import ModelOutput
 
 from methods.anatomy import Anatomy
@@ -31,7 +35,8 @@ TOLERANCE = 1e-3
 
 
 def read_by_mask(model: PreTrainedModel) -> PreTrainedModel:
-    """Let the head of a causal classifier read where the attention mask ends; others stay as they are.
+    """Let the head of a causal classifier read where the attention mask ends; others stay as they are, and so
+    do those that read every token.
 
     At every position the body then returns the last hidden state of the text, so that the head finds that
     wherever it looks. Nothing of a pass is kept, and copies of the model read the same way.
@@ -40,11 +45,19 @@ def read_by_mask(model: PreTrainedModel) -> PreTrainedModel:
         causal = Anatomy(model).is_causal
     except AnatomyError:  # what cannot be told is left to the model
         return model
-    if causal and model.get_output_embeddings() is None and model.base_model is not model:
+    if causal and not _reads_all(model) and model.base_model is not model:
         if getattr(model.config, "pad_token_id", None) is None:  # without one it takes no batch
             model.config.pad_token_id = 0
         model.base_model.register_forward_hook(_states_at_the_end, with_kwargs=True)
     return model
+
+
+def _reads_all(model: PreTrainedModel) -> bool:
+    """Whether the head answers for every token: a language model, labels of words, where an answer stands."""
+    kinds = (MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING, MODEL_FOR_QUESTION_ANSWERING_MAPPING)
+    if any(type(model) is kind.get(type(model.config), None) for kind in kinds):
+        return True
+    return model.get_output_embeddings() is not None
 
 
 def _states_at_the_end(body: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:

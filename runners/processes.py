@@ -160,7 +160,7 @@ def averaged(parameters: Sequence[nn.Parameter], loss: Tensor | None, rows: int)
     Args:
         parameters: which have the gradients of this process.
         loss: its mean loss; None where it has no row.
-        rows: how many it has.
+        rows: how many it has, or as many labelled tokens where the mean is over those.
 
     Returns:
         The mean loss over all rows.

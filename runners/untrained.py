@@ -9,6 +9,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     PreTrainedModel,
 )
 
@@ -32,8 +33,8 @@ def untrained(
 
     Args:
         name: as for :func:`location`, or one of :func:`architectures`.
-        objective: what the head is for: ``classification`` or ``language-modeling``; None for the first
-            of them that is possible.
+        objective: what the head is for: ``classification``, ``language-modeling``, or
+            ``token-classification``; None for the first of them that is possible.
         num_labels: classes of the classifier.
         dtype: of all weights, where ``stored`` says nothing else.
         stored: how the numbers are stored and computed; None for ``dtype`` throughout.
@@ -52,6 +53,7 @@ def untrained(
     makers: dict[str, Any] = {
         "classification": AutoModelForSequenceClassification,
         "language-modeling": AutoModelForSeq2SeqLM if pair else AutoModelForCausalLM,
+        "token-classification": AutoModelForTokenClassification,
     }
     # The classifiers of encoder-decoders pick rows by the tokens' values, which do not exist here.
     possible = [
@@ -71,7 +73,7 @@ def untrained(
         model: PreTrainedModel = makers[chosen].from_config(settings, dtype=dtype, **attention).eval()
     except ValueError as error:
         raise ModelError(f"the model {name!r} cannot be used: {str(error).strip().splitlines()[0]}") from None
-    if chosen == "classification":
+    if chosen != "language-modeling":
         models.uncached(model)
     if stored.quantization:
         numerics.pack(model, stored)

@@ -10,8 +10,8 @@
 Installed packages bring tasks of their own by entry points of the group `paretune.tasks`.
 Importing this package is cheap: `datasets` and `evaluate` are imported when first needed.
 
-Data of users' own are read in the room `own`. Ground floor: `spec`, `hub`, `joined`, `further`, `splits`,
-`pairs`, `cache`, `reading`.
+Data of users' own are read in the room `own`. Ground floor: `spec`, `bio`, `hub`, `joined`, `further`,
+`splits`, `pairs`, `tagged`, `cache`, `reading`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tasks import glue, inference, intents, reviews, superglue, topics, writing
+from tasks import glue, inference, intents, reviews, superglue, tagging, topics, writing
 from tasks.hub import FurtherSplit, HubSource
 from tasks.registry import Registry
 from tasks.spec import (
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _TASKS: dict[str, TaskSpec] = {}
-_OURS = (glue, reviews, writing, superglue, inference, topics, intents)
+_OURS = (glue, reviews, tagging, writing, superglue, inference, topics, intents)
 for _task in (task for declared in _OURS for task in declared.TASKS):
     if _task.name in _TASKS:
         raise TaskError(f"the task {_task.name!r} is declared twice")
@@ -111,12 +111,13 @@ def load(task: str | TaskSpec, data: str | None = None) -> TaskData:
 
 def score(
     spec: TaskSpec,
-    predictions: np.ndarray | Sequence[str],
-    references: np.ndarray | Sequence[Sequence[str]],
+    predictions: np.ndarray | Sequence[str] | Sequence[np.ndarray],
+    references: np.ndarray | Sequence[Sequence[str]] | Sequence[np.ndarray],
 ) -> dict[str, float]:
     """Every metric of a task by name: label numbers for a classification, floats for a regression.
 
-    Where text is written, one text per input, and a list of references for each.
+    Where text is written, one text per input, and a list of references for each. Where words are labelled,
+    for each sentence the label numbers of all of its words.
     """
     from tasks import metrics
 
@@ -125,8 +126,8 @@ def score(
 
 def majority(
     spec: TaskSpec,
-    train_labels: np.ndarray | Sequence[str],
-    references: np.ndarray | Sequence[Sequence[str]],
+    train_labels: np.ndarray | Sequence[str] | Sequence[np.ndarray],
+    references: np.ndarray | Sequence[Sequence[str]] | Sequence[np.ndarray],
 ) -> dict[str, float]:
     """The score of always predicting the most frequent training label or target (regression: the mean)."""
     from tasks import metrics

@@ -20,7 +20,7 @@ import numpy as np
 import pandas
 import pyarrow
 
-from tasks import cache, further, pairs, reading, rows, splits
+from tasks import cache, further, pairs, reading, rows, splits, tagged
 from tasks.hub import HubSource
 from tasks.own import preparing
 from tasks.reading import Columns, Origin
@@ -136,13 +136,14 @@ def _splits(spec: TaskSpec, carved: splits.Splits, others: FurtherParts, describ
                 f"task {spec.name!r}: the further report split {name!r} has no row of its own, since "
                 f"training or selection have a text of each of its {left_out}"
             )
+    known = tagged.content_hash if spec.is_tagged else content_hash
     facts: dict[str, Any] = {
         "sizes": {name: len(examples) for name, examples in parts.items()},
         "dropped_train_examples": carved.dropped,
-        "sha256": content_hash(parts),
+        "sha256": known(parts),
         "source": described,
         "further": {
-            name: further.told(len(some), left_out, content_hash({name: some}))
+            name: further.told(len(some), left_out, known({name: some}))
             for name, (some, left_out) in others.items()
         },
     }
@@ -153,6 +154,8 @@ def _splits(spec: TaskSpec, carved: splits.Splits, others: FurtherParts, describ
         facts["sizes"] = {name: sizes[name] for name in parts}
         facts["further"] = {name: one | {"size": sizes[name]} for name, one in facts["further"].items()}
         return cache.Kept(table, facts)
+    if spec.is_tagged:
+        return cache.Kept(tagged.dataset(one for some in every.values() for one in some), facts)
     return cache.Kept(_dataset(spec, [example for some in every.values() for example in some]), facts)
 
 
@@ -196,6 +199,8 @@ def _examples(spec: TaskSpec, source: HubSource, rows: Columns, split: str) -> l
             f"task {spec.name!r}: the split {split!r} has the columns {', '.join(rows)} but "
             f"not {' and '.join(missing)}; give files of the layout of {spec.source}"
         )
+    if spec.is_tagged:
+        return tagged.examples(spec, rows[spec.text_columns[0]], rows[spec.label_column], split)
     values, none = rows[spec.label_column], source.unlabelled
     labels: list = _labels(spec, [value for value in values if none is None or value != none], split)
     texts = []

@@ -21,7 +21,7 @@ import numpy as np
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from tasks import texts
+from tasks import spans, texts
 from tasks.spec import ACCURACY, F1, MACRO_F1, MATTHEWS, PEARSON, SPEARMAN, MetricSpec, TaskError, TaskSpec
 
 
@@ -117,13 +117,16 @@ def _correlation(function: object, predictions: np.ndarray, references: np.ndarr
 
 
 def score(spec: TaskSpec, predictions: Any, references: Any) -> dict[str, float]:
-    """Every metric the task declares, by name; what is written is scored in `tasks/texts.py`.
+    """Every metric the task declares, by name; what is written is scored in `tasks/texts.py`, and labelled
+    words in `tasks/spans.py`.
 
     Raises TaskError when the two arrays are not one-dimensional, equally long and not empty, or hold
     something else than label numbers of the task (classification).
     """
     if spec.problem_type == "generation":
         return texts.score(spec, predictions, references)
+    if spec.is_tagged:
+        return spans.score(spec, predictions, references)
     predictions, references = np.asarray(predictions), np.asarray(references)
     if predictions.shape != references.shape or predictions.ndim != 1 or not predictions.size:
         raise TaskError(
@@ -146,6 +149,8 @@ def majority(spec: TaskSpec, train_labels: Any, references: Any) -> dict[str, fl
     """The score of a constant: the most frequent training label (the smallest on a tie), or the mean."""
     if spec.problem_type == "generation":
         return texts.majority(spec, train_labels, references)
+    if spec.is_tagged:
+        return spans.majority(spec, train_labels, references)
     train_labels = np.asarray(train_labels)
     if train_labels.ndim != 1 or not train_labels.size:
         raise TaskError(f"task {spec.name!r}: a majority needs training labels, not {train_labels.shape}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks import splits
+from tasks import splits, tagged
 from tasks.spec import DataError, Example, RowsSource, TaskSpec
 
 
@@ -49,6 +49,8 @@ def _example(spec: TaskSpec, row: Any, where: str) -> Example:
             f"{where} has no {' and '.join(missing)}, but {', '.join(map(str, row)) or 'nothing'}; expected "
             f"{', '.join(wanted)}"
         )
+    if spec.is_tagged:
+        return tagged.example(spec, row[spec.text_columns[0]], row[spec.label_column], where)
     for column in spec.text_columns:
         if not isinstance(row[column], str):
             raise DataError(f"{where} has {row[column]!r:.80} as {column}, expected a text")

@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from tasks import bio
 from tasks.further import TAKEN, Further, misnamed
 from tasks.hub import HubSource
 
 if TYPE_CHECKING:
     import datasets
 
-ProblemType = Literal["classification", "regression", "generation"]
+ProblemType = Literal["classification", "regression", "generation", "token_classification"]
 Overlap = Literal["any_text", "example"]
 
 
@@ -37,10 +38,10 @@ class DataError(ValueError):
 
 class Example(NamedTuple):
     """One labelled example: one text, or the two texts of a pair; the label is the text that is to be written
-    where that is the task."""
+    where that is the task. Where words are labelled, the words of a sentence with a label for each."""
 
     texts: tuple[str, ...]
-    label: int | float | str
+    label: int | float | str | tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ ROUGE_L = MetricSpec("rouge_l", True, "fraction")
 CIDER = MetricSpec("cider", True, "points")
 EXACT_MATCH = MetricSpec("exact_match", True, "fraction")
 ANSWER_MATCH = MetricSpec("answer_match", True, "fraction")
+SPAN_F1 = MetricSpec("span_f1", True, "fraction")
+SPAN_PRECISION = MetricSpec("span_precision", True, "fraction")
+SPAN_RECALL = MetricSpec("span_recall", True, "fraction")
+TOKEN_ACCURACY = MetricSpec("token_accuracy", True, "fraction")
 WRITTEN = (BLEU, NIST, ROUGE_L, CIDER, EXACT_MATCH, ANSWER_MATCH)
 """The metrics of text that is written."""
 
@@ -95,6 +100,8 @@ OF_LABELS = (ACCURACY, MACRO_F1, MATTHEWS, F1)
 """Metrics of a classification; F1 alone is of one class, that of number 1."""
 CORRELATIONS = (PEARSON, SPEARMAN)
 """Metrics of a regression."""
+OF_SPANS = (SPAN_F1, SPAN_PRECISION, SPAN_RECALL, TOKEN_ACCURACY)
+"""Metrics of labelled words; `token_accuracy` is of words, those outside of all spans included."""
 
 
 @dataclass(frozen=True)
@@ -180,10 +187,11 @@ class TaskSpec:
 
     `metrics[0]` is the metric that selects checkpoints and ranks methods. `labels` are in the order of
     their numbers and empty for a regression, and where text is written (a generation): `label_column` is then
-    the text to write, and an input may have several of them. `template` says how a model that writes is asked
-    (see `written_as`). `overlap` says when two examples may not be in different
-    splits: when they share any single text, or only when the whole example is the same (see
-    `tasks/splits.py`). `citation` is a key of `tasks/CITATIONS.bib`.
+    the text to write, and an input may have several of them. Where words are labelled (a token
+    classification) the text column holds lists of words, `label_column` a tag of IOB2 for each
+    (`tasks/bio.py`). `template` says how a model that writes is asked (see `written_as`). `overlap` says
+    when two examples may not be in different splits: when they share any single text, or only when the
+    whole example is the same (see `tasks/splits.py`). `citation` is a key of `tasks/CITATIONS.bib`.
     """
 
     name: str
@@ -205,16 +213,18 @@ class TaskSpec:
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself."""
+        labelled, few = self.problem_type == "classification" or self.is_tagged, len(self.labels) < 2
+        fault = bio.fault_of(self.labels) if self.is_tagged else None
         for problem, found in (
             (f"version must be at least 1, not {self.version}", self.version < 1),
             (f"title must be one line, not {self.title!r}", not self.title or "\n" in self.title),
             (f"one or two text columns, not {self.text_columns}", len(self.text_columns) not in (1, 2)),
             (f"labels repeat: {self.labels}", len(set(self.labels)) != len(self.labels)),
-            (f"a {self.problem_type} has no labels", self.problem_type != "classification" and self.labels),
-            (
-                f"a classification needs two labels or more, not {self.labels}",
-                self.problem_type == "classification" and len(self.labels) < 2,
-            ),
+            (f"a {self.problem_type} has no labels", not labelled and self.labels),
+            (f"a {self.problem_type} needs two labels or more, not {self.labels}", labelled and few),
+            (f"a {self.problem_type} {fault}", fault),
+            (f"one column of words, not {self.text_columns}", self.is_tagged and self.is_pair),
+            ("sentences are compared whole: overlap='example'", self.is_tagged and self.overlap != "example"),
             ("at least one metric", not self.metrics),
             (
                 f"a {self.problem_type} is not scored by {' and '.join(self._misused())}",
@@ -243,6 +253,7 @@ class TaskSpec:
     def _misused(self) -> list[str]:
         """Metrics of the other kind of problem; what is not of Paretune is not known here."""
         of = {"classification": OF_LABELS, "regression": CORRELATIONS, "generation": WRITTEN}
+        of |= {"token_classification": OF_SPANS}
         wrong = [metric for kind, some in of.items() if kind != self.problem_type for metric in some]
         return [metric.name for metric in self.metrics if metric in wrong]
 
@@ -256,7 +267,8 @@ class TaskSpec:
             return True
         words = self.template.words
         wanted = len(self.labels) if words or self.problem_type == "classification" else 0
-        return found != sorted(fields) or len(set(words)) != wanted or len(words) != wanted or "" in words
+        unfit = found != sorted(fields) or len(set(words)) != wanted or len(words) != wanted or "" in words
+        return unfit or self.is_tagged
 
     @property
     def written_as(self) -> Template:
@@ -267,7 +279,7 @@ class TaskSpec:
         the text alone.
 
         Raises:
-            TaskError: it is a regression, for which no words are declared.
+            TaskError: it is a regression, for which no words are declared, or labels words.
         """
         if self.template is not None:
             return self.template
@@ -275,6 +287,8 @@ class TaskSpec:
             return Template("{text}" if not self.is_pair else "{text}\n{text_pair}")
         if self.problem_type == "regression":
             raise TaskError(f"task {self.name!r} is a regression: its numbers are not written as text")
+        if self.is_tagged:
+            raise TaskError(f"task {self.name!r} labels words: its tags are not written as text")
         named = sorted(zip(self.text_columns, ("{text}", "{text_pair}"), strict=False))
         asked = (f"{column}: ".replace("{", "{{").replace("}", "}}") + field for column, field in named)
         return Template(" ".join([self.name, *asked]), words=self.labels)
@@ -294,6 +308,11 @@ class TaskSpec:
         """Whether each example is two texts."""
         return len(self.text_columns) == 2
 
+    @property
+    def is_tagged(self) -> bool:
+        """Whether each word of an example has a label."""
+        return self.problem_type == "token_classification"
+
 
 @dataclass(frozen=True)
 class TaskData:
@@ -301,9 +320,10 @@ class TaskData:
 
     Columns are exactly `text`, `text_pair` (pair tasks only) and `label` (int64, or float32 for a
     regression). Where text is written, `train` has a row per pair of an input and its `target`, and the other
-    two have a row per input with its `references`, a list of texts. A checkpoint or a hyperparameter is
-    chosen on `selection`; `report` is scored once, at the end. Rows are in the order of a hash of their
-    text, whatever order the files had.
+    two have a row per input with its `references`, a list of texts. Where words are labelled, the columns
+    are the lists `words` and `tags` (int64). A checkpoint or a hyperparameter is chosen on `selection`;
+    `report` is scored once, at the end. Rows are in the order of a hash of their text, whatever order the
+    files had.
 
     `dropped_train_examples` counts training examples left out because a text of theirs is also in the
     report split (hub sources) or repeats an earlier example of the file (packages). `sha256` covers the

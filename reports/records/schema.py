@@ -273,7 +273,8 @@ class Record(Part):
     parameters: Parameters | None
     scores: Scores | None
     answers: Answers | None = Field(
-        description="null in records of schema 1 to 3, of a search, and of other suites"
+        description="null where they are texts or labels of words, in records of schema 1 to 3, of a search, "
+        "and of other suites"
     )
     further_reports: dict[str, FurtherReport] = Field(
         default={},

@@ -44,7 +44,8 @@ def check_data(
     ] = None,
     positive: Annotated[str | None, typer.Option(help="The label that `--metric f1` is of.")] = None,
     problem: Annotated[
-        str | None, typer.Option(help="classification or regression. [default: told by the labels]")
+        str | None,
+        typer.Option(help="classification, regression, token_classification. [default: told by the data]"),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the task. [default: from the files]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the split of one file. [default: 0]")] = None,

@@ -50,7 +50,8 @@ def memory(
     objective: Annotated[
         str | None,
         typer.Option(
-            help="The head and its loss: classification or language-modeling. [default: what a trial has]"
+            help="The head and its loss: classification, language-modeling or token-classification. "
+            "[default: what a trial has]"
         ),
     ] = None,
     labels: Annotated[int, typer.Option(min=2, help="Classes of a classifier.")] = 2,

@@ -156,7 +156,8 @@ def compute(
         one, _ = flops.closed(adapted, 1, latency_length)
         mean, full = flops.closed(adapted, batch, length)
     except MethodError:  # no closed form: torch counts, which takes a second or two
-        count = partial(flops.report, spec.model, spec.method, spec.options, num_labels=task.num_labels)
+        asked = (spec.model, spec.method, spec.options)
+        count = partial(flops.report, *asked, num_labels=task.num_labels, tagged=task.is_tagged)
         try:
             found = count(batch=1, length=latency_length), count(batch=batch, length=length)
         except SpecError:

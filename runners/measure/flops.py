@@ -58,7 +58,14 @@ class FlopReport:
 
 
 def report(
-    model: str, method: str, options: Mapping[str, Any], batch: int, length: int, num_labels: int = 2
+    model: str,
+    method: str,
+    options: Mapping[str, Any],
+    batch: int,
+    length: int,
+    num_labels: int = 2,
+    *,
+    tagged: bool = False,
 ) -> FlopReport:
     """Count a method on a model, without its weights.
 
@@ -69,13 +76,14 @@ def report(
         batch: examples.
         length: the user's tokens an example.
         num_labels: outputs of the task head, where the architecture has a classifier.
+        tagged: whether that is one of every token.
 
     Raises:
         MethodError: unknown method or option, or the model has no place for it.
-        ModelError: the configuration cannot be found.
+        ModelError: the configuration cannot be found, or there is no such head.
         SpecError: the model takes fewer tokens, or nothing tells its FLOPs.
     """
-    adapted = methods.apply(models.skeleton(model, num_labels), method, **options)
+    adapted = methods.apply(models.skeleton(model, num_labels, tagged=tagged), method, **options)
     limit = adapted.max_input_length
     if limit is not None and length > limit:
         raise SpecError(
@@ -84,7 +92,7 @@ def report(
     count, closed = counted(adapted.model, batch, length), None
     with contextlib.suppress(MethodError):
         closed = adapted.flops(batch, length)
-    found, base = count or closed, _base(model, batch, length, num_labels)
+    found, base = count or closed, _base(model, batch, length, num_labels, tagged)
     if found is None or base is None:
         raise SpecError(f"the FLOPs of {model!r} can neither be counted without its weights nor derived.")
     return FlopReport(
@@ -148,9 +156,9 @@ class _NoPadding(TorchDispatchMode):
 
 
 @cache
-def _base(model: str, batch: int, length: int, num_labels: int) -> Flops | None:
+def _base(model: str, batch: int, length: int, num_labels: int, tagged: bool) -> Flops | None:
     """The model itself, with everything trained."""
-    base = models.skeleton(model, num_labels)
+    base = models.skeleton(model, num_labels, tagged=tagged)
     if (count := counted(base, batch, length)) is not None:
         return count
     with contextlib.suppress(MethodError):

@@ -68,7 +68,8 @@ class Setting:
     """Of weights, and so of gradients, optimiser state and activations, where a model is of one dtype
     throughout. A trial has ``stored`` instead."""
     objective: str | None = None
-    """``classification``, ``language-modeling``, or None for the first of them that the model can do."""
+    """``classification``, ``language-modeling`` or ``token-classification``; None for the first of them that
+    the model can do."""
     num_labels: int = 2
     stored: Numerics = field(default_factory=Numerics)
     """How a trial stores and computes the model."""
@@ -160,6 +161,8 @@ class Workbench:
     @property
     def task(self) -> str:
         """What the head is for."""
+        if self.setting.objective == "token-classification":
+            return "token classification"
         return "language modelling" if self._model.get_output_embeddings() is not None else "classification"
 
     def footprint(self, method: str, options: Mapping[str, Any]) -> Footprint:
@@ -234,8 +237,9 @@ class Workbench:
             batch["attention_mask"][1:, -1] = 0
         if adapted.anatomy.is_encoder_decoder:
             batch |= {f"decoder_{name}": value for name, value in batch.items()}  # a target of equal length
-        # A classifier has one answer for each row, a language model predicts the tokens themselves.
-        batch["labels"] = ids if adapted.anatomy.is_language_model else ids.new_zeros(rows)
+        # A classifier has one answer for each row, or token; a language model predicts the tokens themselves.
+        each = (rows, length) if self.setting.objective == "token-classification" else (rows,)
+        batch["labels"] = ids if adapted.anatomy.is_language_model else ids.new_zeros(each)
         return batch
 
     def _train(self, adapted: Adapted, batch: dict[str, torch.Tensor]) -> tuple[memory.PeakMemory, str]:

@@ -6,6 +6,7 @@ a path that is opened or a name that is downloaded.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,6 +21,7 @@ from reports.records.bounds import step
 from reports.records.identity import Identity, identity, is_search
 from reports.records.schema import Record, TaskInfo
 from reports.records.validate import Findings
+from runners.errors import ModelError
 from runners.known import EMBEDDED, architectures
 from runners.plan.errors import SpecError
 from runners.plan.spec import Protocol
@@ -147,15 +149,17 @@ def _check_counts(which: Identity, record: Record, found: Findings) -> None:
             "expected null"
         )
         return
-    try:
-        labels = _declaration(which, record).num_labels
-    except (TaskError, DataError, ValidationError):
-        labels = None
+    labels: int | None = None
+    tagged = False
+    with suppress(TaskError, DataError, ValidationError):
+        declared = _declaration(which, record)
+        labels, tagged = declared.num_labels, declared.is_tagged
     try:
         options = methods.get(which.method).options.parse(which.method, which.options)
-        expected = _expected(which.model, which.method, options, labels)
-    except MethodError as error:
-        found.faults.append(f"$.spec.options: {error}".removesuffix("."))
+        expected = _expected(which.model, which.method, options, labels, tagged)
+    except (MethodError, ModelError) as error:
+        part = "model" if isinstance(error, ModelError) else "options"
+        found.faults.append(f"$.spec.{part}: {error}".removesuffix("."))
         return
     except RuntimeError:  # torch's, of a shape with more entries than it can number
         found.faults.append("$.spec.options: no tensor can be as large as they ask for")
@@ -187,12 +191,12 @@ class _Expected:
 
 
 @cache
-def _expected(model: str, method: str, options: Options, labels: int | None) -> _Expected:
+def _expected(model: str, method: str, options: Options, labels: int | None, tagged: bool) -> _Expected:
     """The counts of a method in a model that is known by name; without ``labels`` its head is not told of."""
     from methods import Adapted
     from runners import models
 
-    skeleton = models.skeleton(model) if labels is None else models.skeleton(model, labels)
+    skeleton = models.skeleton(model) if labels is None else models.skeleton(model, labels, tagged=tagged)
     adapted = Adapted(skeleton, methods.get(method), options)
     live = adapted.parameter_counts()
     told = ("base", "method") if labels is None else ("base", "method", "head")

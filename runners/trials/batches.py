@@ -19,7 +19,8 @@ from transformers import PreTrainedTokenizerBase
 
 import tasks
 from runners import models, processes
-from runners.trials import tokens
+from runners.optimisation import IGNORED
+from runners.trials import pieces, tokens
 from runners.trials.tokens import Encoded, Rows
 from tasks.spec import TaskData, TaskSpec
 
@@ -48,8 +49,13 @@ def _identity(model: str) -> str | None:
 
 @lru_cache(maxsize=16)
 def encode(model: str, task: str | TaskSpec, data: str | None, split: str, max_length: int) -> Encoded:
-    """Tokenize a split, see :func:`runners.trials.tokens.encoded`; kept, since trials share it."""
+    """Tokenize a split, see :func:`runners.trials.tokens.encoded`; kept, since trials share it.
+
+    Sentences whose words are labelled are read by :mod:`runners.trials.pieces`.
+    """
     rows, sha256 = load(task, data).split(split)
+    if "words" in rows.column_names:
+        return pieces.encoded(rows, tokenizer(model), max_length)
     name = task if isinstance(task, str) else task.name
     content = (f"{name}-{split}", sha256)
     return tokens.encoded(rows, content, tokenizer(model), max_length, _identity(model))
@@ -154,7 +160,7 @@ class WithStates:
 class Collator:
     """Pads the rows of a batch to its longest. Labels become int64, or float32 in a regression.
 
-    States that come with the rows are padded with zeros, as the tokens are.
+    States that come with the rows are padded with zeros, as the tokens are; padding has no label.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -163,29 +169,44 @@ class Collator:
             "attention_mask": 0,
             "token_type_ids": tokenizer.pad_token_type_id,
             tokenizer.model_input_names[0]: tokenizer.pad_token_id,
+            "labels": IGNORED,
         }
         self.pads_as_all = type(tokenizer)._pad is PreTrainedTokenizerBase._pad
 
     def __call__(self, rows: Rows | Sequence[dict[str, Any]]) -> Batch:
-        """Rows to tensors, each (batch x length), labels (batch); an empty share of a batch has none."""
+        """Rows to tensors, each (batch x length), labels (batch) unless they are of tokens.
+
+        An empty share of a batch has none.
+        """
         if not len(rows):
             return {}
         if isinstance(rows, Rows):
             if self.pads_as_all and rows.split.columns.keys() <= self.fill.keys():
                 made = rows.padded(self.fill, self.tokenizer.padding_side)
-                return {name: torch.from_numpy(v) for name, v in {**made, "labels": rows.labels()}.items()}
+                made.setdefault("labels", rows.labels())
+                return {name: torch.from_numpy(v) for name, v in made.items()}
             rows = [rows.split[i] for i in rows.indices]
         beside = ("labels", "states")
         inputs = [{name: value for name, value in row.items() if name not in beside} for row in rows]
         batch = dict(self.tokenizer.pad(inputs, return_tensors="pt"))
-        batch["labels"] = torch.tensor([row["labels"] for row in rows])
+        length, labels = batch["input_ids"].shape[1], [row["labels"] for row in rows]
+        if isinstance(labels[0], list):
+            ignored = torch.full((len(rows), length), IGNORED)
+            batch["labels"] = self._filled([torch.tensor(own) for own in labels], ignored)
+        else:
+            batch["labels"] = torch.tensor(labels)
         if "states" in rows[0]:
-            length, states = batch["input_ids"].shape[1], [row["states"] for row in rows]
+            states = [row["states"] for row in rows]
             padded = states[0].new_zeros(len(rows), length, states[0].shape[-1])
-            for into, own in zip(padded, states, strict=True):
-                into[length - len(own) if self.tokenizer.padding_side == "left" else 0 :][: len(own)] = own
-            batch["states"] = padded
+            batch["states"] = self._filled(states, padded)
         return batch
+
+    def _filled(self, values: Sequence[torch.Tensor], padded: torch.Tensor) -> torch.Tensor:
+        """What each row has of every token, put where its tokens stand."""
+        left, length = self.tokenizer.padding_side == "left", padded.shape[1]
+        for into, own in zip(padded, values, strict=True):
+            into[length - len(own) if left else 0 :][: len(own)] = own
+        return padded
 
 
 def training_loader(

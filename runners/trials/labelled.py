@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 from accelerate import Accelerator
 from torch import nn
@@ -16,7 +17,7 @@ from runners.trials import adapting, batches, frozen, loading, scoring, states
 from runners.trials.batches import Batch, Encoded
 from runners.trials.kind import Fitting
 from runners.trials.loading import Splits
-from runners.trials.scoring import Reported
+from runners.trials.scoring import Reported, Score
 
 
 class Labelled:
@@ -82,11 +83,15 @@ class Labelled:
             lambda done: batches.training_loader(
                 splits.train, self.tokenizer, size, steps, spec.seed, done, pinned, kept.train
             ),
-            lambda: scoring.score(self.accelerator, model, selection, self.task),
+            lambda: self.score(model, selection),
             kept.train_seconds,
             kept.blocks,
             kept.selection_seconds,
         )
+
+    def score(self, model: nn.Module, selection: Any) -> Score:
+        """Metric values on the selection split, whose batches are given."""
+        return scoring.score(self.accelerator, model, selection, self.task)
 
     def report(self, split: str = "report") -> Reported:
         """Score the report split, or a further one by its name, once."""

@@ -7,7 +7,7 @@ someone asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -28,11 +28,42 @@ _KINDS = {"token_type_ids": pa.int8(), "attention_mask": pa.int8()}  # of whatev
 
 
 @dataclass(frozen=True, eq=False)
+class Words:
+    """The labels of the words of rows, read or not."""
+
+    tags: np.ndarray
+    """Their numbers, int64, row after row."""
+    read: np.ndarray
+    """Whether the model reads the word, bool."""
+    starts: np.ndarray
+    """Where each row begins in them."""
+    lengths: np.ndarray
+    """Words per row."""
+
+    @classmethod
+    def of(cls, tags: Sequence[Sequence[int]], read: Sequence[np.ndarray]) -> Words:
+        """From the words of each row."""
+        lengths = np.array([len(row) for row in tags])
+        numbers = np.fromiter(chain.from_iterable(tags), np.int64)
+        return cls(numbers, np.concatenate(read), np.cumsum(lengths) - lengths, lengths)
+
+    def __getitem__(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """The labels of a row's words, and whether each is read."""
+        part = slice(self.starts[row], self.starts[row] + self.lengths[row])
+        return self.tags[part], self.read[part]
+
+    def part(self, kept: np.ndarray) -> Words:
+        """Those of some of the rows, in the order given."""
+        return Words(self.tags, self.read, self.starts[kept], self.lengths[kept])
+
+
+@dataclass(frozen=True, eq=False)
 class Encoded:
     """One split as tokens, or some rows of it."""
 
     columns: Mapping[str, np.ndarray]
-    """What the model reads, by name: the values of all rows of the split in one array."""
+    """What the model reads, by name: the values of all rows of the split in one array. Where tokens have
+    labels of their own, these are the column `labels`."""
     starts: np.ndarray
     """Where each row begins in them."""
     lengths: np.ndarray
@@ -40,7 +71,10 @@ class Encoded:
     cut: np.ndarray
     """Whether a row's text was longer than what is read of it."""
     targets: np.ndarray
-    """Labels as the model is trained on them: int64, or float32 in a regression."""
+    """Labels as the model is trained on them: int64, or float32 in a regression. Where tokens have their own,
+    how many of a row's have one."""
+    words: Words | None = None
+    """Where words are labelled, those of the rows."""
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -51,7 +85,7 @@ class Encoded:
             raise IndexError(index)
         part = slice(self.starts[index], self.starts[index] + self.lengths[index])
         row = {name: values[part].tolist() for name, values in self.columns.items()}
-        return {**row, "labels": self.targets[index].item()}
+        return {"labels": self.targets[index].item()} | row
 
     def __getitems__(self, indices: list[int]) -> Rows:
         """Some rows for a batch: this is what a loader asks for."""
@@ -64,9 +98,14 @@ class Encoded:
     def part(self, chosen: Iterable[int]) -> Encoded:
         """Some of the rows, in the order given."""
         kept = np.fromiter(chosen, np.int64)
-        return Encoded(
-            self.columns, self.starts[kept], self.lengths[kept], self.cut[kept], self.targets[kept]
-        )
+        rows = (self.starts[kept], self.lengths[kept], self.cut[kept], self.targets[kept])
+        return Encoded(self.columns, *rows, None if self.words is None else self.words.part(kept))
+
+    @property
+    def tagged(self) -> Words:
+        """The words of the rows, where these are labelled."""
+        assert self.words is not None
+        return self.words
 
 
 @dataclass(frozen=True, eq=False)

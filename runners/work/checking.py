@@ -13,7 +13,7 @@ from runners import device, models
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.trials import batches, prompted
+from runners.trials import batches, pieces, prompted
 from runners.work import feasible
 
 
@@ -30,12 +30,25 @@ def check(study: Study, say: Callable[[str], None] = lambda line: None) -> None:
     for model in dict.fromkeys(spec.model for spec in specs):
         models.tokenizer(model)
         of_model = [spec for spec in specs if spec.model == model]
-        check_methods(model, [spec for spec in of_model if not spec.writes])
+        check_methods(model, [s for s in of_model if not s.writes and not s.declared.is_tagged])
+        check_tagging(model, [spec for spec in of_model if spec.declared.is_tagged])
         check_writing(model, [spec for spec in of_model if spec.writes])
     for task, data in dict.fromkeys((spec.declared, spec.data) for spec in specs):
         batches.load(task, data)
     for line in feasible.check(specs):
         say(line)
+
+
+def check_tagging(model: str, specs: Sequence[TrialSpec]) -> None:
+    """The same for trials that label words; the tokenizer tells which word a token is of.
+
+    Raises:
+        ModelError: it does not, or the model has no head for every token.
+        SpecError: a method cannot be put in.
+    """
+    if specs:
+        pieces.check(models.tokenizer(model))
+        check_methods(model, specs, models.skeleton(model, tagged=True))
 
 
 def check_writing(model: str, specs: Sequence[TrialSpec]) -> None:

@@ -47,7 +47,7 @@ def _skeleton(spec: TrialSpec) -> PreTrainedModel:
     """The trial's model without weights."""
     if spec.writes:
         return models.writing_skeleton(spec.model)
-    return models.skeleton(spec.model, spec.declared.num_labels)
+    return models.skeleton(spec.model, spec.declared.num_labels, tagged=spec.declared.is_tagged)
 
 
 def _computes(spec: TrialSpec, stored: Numerics) -> None:
@@ -77,7 +77,7 @@ def _keeps_something(spec: TrialSpec, stored: Numerics) -> None:
 
 def _packs(spec: TrialSpec, stored: Numerics) -> None:
     """The method finds what it needs in a small copy that is stored in few bits."""
-    small = copy_of(models.skeleton(spec.model))
+    small = copy_of(models.skeleton(spec.model, tagged=spec.declared.is_tagged))
     if small is None:  # then the trial finds out
         return
     with tempfile.TemporaryDirectory(prefix="paretune-") as folder, models.quiet():

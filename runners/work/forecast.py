@@ -126,7 +126,7 @@ class _Forecaster:
 
     def _planned(self, row: Todo) -> Planned:
         spec = row.like
-        skeleton = models.skeleton(spec.model, spec.declared.num_labels)
+        skeleton = models.skeleton(spec.model, spec.declared.num_labels, tagged=spec.declared.is_tagged)
         adapted = methods.apply(skeleton, spec.method, **spec.options)
         return Planned(row, adapted, reading.of(spec, adapted))
 
@@ -137,7 +137,7 @@ class _Forecaster:
             model=spec.model,
             batch_size=longest.rows,
             sequence_length=longest.length,
-            objective="classification",
+            objective="token-classification" if spec.declared.is_tagged else "classification",
             num_labels=spec.declared.num_labels,
             stored=spec.protocol.numerics,
             micro_batch=min(spec.protocol.micro_batch or longest.rows, longest.rows),

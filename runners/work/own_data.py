@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 import tasks
-from runners.trials import batches, tokens
+from runners.trials import batches, pieces, tokens
 from tasks.own.preparing import Resolved
 
 LIMITS = (64, 128, 256, 512)
@@ -36,11 +37,12 @@ def sizes(task: Resolved) -> dict[str, int]:
 
 
 def label_counts(task: Resolved) -> dict[str, list[int]]:
-    """How many rows of each split have each label; nothing for a regression."""
+    """How many rows, or words, of each split have each label; nothing for a regression."""
     if not task.own.labels:
         return {}
-    count = len(task.own.labels)
-    return {name: np.bincount(split, minlength=count).tolist() for name, split in _labels(task).items()}
+    count, tagged = len(task.own.labels), task.spec.is_tagged
+    every = {name: np.concatenate(one) if tagged else one for name, one in _labels(task).items()}
+    return {name: np.bincount(one, minlength=count).tolist() for name, one in every.items()}
 
 
 def majority(task: Resolved) -> dict[str, float]:
@@ -69,6 +71,8 @@ def lengths(task: Resolved, model: str, limits: Sequence[int] = LIMITS) -> dict[
 
 def _counted(rows: Dataset, read: PreTrainedTokenizerBase) -> np.ndarray:
     """Tokens of each row; labels do not matter."""
+    if "words" in rows.column_names:
+        return pieces.encoded(rows, read, _WHOLE).lengths
     texts = [name for name in ("text", "text_pair") if name in rows.column_names]
     rows = rows.select_columns(texts)
     rows = rows.add_column("label", np.zeros(len(rows), np.int64))
@@ -84,5 +88,9 @@ def _told(some: np.ndarray, limits: Sequence[int]) -> Lengths:
     )
 
 
-def _labels(task: Resolved) -> dict[str, np.ndarray]:
-    return {name: task.data.split(name)[0].with_format("arrow")["label"].to_numpy() for name in sizes(task)}
+def _labels(task: Resolved) -> dict[str, Any]:
+    """The label of each row, or of each word of each, by split."""
+    splits = {name: task.data.split(name)[0] for name in sizes(task)}
+    if task.spec.is_tagged:
+        return {name: list(map(np.array, rows["tags"])) for name, rows in splits.items()}
+    return {name: rows.with_format("arrow")["label"].to_numpy() for name, rows in splits.items()}

@@ -56,10 +56,12 @@ class Part:
         return Part(texts, self.labels[rows], [one[rows] for one in self.keys], self.whole[rows])
 
 
-def part(texts: list[pa.ChunkedArray], labels: np.ndarray, overlap: Overlap) -> Part:
-    """Rows with their keys."""
-    keys = [_keys([text]) for text in texts]
-    whole = keys[0] if len(texts) == 1 else _keys(texts)
+def part(
+    texts: list[pa.ChunkedArray], labels: np.ndarray, overlap: Overlap, keyed: int | None = None
+) -> Part:
+    """Rows with their keys; only the first texts have any, if it is said how many."""
+    keys = [_keys([text]) for text in texts[:keyed]]
+    whole = keys[0] if len(keys) == 1 else _keys(texts[:keyed])
     return Part(texts, labels, [whole] if overlap == "example" else keys, whole)
 
 

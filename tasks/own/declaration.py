@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -29,6 +29,7 @@ from tasks.spec import (
     F1,
     MACRO_F1,
     OF_LABELS,
+    OF_SPANS,
     ROUGE_L,
     WRITTEN,
     DataError,
@@ -54,6 +55,7 @@ OF: Final[dict[ProblemType, tuple[MetricSpec, ...]]] = {
     "classification": OF_LABELS,
     "regression": CORRELATIONS,
     "generation": WRITTEN,
+    "token_classification": OF_SPANS,
 }
 """The metrics of each problem."""
 METRICS: Final[dict[str, MetricSpec]] = {metric.name: metric for some in OF.values() for metric in some}
@@ -102,7 +104,7 @@ class Own(BaseModel):
             license="not stated",
             citation="",
             homepage="",
-            overlap=source.overlap,
+            overlap="example" if self.problem == "token_classification" else source.overlap,
             template=self.template,
         )
 
@@ -205,6 +207,11 @@ def metric(task: str, name: str) -> MetricSpec:
     return METRICS[name]
 
 
+def problem_of(metrics: Sequence[str]) -> ProblemType | None:
+    """What metrics are of; None where there are none."""
+    return next((kind for kind, some in OF.items() if metrics and METRICS[metrics[0]] in some), None)
+
+
 def default_metrics(problem: ProblemType, largest_share: float) -> tuple[str, ...]:
     """What a task is scored by where nothing is stated; the first ranks.
 
@@ -216,6 +223,8 @@ def default_metrics(problem: ProblemType, largest_share: float) -> tuple[str, ..
         return tuple(one.name for one in CORRELATIONS)
     if problem == "generation":
         return ROUGE_L.name, BLEU.name
+    if problem == "token_classification":
+        return tuple(one.name for one in OF_SPANS)
     if largest_share > IMBALANCED:
         return MACRO_F1.name, ACCURACY.name
     return ACCURACY.name, MACRO_F1.name

@@ -1,4 +1,4 @@
-"""From files to columns: CSV, TSV, JSON lines, JSON, Parquet, folders that `datasets` saved, the hub.
+"""From files to columns: CSV, TSV, JSON (lines), Parquet, CoNLL's, folders that `datasets` saved, the hub.
 
 Files are read as they are: no text is taken for a number or for a missing value, and nothing of a broken file
 is skipped. Rows are counted from 1, without the header. What cannot be read is a DataError of one sentence.
@@ -15,10 +15,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
+from tasks.own import conll
 from tasks.own.declaration import listing, nearest
-from tasks.own.tables import Table, kind, pick, plain, stacked, table_of
+from tasks.own.tables import Table, check_lists, kind, pick, plain, stacked, table_of
 from tasks.spec import DataError
 
 KINDS: Final = {
@@ -28,6 +30,7 @@ KINDS: Final = {
     ".ndjson": "JSON lines",
     ".json": "JSON",
     ".parquet": "Parquet",
+    **dict.fromkeys(conll.ENDINGS, "CoNLL"),
 }
 """What is read, by the ending of a file's name."""
 
@@ -96,6 +99,7 @@ def read(task: str, files: Sequence[tuple[str, Path]], wanted: Sequence[str]) ->
     whole: Table | None = None
     for name, path in files:
         one = _read(f"task {task!r}: {name}", path, wanted)
+        check_lists(f"task {task!r}: {name}", one)
         one.files = [(name, len(next(iter(one.columns.values()))))]
         if not len(one):
             raise DataError(f"task {task!r}: {name} has no rows")
@@ -115,7 +119,9 @@ def _joined(task: str, first: Table, second: Table) -> Table:
             )
         columns[name] = pa.chunked_array([*one.chunks, *other.chunks], one.type)
     notes = list(dict.fromkeys([*first.notes, *second.notes]))
-    return Table(columns, first.files + second.files, first.names, notes)
+    lines = [one.lines for one in (first, second) if one.lines is not None]
+    whole = np.concatenate(lines) if len(lines) == 2 else None
+    return Table(columns, first.files + second.files, first.names, notes, whole)
 
 
 def _check_path(task: str, path: Path) -> None:
@@ -158,6 +164,8 @@ def _read(called: str, path: Path, wanted: Sequence[str]) -> Table:
         for magic, what in _MAGIC.items():
             if head.startswith(magic):
                 raise DataError(f"{called} is {what} and not {kind}, which its name says; save it as {kind}")
+        if kind == "CoNLL":
+            return conll.read(called, path, wanted)
         return (_separated if kind in ("CSV", "TSV") else _lines)(called, path, wanted, kind)
     except UnicodeDecodeError:
         raise DataError(f"{called}, {_first_bad(path)}; save it in UTF-8") from None

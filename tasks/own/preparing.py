@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks import cache, further, pairs, reading
-from tasks.own import carving, checks, files, targets
+from tasks.own import carving, checks, files, sentences, targets
 from tasks.own.carving import Part
 from tasks.own.declaration import Own, Said, default_metrics, listing, said
 from tasks.own.labels import Labelled, labelled
@@ -137,7 +137,8 @@ def _kept(task: str, source: FileSource, folder: str | None) -> cache.Kept:
             raise DataError(
                 f"task {task!r}: {Path(str(error.filename)).name} cannot be read ({error.strerror})"
             ) from None
-    code = cache.code(*sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parents[1] / "splits.py")
+    beside = [Path(__file__).parents[1] / f"{name}.py" for name in ("splits", "bio", "tagged")]
+    code = cache.code(*sorted(Path(__file__).parent.glob("*.py")), *beside)
     of = cache.key(task, _plain(source), content, pa.__version__, np.__version__, code)
     return _once(task, source, folder, of, large)
 
@@ -167,12 +168,13 @@ def _made(task: str, source: FileSource, folder: str | None) -> cache.Kept:
     """Read, check and split."""
     wanted = (*source.text, source.label)
     tables = _tables(task, source, folder, wanted)
-    for table in tables.values():
-        checks.check_texts(task, source, table)
-    if source.problem == "generation":
-        kept = targets.made(task, source, tables, _told(source))
+    tagged = sentences.are(source, tables)
+    if tagged or source.problem == "generation":
+        kept = (sentences.made if tagged else targets.made)(task, source, tables, _told(source))
         kept.facts["notes"].insert(0, _summary(task, source, tables, kept.facts))
         return kept
+    for table in tables.values():
+        checks.check_texts(task, source, table)
     labels = labelled(task, source, tables)
     parts = {
         name: carving.part([table.columns[text] for text in source.text], labels.values[name], source.overlap)

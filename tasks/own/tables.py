@@ -13,6 +13,9 @@ import pyarrow as pa
 from tasks.own.declaration import listing, nearest
 from tasks.spec import DataError
 
+LISTS: Final = (pa.large_list(pa.large_string()), pa.large_list(pa.int64()))
+"""What columns of lists are read as: words or tags, and numbers of tags."""
+
 _TOLD: Final = 3  # rows that a sentence names
 
 
@@ -26,6 +29,8 @@ class Table:
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Of the labels, by column, where a file that stores numbers names them."""
     notes: list[str] = field(default_factory=list)
+    lines: np.ndarray | None = None
+    """Where a word has a line of its own, that of the first word of each row, from 1."""
 
     def __len__(self) -> int:
         return sum(rows for _, rows in self.files)
@@ -46,6 +51,13 @@ class Table:
         more = len(indices) - len(told)
         return found + (f"{', '.join(numbers)} and {more} more" if more > 0 else listing(numbers))
 
+    def word(self, row: int, place: int) -> str:
+        """How a word of a row of them is told to people: by its line, or `train.parquet, row 3, word 2`."""
+        name, number = self._place(row)
+        if self.lines is not None:
+            return f"{name}, line {self.lines[row] + place}"
+        return f"{name}, row {number}, word {place + 1}"
+
     def _place(self, index: int) -> tuple[str, int]:
         for name, rows in self.files:
             if index < rows:
@@ -56,6 +68,8 @@ class Table:
 
 def kind(of: pa.DataType) -> str:
     """What a column holds, for people."""
+    if pa.types.is_large_list(of):
+        return "lists"
     return "texts" if pa.types.is_large_string(of) or pa.types.is_string(of) else str(of)
 
 
@@ -93,6 +107,8 @@ def stacked(
 def _mixed(called: str, name: str, values: list[Any]) -> pa.Array:
     """Values of which not all are texts."""
     kinds = {type(value) for value in values} - {type(None)}
+    if kinds == {list}:
+        return _lists(called, name, values)
     if kinds & {list, dict}:
         raise DataError(
             f"{called}: the column {name!r} holds lists or objects, expected a text or a number in every row"
@@ -110,6 +126,33 @@ def _mixed(called: str, name: str, values: list[Any]) -> pa.Array:
         ) from None
 
 
+def _lists(called: str, name: str, values: list[Any]) -> pa.Array:
+    """Lists of words, or of numbers."""
+    for kind in LISTS:
+        try:
+            return pa.array(values, kind)
+        except (pa.ArrowException, OverflowError, UnicodeEncodeError):
+            continue
+    raise DataError(
+        f"{called}: the column {name!r} holds lists of something else than texts, or than whole numbers"
+    )
+
+
+def check_lists(called: str, table: Table) -> None:
+    """All columns must hold lists, or none.
+
+    Raises:
+        DataError: some do.
+    """
+    lists = [name for name, column in table.columns.items() if pa.types.is_large_list(column.type)]
+    others = [name for name in table.columns if name not in lists]
+    if lists and others:
+        raise DataError(
+            f"{called}: the column {lists[0]!r} holds lists and {others[0]!r} does not; expected a text and "
+            "a label in every row, or a list of words and one of their tags"
+        )
+
+
 def table_of(called: str, saved: Any, wanted: Sequence[str]) -> Table:
     """Some columns of a data set."""
     import datasets
@@ -117,13 +160,14 @@ def table_of(called: str, saved: Any, wanted: Sequence[str]) -> Table:
     pick(called, list(saved.column_names), wanted)
     table = plain(called, saved.select_columns(list(wanted)).with_format("arrow")[:], wanted)
     for name in wanted:
-        if isinstance(kind := saved.features[name], datasets.ClassLabel):
+        kind = saved.features[name]
+        if isinstance(kind := getattr(kind, "feature", kind), datasets.ClassLabel):
             table.names[name] = tuple(kind.names)
     return table
 
 
 def plain(called: str, table: pa.Table, wanted: Sequence[str]) -> Table:
-    """Texts as one kind of texts, numbers as two kinds of numbers."""
+    """Texts as one kind of texts, numbers as two kinds of numbers; lists of either as two kinds of lists."""
     columns = {}
     for name in wanted:
         column, stored = table[name], table[name].type
@@ -140,7 +184,10 @@ def plain(called: str, table: pa.Table, wanted: Sequence[str]) -> Table:
 
 
 def _target(stored: pa.DataType) -> pa.DataType | None:
-    """What a column is read as; None for what is neither text nor number."""
+    """What a column is read as; None for what is neither text nor number, nor lists of them."""
+    if pa.types.is_list(stored) or pa.types.is_large_list(stored):
+        inner = _target(stored.value_type)
+        return next((kind for kind in LISTS if kind.value_type == inner), None)
     if pa.types.is_string(stored) or pa.types.is_large_string(stored) or pa.types.is_boolean(stored):
         return pa.large_string()
     if pa.types.is_integer(stored):

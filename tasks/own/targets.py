@@ -34,6 +34,8 @@ def made(task: str, source: FileSource, tables: Mapping[str, Table], told: str) 
     Raises:
         DataError: a target is missing or no text, or a split is left without a row.
     """
+    for table in tables.values():
+        checks.check_texts(task, source, table)
     targets = {part: _targets(task, source.label, table) for part, table in tables.items()}
     main = [part for part in targets if part not in source.further_reports]
     names = _unique([targets[part] for part in main])

@@ -16,6 +16,7 @@ from transformers import (
     AutoModelForSeq2SeqLM,
     AutoModelForSequenceClassification,
     AutoModelForSpeechSeq2Seq,
+    AutoModelForTokenClassification,
     PreTrainedModel,
 )
 
@@ -29,6 +30,7 @@ HEADS: dict[str, tuple[Any, ...]] = {
     ),
     "causal": (AutoModelForCausalLM,),
     "seq2seq": (AutoModelForSeq2SeqLM, AutoModelForSpeechSeq2Seq),
+    "tag": (AutoModelForTokenClassification,),
 }
 """Of a text, or else of what the architecture reads."""
 

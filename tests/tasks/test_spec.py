@@ -18,7 +18,7 @@ KEYS = re.findall(r"^@\w+\{([^,\s]+),$", BIB, flags=re.MULTILINE)
 def test_names_are_the_tasks_of_the_issue_in_order():
     assert tasks.names() == (
         *("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "mnli_mismatched", "qnli", "rte", "wnli"),
-        *("rotten_tomatoes", "imdb", "imdb_pair"),
+        *("rotten_tomatoes", "imdb", "imdb_pair", "conll2003"),
         *("e2e", "gsm8k"),
         *("boolq", "cb", "copa", "wic", "snli", "ag_news", "trec", "banking77", "clinc150"),
     )
@@ -107,6 +107,10 @@ def test_metrics_declare_direction_and_unit():
     used = {metric for spec in SPECS for metric in spec.metrics}
     assert {(metric.name, metric.higher_is_better, metric.unit) for metric in used} == {
         ("accuracy", True, "fraction"),
+        *(
+            (name, True, "fraction")
+            for name in ("span_f1", "span_precision", "span_recall", "token_accuracy")
+        ),
         ("f1", True, "fraction"),
         ("matthews_correlation", True, "correlation"),
         ("pearson", True, "correlation"),

@@ -257,7 +257,7 @@ def test_settings_are_checked(tmp_path: Path) -> None:
         ModelError, match=r"no head for translation; .*Valid: classification, language-modeling"
     ):
         untrained("embedded", "translation")
-    with pytest.raises(ModelError, match="no head for classification; Valid: language-modeling"):
+    with pytest.raises(ModelError, match=r"no head for classification; .*Valid: language-modeling"):
         untrained(folder(tmp_path, "t5"), "classification")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
     with pytest.raises(ModelError, match="no head for training"):

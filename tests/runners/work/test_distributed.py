@@ -18,6 +18,7 @@ from reports import read_records
 from runners import models
 from tests.methods.conftest import build
 from tests.runners.folders import word_tokenizer
+from tests.runners.names import own_task
 
 from .forked import PLACES
 
@@ -27,6 +28,7 @@ ALIKE: dict[str, dict[str, Any]] = {
     "fewer rows than a batch": {"batch_size": 32, "train_examples": 16},
     "fewer rows than processes": {"batch_size": 2, "scored_examples": 2},
     "a front that is kept": {"batch_size": 10, "scored_examples": 33},
+    "a mean over labelled words": {"batch_size": 5, "micro_batch": 2, "scored_examples": 11},
     "text that is written": {"batch_size": 10, "scored_examples": 9, "generation": {"longest": 6}},
 }
 FRONTED: dict[str, Any] = {"method": "top_layers", "options": {"layers": 1}}
@@ -62,14 +64,25 @@ def results(tmp_path_factory: pytest.TempPathFactory, glue_folder: str) -> Path:
     BertForSequenceClassification(config).save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
 
-    def study(name: str, methods: list[Any], costs: Any = "none", **protocol: Any) -> dict[str, Any]:
+    words = own_task(folder)
+
+    def study(
+        name: str, methods: list[Any], costs: Any = "none", task: Any = "stsb", **protocol: Any
+    ) -> dict[str, Any]:
         protocol = {"steps": 4, "evaluate_every": 2, "batch_size": 8, "learning_rate": 3e-3} | protocol
-        listed = {"models": [str(folder / "model")], "tasks": ["stsb"], "methods": methods}
+        listed = {"models": [str(folder / "model")], "tasks": [task], "methods": methods}
         return {"name": name, "data": glue_folder, "protocol": protocol, "costs": costs, **listed}
 
     brief = {"latency_rounds": 10, "latency_length": 8}
     alike = [
-        {"study": study("alike", [FRONTED if "front" in name else "lora"], **protocol)}
+        {
+            "study": study(
+                "alike",
+                [FRONTED if "front" in name else "lora"],
+                task=words if "words" in name else "stsb",
+                **protocol,
+            )
+        }
         for name, protocol in ALIKE.items()
     ]
     alike[list(ALIKE).index("text that is written")]["study"] |= written(folder)

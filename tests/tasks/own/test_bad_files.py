@@ -135,12 +135,12 @@ BAD: dict[str, tuple[Mapping[str, Content], Mapping[str, Any], str]] = {
     "json with lists": (
         {"a.jsonl": jsonl({"text": ["a", "b"], "label": 1})},
         {"train": "a.jsonl"},
-        r"a.jsonl: the column 'text' holds lists or objects",
+        r"a.jsonl: the column 'text' holds lists and 'label' does not; expected a text and a label in every",
     ),
     "parquet with lists": (
         {"a.parquet": parquet(text=TEXTS, label=[[1]] * 30)},
         {"train": "a.parquet"},
-        r"a.parquet: the column 'label' holds list<.*>, expected texts or numbers",
+        r"a.parquet: the column 'label' holds lists and 'text' does not; expected a text and a label in",
     ),
     # Columns.
     "no such column": (
