@@ -310,4 +310,6 @@ class Record(Part):
     )
     environment: Environment
     started_at: str = Field(description="ISO 8601, UTC")
-    wall_seconds: float = Field(ge=0, description="the whole trial: loading, training, scoring, timing")
+    wall_seconds: float = Field(
+        ge=0, description="the whole trial: loading, training, scoring, timing, and what it was spared"
+    )

@@ -52,6 +52,8 @@ class Trained:
     evaluation_seconds: float = 0.0
     front_seconds: float = 0.0
     """What was computed once of the frozen front, in front of all steps."""
+    recalled_seconds: float = 0.0
+    """Of these and of evaluation, what earlier trials of the process spared this one."""
     reused_blocks: int = 0
     steps: int = 0
     whole: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 from accelerate import Accelerator
 
@@ -49,7 +50,9 @@ def train(
     rungs = halving.rungs(steps) if spec.halving else ()
     regular = evaluation_steps(protocol.evaluate_every, steps, min(size, rows), kind.selecting())
     evaluate_at = sorted({*regular, *rungs})
+    began = time.perf_counter()
     fitting = kind.fitting(last, [*rungs, steps], sum(step <= last for step in evaluate_at))
+    waited = time.perf_counter() - began
     device.seed_everything(processes.own_seed(spec.seed))  # nothing above decides what is drawn below
     sign = 1 if metric.higher_is_better else -1
 
@@ -74,6 +77,7 @@ def train(
     )
     trained.front_seconds, trained.reused_blocks = fitting.front_seconds, fitting.reused_blocks
     trained.evaluation_seconds += fitting.selection_seconds
+    trained.recalled_seconds = max(0.0, fitting.front_seconds + fitting.selection_seconds - waited)
     adapted.model.eval()
     device.release(accelerator)
     return trained

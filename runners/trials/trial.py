@@ -143,6 +143,7 @@ class _Parts:
     curve: tuple[CurvePoint, ...] = ()
     training: Training | None = None
     memory: Memory | None = None
+    recalled: float = 0.0
     stopped: str | None = None
     """Where a trial of a search stopped, if before its end."""
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -150,8 +151,8 @@ class _Parts:
 
     @property
     def seconds(self) -> float:
-        """Since the trial began."""
-        return time.perf_counter() - self.started
+        """Since the trial began, and those that earlier trials of the process spared it."""
+        return time.perf_counter() - self.started + self.recalled
 
     def record(self, status: Status = "completed", message: str | None = None) -> Record:
         """What was reached, as a record without costs after training."""
@@ -225,6 +226,7 @@ def _train_and_score(
     snapshots = _snapshots(spec, parts, keeping)
     fitted = training.train(spec, accelerator, adapted, kind, watch, snapshots, until)
     parts.curve, parts.training = tuple(fitted.curve), fitted.to_record()
+    parts.recalled = fitted.recalled_seconds
     if spec.search:
         if fitted.steps < fitted.whole:
             parts.stopped = f"stopped after step {fitted.steps} of {fitted.whole}."

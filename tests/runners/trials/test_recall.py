@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from methods import Adapted
+from reports.records.checks import check_record
 from runners.plan.spec import Protocol
 from runners.trials import frozen, recall, states
 from tests.runners.trials.test_frozen import put, trained
@@ -34,6 +36,21 @@ def test_what_an_earlier_trial_computed_is_recalled_to_the_bit(
     assert second.scores == alone.scores
     trained("top_layers", tiny_model, glue_folder, "cola", learning_rate=0.1)
     assert len(passes) > before + 2 * trying
+
+
+def test_a_trial_that_was_spared_a_pass_has_a_record_that_adds_up(
+    monkeypatch: pytest.MonkeyPatch, tiny_model: str, glue_folder: str
+) -> None:
+    """The pass was slow when it was made: its seconds are in the trial's as well as in the training's."""
+    kept = recall.Recall()
+    monkeypatch.setattr(states, "_RECALL", kept)
+    trained("head", tiny_model, glue_folder, "cola", learning_rate=0.1)
+    for key, made in kept._kept.items():
+        kept._kept[key] = replace(made, seconds=100.0)
+    record = trained("head", tiny_model, glue_folder, "cola", learning_rate=0.1)
+    assert record.training is not None
+    assert record.training.seconds > 100
+    check_record(record)
 
 
 def test_a_front_is_another_with_other_weights_settings_or_precision() -> None:
