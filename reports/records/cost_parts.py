@@ -59,6 +59,62 @@ class Latency(Part):
     )
 
 
+class Pace(Part):
+    """Time of one token that is written, batch 1; ratios are to the untouched base in the same rounds."""
+
+    base_ms_p50: float = Field(gt=0)
+    control: LatencyRow = Field(description="a second untouched base: its ratio must contain 1")
+    unmerged: LatencyRow
+    merged: LatencyRow | None = Field(description="null where the method does not merge")
+
+
+class Decoding(Part):
+    """Interleaved timing of a text that is written in one process, batch 1, of tokens that are given.
+
+    Lengths are the user's tokens, and prompts of a method come on top. Every model writes as many tokens.
+    """
+
+    prompt_length: int = Field(ge=1)
+    written_tokens: int = Field(ge=2, description="none of them ends the text")
+    rounds: int = Field(ge=1)
+    first_token: Pace = Field(description="the pass over the prompt, up to the logits of the first token")
+    next_token: Pace = Field(description="of each token that follows, with the key/value cache")
+    base_tokens_per_second: float = Field(gt=0, description="of the whole text, at the median times")
+    tokens_per_second: float = Field(gt=0)
+    merged_tokens_per_second: float | None = Field(gt=0, description="null where the method does not merge")
+    base_cache_bytes: int = Field(
+        ge=1, description="the key/value cache of one text when its last token is written"
+    )
+    cache_bytes: int = Field(ge=1, description="the same with the method in it, unmerged")
+    front_bytes: int = Field(
+        ge=0, description="keys and values that the method keeps in front of all texts, once: a prefix's"
+    )
+    max_input_length: int | None = Field(description="user's tokens that fit; null: no limit")
+    merge_logit_difference: float | None = Field(
+        ge=0,
+        description="largest logit difference that rounding makes on merging; null: no merging, or measured "
+        "when the trained weights were gone",
+    )
+
+
+class Forgetting(Part):
+    """What a causal model lost of what it knew: its perplexity on general text, before and after.
+
+    The tokens are the same before and after; the method is active after.
+    """
+
+    text: str = Field(description="which text: the name of a task, or of a file")
+    text_sha256: str = Field(description="hash of the texts that were read")
+    texts: int = Field(ge=1)
+    tokens: int = Field(ge=1, description="that are predicted, of all texts")
+    longest: int = Field(ge=2, description="tokens that were read of a text at most")
+    perplexity_before: float = Field(ge=1, description="of the untouched base")
+    perplexity_after: float = Field(ge=1)
+    ratio: float = Field(gt=0, description="after / before")
+    ratio_low: float = Field(gt=0, description="lower end of its 95 % bootstrap interval over texts")
+    ratio_high: float = Field(gt=0, description="upper end of the same interval")
+
+
 class Compute(Part):
     """FLOPs, and the least time that FLOPs and bytes allow on this machine (the roofline)."""
 

@@ -58,7 +58,9 @@ def measure(
     del made, optimiser, step  # its state is not there at inference, nor in the training that follows
     device.release(accelerator)
     device.free(accelerator.device)
-    batch.pop("labels")
+    labels = batch.pop("labels")
+    if labels.ndim == 2 and adapted.anatomy.is_encoder_decoder:  # texts, which its decoder reads
+        batch["decoder_input_ids"] = adapted.model.prepare_decoder_input_ids_from_labels(labels)
     adapted.model.eval()
     forward = functools.partial(adapted.model, **batch)
     with torch.no_grad():
