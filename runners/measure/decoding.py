@@ -56,8 +56,8 @@ class Writing:
             masks = [seen[:, : length + index + 1] for index in range(steps)]
         self.rest = list(zip(written[:, :-1].split(1, dim=1), masks, strict=True))
 
-    def begin(self) -> None:
-        """Go up to the logits of the first token, with an empty cache.
+    def begin(self) -> Tensor:
+        """Go up to the logits of the first token, with an empty cache, and return them.
 
         Raises:
             SpecError: the model keeps no keys and values.
@@ -68,12 +68,15 @@ class Writing:
             raise SpecError(f"{type(self.model).__name__} keeps no keys and values of what it has read.")
         if self.pair:
             self.more["encoder_outputs"] = BaseModelOutput(last_hidden_state=made.encoder_last_hidden_state)
+        logits: Tensor = made.logits
+        return logits
 
-    def go_on(self) -> None:
-        """Go up to the logits of every token that follows."""
+    def go_on(self) -> Tensor:
+        """Go up to the logits of every token that follows, and return those of the last."""
         for token, mask in self.rest:
             given = {self.name: token, "attention_mask": mask, "past_key_values": self.cache}
-            self.model(**given, **self.more, use_cache=True)
+            logits: Tensor = self.model(**given, **self.more, use_cache=True).logits
+        return logits
 
 
 def trial_decoding(

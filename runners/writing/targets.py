@@ -13,7 +13,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from runners.writing.batches import IGNORED
+from runners.optimisation import IGNORED
 
 
 @dataclass(frozen=True)
