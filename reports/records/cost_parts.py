@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from reports.records.part import Part
@@ -98,21 +100,24 @@ class Decoding(Part):
 
 
 class Forgetting(Part):
-    """What a causal model lost of what it knew: its perplexity on general text, before and after.
+    """What a model lost of what it could do: a measure of something else than the task, before and after.
 
-    The tokens are the same before and after; the method is active after.
+    Both read the same; the method is active after. Of a causal model that writes it is the perplexity of
+    general text, which rises; of one that classifies the accuracy, on another task, of a head that was fitted
+    to the untouched base and is frozen, which falls.
     """
 
+    measure: Literal["perplexity", "accuracy"]
     text: str = Field(description="which text: the name of a task, or of a file")
-    text_sha256: str = Field(description="hash of the texts that were read")
-    texts: int = Field(ge=1)
-    tokens: int = Field(ge=1, description="that are predicted, of all texts")
+    text_sha256: str = Field(description="hash of what was read")
+    texts: int = Field(ge=1, description="that were scored")
+    tokens: int | None = Field(ge=1, description="predicted, of all texts; null for an accuracy")
     longest: int = Field(ge=2, description="tokens that were read of a text at most")
-    perplexity_before: float = Field(ge=1, description="of the untouched base")
-    perplexity_after: float = Field(ge=1)
-    ratio: float = Field(gt=0, description="after / before")
-    ratio_low: float = Field(gt=0, description="lower end of its 95 % bootstrap interval over texts")
-    ratio_high: float = Field(gt=0, description="upper end of the same interval")
+    before: float = Field(gt=0, description="of the untouched base")
+    after: float = Field(ge=0)
+    ratio: float = Field(ge=0, description="after / before")
+    ratio_low: float = Field(ge=0, description="lower end of its 95 % bootstrap interval over texts")
+    ratio_high: float = Field(ge=0, description="upper end of the same interval")
 
 
 class Compute(Part):
@@ -122,7 +127,10 @@ class Compute(Part):
     bytes_per_second: float = Field(
         gt=0, description="of streaming as many bytes as the model reads, measured here"
     )
-    forward_flops: int = Field(ge=0, description="of the input that latency is measured on")
+    forward_flops: int = Field(
+        ge=0,
+        description="of the input that latency is measured on; of a model that writes, up to its first token",
+    )
     forward_floor_ms: float = Field(ge=0)
     training_step_flops: int = Field(ge=0, description="forward and backward pass of a mean batch")
     training_step_length: int = Field(ge=1, description="tokens an example of that batch, padding included")

@@ -77,9 +77,15 @@ def pace(tokens: int, first_ms: float, next_ms: float) -> float:
 
 
 def _forgetting_faults(found: Forgetting) -> Iterator[str]:
-    computed = found.perplexity_after / found.perplexity_before
+    computed = found.after / found.before
     if not math.isclose(found.ratio, computed, rel_tol=RELATIVE):
         yield f"$.forgetting.ratio is {found.ratio:g}, but after / before is {computed:g}"
+    if (found.measure == "perplexity") != (found.tokens is not None):
+        yield "$.forgetting.tokens are those that a perplexity is of, and of nothing else"
+    least, most = (1.0, math.inf) if found.measure == "perplexity" else (0.0, 1.0)
+    for name in ("before", "after"):
+        if not least <= getattr(found, name) <= most:
+            yield f"$.forgetting.{name} is {getattr(found, name):g}, which no {found.measure} is"
     if not found.ratio_low <= found.ratio <= found.ratio_high:
         yield (
             f"$.forgetting.ratio is {found.ratio:g}, outside its interval {found.ratio_low:g} to "

@@ -22,7 +22,7 @@ from reports.stats import learning
 from reports.stats.busy import busy
 from reports.stats.decoding import Written, controls, written
 from reports.stats.estimate import Interval, mean_interval, seed_score
-from reports.stats.forgetting import forgotten
+from reports.stats.forgetting import Forgotten, forgotten
 from reports.stats.latency import Ratio, ratio
 from reports.stats.learning import Risk, learned
 from reports.stats.pareto import Mark
@@ -94,8 +94,8 @@ class Row:
     checkpoint_bytes: int | None
     decoding: Written | None = None
     """Where the model writes."""
-    forgetting: Ratio | None = None
-    """Perplexity of general text, after / before."""
+    forgetting: Forgotten | None = None
+    """What of other abilities is left, where it was asked for."""
     on_front: bool = False
     """Whether no other row trains fewer parameters and scores as well on average."""
     marks: Mapping[str, Mark] = field(default_factory=dict)

@@ -21,6 +21,8 @@ from reports.stats.sections import sections
 _TIMED = ("latency_ms_p50", "latency_ms_p95", "ratio", "ratio_low", "ratio_high")
 _CACHE = ("base_cache_bytes", "cache_bytes", "front_bytes")
 
+_LOST = ("measure", "before", "after", "ratio", "ratio_low", "ratio_high")
+
 _WHOLE = (
     "method_parameters",
     "head_parameters",
@@ -153,8 +155,7 @@ def _writing(record: Record) -> dict[str, Any]:
     return {
         **timings,
         **{name: getattr(found, name, None) for name in ("tokens_per_second", *_CACHE)},
-        **{name: getattr(lost, name, None) for name in ("perplexity_before", "perplexity_after")},
-        **{f"forgetting_{name}": getattr(lost, name, None) for name in ("ratio", "ratio_low", "ratio_high")},
+        **{f"forgetting_{name}": getattr(lost, name, None) for name in _LOST},
     }
 
 
@@ -205,7 +206,7 @@ def _compared(section: Section, row: Row) -> dict[str, Any]:
         **_ratio("latency_ratio", row.unmerged),
         **_ratio("merged_latency_ratio", row.merged),
         **_written(row),
-        **_ratio("forgetting_ratio", row.forgetting),
+        **_ratio("forgetting_ratio", row.forgetting.ratio if row.forgetting else None),
         "checkpoint_bytes": row.checkpoint_bytes,
         "pareto_front": row.on_front,
         "pareto_mark": row.mark,

@@ -31,7 +31,6 @@ _HEADER = (
 )
 _WRITTEN = ("First token", "Next token", "Next token, merged", "Cache")
 """In place of the latencies, where the model writes."""
-_FORGOTTEN = "Perplexity of other text"
 _LEGEND = (
     "● on the Pareto front of score against trainable parameters (method and head) in at least 95 % of "
     "resamples of the seeds, ◐ perhaps on it. Latency: time relative to the untouched base with its "
@@ -39,8 +38,8 @@ _LEGEND = (
 )
 _OF_WRITING = (
     " Tokens: time of the first one of a text and of each that follows, batch 1, relative to the untouched "
-    "base; cache: keys and values of one text. Perplexity: after / before, with its 95 % interval over texts "
-    "and seeds."
+    "base; cache: keys and values of one text. What is of other texts or tasks is after / before, with its "
+    "95 % interval over texts and seeds."
 )
 _SEEDS = (
     " Scores are means over seeds, with their 95 % interval over {over}, where every seed learned something; "
@@ -144,11 +143,16 @@ def section_tables(section: Section) -> list[str]:
 def _table(section: Section, rows: Sequence[Row]) -> str:
     metric = section.info.main_metric if section.info else "score"
     names = [name.format(metric=escape_markdown(metric).capitalize()) for name in _HEADER]
-    writes, forgets = any(row.decoding for row in rows), any(row.forgetting for row in rows)
+    writes = any(row.decoding for row in rows)
+    lost = [row.forgetting for row in rows]
+    forgets = next((one.told for one in lost if one), None)
     timed = slice(_HEADER.index("Latency, unmerged"), _HEADER.index("Latency, merged") + 1)
     header = names[: timed.start] + list(_WRITTEN if writes else names[timed]) + names[timed.stop :]
-    header += [_FORGOTTEN] if forgets else []
-    cells = [_cells(row, writes) + ([_timing(row.forgetting)] if forgets else []) for row in rows]
+    header += [forgets] if forgets else []
+    cells = [
+        _cells(row, writes) + ([_timing(one.ratio if one else None)] if forgets else [])
+        for row, one in zip(rows, lost, strict=True)
+    ]
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

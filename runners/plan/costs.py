@@ -35,10 +35,11 @@ class CostSettings(BaseModel):
     forgetting: str | None = Field(
         None,
         min_length=1,
-        description="general text that a causal model's perplexity is measured on before and after: a file, "
-        "or a task of Paretune with text; none = it is not measured",
+        description="what is measured before and after: of a causal model that writes the perplexity of this "
+        "text, a file or a task of Paretune; of one that classifies a frozen head's accuracy on this task; "
+        "none = nothing",
     )
-    forgetting_texts: int = Field(100, ge=10, description="texts of it, the first ones")
+    forgetting_texts: int = Field(100, ge=10, description="texts that perplexity is of, the first ones")
 
     @classmethod
     def parse(cls, values: Any) -> Self | None:

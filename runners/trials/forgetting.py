@@ -1,11 +1,12 @@
-"""What a causal model forgets: its perplexity on general text before and after, over the same tokens.
+"""What a model forgets: a measure of something else than its task, before and after, on the same texts.
 
-After is with the method in it, as trained; before is the base, bit by bit, which the model is for a while.
-Both read the same tokens, so that a text is compared with itself, and the interval goes over texts in pairs.
-It is measured when the trial is scored, with every seed, since it depends on what was trained.
+Of a causal model that writes it is the perplexity of general text, over the same tokens; of a model that
+classifies the accuracy of a frozen head on another task (:mod:`runners.trials.elsewhere`). After is with the
+method in it, as trained; before is the base, bit by bit, which the model is for a while. Each text is
+compared with itself, so that the interval goes over texts in pairs. It is measured when the trial is scored,
+with every seed, since it depends on what was trained.
 
-Nothing of it is told of encoder-decoders and encoders: the ones are pretrained to fill in gaps, the heads of
-the others are not in most checkpoints, and neither has a perplexity of a text.
+Of encoder-decoders nothing is told: most are pretrained to fill in gaps, and have no perplexity of a text.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from runners import models
 from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
-from runners.trials import batches, prompted
+from runners.trials import batches, elsewhere, prompted
 from runners.writing.likelihood import nats
 from runners.writing.tokens import Form, Prompted, Ragged
 
@@ -56,11 +57,22 @@ class General:
         return hashlib.sha256("\0".join(self.texts).encode()).hexdigest()
 
 
+def source(spec: TrialSpec) -> str:
+    """The file or the task that a trial is told to be measured on; empty for none."""
+    return (spec.costs.forgetting or "") if spec.costs is not None else ""
+
+
 def asked(spec: TrialSpec) -> bool:
-    """Whether it is measured in a trial: a causal model that writes, and the study asks for it."""
-    if spec.costs is None or spec.costs.forgetting is None or spec.search or not spec.writes:
+    """Whether it is measured in a trial: the study asks for it, and there is such a measure of the model."""
+    if not source(spec) or spec.search:
         return False
-    return not getattr(models.settings_of(spec.model), "is_encoder_decoder", False)
+    if getattr(models.settings_of(spec.model), "is_encoder_decoder", False):
+        return False
+    return spec.writes or _is_classification(source(spec))
+
+
+def _is_classification(name: str) -> bool:
+    return name in tasks.names() and tasks.get(name).problem_type == "classification"
 
 
 @lru_cache(maxsize=2)
@@ -105,15 +117,13 @@ def check(spec: TrialSpec) -> None:
     Raises:
         SpecError, DataError: the text cannot be read, or is that of the trial's own task; one sentence.
     """
-    if not asked(spec):
+    if not source(spec):
         return
-    settings = spec.costs or CostSettings()
-    assert settings.forgetting is not None  # it is asked for
-    if settings.forgetting == spec.task:
+    if source(spec) == spec.task:
         raise SpecError(
             f"costs: forgetting={spec.task} is the task that is trained on, expected text that is not of it."
         )
-    general(settings.forgetting, settings.forgetting_texts)
+    general(source(spec), (spec.costs or CostSettings()).forgetting_texts)
 
 
 def measure(spec: TrialSpec, adapted: Adapted) -> Forgetting:
@@ -125,33 +135,9 @@ def measure(spec: TrialSpec, adapted: Adapted) -> Forgetting:
 
     Raises:
         SpecError: the text cannot be read.
-        ValueError: a perplexity is too large for a number.
+        ValueError: a perplexity is too large for a number, or nothing was right before.
     """
-    settings = spec.costs or CostSettings()
-    text = general(settings.forgetting or "", settings.forgetting_texts)
-    form = prompted.form(spec, adapted.max_input_length)
-    longest = min(LONGEST, adapted.max_input_length or LONGEST)
-    rows = read(form, text.texts, longest)
-    assert rows.targets is not None
-    tokens = rows.targets.lengths
-    after = nats(adapted.model.eval(), rows, form, _ROWS)
-    with adapted.disabled() as base:
-        before = nats(base, rows, form, _ROWS)
-    was, now = (_perplexity(losses.sum() / tokens.sum()) for losses in (before, after))
-    low, high = interval(after - before, tokens, np.random.default_rng(spec.seed))
-    ratio = now / was
-    return Forgetting(
-        text=text.name,
-        text_sha256=text.sha256,
-        texts=len(rows),
-        tokens=int(tokens.sum()),
-        longest=longest,
-        perplexity_before=was,
-        perplexity_after=now,
-        ratio=ratio,
-        ratio_low=min(low, ratio),
-        ratio_high=max(high, ratio),
-    )
+    return _perplexities(spec, adapted) if spec.writes else _accuracies(spec, adapted)
 
 
 def again(spec: TrialSpec, adapted: Adapted, trained: bool) -> Forgetting:
@@ -163,6 +149,58 @@ def again(spec: TrialSpec, adapted: Adapted, trained: bool) -> Forgetting:
     if not trained:
         raise SpecError("what was trained was not kept, and a model as new forgot nothing: train again.")
     return measure(spec, adapted)
+
+
+def _perplexities(spec: TrialSpec, adapted: Adapted) -> Forgetting:
+    text = general(source(spec), (spec.costs or CostSettings()).forgetting_texts)
+    form = prompted.form(spec, adapted.max_input_length)
+    longest = min(LONGEST, adapted.max_input_length or LONGEST)
+    rows = read(form, text.texts, longest)
+    assert rows.targets is not None
+    tokens = rows.targets.lengths
+    after = nats(adapted.model.eval(), rows, form, _ROWS)
+    with adapted.disabled() as base:
+        before = nats(base, rows, form, _ROWS)
+    was, now = (_perplexity(losses.sum() / tokens.sum()) for losses in (before, after))
+    low, high = interval(after - before, tokens, np.random.default_rng(spec.seed))
+    return Forgetting(
+        measure="perplexity",
+        text=text.name,
+        text_sha256=text.sha256,
+        texts=len(rows),
+        tokens=int(tokens.sum()),
+        longest=longest,
+        before=was,
+        after=now,
+        ratio=now / was,
+        ratio_low=min(low, now / was),
+        ratio_high=max(high, now / was),
+    )
+
+
+def _accuracies(spec: TrialSpec, adapted: Adapted) -> Forgetting:
+    task = tasks.get(source(spec))
+    found = elsewhere.answers(spec.model, task, adapted)
+    before, after = float(found.before.mean()), float(found.after.mean())
+    if not before:
+        raise ValueError(f"a head on the untouched base is right on no text of {task.name}.")
+    rng = np.random.default_rng(spec.seed)
+    drawn = rng.integers(0, len(found.before), size=(_RESAMPLES, len(found.before)))
+    was, now = (each[drawn].sum(axis=1) for each in (found.before, found.after))
+    low, high = np.percentile(now / np.maximum(was, 1), [2.5, 97.5])
+    return Forgetting(
+        measure="accuracy",
+        text=task.name,
+        text_sha256=batches.load(task, None).sha256,
+        texts=len(found.before),
+        tokens=None,
+        longest=found.longest,
+        before=before,
+        after=after,
+        ratio=after / before,
+        ratio_low=min(float(low), after / before),
+        ratio_high=max(float(high), after / before),
+    )
 
 
 def read(form: Form, texts: tuple[str, ...], longest: int) -> Prompted:

@@ -49,13 +49,14 @@ def writes(
         merge_logit_difference=None if merged is None else 3e-6,
     )
     forgetting = Forgetting(
+        measure="perplexity",
         text="imdb",
         text_sha256="cd" * 32,
         texts=100,
         tokens=12_000,
         longest=128,
-        perplexity_before=20.0,
-        perplexity_after=20.0 * (forgot or 1),
+        before=20.0,
+        after=20.0 * (forgot or 1),
         ratio=forgot or 1,
         ratio_low=(forgot or 1) * 0.98,
         ratio_high=(forgot or 1) * 1.03,

@@ -27,7 +27,9 @@ SPOILED = [
     ),
     ("decoding.tokens_per_second", 1.0, "$.decoding.tokens_per_second is 1, but the median times give"),
     ("decoding.merged_tokens_per_second", None, "$.decoding has times of a merged model in one part"),
-    ("forgetting.perplexity_after", 30.0, "$.forgetting.ratio is 1.1, but after / before is 1.5"),
+    ("forgetting.after", 30.0, "$.forgetting.ratio is 1.1, but after / before is 1.5"),
+    ("forgetting.tokens", None, "$.forgetting.tokens are those that a perplexity is of"),
+    ("forgetting.before", 0.5, "$.forgetting.before is 0.5, which no perplexity is"),
     ("forgetting.ratio_high", 1.0, "$.forgetting.ratio is 1.1, outside its interval"),
     ("spec.protocol.generation", None, "$.decoding is there, but $.spec says nothing of a model that writes"),
     ("gaps", {"decoding": "no room"}, "$.gaps.decoding says that it could not be measured, but"),
@@ -72,7 +74,7 @@ def test_tables_have_times_of_tokens(make_record):
     assert frame.loc["lora", "forgetting_ratio_low"] == pytest.approx(1.1 * 0.98)
     assert "tokens_per_second" in csv_table(records).splitlines()[0]
     one = trials(records).iloc[0]
-    assert (one["next_token_unmerged_ratio"], one["perplexity_before"], one["front_bytes"]) == (
+    assert (one["next_token_unmerged_ratio"], one["forgetting_before"], one["front_bytes"]) == (
         1.25,
         20,
         20_000,
@@ -99,15 +101,15 @@ def test_forgetting_goes_over_seeds_and_texts(make_record):
         writes(make_record(seed=seed), forgot=ratio).forgetting for seed, ratio in enumerate((1.1, 1.2, 1.3))
     ]
     logs = np.log([1.1, 1.2, 1.3])
-    found = forgotten(parts)
+    found = forgotten(parts).ratio
     assert found.value == pytest.approx(math.exp(logs.mean()))
     seeds = stats.t.ppf(0.975, 2) * logs.std(ddof=1) / math.sqrt(3)
     assert math.log(found.high / found.value) == pytest.approx(math.hypot(seeds, math.log(1.03)))
     assert math.log(found.value / found.low) == pytest.approx(math.hypot(seeds, math.log(1 / 0.98)))
-    one = forgotten(parts[:1])
+    one = forgotten(parts[:1]).ratio
     assert (one.low, one.high, one.seeds) == (pytest.approx(1.1 * 0.98), pytest.approx(1.1 * 1.03), 1)
     other = parts[1].model_copy(update={"text_sha256": "ef" * 32})
-    assert forgotten([parts[0], other]).value == pytest.approx(1.1)
+    assert forgotten([parts[0], other]).ratio.value == pytest.approx(1.1)
     assert forgotten([]) is None
 
 
@@ -117,7 +119,7 @@ def test_pages_show_them(make_record, tmp_path):
     page = (tmp_path / "tasks" / "rotten_tomatoes.html").read_text()
     for told in (
         "Writing a text, batch 1",
-        "Forgetting: perplexity",
+        "Perplexity of other text",
         "1.40 MB",
         "16 tokens behind 32",
         "×1.25",
@@ -125,4 +127,4 @@ def test_pages_show_them(make_record, tmp_path):
         assert told in page, told
     trial = next(path for path in (tmp_path / "records").glob("*.html")).read_text()
     assert "next token, unmerged, ratio" in trial
-    assert "perplexity after" in trial
+    assert "after" in trial

@@ -12,7 +12,7 @@ import torch
 
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
-from runners.trials import adapting, forgetting
+from runners.trials import adapting, batches, elsewhere, forgetting
 from tests.methods.cells import perturb
 from tests.runners.folders import writer
 
@@ -46,11 +46,11 @@ def test_the_same_tokens_are_read_before_and_after(model: str, general: str, met
         assert (new.ratio, new.ratio_low, new.ratio_high) == (1, 1, 1)
     perturb(adapted, 0.5)
     found = forgetting.measure(asked, adapted)
-    assert found.perplexity_before == new.perplexity_before
-    assert found.perplexity_after != new.perplexity_after
+    assert found.before == new.before
+    assert found.after != new.after
     assert found.texts == 12
     assert found.ratio_low < found.ratio < found.ratio_high
-    assert found.ratio == pytest.approx(found.perplexity_after / found.perplexity_before)
+    assert found.ratio == pytest.approx(found.after / found.before)
 
     total, tokens = 0.0, 0
     for text in TEXTS[:12]:
@@ -60,7 +60,49 @@ def test_the_same_tokens_are_read_before_and_after(model: str, general: str, met
         total -= logits.gather(1, ids[0, 1:, None]).sum().item()
         tokens += ids.shape[1] - 1
     assert found.tokens == tokens
-    assert found.perplexity_after == pytest.approx(math.exp(total / tokens), rel=1e-5)
+    assert found.after == pytest.approx(math.exp(total / tokens), rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["lora", "prompt"])
+def test_a_head_that_knew_the_base_reads_the_tuned_model(
+    tiny_model: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The texts' label is told by a state of the base; what moves the states costs the head answers."""
+    monkeypatch.setattr(elsewhere, "FITTED", 120)
+    monkeypatch.setattr(elsewhere, "SCORED", 60)
+    asked = spec(tiny_model, method, "rotten_tomatoes", task="cola", protocol={"max_length": 16})
+    adapted = adapting.adapt(asked, asked.declared)
+    new = forgetting.measure(asked, adapted)
+    if method == "lora":
+        assert (new.ratio, new.ratio_low, new.ratio_high) == (1, 1, 1)
+    assert (new.measure, new.text, new.texts, new.tokens) == ("accuracy", "rotten_tomatoes", 60, None)
+    perturb(adapted, 3.0)
+    found = forgetting.measure(asked, adapted)
+    assert found.before == new.before
+    assert found.ratio == pytest.approx(found.after / found.before)
+    assert found.ratio_low <= found.ratio <= found.ratio_high
+
+    split = batches.encode(tiny_model, "rotten_tomatoes", None, split="report", max_length=128)
+    split = split.part(range(60))
+    tuned, labels = elsewhere.states(tiny_model, adapted, split)
+    with adapted.disabled():
+        base, again = elsewhere.states(tiny_model, adapted, split)
+    assert (labels == again).all()
+    assert not np.allclose(tuned, base)
+    row = batches.longest_first(split)[0]
+    with adapted.disabled(), torch.no_grad():
+        ids = torch.tensor([split[row]["input_ids"]])
+        alone = adapted.model.base_model(input_ids=ids)[0][0].mean(dim=0)
+    assert np.allclose(base[0], alone.numpy(), atol=1e-5)
+
+
+def test_a_head_is_the_least_squares_of_its_labels() -> None:
+    rng = np.random.default_rng(1)
+    own, labels = rng.standard_normal((80, 5)), rng.integers(0, 3, 80)
+    head = elsewhere.fitted(own, labels, 3)
+    residual = np.eye(3)[labels] - elsewhere.with_one(own) @ head
+    assert np.allclose(residual.sum(axis=0), 0)  # the constant is free
+    assert np.allclose(own.T @ residual, elsewhere.RIDGE * 80 * own.var(axis=0).mean() * head[:-1])
 
 
 def test_the_interval_goes_over_texts_in_pairs() -> None:
@@ -92,6 +134,7 @@ def test_only_a_causal_model_that_writes_is_asked(
     ):
         assert not forgetting.asked(other)
         forgetting.check(other)
+    assert forgetting.asked(spec("embedded", "lora", "imdb", task="rotten_tomatoes", protocol={}))
     assert spec(model, "lora", general).trial_id == spec(model, "lora", None).trial_id
 
 
