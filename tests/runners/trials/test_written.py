@@ -104,24 +104,23 @@ def test_what_writing_costs_is_measured_and_what_was_forgotten(
     assert (record.decoding.prompt_length, record.decoding.written_tokens) == (5, 3)
     assert record.decoding.merge_logit_difference is not None
     assert record.decoding.cache_bytes == record.decoding.base_cache_bytes
-    # Costs that are measured later are the same parts; what was forgotten is each seed's own.
-    later = run_trial(asked, costs=False)
-    assert later.gaps.keys() == {"memory", "compute", "decoding", "serving"}
-    filled = costing.fill(later, asked, tmp_path)
-    assert filled.gaps == {}
-    assert filled.forgetting == record.forgetting
-    assert filled.memory == record.memory
-    assert filled.decoding is not None
-    other = run_trial(asked.model_copy(update={"seed": 1}), costs_from=record.trial_id)
+    if pair:
+        return
+    # What was forgotten is each seed's own; all other costs are those of one seed.
+    seed = asked.model_copy(update={"seed": 1})
+    other = run_trial(seed, costs_from=record.trial_id)
     assert (other.costs_from, other.gaps, other.decoding) == (record.trial_id, {}, None)
     assert list(arithmetic_faults(other)) == []
-    if not pair:
-        assert other.forgetting != record.forgetting
-        # Asked for afterwards, it needs what was trained.
-        before = record.model_copy(update={"forgetting": None})
-        waiting = costing.awaiting(before, asked)
-        assert waiting.gaps == {"forgetting": costing.UNFINISHED}
-        assert "train again" in costing.fill(waiting, asked, tmp_path).gaps["forgetting"]
+    assert other.forgetting != record.forgetting
+    # Measured afterwards they are as told before, but for what needs the weights that were trained.
+    waiting = costing.awaiting(other.model_copy(update={"forgetting": None, "costs_from": None}), seed)
+    assert waiting.gaps.keys() == {"memory", "compute", "decoding", "serving", "forgetting"}
+    filled = costing.fill(waiting, seed, tmp_path)
+    assert filled.gaps.keys() == {"forgetting"}
+    assert "train again" in filled.gaps["forgetting"]
+    assert filled.memory == record.memory
+    assert filled.decoding is not None
+    assert filled.decoding.cache_bytes == record.decoding.cache_bytes
 
 
 def test_settings_of_writing_are_part_of_what_writes_alone(model: str, data: str) -> None:
@@ -177,7 +176,8 @@ def test_own_data_are_written_too(model: str, tmp_path: Path) -> None:
     }
     content = {"name": "s", "models": [model], "tasks": [{**own, "template": {"joint": " t39 "}}]}
     protocol = {"steps": 4, "batch_size": 8, "generation": {"longest": 4}}
-    (tmp_path / "s.yaml").write_text(json.dumps({**content, "methods": ["lora"], "protocol": protocol}))
+    content |= {"methods": ["lora"], "protocol": protocol, "costs": "none"}
+    (tmp_path / "s.yaml").write_text(json.dumps(content))
     (asked,) = read_study(str(tmp_path / "s.yaml")).specs
     assert asked.declared.written_as.joint == " t39 "
     assert TrialSpec(**asked.model_dump(mode="json")).trial_id == asked.trial_id
