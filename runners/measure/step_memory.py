@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -60,7 +61,8 @@ def measure(
     device.free(accelerator.device)
     labels = batch.pop("labels")
     if labels.ndim == 2 and adapted.anatomy.is_encoder_decoder:  # texts, which its decoder reads
-        batch["decoder_input_ids"] = adapted.model.prepare_decoder_input_ids_from_labels(labels)
+        writer: Any = adapted.model
+        batch["decoder_input_ids"] = writer.prepare_decoder_input_ids_from_labels(labels)
     adapted.model.eval()
     forward = functools.partial(adapted.model, **batch)
     with torch.no_grad():
