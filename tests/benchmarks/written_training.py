@@ -221,7 +221,8 @@ def main() -> None:
         for name, found in ratios.items():
             found.append(ours.seconds / ours.tokens / (runs[name].seconds / runs[name].tokens))
         apart = max(abs(one - other) for one, other in zip(ours.losses, same.losses, strict=True))
-        print(f"  largest difference of a step's loss on the same batches: {apart:.1e}")
+        fell = f"from {ours.losses[0]:.4f} to {ours.losses[-1]:.4f}"
+        print(f"  loss {fell}, on the same batches at most {apart:.1e} apart", flush=True)
     for name, found in ratios.items():
         middle = statistics.median(found)
         print(f"beside {name}: ratio {middle:.3f} (from {min(found):.3f} to {max(found):.3f})")
