@@ -174,6 +174,12 @@ class InFront(Change):
             attention.config = config
 
 
+def bytes_in_front(model: nn.Module) -> int:
+    """Bytes of the parameters among the keys and values in front of a model's attentions, once for all."""
+    slots = (module for module in model.modules() if isinstance(module, KeysValues))
+    return sum(parameter.nbytes for slot in slots for parameter in slot.parameters(recurse=False))
+
+
 def reachable(anatomy: Anatomy, attentions: list[nn.Module]) -> None:
     """Check that the attentions of a model are computed by functions that something can be put in front of.
 

@@ -10,21 +10,17 @@ from typing import Final
 
 from reports.records.bounds import step
 from reports.records.checks import UNITS
-from reports.records.cost_parts import Latency
 from reports.records.further import further_faults, score_faults
 from reports.records.identity import identity, is_search, spec_hash
 from reports.records.schema import Record, Scores, TaskInfo, Training, Tuning
+from reports.records.timings import timing_faults
 
 RELATIVE: Final = 1e-6  # between a number and what it is computed from
 SLACK_SECONDS: Final = 0.01
 NEEDED_PACKAGES: Final = ("torch", "transformers")
 
-
-COSTS: Final = ("memory", "compute", "latency", "serving")
+COSTS: Final = ("memory", "compute", "latency", "decoding", "serving", "forgetting")
 """What may be missing for a reason."""
-
-LEAST_RATIO: Final = 1e-6
-"""Of the times of two models: beyond it, or its inverse, no measurement lies."""
 
 
 def arithmetic_faults(record: Record) -> Iterator[str]:
@@ -41,8 +37,7 @@ def arithmetic_faults(record: Record) -> Iterator[str]:
     yield from further_faults(record)
     yield from _memory_faults(record)
     yield from _gap_faults(record)
-    if record.latency:
-        yield from _latency_faults(record.latency)
+    yield from timing_faults(record)
     yield from _environment_faults(record)
     if record.tuning:
         yield from _tuning_faults(record.tuning)
@@ -218,9 +213,8 @@ def _gap_faults(record: Record) -> Iterator[str]:
             yield f"{path} says that it could not be measured, but $.{name} is there"
         elif record.status != "completed":
             yield f"{path} is there, but the trial is marked {record.status}"
-    if record.costs_from is not None and (
-        record.gaps or record.costs_from == record.trial_id or record.latency
-    ):
+    here = record.gaps.keys() - {"forgetting"} or record.latency or record.decoding  # that is each seed's own
+    if record.costs_from is not None and (here or record.costs_from == record.trial_id):
         yield "$.costs_from names another trial's record, but the costs, or their gaps, are here"
 
 
@@ -243,28 +237,6 @@ def _memory_faults(record: Record) -> Iterator[str]:
     batch = identity(record).settings.get("batch_size")
     if isinstance(batch, int) and found.batch_size > batch:
         yield f"$.memory.batch_size is {found.batch_size}, but $.spec.protocol.batch_size is {batch}"
-
-
-def _latency_faults(found: Latency) -> Iterator[str]:
-    for name in ("control", "unmerged", "merged"):
-        row = getattr(found, name)
-        if row is None:
-            continue
-        if not row.ratio_low <= row.ratio <= row.ratio_high:
-            yield (
-                f"$.latency.{name}.ratio is {row.ratio:g}, outside its interval "
-                f"{row.ratio_low:g} to {row.ratio_high:g}"
-            )
-        if not (row.ratio_low >= LEAST_RATIO and row.ratio_high <= 1 / LEAST_RATIO):
-            yield (
-                f"$.latency.{name} has a ratio of {row.ratio_low:g} to {row.ratio_high:g}: no two models "
-                f"differ by more than {1 / LEAST_RATIO:g}"
-            )
-        if row.latency_ms_p95 < row.latency_ms_p50:
-            yield (
-                f"$.latency.{name}.latency_ms_p95 is {row.latency_ms_p95:g}, "
-                f"below the median of {row.latency_ms_p50:g}"
-            )
 
 
 def _environment_faults(record: Record) -> Iterator[str]:

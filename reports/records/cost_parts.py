@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from reports.records.part import Part
@@ -59,6 +61,65 @@ class Latency(Part):
     )
 
 
+class Pace(Part):
+    """Time of one token that is written, batch 1; ratios are to the untouched base in the same rounds."""
+
+    base_ms_p50: float = Field(gt=0)
+    control: LatencyRow = Field(description="a second untouched base: its ratio must contain 1")
+    unmerged: LatencyRow
+    merged: LatencyRow | None = Field(description="null where the method does not merge")
+
+
+class Decoding(Part):
+    """Interleaved timing of a text that is written in one process, batch 1, of tokens that are given.
+
+    Lengths are the user's tokens, and prompts of a method come on top. Every model writes as many tokens.
+    """
+
+    prompt_length: int = Field(ge=1)
+    written_tokens: int = Field(ge=2, description="none of them ends the text")
+    rounds: int = Field(ge=1)
+    first_token: Pace = Field(description="the pass over the prompt, up to the logits of the first token")
+    next_token: Pace = Field(description="of each token that follows, with the key/value cache")
+    base_tokens_per_second: float = Field(gt=0, description="of the whole text, at the median times")
+    tokens_per_second: float = Field(gt=0)
+    merged_tokens_per_second: float | None = Field(gt=0, description="null where the method does not merge")
+    base_cache_bytes: int = Field(
+        ge=1, description="the key/value cache of one text when its last token is written"
+    )
+    cache_bytes: int = Field(ge=1, description="the same with the method in it, unmerged")
+    front_bytes: int = Field(
+        ge=0, description="keys and values that the method keeps in front of all texts, once: a prefix's"
+    )
+    max_input_length: int | None = Field(description="user's tokens that fit; null: no limit")
+    merge_logit_difference: float | None = Field(
+        ge=0,
+        description="largest logit difference that rounding makes on merging; null: no merging, or measured "
+        "when the trained weights were gone",
+    )
+
+
+class Forgetting(Part):
+    """What a model lost of what it could do: a measure of something else than the task, before and after.
+
+    Both read the same; the method is active after. Of a causal model that writes it is the perplexity of
+    general text, which rises; of one that classifies the accuracy, on another task, of a head that was fitted
+    to the untouched base and is frozen, which falls.
+    """
+
+    measure: Literal["perplexity", "accuracy"]
+    text: str = Field(description="which text: the name of a task, or of a file")
+    text_sha256: str = Field(description="hash of what was read")
+    texts: int = Field(ge=1, description="that were scored")
+    tokens: int | None = Field(ge=1, description="predicted, of all texts; null for an accuracy")
+    longest: int = Field(ge=2, description="tokens that were read of a text at most")
+    before: float = Field(gt=0, description="of the untouched base")
+    after: float = Field(ge=0)
+    ratio: float = Field(ge=0, description="after / before")
+    ratio_low: float = Field(ge=0, description="lower end of its 95 % bootstrap interval over texts")
+    ratio_high: float = Field(ge=0, description="upper end of the same interval")
+
+
 class Compute(Part):
     """FLOPs, and the least time that FLOPs and bytes allow on this machine (the roofline)."""
 
@@ -66,7 +127,10 @@ class Compute(Part):
     bytes_per_second: float = Field(
         gt=0, description="of streaming as many bytes as the model reads, measured here"
     )
-    forward_flops: int = Field(ge=0, description="of the input that latency is measured on")
+    forward_flops: int = Field(
+        ge=0,
+        description="of the input that latency is measured on; of a model that writes, up to its first token",
+    )
     forward_floor_ms: float = Field(ge=0)
     training_step_flops: int = Field(ge=0, description="forward and backward pass of a mean batch")
     training_step_length: int = Field(ge=1, description="tokens an example of that batch, padding included")

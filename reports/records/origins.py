@@ -102,9 +102,18 @@ def trusted(origin: Origin) -> bool:
     return origin.kind in ("maintainers", "another suite")
 
 
+LATER: Final = ("decoding", "forgetting")
+"""Parts of a record that most have not."""
+
+
 def content_key(record: Record | LatencyRecord) -> str:
-    """SHA-256 of everything that a record says, in hexadecimal."""
-    return hashlib.sha256(record.model_dump_json().encode("utf-8", "surrogatepass")).hexdigest()
+    """SHA-256 of everything that a record says, in hexadecimal.
+
+    A part that came later and is not there is not said, so that the pages of records keep their addresses.
+    """
+    unsaid = {name for name in LATER if getattr(record, name, None) is None}
+    said = record.model_dump_json(exclude=unsaid)
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _origin(path: Path, record: Record | LatencyRecord, root: Path) -> Origin:

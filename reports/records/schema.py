@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from reports.records.cost_parts import Compute, Latency, Memory, Serving
+from reports.records.cost_parts import Compute, Decoding, Forgetting, Latency, Memory, Serving
 from reports.records.part import Part
 
 SCHEMA_VERSION: Final = 6
@@ -285,7 +285,9 @@ class Record(Part):
     training: Training | None
     memory: Memory | None
     checkpoint_bytes: int | None = Field(description="bytes on disk of the saved method and head")
-    latency: Latency | None
+    latency: Latency | None = Field(description="null where the model writes: `decoding` has its times")
+    decoding: Decoding | None = Field(default=None, description="null where the model does not write")
+    forgetting: Forgetting | None = Field(default=None, description="null where it was not asked for")
     compute: Compute | None = Field(
         description="null where nothing tells the FLOPs, and in records of schema 1"
     )

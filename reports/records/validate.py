@@ -13,13 +13,14 @@ from pydantic import ValidationError
 from reports.errors import RecordError
 from reports.records.bounds import parsed
 from reports.records.checks import record_faults
-from reports.records.consistency import LEAST_RATIO, arithmetic_faults
+from reports.records.consistency import arithmetic_faults
 from reports.records.files import LATENCY_SUFFIX, SEARCH_SUFFIX, Sources, find
 from reports.records.identity import is_search
 from reports.records.latency_files import read_latency
 from reports.records.latency_schema import LatencyRecord
 from reports.records.schema import Record
 from reports.records.store import type_faults, upgraded
+from reports.records.timings import LEAST_RATIO
 
 MAX_FAULTS: Final = 50  # of one file
 

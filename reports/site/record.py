@@ -28,6 +28,8 @@ PARTS = {
     "training": "Training",
     "memory": "Memory",
     "latency": "Latency",
+    "decoding": "Decoding",
+    "forgetting": "Forgetting",
     "compute": "FLOPs",
     "serving": "Serving",
     "tuning": "Search",

@@ -20,7 +20,9 @@ from reports.records.origins import UNKNOWN, Origin
 from reports.records.schema import FurtherReport, MetricInfo, Record, TaskInfo
 from reports.stats import learning
 from reports.stats.busy import busy
+from reports.stats.decoding import Written, controls, written
 from reports.stats.estimate import Interval, mean_interval, seed_score
+from reports.stats.forgetting import Forgotten, forgotten
 from reports.stats.latency import Ratio, ratio
 from reports.stats.learning import Risk, learned
 from reports.stats.pareto import Mark
@@ -90,6 +92,10 @@ class Row:
     merged: Ratio | None
     control: Ratio | None
     checkpoint_bytes: int | None
+    decoding: Written | None = None
+    """Where the model writes."""
+    forgetting: Forgotten | None = None
+    """What of other abilities is left, where it was asked for."""
     on_front: bool = False
     """Whether no other row trains fewer parameters and scores as well on average."""
     marks: Mapping[str, Mark] = field(default_factory=dict)
@@ -111,6 +117,16 @@ class Row:
         if self.method_parameters is None or self.head_parameters is None:
             return None
         return self.method_parameters + self.head_parameters
+
+    @property
+    def slower(self) -> Ratio | None:
+        """Latency beside the base: of a pass, or where the model writes of each token behind the first."""
+        return self.decoding.following.unmerged if self.decoding else self.unmerged
+
+    @property
+    def slower_merged(self) -> Ratio | None:
+        """The same of the merged model."""
+        return self.decoding.following.merged if self.decoding else self.merged
 
     @property
     def side_by_side(self) -> int:
@@ -176,8 +192,10 @@ def make_row(
         examples_per_second=_median([r.training.examples_per_second for r in timed if r.training]),
         unmerged=_ratio([r.latency.unmerged for r in timed if r.latency]),
         merged=_ratio([r.latency.merged for r in timed if r.latency]),
-        control=_ratio([r.latency.control for r in timed if r.latency]),
+        control=_ratio([control for r in timed for control in controls(r)[-1:]]),
         checkpoint_bytes=_whole([record.checkpoint_bytes for record in done]),
+        decoding=written([r.decoding for r in timed if r.decoding]),
+        forgetting=forgotten([record.forgetting for record in done if record.forgetting]),
     )
 
 

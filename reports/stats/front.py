@@ -23,8 +23,8 @@ COSTS: Final[Mapping[str, Callable[[Row], float | None]]] = {
 }
 TIMES: Final[Mapping[str, Callable[[Row], float | None]]] = {
     "seconds": lambda row: row.training_seconds,
-    "latency": lambda row: row.unmerged.value if row.unmerged else None,
-    "merged": lambda row: ratio.value if (ratio := row.merged or row.unmerged) else None,
+    "latency": lambda row: row.slower.value if row.slower else None,
+    "merged": lambda row: ratio.value if (ratio := row.slower_merged or row.slower) else None,
 }
 """Compared among the rows that were measured on one machine alone."""
 
@@ -35,7 +35,7 @@ def spread_of(name: str, row: Row) -> float:
         times = [r.training.seconds for r in row.records if r.training and r.training.seconds > 0]
         logs = np.log(times)
         return float(logs.std(ddof=1) / math.sqrt(len(logs))) if len(logs) > 1 else 0.0
-    ratio = (row.merged or row.unmerged) if name == "merged" else row.unmerged
+    ratio = (row.slower_merged or row.slower) if name == "merged" else row.slower
     return 0.0 if ratio is None else math.log(ratio.high / ratio.low) / (2 * NORMAL)
 
 

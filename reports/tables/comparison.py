@@ -18,6 +18,11 @@ from reports.stats.latency import Ratio
 from reports.stats.section import Section
 from reports.stats.sections import sections
 
+_TIMED = ("latency_ms_p50", "latency_ms_p95", "ratio", "ratio_low", "ratio_high")
+_CACHE = ("base_cache_bytes", "cache_bytes", "front_bytes")
+
+_LOST = ("measure", "before", "after", "ratio", "ratio_low", "ratio_high")
+
 _WHOLE = (
     "method_parameters",
     "head_parameters",
@@ -29,6 +34,7 @@ _WHOLE = (
     "tuning_trials",
     "tuning_examples",
     "side_by_side",
+    *_CACHE,
 )
 
 _PACE = ("step_ms_p50", "step_ms_p95", "cpu_share", "waited_share", "load_average")
@@ -87,11 +93,7 @@ def _trial(record: Record) -> dict[str, Any]:
     counts, scores, training = record.parameters, record.scores, record.training
     latency, environment = record.latency, record.environment
     rows = {name: getattr(latency, name, None) for name in ("unmerged", "merged", "control")}
-    timings = {
-        f"{name}_{field}": getattr(row, field, None)
-        for name, row in rows.items()
-        for field in ("latency_ms_p50", "latency_ms_p95", "ratio", "ratio_low", "ratio_high")
-    }
+    timings = {f"{name}_{field}": getattr(row, field, None) for name, row in rows.items() for field in _TIMED}
     values = {
         f"{split}.{name}": value
         for split in ("selection", "report", "majority")
@@ -129,12 +131,31 @@ def _trial(record: Record) -> dict[str, Any]:
         "busy": busy(record),
         "side_by_side": environment.side_by_side,
         **timings,
+        **_writing(record),
         "checkpoint_bytes": record.checkpoint_bytes,
         "wall_seconds": record.wall_seconds,
         "device": environment.device,
         "commit": environment.commit,
         "tree_clean": environment.tree_clean,
         **values,
+    }
+
+
+def _writing(record: Record) -> dict[str, Any]:
+    """What a trial says of text that is written, and of what it forgot."""
+    found, lost = record.decoding, record.forgetting
+    timings = {
+        f"{token}_token_{name}_{field}": getattr(
+            getattr(getattr(found, f"{token}_token", None), name, None), field, None
+        )
+        for token in ("first", "next")
+        for name in ("unmerged", "merged", "control")
+        for field in _TIMED
+    }
+    return {
+        **timings,
+        **{name: getattr(found, name, None) for name in ("tokens_per_second", *_CACHE)},
+        **{f"forgetting_{name}": getattr(lost, name, None) for name in _LOST},
     }
 
 
@@ -184,6 +205,8 @@ def _compared(section: Section, row: Row) -> dict[str, Any]:
         "examples_per_second": row.examples_per_second,
         **_ratio("latency_ratio", row.unmerged),
         **_ratio("merged_latency_ratio", row.merged),
+        **_written(row),
+        **_ratio("forgetting_ratio", row.forgetting.ratio if row.forgetting else None),
         "checkpoint_bytes": row.checkpoint_bytes,
         "pareto_front": row.on_front,
         "pareto_mark": row.mark,
@@ -192,6 +215,21 @@ def _compared(section: Section, row: Row) -> dict[str, Any]:
         "submitter": row.origin.by or None,
         "not_ranked": row.apart or None,
         **metrics,
+    }
+
+
+def _written(row: Row) -> dict[str, float | int | None]:
+    """Times of tokens that are written, and the cache, where the model writes."""
+    found = row.decoding
+    ratios = {
+        "first_token_ratio": found.first.unmerged if found else None,
+        "merged_first_token_ratio": found.first.merged if found else None,
+        "next_token_ratio": found.following.unmerged if found else None,
+        "merged_next_token_ratio": found.following.merged if found else None,
+    }
+    return {
+        **{key: value for name, one in ratios.items() for key, value in _ratio(name, one).items()},
+        **{name: getattr(found, name, None) for name in ("tokens_per_second", *_CACHE)},
     }
 
 

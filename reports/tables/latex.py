@@ -80,7 +80,9 @@ def _latex(section: Section) -> str:
             rf"\caption{{{escape_latex(text.name(section.task))} on "
             rf"{escape_latex(section.where)}. "
             r"$\bullet$: on the Pareto front of score against trainable parameters in at least 95\,\% of "
-            r"resamples of the seeds, $\circ$: perhaps.}",
+            r"resamples of the seeds, $\circ$: perhaps."
+            + (" Latency: of each token behind the first of a text." if _writes(section) else "")
+            + "}",
             r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}",
             r"\toprule",
             rf"{' & '.join(header)} \\",
@@ -95,14 +97,18 @@ def _latex(section: Section) -> str:
     )
 
 
+def _writes(section: Section) -> bool:
+    return any(row.decoding for row in section.every_row)
+
+
 def _latex_cells(row: Row) -> str:
     cells = (
         text.outcome(row),
         text.count(row.trainable_parameters),
         text.size(row.peak_training_bytes),
         text.training_time(row),
-        text.ratio(row.unmerged),
-        text.ratio(row.merged),
+        text.ratio(row.slower),
+        text.ratio(row.slower_merged),
         text.size(row.checkpoint_bytes),
     )
     label = escape_latex(row.label) + _MARKS[row.mark]

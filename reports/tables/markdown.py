@@ -12,6 +12,7 @@ from reports.records.schema import Record
 from reports.records.tuning import how_set
 from reports.stats.across import Across, across
 from reports.stats.aggregate import Row
+from reports.stats.latency import Ratio
 from reports.stats.pareto import Mark
 from reports.stats.section import Section
 from reports.stats.sections import sections
@@ -28,10 +29,17 @@ _HEADER = (
     "Latency, merged",
     "Checkpoint",
 )
+_WRITTEN = ("First token", "Next token", "Next token, merged", "Cache")
+"""In place of the latencies, where the model writes."""
 _LEGEND = (
     "● on the Pareto front of score against trainable parameters (method and head) in at least 95 % of "
     "resamples of the seeds, ◐ perhaps on it. Latency: time relative to the untouched base with its "
     "95 % interval over processes. – not measured or not possible."
+)
+_OF_WRITING = (
+    " Tokens: time of the first one of a text and of each that follows, batch 1, relative to the untouched "
+    "base; cache: keys and values of one text. What is of other texts or tasks is after / before, with its "
+    "95 % interval over texts and seeds."
 )
 _SEEDS = (
     " Scores are means over seeds, with their 95 % interval over {over}, where every seed learned something; "
@@ -118,7 +126,8 @@ def legend(found: Sequence[Section]) -> str:
     seeds = any(row.score.interval or row.learned for row in rows)
     over = "seeds and examples" if all(section.over_examples for section in found) else "seeds only"
     chosen = how_set([record for section in found for record in section.records]).capitalize()
-    legend = f"{f'{chosen}. ' if chosen else ''}{_LEGEND}{_SEEDS.format(over=over) if seeds else ''}"
+    written = _OF_WRITING if any(row.decoding or row.forgetting for row in rows) else ""
+    legend = f"{f'{chosen}. ' if chosen else ''}{_LEGEND}{written}{_SEEDS.format(over=over) if seeds else ''}"
     return "\n\n".join([legend, *known_by(rows)])
 
 
@@ -133,12 +142,22 @@ def section_tables(section: Section) -> list[str]:
 
 def _table(section: Section, rows: Sequence[Row]) -> str:
     metric = section.info.main_metric if section.info else "score"
-    header = [name.format(metric=escape_markdown(metric).capitalize()) for name in _HEADER]
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *[_cells(row) for row in rows]]
+    names = [name.format(metric=escape_markdown(metric).capitalize()) for name in _HEADER]
+    writes = any(row.decoding for row in rows)
+    lost = [row.forgetting for row in rows]
+    forgets = next((one.told for one in lost if one), None)
+    timed = slice(_HEADER.index("Latency, unmerged"), _HEADER.index("Latency, merged") + 1)
+    header = names[: timed.start] + list(_WRITTEN if writes else names[timed]) + names[timed.stop :]
+    header += [forgets] if forgets else []
+    cells = [
+        _cells(row, writes) + ([_timing(one.ratio if one else None)] if forgets else [])
+        for row, one in zip(rows, lost, strict=True)
+    ]
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, writes: bool) -> list[str]:
     done, total = row.statuses["completed"], len(row.records)
     note = f" ({done} of {total} completed)" if done < total else ""
     return [
@@ -148,9 +167,18 @@ def _cells(row: Row) -> list[str]:
         text.share(row.trainable_share).replace("<", "&lt;"),
         text.size(row.peak_training_bytes),
         text.training_time(row),
-        *(
-            f"{text.ratio(ratio)} ({text.interval(ratio)})" if ratio else text.MISSING
-            for ratio in (row.unmerged, row.merged)
-        ),
+        *(_written(row) if writes else map(_timing, (row.unmerged, row.merged))),
         text.size(row.checkpoint_bytes),
     ]
+
+
+def _written(row: Row) -> list[str]:
+    found = row.decoding
+    if found is None:
+        return [text.MISSING] * len(_WRITTEN)
+    ratios = (found.first.unmerged, found.following.unmerged, found.following.merged)
+    return [*map(_timing, ratios), text.size(found.cache_bytes)]
+
+
+def _timing(ratio: Ratio | None) -> str:
+    return f"{text.ratio(ratio)} ({text.interval(ratio)})" if ratio else text.MISSING

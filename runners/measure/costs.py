@@ -21,19 +21,36 @@ from transformers import PreTrainedModel
 from methods import Adapted, MethodError
 from methods.core import Flops
 from methods.core.twins import as_stored, base_of, twin
-from reports.records.cost_parts import Compute, Latency, Serving
+from reports.records.cost_parts import Compute, Decoding, Latency, Serving
 from reports.records.schema import Training
 from runners import device, models, processes
 from runners.failures import describe
-from runners.measure import deployment, flops, latency, machine
+from runners.measure import decoding, deployment, flops, latency, machine
 from runners.measure.latency import settle
 from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
 from tasks.spec import TaskSpec
 
-PARTS: Final = ("memory", "compute", "latency", "serving")
+PARTS: Final = ("memory", "compute", "latency", "decoding", "serving")
 """What costs consist of, by the names of a record's parts; memory is measured before training."""
+
+
+def parts_of(spec: TrialSpec) -> tuple[str, ...]:
+    """Which of :data:`PARTS` a trial has: times of a pass over an input, or of a text that is written."""
+    return tuple(part for part in PARTS if part != ("latency" if spec.writes else "decoding"))
+
+
+def input_length(spec: TrialSpec, limit: int | None) -> int:
+    """Tokens of the input that the trial's times are measured on, with those that are written behind it.
+
+    Args:
+        spec: the trial.
+        limit: user's tokens that fit; None where nothing limits them.
+    """
+    settings = spec.costs or CostSettings()
+    whole = settings.decoding_prompt + settings.decoding_tokens if spec.writes else settings.latency_length
+    return min(whole, limit or whole)
 
 
 @dataclass(frozen=True)
@@ -54,6 +71,7 @@ def measure(
     wanted: Collection[str],
     *,
     trained: bool = True,
+    targets: float | None = None,
 ) -> Costs:
     """Measure what a method costs to use. What fails is a gap and ends nothing.
 
@@ -62,11 +80,12 @@ def measure(
         task: its task.
         accelerator: holds the device.
         adapted: the model.
-        one: the input that latency is measured on, (1 x length).
+        one: the input that times are measured on, (1 x :func:`input_length`).
         training: what the trial's training was.
-        wanted: which of :data:`PARTS`, memory apart.
+        wanted: which of :func:`parts_of`, memory apart.
         trained: whether the model has the weights of the trial: no cost but the rounding of a merge depends
             on them.
+        targets: tokens of an example that are trained on, on average; None where the model does not write.
     """
     parts: dict[str, Any] = {}
     gaps: dict[str, str] = {}
@@ -82,13 +101,18 @@ def measure(
 
     def fresh() -> PreTrainedModel:
         device.seed_everything(spec.seed)
+        if spec.writes:
+            return models.language_model(spec.model, spec.protocol.numerics).to(accelerator.device)
         return models.classifier(spec.model, task, spec.protocol.numerics).to(accelerator.device)
 
     settings = spec.costs or CostSettings()
     inputs = {name: value.to(accelerator.device) for name, value in one.items()}
-    length = inputs["input_ids"].shape[1]
-    attempt("compute", lambda: {"compute": compute(spec, task, accelerator, adapted, length, training)})
-    if not {"latency", "serving"} & set(wanted):
+    attempt(
+        "compute",
+        lambda: {"compute": compute(spec, task, accelerator, adapted, inputs, training, targets)},
+    )
+    served_as = {"latency", "decoding", "serving"} & set(wanted)
+    if not served_as:
         return Costs(parts, gaps)
     with contextlib.ExitStack() as stack:
         try:
@@ -98,11 +122,15 @@ def measure(
             deployed = as_stored(adapted)
             deployed.model.eval()
         except Exception as error:  # no room for it, say
-            gaps |= {part: describe(error) for part in ("latency", "serving") if part in wanted}
+            gaps |= {part: describe(error) for part in sorted(served_as)}
             return Costs(parts, gaps)
         attempt(
             "latency",
             lambda: {"latency": timed(spec, settings, accelerator, adapted, deployed, inputs, trained)},
+        )
+        attempt(
+            "decoding",
+            lambda: {"decoding": written(spec, settings, adapted, deployed, inputs, trained)},
         )
         attempt(
             "serving",
@@ -141,17 +169,63 @@ def timed(
     )
 
 
+def written(
+    spec: TrialSpec,
+    settings: CostSettings,
+    adapted: Adapted,
+    deployed: Adapted,
+    inputs: dict[str, Tensor],
+    trained: bool,
+) -> Decoding:
+    """Times of a text that the method writes as it is stored, beside the untouched base."""
+    limit, ids = adapted.max_input_length, inputs["input_ids"]
+    length, tokens = decoding.lengths(settings, limit)
+    prompt, text = ids[:, :length], ids[:, length : length + tokens]
+    merged, difference = None, None
+    if adapted.method.mergeable:
+        folded = twin(deployed)
+        if trained:
+            beside = {"decoder_input_ids": text} if adapted.anatomy.is_encoder_decoder else {}
+            difference = folded.merge_difference(input_ids=prompt, **beside)
+        folded.merge()
+        merged = folded.model
+    return decoding.trial_decoding(
+        base=base_of(adapted),
+        control=base_of(adapted),
+        unmerged=deployed.model,
+        merged=merged,
+        prompt=prompt,
+        written=text,
+        rounds=settings.decoding_rounds,
+        seed=spec.seed,
+        max_input_length=limit,
+        merge_logit_difference=difference,
+    )
+
+
 def compute(
     spec: TrialSpec,
     task: TaskSpec,
     accelerator: Accelerator,
     adapted: Adapted,
-    latency_length: int,
+    inputs: dict[str, Tensor],
     training: Training,
+    targets: float | None,
 ) -> Compute | None:
-    """FLOPs of an input and of a mean training batch, and the least time they could take; None if unknown."""
-    batch = processes.largest_share(spec.protocol.batch_size)
+    """FLOPs of an input and of a mean training batch, and the least time they could take; None if unknown.
+
+    Of a model that writes they are those of the first token, and of a step with logits of targets alone.
+    """
+    batch, latency_length = processes.largest_share(spec.protocol.batch_size), inputs["input_ids"].shape[1]
     length = max(1, round(training.mean_length or 1))
+    if targets is not None:
+        prompt, _ = decoding.lengths(spec.costs or CostSettings(), adapted.max_input_length)
+        try:
+            one, _ = flops.of_targets(adapted, 1, prompt, 1)
+            mean, full = flops.of_targets(adapted, batch, length, targets)
+        except MethodError:
+            return None
+        return _beside_floor(spec, accelerator, adapted, training, one, mean, full, length)
     try:
         one, _ = flops.closed(adapted, 1, latency_length)
         mean, full = flops.closed(adapted, batch, length)
@@ -164,6 +238,20 @@ def compute(
             return None
         one, mean = (Flops(each.forward_flops, each.training_step_flops) for each in found)
         full = Flops(found[1].base_forward_flops, found[1].base_training_step_flops)
+    return _beside_floor(spec, accelerator, adapted, training, one, mean, full, length)
+
+
+def _beside_floor(
+    spec: TrialSpec,
+    accelerator: Accelerator,
+    adapted: Adapted,
+    training: Training,
+    one: Flops,
+    mean: Flops,
+    full: Flops,
+    length: int,
+) -> Compute:
+    """The record's part from the FLOPs of one input, of a mean batch, and of that with everything trained."""
     model = adapted.model
     read = machine.forward_bytes(model)
     # Rounded up to three binary digits: all methods on one model are held against the same measured rates.

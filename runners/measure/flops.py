@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -176,6 +176,30 @@ def closed(adapted: methods.Adapted, batch: int, length: int) -> tuple[Flops, Fl
     """
     sizes = adapted.sizes
     return adapted.flops(batch, length), _everything(sizes.geometry, sizes.wiring, batch, length)
+
+
+def of_targets(adapted: methods.Adapted, batch: int, length: int, targets: float) -> tuple[Flops, Flops]:
+    """The same of a causal model whose logits are computed for so many tokens an example alone.
+
+    Raises:
+        MethodError: there is no closed form for the architecture, or none of two lengths.
+    """
+    if adapted.anatomy.is_encoder_decoder:
+        raise MethodError("the closed form is of prompts and texts of one length, and theirs differ.")
+    geometry, wiring = adapted.sizes.geometry, adapted.sizes.wiring
+    work = adapted.method.card.work(geometry, adapted.options)
+    share = (targets - 1) / (length - 1) if length > 1 else 0.0
+
+    def counted_for(work: Work) -> Flops:
+        """Logits cost the same for every token: of what lies between one and all, the share."""
+        last = closed_form(geometry, replace(wiring, head_reads_tokens=False), work, batch, length)
+        every = closed_form(geometry, wiring, work, batch, length)
+        return Flops(
+            round(last.forward_flops + share * (every.forward_flops - last.forward_flops)),
+            round(last.training_step_flops + share * (every.training_step_flops - last.training_step_flops)),
+        )
+
+    return counted_for(work), counted_for(Work(blocks=geometry.layers, body=True))
 
 
 def _everything(geometry: Geometry, wiring: Wiring, batch: int, length: int) -> Flops:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -58,7 +59,10 @@ def measure(
     del made, optimiser, step  # its state is not there at inference, nor in the training that follows
     device.release(accelerator)
     device.free(accelerator.device)
-    batch.pop("labels")
+    labels = batch.pop("labels")
+    if labels.ndim == 2 and adapted.anatomy.is_encoder_decoder:  # texts, which its decoder reads
+        writer: Any = adapted.model
+        batch["decoder_input_ids"] = writer.prepare_decoder_input_ids_from_labels(labels)
     adapted.model.eval()
     forward = functools.partial(adapted.model, **batch)
     with torch.no_grad():

@@ -27,6 +27,19 @@ class CostSettings(BaseModel):
 
     latency_length: int = Field(32, ge=1, description="input tokens of the latency measurement, batch 1")
     latency_rounds: int = Field(200, ge=10, description="interleaved rounds of the latency measurement")
+    decoding_prompt: int = Field(
+        32, ge=1, description="prompt tokens of the decoding measurement, where a model writes, batch 1"
+    )
+    decoding_tokens: int = Field(16, ge=2, description="tokens that it writes, whatever it would write")
+    decoding_rounds: int = Field(30, ge=10, description="interleaved rounds of the decoding measurement")
+    forgetting: str | None = Field(
+        None,
+        min_length=1,
+        description="what is measured before and after: of a causal model that writes the perplexity of this "
+        "text, a file or a task of Paretune; of one that classifies a frozen head's accuracy on this task; "
+        "none = nothing",
+    )
+    forgetting_texts: int = Field(100, ge=10, description="texts that perplexity is of, the first ones")
 
     @classmethod
     def parse(cls, values: Any) -> Self | None:

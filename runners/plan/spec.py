@@ -195,8 +195,6 @@ class TrialSpec(BaseModel):
             protocol = Protocol.parse(protocol)
         protocol.check()
         text_to_text = protocol.text_to_text and not writes
-        if writes or text_to_text:
-            values = values | {"costs": None}  # what a model that writes costs is not measured yet
         generation = (protocol.generation or Generation()) if writes else None
         protocol = protocol.model_copy(update={"generation": generation, "text_to_text": text_to_text})
         if protocol.learning_rate is None:

@@ -13,9 +13,9 @@ from reports.records.schema import Record
 from runners import device, processes
 from runners.failures import describe
 from runners.measure import costs, step_memory
-from runners.plan.costs import CostSettings
 from runners.plan.spec import TrialSpec
-from runners.trials import adapting, kept, kinds
+from runners.trials import adapting, forgetting, kept, kinds
+from runners.trials.prompted import Prompting
 
 UNFINISHED: Final = "not measured yet: the run ended before"
 """A gap of a trial whose costs nobody has tried to measure; the next run fills it."""
@@ -33,11 +33,14 @@ def awaiting(record: Record, spec: TrialSpec, elsewhere: str | None = None) -> R
         return record
     if record.costs_from is not None and record.costs_from != elsewhere:  # whose record is not there any more
         record = record.model_copy(update={"costs_from": None})
-    if elsewhere and record.memory is None and record.latency is None:
-        return record.model_copy(update={"costs_from": elsewhere, "gaps": {}})
-    missing = {part: UNFINISHED for part in costs.PARTS if getattr(record, part) is None}
+    own = {"forgetting": UNFINISHED} if record.forgetting is None and forgetting.asked(spec) else {}
+    own |= {part: why for part, why in record.gaps.items() if part == "forgetting"}
+    timed = record.latency or record.decoding
+    if elsewhere and record.memory is None and timed is None:
+        return record.model_copy(update={"costs_from": elsewhere, "gaps": own})
+    missing = {part: UNFINISHED for part in costs.parts_of(spec) if getattr(record, part) is None} | own
     # Where nothing tells the FLOPs, that is an answer: no other part says so if it was not asked.
-    if record.compute is None and record.latency is not None:
+    if record.compute is None and timed is not None:
         missing.pop("compute")
     return record.model_copy(update={"gaps": {**missing, **record.gaps}})
 
@@ -101,16 +104,23 @@ def _attempted(
 def _measured(
     record: Record, spec: TrialSpec, accelerator: Accelerator, adapted: Adapted, trained: bool
 ) -> Record:
-    task, settings = spec.declared, spec.costs or CostSettings()
+    task = spec.declared
     kind, update = kinds.of(spec)(spec, accelerator, adapted), dict[str, object]()
     if "memory" in record.gaps:
         longest = kind.longest(processes.largest_share(spec.protocol.batch_size))
         as_trained = kind.as_trained()
         update["memory"] = step_memory.measure(spec.protocol, accelerator, adapted, as_trained, longest)
-    length = min(settings.latency_length, adapted.max_input_length or settings.latency_length)
-    one = kind.one_input(length)
+    gaps: dict[str, str] = {}
+    if "forgetting" in record.gaps:
+        try:
+            update["forgetting"] = forgetting.again(spec, adapted, trained)
+        except Exception as error:
+            gaps["forgetting"] = describe(error)
+    one = kind.one_input(costs.input_length(spec, adapted.max_input_length))
     assert record.training is not None  # of a completed trial
     found = costs.measure(
-        spec, task, accelerator, adapted, one, record.training, record.gaps.keys(), trained=trained
+        *(spec, task, accelerator, adapted, one, record.training, record.gaps.keys()),
+        trained=trained,
+        targets=kind.targets() if isinstance(kind, Prompting) else None,
     )
-    return record.model_copy(update={**update, **found.parts, "gaps": found.gaps})
+    return record.model_copy(update={**update, **found.parts, "gaps": gaps | found.gaps})

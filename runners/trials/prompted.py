@@ -28,6 +28,7 @@ from runners.trials.batches import Batch, LengthGroupedBatches, Shares
 from runners.trials.kind import Fitting
 from runners.trials.scoring import Reported, Score
 from runners.writing import batches as prompts
+from runners.writing.targets import OnTargets
 from runners.writing.tokens import Form, Prompted
 from tasks.spec import TaskSpec
 
@@ -108,13 +109,19 @@ class Prompting(ABC):
         return
 
     def as_trained(self) -> nn.Module:
-        """The adapted model."""
-        return self.adapted.model
+        """The adapted model; a causal one computes the logits of targets alone."""
+        return self.adapted.model if self.form.pair else OnTargets(self.adapted.model)
 
     def longest(self, size: int) -> Batch:
         """The longest prompts with their targets as one batch, with labels."""
         order = np.argsort(-self.train.rows.lengths, kind="stable")
         return prompts.training(self.train.rows, order[:size], self.form)
+
+    def targets(self) -> float:
+        """Tokens of an example that are trained on, on average."""
+        told = self.train.rows.targets
+        assert told is not None  # of rows that are trained on
+        return float(told.lengths.mean())
 
     def fitting(self, steps: int, ends: Sequence[int], scorings: int) -> Fitting:
         """Batches of similar length, with the loss on targets alone."""
@@ -129,7 +136,7 @@ class Prompting(ABC):
                 pin_memory=device.pins(self.accelerator.device),
             )
 
-        return Fitting(self.adapted.model, loader, self.score)
+        return Fitting(self.as_trained(), loader, self.score)
 
     def one_input(self, length: int) -> Batch:
         """Prompts of the reported split, one after another (1 x length)."""

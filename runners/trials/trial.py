@@ -19,7 +19,7 @@ from accelerate import Accelerator
 
 import methods
 from methods import Adapted
-from reports.records.cost_parts import Memory
+from reports.records.cost_parts import Forgetting, Memory
 from reports.records.schema import (
     Answers,
     CurvePoint,
@@ -37,7 +37,7 @@ from runners import device, environment, processes
 from runners.failures import describe
 from runners.measure import step_memory
 from runners.plan.spec import TrialSpec
-from runners.trials import adapting, costing, further, kept, kinds, loading, loop, training
+from runners.trials import adapting, costing, forgetting, further, kept, kinds, loading, loop, training
 from runners.trials.loop import Progress, Watch
 from runners.trials.snapshots import FOLDER as SNAPSHOTS
 from runners.trials.snapshots import Say, Snapshots
@@ -144,6 +144,9 @@ class _Parts:
     training: Training | None = None
     memory: Memory | None = None
     recalled: float = 0.0
+    forgetting: Forgetting | None = None
+    gaps: dict[str, str] = field(default_factory=dict)
+    """Why that could not be measured."""
     stopped: str | None = None
     """Where a trial of a search stopped, if before its end."""
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -171,12 +174,14 @@ class _Parts:
             curve=self.curve,
             training=self.training,
             memory=self.memory,
+            forgetting=self.forgetting,
             checkpoint_bytes=None,
             latency=None,
             compute=None,
             serving=None,
             tuning=None,
             costs_from=self.costs_from,
+            gaps=self.gaps if status == "completed" else {},
             method_origin=methods.origin(self.spec.method),
             environment=self.environment,
             started_at=self.started_at,
@@ -241,6 +246,11 @@ def _train_and_score(
         selection=fitted.best, report=found.score, majority=found.majority, best_step=fitted.best_step
     )
     parts.further = further.report(kind, loaded.data.further)
+    if forgetting.asked(spec):
+        try:
+            parts.forgetting = forgetting.measure(spec, adapted)
+        except Exception as error:  # the score is there
+            parts.gaps = {"forgetting": describe(error)}
     return _Ready(adapted, fitted)
 
 

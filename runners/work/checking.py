@@ -13,7 +13,7 @@ from runners import device, models
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.trials import batches, pieces, prompted
+from runners.trials import batches, forgetting, pieces, prompted
 from runners.work import feasible
 
 
@@ -35,6 +35,8 @@ def check(study: Study, say: Callable[[str], None] = lambda line: None) -> None:
         check_writing(model, [spec for spec in of_model if spec.writes])
     for task, data in dict.fromkeys((spec.declared, spec.data) for spec in specs):
         batches.load(task, data)
+    for spec in specs:
+        forgetting.check(spec)
     for line in feasible.check(specs):
         say(line)
 

@@ -44,14 +44,18 @@ def nats_per_token(model: Any, rows: Prompted, form: Form, batch_size: int) -> f
     """The mean loss of a token of the targets, over all rows; its exponential is the perplexity."""
     if rows.targets is None or not len(rows):
         raise ValueError("there are no targets to score")
-    total = 0.0
+    return float(nats(model, rows, form, batch_size).sum() / rows.targets.lengths.sum())
+
+
+def nats(model: Any, rows: Prompted, form: Form, batch_size: int) -> np.ndarray:
+    """The loss of each row's target, all its tokens together."""
+    found = np.empty(len(rows))
     with torch.inference_mode():
         for which in by_length(rows, batch_size):
-            batch = {
-                name: values.to(model.device) for name, values in batches.training(rows, which, form).items()
-            }
-            total -= float(log_likelihoods(model, batch, form.pair).double().sum())
-    return total / int(rows.targets.lengths.sum())
+            batch = batches.training(rows, which, form)
+            batch = {name: values.to(model.device) for name, values in batch.items()}
+            found[which] = -log_likelihoods(model, batch, form.pair).double().cpu().numpy()
+    return found
 
 
 def word_scores(model: Any, rows: Prompted, words: Ragged, form: Form, batch_size: int) -> np.ndarray:

@@ -85,7 +85,8 @@ def quick() -> dict[str, object]:
 @pytest.fixture
 def brief() -> dict[str, object]:
     """How costs are measured in a blink."""
-    return {"latency_rounds": 10, "latency_length": 8}
+    latency: dict[str, object] = {"latency_rounds": 10, "latency_length": 8}
+    return {**latency, "decoding_rounds": 10, "decoding_prompt": 5, "decoding_tokens": 3}
 
 
 def folder_state(folder: Path) -> dict[str, tuple[int, int]]:

@@ -33,3 +33,12 @@ def saved(folder: Path, architecture: str, tokenizer: PreTrainedTokenizerFast, *
     build(architecture, "classify", **changes).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
+
+
+def writer(folder: Path, architecture: str) -> str:
+    """A random model that writes and a tokenizer that can end a text, in a folder."""
+    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 0}
+    head = "seq2seq" if architecture in ("t5", "bart") else "causal"
+    build(architecture, head, **ids).save_pretrained(folder)
+    word_tokenizer(pad_token="t0", bos_token="t1", eos_token="t2", unk_token="t3").save_pretrained(folder)
+    return str(folder)

@@ -79,6 +79,11 @@ class View:
         """Whether the training time of some row was measured on a busy machine."""
         return any(row.busy_seeds for row in self.rows)
 
+    @property
+    def writes(self) -> bool:
+        """Whether the model of some row writes."""
+        return any(row.decoding for row in self.rows)
+
     @cached_property
     def lengths(self) -> list[int]:
         """Of the inputs that the latencies of its rows were measured with, in tokens."""

@@ -14,6 +14,7 @@ from reports.records.schema import Environment, Record
 from reports.records.tuning import how_set, how_set_in_full, searched
 from reports.stats.aggregate import Row
 from reports.stats.busy import caution, neighbours
+from reports.stats.decoding import controls
 from reports.stats.latency import trusted
 from reports.stats.section import Section
 
@@ -125,7 +126,8 @@ def _model_and_data(section: Section, records: Sequence[Record]) -> Facts:
 def _measurement(records: Sequence[Record]) -> Facts:
     memories = [record.memory for record in records if record.memory]
     latencies = [(record.latency, record.environment) for record in records if record.latency]
-    controls = [latency.control for latency, _ in latencies]
+    written = [(record.decoding, record.environment) for record in records if record.decoding]
+    again = [control for record in records for control in controls(record)]
     facts = [
         (
             "Memory",
@@ -144,8 +146,19 @@ def _measurement(records: Sequence[Record]) -> Facts:
             ),
         ),
     ]
-    if controls:
-        ratios = sorted(control.ratio for control in controls)
+    if written:
+        facts[1:] = [
+            (
+                "Decoding",
+                _joined(
+                    f"batch 1, {part.written_tokens} tokens behind {part.prompt_length}, {part.rounds} "
+                    f"rounds interleaved with the base in one process, {text.plural(where.threads, 'thread')}"
+                    for part, where in written
+                ),
+            )
+        ]
+    if again:
+        ratios = sorted(control.ratio for control in again)
         facts.append(
             (
                 "A/A control",
@@ -250,7 +263,7 @@ def _warnings(section: Section, records: Sequence[Record]) -> list[str]:
     drifted = [
         text.clean(row.label)
         for row in section.own_rows
-        if any(record.latency and not trusted(record.latency.control) for record in row.records)
+        if any(not trusted(control) for record in row.records for control in controls(record))
     ]
     if drifted:
         found.append(

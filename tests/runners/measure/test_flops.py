@@ -8,16 +8,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from transformers import BartConfig, DebertaV2Config, GPT2Config, PretrainedConfig, RobertaConfig, T5Config
 
 import methods
 import tasks
+from methods import MethodError
 from methods.anatomy import layouts
 from methods.core import Flops
 from runners import models
-from runners.measure.flops import counted, report
+from runners.measure.flops import _IN_PLACE, closed, counted, of_targets, report
 from runners.plan.errors import SpecError
+from runners.writing.targets import OnTargets
+from tests.methods.cells import OPTIONS
+from tests.methods.conftest import seed, tiny
 
 SIZES = {"vocab_size": 99, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 
@@ -119,6 +124,30 @@ def test_an_input_that_is_too_long_is_refused(tiny_model: str) -> None:
         SpecError, match=r"received inputs of 120 tokens, .* with prompt takes 108 at the most"
     ):
         report(tiny_model, "prompt", {"length": 20}, 1, 120)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+@pytest.mark.parametrize("name", ["lora", "full", "prompt"])
+def test_a_step_on_targets_alone_is_counted(family: str, name: str) -> None:
+    """Logits of 3 tokens of every 9, forward and backward."""
+    seed(1)
+    adapted = methods.apply(tiny(family, "causal"), name, **OPTIONS.get(name, {}))
+    ids = torch.arange(18).view(2, 9) + 3
+    labels = torch.where(torch.arange(9) > 5, ids, -100)
+    with (
+        sdpa_kernel(SDPBackend.MATH),
+        FlopCounterMode(display=False, custom_mapping=_IN_PLACE) as counter,
+    ):
+        loss = OnTargets(adapted.model)(labels, input_ids=ids).loss
+        forward = counter.get_total_flops()
+        loss.backward()
+    found, full = of_targets(adapted, 2, 9, 3)
+    assert (found.forward_flops, found.training_step_flops) == (forward, counter.get_total_flops())
+    assert full.training_step_flops == 3 * full.forward_flops
+    every, _ = closed(adapted, 2, 9)
+    assert of_targets(adapted, 2, 9, 9)[0] == every
+    with pytest.raises(MethodError, match="differ"):
+        of_targets(methods.apply(tiny("t5", "seq2seq"), "lora"), 2, 9, 3)
 
 
 def test_neither_counted_nor_derived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

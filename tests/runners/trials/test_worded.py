@@ -55,7 +55,7 @@ def spec(model: str, task: dict[str, Any] | str, **changes: Any) -> TrialSpec:
         "learning_rate": 1e-2,
         "text_to_text": True,
     }
-    content = {"name": "s", "models": [model], "tasks": [task], "methods": ["full"], "seeds": [0]}
+    content = {"name": "s", "models": [model], "tasks": [task], "methods": ["full"], "costs": "none"}
     return parse_study({**content, "protocol": {**protocol, **changes}}).specs[0]
 
 

@@ -11,17 +11,17 @@ import pytest
 import torch
 
 from reports.records.checks import check_record
+from reports.records.consistency import arithmetic_faults
 from reports.records.identity import identity
 from reports.records.schema import Record
 from runners.errors import ModelError
 from runners.plan.errors import SpecError
 from runners.plan.spec import TrialSpec
 from runners.plan.study import read_study
-from runners.trials import adapting, prompted
+from runners.trials import adapting, costing, prompted
 from runners.trials.trial import lost, run_trial
 from runners.work import checking
-from tests.methods.conftest import build
-from tests.runners.folders import word_tokenizer
+from tests.runners.folders import writer
 
 WORDS = {"a": "t40", "b": "t41", "c": "t42", "d": "t43"}
 
@@ -41,24 +41,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module", params=["llama", "t5"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp(request.param)
-    ids = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 0}
-    build(request.param, "seq2seq" if request.param == "t5" else "causal", **ids).save_pretrained(folder)
-    word_tokenizer(pad_token="t0", bos_token="t1", eos_token="t2", unk_token="t3").save_pretrained(folder)
-    return str(folder)
+    return writer(tmp_path_factory.mktemp(request.param), request.param)
 
 
 def spec(model: str, data: str, **changes: Any) -> TrialSpec:
     protocol = {"steps": 60, "batch_size": 16, "evaluate_every": 30, "generation": {"longest": 6}}
     protocol |= {"learning_rate": 5e-3, "scored_examples": 4} | changes.pop("protocol", {})
     given = {"model": model, "task": "e2e", "data": data, "method": "full", "protocol": protocol}
-    return TrialSpec(**(given | changes))
+    return TrialSpec(**(given | {"costs": None} | changes))
 
 
 def test_a_trial_is_trained_and_scored_by_what_is_written(model: str, data: str) -> None:
-    asked = spec(model, data)
-    assert asked.costs is None
-    record = run_trial(asked)
+    record = run_trial(spec(model, data))
     assert record.status == "completed", record.message
     check_record(record)
     assert Record.model_validate_json(record.model_dump_json()) == record
@@ -90,6 +84,43 @@ def test_a_base_in_few_bits_keeps_its_output_layer_whole(model: str, data: str) 
     assert type(output) is torch.nn.Linear
     record = run_trial(asked)
     assert record.status == "completed", record.message
+
+
+def test_what_writing_costs_is_measured_and_what_was_forgotten(
+    model: str, data: str, brief: dict[str, Any], tmp_path: Path
+) -> None:
+    general = tmp_path / "general.txt"
+    general.write_text("\n\n".join(f"t{i} t{i + 3} t{i + 1} t{90 - i}" for i in range(40, 52)))
+    costs = {**brief, "forgetting": str(general), "forgetting_texts": 10}
+    brief_training = {"protocol": {"steps": 2, "evaluate_every": 2}}
+    asked = spec(model, data, method="lora", costs=costs, **brief_training)
+    record = run_trial(asked)
+    assert record.gaps == {}
+    assert list(arithmetic_faults(record)) == []
+    pair = record.model is not None and record.model.architecture == "t5"
+    assert None not in (record.memory, record.decoding, record.serving, record.checkpoint_bytes)
+    assert (record.latency, record.compute is None, record.forgetting is None) == (None, pair, pair)
+    assert record.decoding is not None
+    assert (record.decoding.prompt_length, record.decoding.written_tokens) == (5, 3)
+    assert record.decoding.merge_logit_difference is not None
+    assert record.decoding.cache_bytes == record.decoding.base_cache_bytes
+    if pair:
+        return
+    # What was forgotten is each seed's own; all other costs are those of one seed.
+    seed = asked.model_copy(update={"seed": 1})
+    other = run_trial(seed, costs_from=record.trial_id)
+    assert (other.costs_from, other.gaps, other.decoding) == (record.trial_id, {}, None)
+    assert list(arithmetic_faults(other)) == []
+    assert other.forgetting != record.forgetting
+    # Measured afterwards they are as told before, but for what needs the weights that were trained.
+    waiting = costing.awaiting(other.model_copy(update={"forgetting": None, "costs_from": None}), seed)
+    assert waiting.gaps.keys() == {"memory", "compute", "decoding", "serving", "forgetting"}
+    filled = costing.fill(waiting, seed, tmp_path)
+    assert filled.gaps.keys() == {"forgetting"}
+    assert "train again" in filled.gaps["forgetting"]
+    assert filled.memory == record.memory
+    assert filled.decoding is not None
+    assert filled.decoding.cache_bytes == record.decoding.cache_bytes
 
 
 def test_settings_of_writing_are_part_of_what_writes_alone(model: str, data: str) -> None:
@@ -145,7 +176,8 @@ def test_own_data_are_written_too(model: str, tmp_path: Path) -> None:
     }
     content = {"name": "s", "models": [model], "tasks": [{**own, "template": {"joint": " t39 "}}]}
     protocol = {"steps": 4, "batch_size": 8, "generation": {"longest": 4}}
-    (tmp_path / "s.yaml").write_text(json.dumps({**content, "methods": ["lora"], "protocol": protocol}))
+    content |= {"methods": ["lora"], "protocol": protocol, "costs": "none"}
+    (tmp_path / "s.yaml").write_text(json.dumps(content))
     (asked,) = read_study(str(tmp_path / "s.yaml")).specs
     assert asked.declared.written_as.joint == " t39 "
     assert TrialSpec(**asked.model_dump(mode="json")).trial_id == asked.trial_id
