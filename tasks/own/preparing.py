@@ -251,9 +251,10 @@ def _dataset(parts: Mapping[str, Part]) -> datasets.Dataset:
     columns["label"] = pa.array(np.concatenate([one.labels for one in parts.values()]))
     features = {name: datasets.Value("large_string") for name in columns}
     features["label"] = datasets.Value(str(first.labels.dtype))
-    return datasets.Dataset(
-        pa.table(columns), info=datasets.DatasetInfo(features=datasets.Features(features))
-    )
+    info = datasets.DatasetInfo(features=datasets.Features(features))
+    # Without one `datasets` pickles the whole table to make it, which takes as much memory again.
+    fingerprint = carving.content_hash(dict(parts))[:16]
+    return datasets.Dataset(pa.table(columns), info=info, fingerprint=fingerprint)
 
 
 def _told(source: FileSource) -> str:
