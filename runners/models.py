@@ -85,6 +85,11 @@ def padding_side(name: str) -> padding.Side:
     return side
 
 
+def pretrained(name: str, task: TaskSpec, stored: Numerics | None = None, *, writes: bool) -> PreTrainedModel:
+    """What a trial loads: a :func:`language_model` where answers are written, else a :func:`classifier`."""
+    return language_model(name, stored) if writes else classifier(name, task, stored)
+
+
 def classifier(name: str, task: TaskSpec, stored: Numerics | None = None) -> PreTrainedModel:
     """Load pretrained weights under a task head, in evaluation mode: for a text, or for each of its tokens.
 
@@ -124,10 +129,8 @@ def language_model(name: str, stored: Numerics | None = None) -> PreTrainedModel
     Raises:
         ModelError: it writes no text, its weights cannot be found, read or reached, or its head is not there.
     """
-    skeleton, stored, settings = writing_skeleton(name), stored or Numerics(), settings_of(name)
-    # Where it is one with the embeddings, few bits would be those of the embeddings too.
-    output = skeleton.get_output_embeddings()
-    head = [place for place, module in skeleton.named_modules() if module is output]
+    empty, stored, settings = writing_skeleton(name), stored or Numerics(), settings_of(name)
+    head = numerics.head_modules(empty) if stored.quantization else ()
     pair = getattr(settings, "is_encoder_decoder", False)
     kind = AutoModelForSeq2SeqLM if pair else AutoModelForCausalLM
     model, missing = _weights(name, kind, settings, **stored.loading(head))

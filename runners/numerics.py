@@ -158,10 +158,15 @@ def keeps_nothing(adapted: Adapted) -> bool:
 
 
 def head_modules(model: PreTrainedModel) -> list[str]:
-    """Names of the modules that hold the parameters of the task head."""
+    """Names of the modules that few bits leave whole: those of the task head, and a language model's output.
+
+    The latter may share its weights with the embeddings.
+    """
     from methods.anatomy import Anatomy
 
-    return sorted({name.rpartition(".")[0] for name in Anatomy(model).head_parameters()})
+    output = model.get_output_embeddings()
+    named = {place for place, module in model.named_modules() if module is output and output is not None}
+    return sorted(named | {name.rpartition(".")[0] for name in Anatomy(model).head_parameters()})
 
 
 def pack(model: PreTrainedModel, numerics: Numerics) -> None:

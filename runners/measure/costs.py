@@ -101,9 +101,8 @@ def measure(
 
     def fresh() -> PreTrainedModel:
         device.seed_everything(spec.seed)
-        if spec.writes:
-            return models.language_model(spec.model, spec.protocol.numerics).to(accelerator.device)
-        return models.classifier(spec.model, task, spec.protocol.numerics).to(accelerator.device)
+        numerics = spec.protocol.numerics
+        return models.pretrained(spec.model, task, numerics, writes=spec.writes).to(accelerator.device)
 
     settings = spec.costs or CostSettings()
     inputs = {name: value.to(accelerator.device) for name, value in one.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
 
 import methods
 from methods import Adapted
@@ -15,13 +14,6 @@ from runners.plan.spec import TrialSpec
 from tasks.spec import TaskSpec
 
 
-def pretrained(spec: TrialSpec, task: TaskSpec) -> PreTrainedModel:
-    """Load the model under a fresh head, drawn from the global generator, or with the one that writes."""
-    if spec.writes:
-        return models.language_model(spec.model, spec.protocol.numerics)
-    return models.classifier(spec.model, task, spec.protocol.numerics)
-
-
 def adapt(spec: TrialSpec, task: TaskSpec) -> Adapted:
     """Load the model under its task head and put the method in; where text is written, with its own head.
 
@@ -29,7 +21,7 @@ def adapt(spec: TrialSpec, task: TaskSpec) -> Adapted:
     same head.
     """
     device.seed_everything(spec.seed)
-    model = pretrained(spec, task)
+    model = models.pretrained(spec.model, task, spec.protocol.numerics, writes=spec.writes)
     device.seed_everything(spec.seed)
     adapted = methods.apply(model, spec.method, **spec.options)
     adapted.in_float32()

@@ -77,7 +77,7 @@ def _keeps_something(spec: TrialSpec, stored: Numerics) -> None:
 
 def _packs(spec: TrialSpec, stored: Numerics) -> None:
     """The method finds what it needs in a small copy that is stored in few bits."""
-    small = copy_of(models.skeleton(spec.model, tagged=spec.declared.is_tagged))
+    small = copy_of(_skeleton(spec))
     if small is None:  # then the trial finds out
         return
     with tempfile.TemporaryDirectory(prefix="paretune-") as folder, models.quiet():

@@ -20,7 +20,7 @@ from runners.plan.spec import TrialSpec
 from runners.plan.study import read_study
 from runners.trials import adapting, costing, prompted
 from runners.trials.trial import lost, run_trial
-from runners.work import checking
+from runners.work import checking, feasible
 from tests.runners.folders import writer
 
 WORDS = {"a": "t40", "b": "t41", "c": "t42", "d": "t43"}
@@ -82,6 +82,7 @@ def test_a_base_in_few_bits_keeps_its_output_layer_whole(model: str, data: str) 
     packed = [type(module).__name__ for module in found.modules() if type(module).__name__.endswith("4bit")]
     assert packed
     assert type(output) is torch.nn.Linear
+    feasible.check([asked])
     record = run_trial(asked)
     assert record.status == "completed", record.message
 
