@@ -285,7 +285,7 @@ def _rung_faults(record: Record, found: Tuning) -> Iterator[str]:
     steps = [tried.steps for tried in found.history]
     batch = found.protocol.get("batch_size", identity(record).settings.get("batch_size"))
     if None not in steps and isinstance(batch, int):
-        total = sum(step for step in steps if step is not None)
+        total = found.seeds * sum(step for step in steps if step is not None)
         if not total <= found.examples <= total * batch:
             yield (
                 f"$.tuning.examples is {found.examples}, but the {total} steps of $.tuning.history, "

@@ -72,7 +72,8 @@ def _search(tuning: Tuning | None) -> str:
     """How settings were chosen, in few words."""
     if tuning is None:
         return "none"
-    return f"{tuning.trials} trials, halved" if tuning.rungs else f"{tuning.trials} trials"
+    seeds = f" of {tuning.seeds} seeds" if tuning.seeds > 1 else ""
+    return f"{tuning.trials} trials{seeds}, halved" if tuning.rungs else f"{tuning.trials} trials{seeds}"
 
 
 def is_search(record: Record) -> bool:

@@ -210,6 +210,11 @@ class SearchStep(Part):
         ge=0,
         description="optimiser steps after which it was scored; null where it failed, and before schema 6",
     )
+    scores: tuple[float | None, ...] = Field(
+        default=(),
+        exclude_if=lambda value: not value,
+        description="by seed, where each setting was trained with several; `score` is their mean",
+    )
 
 
 class Tuning(Part):
@@ -229,7 +234,13 @@ class Tuning(Part):
         description="steps after which the worse settings were stopped; none: all were whole",
     )
     seconds: float = Field(ge=0, description="the whole search: loading, training and scoring")
-    seed: int = Field(ge=0, description="of every trial of the search; the trials reported have other seeds")
+    seed: int = Field(ge=0, description="of the trials of the search; the trials reported have other seeds")
+    seeds: int = Field(
+        default=1,
+        ge=1,
+        exclude_if=lambda value: value == 1,
+        description="with which each setting was trained: `seed`, `seed` + 1 ...",
+    )
     sampler: str = Field(description="what suggested the settings, e.g. `optuna TPE`")
     space: dict[str, dict[str, Any]] = Field(
         description="what was searched, by name: `low` and `high` of a logarithmic range, or `values`"

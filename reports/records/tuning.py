@@ -17,16 +17,19 @@ def how_set(records: Sequence[Record]) -> str:
     Empty where another suite measured them all: it does not say.
     """
     ours = [record for record in records if record.suite is None]
-    found = {(r.tuning.trials, bool(r.tuning.rungs)) if r.tuning else (0, False) for r in ours}
-    said = [told(trials, halving=halving) for trials, halving in sorted(found)]
+    found = {
+        (r.tuning.trials, r.tuning.seeds, bool(r.tuning.rungs)) if r.tuning else (0, 1, False) for r in ours
+    }
+    said = [told(trials, seeds=seeds, halving=halving) for trials, seeds, halving in sorted(found)]
     return text.listing(said) or ("" if records else FIXED)
 
 
-def told(trials: int, *, halving: bool = False) -> str:
-    """The same for one number of trials, 0 for no search."""
+def told(trials: int, *, seeds: int = 1, halving: bool = False) -> str:
+    """The same for one number of settings, 0 for no search, each of them trained with so many seeds."""
     if not trials:
         return FIXED
-    return f"tuned: {text.plural(trials, 'trial')} each" + (", by halving" if halving else "")
+    each = f"{text.plural(trials, 'setting')} of {seeds} seeds" if seeds > 1 else text.plural(trials, "trial")
+    return f"tuned: {each} each" + (", by halving" if halving else "")
 
 
 def how_set_in_full(records: Sequence[Record]) -> str:
@@ -35,9 +38,9 @@ def how_set_in_full(records: Sequence[Record]) -> str:
     said = [
         f"For every method and task {text.plural(trials, 'setting')} "
         f"{'was' if trials == 1 else 'were'} tried, the default first, with {examples:,} training examples "
-        f"in all and the seed {seed}{_stops(rungs)}; the best by {metric} on the {split} split was then "
+        f"in all and {_with(seed, seeds)}{_stops(rungs)}; the best by {metric} on the {split} split was then "
         "trained with the seeds below. No search saw the reported split."
-        for trials, examples, seed, metric, split, rungs in sorted(searches)
+        for trials, examples, seed, seeds, metric, split, rungs in sorted(searches)
     ]
     if any(record.tuning is None for record in records):
         said.append(
@@ -64,8 +67,14 @@ def searched(tuning: Tuning | None) -> str:
     return f"{spaces}: {text.score(best)}, default {text.score(first.score)}{stopped}"
 
 
-def _budget(tuning: Tuning) -> tuple[int, int, int, str, str, tuple[int, ...]]:
-    budget = tuning.trials, tuning.examples, tuning.seed
+def _with(seed: int, seeds: int) -> str:
+    if seeds == 1:
+        return f"the seed {seed}"
+    return f"each with the seeds {text.listing([str(seed + more) for more in range(seeds)])}"
+
+
+def _budget(tuning: Tuning) -> tuple[int, int, int, int, str, str, tuple[int, ...]]:
+    budget = tuning.trials, tuning.examples, tuning.seed, tuning.seeds
     return *budget, text.clean(tuning.metric), tuning.split, tuning.rungs
 
 

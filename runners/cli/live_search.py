@@ -156,7 +156,8 @@ class LiveSearch:
         share = 0.0
         for key, one in self.running.items():
             if self.of[key] == index and one.now.steps:
-                whole = steps_in_all(self.study.searches[index].brackets(one.now.steps))
+                search = self.study.searches[index]
+                whole = steps_in_all(search.brackets(one.now.steps)) * len(search.seeds)
                 share += max(0, one.now.step - self.reached.get(key, 0)) / whole
         return share
 

@@ -51,6 +51,7 @@ class Names:
         """What a trial is called, e.g. ``rotten_tomatoes / lora (rank=4) / seed 0``."""
         search = self.search(spec) if spec.search else None
         which = f"search at {at(search.values_of(spec))}" if search else f"seed {spec.seed}"
+        which += f", seed {spec.seed}" if search and len(search.seeds) > 1 else ""
         place = [spec.model] if self.several_models else []
         return " / ".join([*place, spec.task, self.row(spec), which])
 

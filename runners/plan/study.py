@@ -119,7 +119,8 @@ class Study:
         """`fixed settings`, or `tuned: 6 trials each, by halving`."""
         if not self.searches:
             return told(0)
-        return told(self.searches[0].trials, halving=self.searches[0].default.halving)
+        first = self.searches[0]
+        return told(first.trials, seeds=len(first.seeds), halving=first.default.halving)
 
     @property
     def size(self) -> str:
@@ -129,7 +130,7 @@ class Study:
         number = len(self.searches)
         searches = f"{number} search{'' if number == 1 else 'es'}"
         reported = sum(len(search.reported) for search in self.searches)
-        each = text.plural(self.searches[0].trials, "trial")
+        each = text.plural(self.searches[0].trials * len(self.searches[0].seeds), "trial")
         return f"{searches} of {each} each, then {text.plural(reported, 'trial')}"
 
 

@@ -3,6 +3,7 @@
     tuning:
       trials: 6                  # settings tried of every method, on every model and task
       seed: 1000                 # of those trials; the reported ones have other seeds
+      seeds: 2                   # each setting is trained with so many, from that one on; none = 1
       steps_share: 0.5           # of the reported trials' steps, task by task; none = all of them
       protocol: {max_length: 64} # in what else their training differs, if in anything
       halving: true              # stop the worse half of the settings early, twice; false trains all whole
@@ -39,12 +40,18 @@ class Budget(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     trials: int = Field(ge=2, le=1000, description="settings tried, the default among them")
-    seed: int = Field(1000, ge=0, lt=2**32, description="of every trial of the search")
+    seed: int = Field(1000, ge=0, lt=2**32 - 100, description="of the first trial of each setting")
+    seeds: int = Field(1, ge=1, le=100, description="with which each setting is trained: seed, seed + 1 ...")
     steps_share: float | None = Field(
         None, gt=0, le=1, description="of the reported trials' steps or epochs, for a trial of the search"
     )
     protocol: dict[str, Any] = Field(default_factory=dict)
     halving: bool = Field(True, description="stop the worse settings early; false = train all of them whole")
+
+    @property
+    def of_trials(self) -> tuple[int, ...]:
+        """The seeds with which every setting is trained."""
+        return tuple(range(self.seed, self.seed + self.seeds))
 
     def training(self, reported: Protocol) -> dict[str, Any]:
         """In what the training of a trial of the search differs from that of the reported ones."""
@@ -74,9 +81,9 @@ class Budget(BaseModel):
             budget = cls.model_validate(dict(values))
         except ValidationError as error:
             raise SpecError(explain(error, "tuning", cls.model_fields)) from None
-        if budget.seed in seeds:
+        if taken := sorted(set(budget.of_trials) & set(seeds)):
             raise SpecError(
-                f"tuning: seed={budget.seed} is one of the study's seeds, expected another: "
+                f"tuning: seed={taken[0]} is one of the study's seeds, expected another: "
                 "the best setting is trained with fresh seeds."
             )
         if LEARNING_RATE in budget.protocol:
@@ -96,9 +103,12 @@ class Search:
     """Which model and task of the study it is of: the methods of one cell are compared."""
     default: TrialSpec
     """The first trial of the search, at the default setting."""
+    seeds: tuple[int, ...]
+    """With which each setting is trained."""
     space: Mapping[str, Dimension]
     """What is searched, by name: the learning rate, and options."""
     trials: int
+    """Settings tried."""
     protocol: Mapping[str, Any]
     """In what the training of its trials differs from that of the reported ones."""
     reported: tuple[TrialSpec, ...]
@@ -134,13 +144,17 @@ class Search:
 
     def has(self, spec: TrialSpec) -> bool:
         """Whether a trial is one of the search's, or one that may be reported after it."""
-        own = self.default if spec.search else self.reported[0].model_copy(update={"seed": spec.seed})
+        if spec.search and spec.seed not in self.seeds:
+            return False
+        first = self.default if spec.search else self.reported[0]
+        own = first.model_copy(update={"seed": spec.seed})
         alike = (own.model, own.task, own.method) == (spec.model, spec.task, spec.method)
         return alike and _at(own, self.values_of(spec)) == spec
 
-    def trial(self, values: Mapping[str, Any]) -> TrialSpec:
-        """A trial of the search at a setting."""
-        return _at(self.default, values)
+    def trials_at(self, values: Mapping[str, Any]) -> tuple[TrialSpec, ...]:
+        """The trials of the search at a setting, one a seed."""
+        first = _at(self.default, values)
+        return tuple(first.model_copy(update={"seed": seed}) for seed in self.seeds)
 
     def best(self, values: Mapping[str, Any]) -> tuple[TrialSpec, ...]:
         """The reported trials at a setting, one a seed."""
@@ -181,7 +195,7 @@ def plan(
     whole = overlaid(("the study", protocol), (WHERE, training))
     searching = {"protocol": whole, "seed": budget.seed, "search": True, "halving": budget.halving}
     default = TrialSpec(**dict(first) | searching)
-    return Search(cell, default, space, budget.trials, training, tuple(reported))
+    return Search(cell, default, budget.of_trials, space, budget.trials, training, tuple(reported))
 
 
 def check_equal(searches: Sequence[Search]) -> None:

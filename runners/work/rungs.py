@@ -6,7 +6,8 @@ another size asked for it, is read at the rung.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ from tasks.spec import MetricSpec
 
 SOUND: Final = ("pruned", "completed")
 """How a trial ends that nothing is wrong with."""
+
+WORDS: Final[Mapping[Status, str]] = {"out_of_memory": "ran out of memory"}
+"""How others are told, where their name is no verb."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +57,25 @@ class Tried:
     """A setting of a bracket, and how far it is."""
 
     values: dict[str, Any]
-    spec: TrialSpec
+    specs: tuple[TrialSpec, ...]
+    """Its trials, one a seed."""
     metric: MetricSpec
     curve: dict[int, float | None] = field(default_factory=dict)
-    """Its score at each rung that it reached."""
+    """Its score at each rung that it reached: the mean over its seeds, undefined where one of them is."""
+    scores: tuple[float | None, ...] = ()
+    """Of each seed, at the last of them."""
     status: Status = "completed"
 
-    def take(self, record: Record, rung: int, last: bool) -> None:
-        """Read the record at a rung that was asked for."""
-        if record.status in SOUND or reached(record, rung):
-            self.curve[rung] = score_at(record, rung, self.metric)
-            self.status = "completed" if last else "pruned"
-        else:
-            self.status = record.status
+    def take(self, records: Sequence[Record], rung: int, last: bool) -> None:
+        """Read the records, one a seed, at a rung that was asked for; the setting fails as one of them does."""
+        lost = [one.status for one in records if not (one.status in SOUND or reached(one, rung))]
+        if lost:
+            self.status = lost[0]
+            return
+        self.scores = tuple(score_at(one, rung, self.metric) for one in records)
+        known = [score for score in self.scores if score is not None]
+        self.curve[rung] = statistics.fmean(known) if len(known) == len(records) else None
+        self.status = "completed" if last else "pruned"
 
     @property
     def failed(self) -> bool:
@@ -78,7 +88,13 @@ class Tried:
         if self.failed or not self.curve:
             return SearchStep(values=self.values, score=None, status=self.status)
         steps = max(self.curve)
-        return SearchStep(values=self.values, score=self.curve[steps], status=self.status, steps=steps)
+        return SearchStep(
+            values=self.values,
+            score=self.curve[steps],
+            status=self.status,
+            steps=steps,
+            scores=self.scores if len(self.specs) > 1 else (),
+        )
 
 
 def reached(record: Record, step: int) -> bool:
@@ -106,17 +122,24 @@ def promoted(alive: Sequence[Tried], bracket: Bracket, rung: int) -> tuple[list[
     standing: dict[str, Tried] = {}
     for tried in alive:
         if not tried.failed:
-            standing.setdefault(tried.spec.trial_id, tried)
+            standing.setdefault(tried.specs[0].trial_id, tried)
     order = sorted(standing.values(), key=lambda tried: _rank(tried.curve[at], tried.metric))
     on = [tried for tried in standing.values() if tried in order[:places]]
     stopped = [
         Stopped(
-            one.spec,
+            spec,
             at,
             f"stopped after step {at} of {whole}: number {place} of {bracket.settings[rung]} settings.",
         )
         for place, one in enumerate(order, start=1)
         if place > places
+        for spec in one.specs
+    ]
+    stopped += [
+        Stopped(spec, at, f"stopped after step {at} of {whole}: another seed of its setting {told}.")
+        for one in alive
+        if one.failed and (told := WORDS.get(one.status, one.status))
+        for spec in one.specs
     ]
     return on, stopped
 

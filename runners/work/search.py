@@ -188,13 +188,14 @@ def search_steps(search: Search, told: Told) -> Steps:
     for bracket in plan:
         trials = [study.ask(distributions) for _ in range(bracket.settings[0])]
         values = [{name: trial.params[name] for name in search.space} for trial in trials]
-        field = [Tried(one, search.trial(one), metric) for one in values]
+        field = [Tried(one, search.trials_at(one), metric) for one in values]
         alive, stopped = field, list[Stopped]()
         for rung, until in enumerate(bracket.rungs):
-            found = yield Wanted([Asked(one.spec, until) for one in alive], stopped)
-            for tried, record in zip(alive, found, strict=True):
-                records[record.trial_id] = record
-                tried.take(record, until, last=until == whole)
+            found = yield Wanted([Asked(spec, until) for one in alive for spec in one.specs], stopped)
+            records |= {record.trial_id: record for record in found}
+            for number, tried in enumerate(alive):
+                first = number * len(search.seeds)
+                tried.take(found[first : first + len(search.seeds)], until, last=until == whole)
             alive, stopped = promoted(alive, bracket, rung)
             spent += bracket.parts[rung]
             told(search, [*steps, *(one.step for one in field if one not in alive)], spent / budget)
@@ -207,10 +208,11 @@ def search_steps(search: Search, told: Told) -> Steps:
         metric=metric.name,
         higher_is_better=metric.higher_is_better,
         trials=search.trials,
-        examples=budget * examples_a_step(search.default),
+        examples=budget * examples_a_step(search.default) * len(search.seeds),
         rungs=tuple(sorted({rung for bracket in plan for rung in bracket.rungs[:-1]})),
         seconds=sum(record.wall_seconds for record in records.values()),
         seed=search.default.seed,
+        seeds=len(search.seeds),
         sampler=SAMPLER,
         space={name: dimension.describe() for name, dimension in search.space.items()},
         chosen=best.values,

@@ -66,11 +66,14 @@ def test_what_a_search_chooses_is_in_no_row_s_name() -> None:
     stated, searched, head = made.searches
     assert [names.row(search.default) for search in made.searches] == ["lora (rank=4)", "lora", "head"]
     values = {"learning_rate": 0.002, "rank": 8}
-    assert names.trial(searched.trial(values)) == "imdb / lora / search at learning rate 0.002, rank 8"
-    assert names.trial(searched.trial(values | {"rank": 2})).endswith("learning rate 0.002, rank 2")
+    assert names.trial(searched.trials_at(values)[0]) == "imdb / lora / search at learning rate 0.002, rank 8"
+    assert names.trial(searched.trials_at(values | {"rank": 2})[0]).endswith("learning rate 0.002, rank 2")
     assert names.trial(searched.best(values | {"rank": 16})[0]) == "imdb / lora / seed 0"
     assert names.trial(stated.best({"learning_rate": 0.1})[0]) == "imdb / lora (rank=4) / seed 0"
     assert names.trial(head.default) == "imdb / head / search at learning rate 0.01"
+    twice = study.parse_study(content | {"tuning": {"trials": 2, "seeds": 2}})
+    told = [names_of(twice).trial(spec) for spec in twice.searches[2].trials_at({"learning_rate": 0.01})]
+    assert told == [f"imdb / head / search at learning rate 0.01, seed {seed}" for seed in (1000, 1001)]
 
 
 def test_a_search_for_dimensions_names_dimension_and_rate() -> None:

@@ -40,7 +40,7 @@ def test_a_search_for_every_method_on_every_task() -> None:
         assert search.brackets(80) == brackets(5, 80)
         assert (search.default.seed, search.default.protocol.steps) == (7, 10)
         assert search.default_values.keys() == search.space.keys()
-        assert search.trial(search.default_values) == search.default
+        assert search.trials_at(search.default_values) == (search.default,)
         assert [spec.seed for spec in search.reported] == [0, 1]
         assert all(spec.protocol.steps == 20 and not spec.search for spec in search.reported)
 
@@ -74,6 +74,20 @@ def test_a_search_may_train_all_of_its_settings_whole() -> None:
         assert whole.reported == stopped.reported
 
 
+def test_each_setting_may_be_trained_with_several_seeds() -> None:
+    made = study.parse_study(SMALL | {"tuning": {"trials": 5, "seed": 7, "seeds": 3}})
+    assert made.settings == "tuned: 5 settings of 3 seeds each, by halving"
+    assert made.size.startswith("6 searches of 15 trials each")
+    for search in made.searches:
+        specs = search.trials_at(search.default_values)
+        assert [spec.seed for spec in specs] == [7, 8, 9]
+        assert specs[0] == search.default
+        assert all(search.has(spec) for spec in specs)
+        assert not search.has(specs[0].model_copy(update={"seed": 10}))
+    with pytest.raises(SpecError, match="seed=1 is one of the study's seeds"):
+        study.parse_study(SMALL | {"tuning": {"trials": 5, "seed": 0, "seeds": 2}, "seeds": [1]})
+
+
 def test_without_tuning_settings_are_fixed() -> None:
     made = study.parse_study({key: value for key, value in SMALL.items() if key != "tuning"})
     assert made.settings == "fixed settings"
@@ -85,7 +99,7 @@ def test_a_setting_goes_where_it_belongs() -> None:
     lora = study.parse_study(SMALL).searches[2]
     assert lora.default_values == {"learning_rate": 1e-3, "rank": 8}
     values = {"learning_rate": 0.005, "rank": 4}
-    tried = lora.trial(values)
+    (tried,) = lora.trials_at(values)
     assert (tried.protocol.learning_rate, tried.options["rank"]) == (0.005, 4)
     assert tried.options["alpha"] == lora.default.options["alpha"]
     assert [(s.protocol.learning_rate, s.options["rank"], s.seed) for s in lora.best(values)] == [

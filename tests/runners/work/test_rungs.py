@@ -147,28 +147,32 @@ def told(found: Study) -> list[Tuning]:
 METHODS = ["full", "lora"]
 
 
-@pytest.mark.parametrize("trials", [2, 3, 5, 8, 15])
+@pytest.mark.parametrize(("trials", "seeds"), [(2, 1), (3, 1), (5, 1), (5, 2), (8, 1), (15, 1)])
 def test_every_method_is_given_the_same_examples_whatever_it_scores(
-    trials: int, make: Callable[..., Study], template: Record, tmp_path: Path
+    trials: int, seeds: int, make: Callable[..., Study], template: Record, tmp_path: Path
 ) -> None:
     for halving in (True, False):
         executor = Scripted(template, never_fails)
         found = search.run_searches(
-            make(trials, METHODS, halving=halving), tmp_path / str(halving), [], executor=executor
+            make(trials, METHODS, halving=halving, seeds=seeds),
+            tmp_path / str(halving),
+            [],
+            executor=executor,
         )
         planned = steps_in_all(brackets(trials, STEPS, halving=halving))
-        assert [tuning.examples for tuning in told(found)] == [planned * BATCH] * 2
+        assert [tuning.examples for tuning in told(found)] == [planned * BATCH * seeds] * 2
         for tuning in told(found):
             assert len(tuning.history) == tuning.trials == trials
             assert sum(step.steps or 0 for step in tuning.history) == planned
             assert tuning.rungs == ((RUNGS[:1] if trials == 2 else RUNGS[:-1]) if halving else ())
-        assert {*executor.steps.values()} == {planned}
+        assert {*executor.steps.values()} == {planned * seeds}
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
 def test_what_is_found_does_not_depend_on_which_trial_is_done_first(
-    make: Callable[..., Study], template: Record, tmp_path: Path
+    seeds: int, make: Callable[..., Study], template: Record, tmp_path: Path
 ) -> None:
-    parsed = make(9, METHODS)
+    parsed = make(9, METHODS, seeds=seeds)
     ways = []
     for order in range(3):
         folder = tmp_path / str(order)
@@ -180,10 +184,11 @@ def test_what_is_found_does_not_depend_on_which_trial_is_done_first(
     assert {step.status for tuning in ways[0][1] for step in tuning.history} >= {"completed", "pruned"}
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
 def test_from_any_part_of_its_records_a_search_ends_alike(
-    make: Callable[..., Study], template: Record, tmp_path: Path
+    seeds: int, make: Callable[..., Study], template: Record, tmp_path: Path
 ) -> None:
-    parsed = make(7, METHODS)
+    parsed = make(7, METHODS, seeds=seeds)
     whole = search.run_searches(parsed, tmp_path, [], executor=Scripted(template, drawn))
     files = sorted((tmp_path / search.FOLDER).iterdir())
     contents = {file: file.read_bytes() for file in files}
@@ -224,6 +229,50 @@ def test_the_better_half_goes_on_and_the_rest_has_a_reason(
         "stopped after step 3 of 12: number 3 of 4 settings.",
         "stopped after step 3 of 12: number 4 of 4 settings.",
         "stopped after step 6 of 12: number 2 of 2 settings.",
+    ]
+
+
+def test_a_setting_is_as_good_as_its_seeds_are_on_average(
+    make: Callable[..., Study], template: Record, tmp_path: Path
+) -> None:
+    """The best rate of the first seed is the worst of the second; with one of them it would be chosen."""
+
+    def script(spec: TrialSpec, step: int) -> float:
+        score = ladder(spec, step)
+        return score if spec.seed == 1000 else 2 * ladder(spec, STEPS) * (score < 0.02)
+
+    found = search.run_searches(make(4, ["full"], seeds=2), tmp_path, [], executor=Scripted(template, script))
+    (tuning,) = told(found)
+    for step in tuning.history:
+        assert len(step.scores) == tuning.seeds == 2
+        assert step.score == pytest.approx(sum(step.scores) / 2)
+    assert (
+        tuning.chosen
+        == max(
+            (step for step in tuning.history if step.status == "completed"), key=lambda step: step.score
+        ).values
+    )
+    assert len(read_searches(tmp_path)) == 8
+    assert not [fault for one in validate(tmp_path) for fault in one.faults]
+
+
+def test_a_setting_fails_as_one_of_its_seeds_does(
+    make: Callable[..., Study], template: Record, tmp_path: Path
+) -> None:
+    rates = [spec.protocol.learning_rate for spec in (make(4, ["full"]).searches[0].default,)]
+
+    def script(spec: TrialSpec, step: int) -> float | str:
+        lost = spec.seed == 1001 and spec.protocol.learning_rate in rates
+        return "diverged" if lost else ladder(spec, step)
+
+    found = search.run_searches(make(4, ["full"], seeds=2), tmp_path, [], executor=Scripted(template, script))
+    (tuning,) = told(found)
+    assert (tuning.history[0].status, tuning.history[0].score) == ("diverged", None)
+    assert tuning.chosen != tuning.history[0].values
+    others = [one for one in read_searches(tmp_path) if one.spec["protocol"]["learning_rate"] in rates]
+    assert sorted((one.status, one.message) for one in others) == [
+        ("diverged", "no luck"),
+        ("pruned", "stopped after step 3 of 12: another seed of its setting diverged."),
     ]
 
 
@@ -302,7 +351,7 @@ def test_two_searches_may_share_a_trial(make: Callable[..., Study], template: Re
         (tuning,) = told(other)
         assert tuning in [t.model_copy(update={"seconds": 0.0}) for t in found.tunings.values()]
     tried = [
-        {one.trial(step.values).trial_id for step in t.history}
+        {one.trials_at(step.values)[0].trial_id for step in t.history}
         for one, t in zip(parsed.searches, found.tunings.values(), strict=True)
     ]
     assert tried[0] & tried[1]
