@@ -67,7 +67,7 @@ class Tried:
     status: Status = "completed"
 
     def take(self, records: Sequence[Record], rung: int, last: bool) -> None:
-        """Read the records, one a seed, at a rung that was asked for; the setting fails as one of them does."""
+        """Read the records, one a seed, at a rung that was asked for; one that failed fails the setting."""
         lost = [one.status for one in records if not (one.status in SOUND or reached(one, rung))]
         if lost:
             self.status = lost[0]

@@ -1,0 +1,182 @@
+"""The pilot of the boards: what docs/protocol.md lets it decide, from scores of the selection split alone.
+
+    python tests/pilot.py rates     --data GLUE --banking77 FOLDER [--out results/pilot]
+    python tests/pilot.py length    --data GLUE --banking77 FOLDER --rate 0.003
+    python tests/pilot.py precision --data GLUE --banking77 FOLDER --rate 0.003 --steps 320
+
+Each part is one study or several, run by `paretune run` into folders of their own; it goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from scipy import stats
+
+from reports.records.schema import Record
+from reports.records.store import read_records
+from reports.stats.learning import ONE_SIDED
+
+RATES = (0.0003, 0.001, 0.003, 0.01, 0.03)
+LENGTHS = (160, 320, 640, 1280)
+SEEDS = (100, 101, 102, 103, 104)
+TASKS = ("rotten_tomatoes", "imdb", "sst2", "mrpc", "stsb", "cola", "banking77")
+LONG = {"imdb": {"max_length": 128}}
+MARGIN = 0.01
+BATCH = 32
+
+
+def ran(
+    name: str, tasks: Iterable[Any], methods: Sequence[Any], asked: argparse.Namespace, **more: Any
+) -> list[Record]:
+    """Run a study, or what is missing of it, and read its records."""
+    folder = asked.out / name
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "name": f"pilot-{name}",
+        "tasks": list(tasks),
+        "methods": list(methods),
+        "costs": "none",
+        **more,
+    }
+    file = folder / "study.yaml"
+    file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    command = [sys.executable, "-m", "paretune", "run", str(file), "--out", str(folder), "--data", asked.data]
+    subprocess.run([*command, "--workers", str(asked.workers)], check=True)
+    return read_records(folder)
+
+
+def entry(name: str, asked: argparse.Namespace, **protocol: Any) -> Any:
+    """A task as a study has it."""
+    protocol = LONG.get(name, {}) | protocol
+    if name != "banking77":
+        return {name: protocol}
+    files = {"train": str(asked.banking77 / "train.csv"), "report": str(asked.banking77 / "test.csv")}
+    return {"name": "intents", **files, "text": "text", "label": "category", "protocol": protocol}
+
+
+def selection(record: Record) -> float | None:
+    """The main metric on the selection split; None where the trial has none."""
+    if record.status != "completed" or record.scores is None or record.task is None:
+        return None
+    return record.scores.selection.get(record.task.main_metric)
+
+
+def learned(record: Record) -> bool:
+    """Whether the selection score is above the best constant answer, as in `reports/stats/learning.py`."""
+    score, task = selection(record), record.task
+    if score is None or task is None or record.scores is None:
+        return False
+    count = task.sizes.selection
+    metric = next(one for one in task.metrics if one.name == task.main_metric)
+    assert count is not None
+    if metric.unit == "correlation":
+        return score - ONE_SIDED * (1 - min(score**2, 1.0)) / math.sqrt(count - 1) > 0
+    floor = record.scores.majority[metric.name] or 0.0
+    return score - ONE_SIDED * math.sqrt(max(score * (1 - score), 0.0) / count) > floor
+
+
+def rates(asked: argparse.Namespace) -> None:
+    """Part 1: the best rate of each method on each task, by its mean over two seeds."""
+    tasks = [entry(name, asked) for name in ("rotten_tomatoes", "stsb", "banking77")]
+    methods = [
+        {"method": name, "protocol": {"learning_rate": rate}} for name in ("lora", "bitfit") for rate in RATES
+    ]
+    records = ran("rates", tasks, methods, asked, seeds=list(SEEDS[:2]), protocol=training(LENGTHS[0]))
+    scores: dict[tuple[str, str], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        key = record.spec["method"], record.spec["task"]
+        score = selection(record)
+        scores[key][record.spec["protocol"]["learning_rate"]].append(-1.0 if score is None else score)
+    for method in ("lora", "bitfit"):
+        best = []
+        for (name, task), found in sorted(scores.items()):
+            if name == method:
+                means = {rate: float(np.mean(values)) for rate, values in sorted(found.items())}
+                best.append(max(means, key=lambda rate: means[rate]))
+                told = ", ".join(f"{rate:g}: {mean:.3f}" for rate, mean in means.items())
+                print(f"{method} on {task}: {told}; best {best[-1]:g}")
+        print(f"{method}: searched from {min(best) / 3:.2g} to {max(best) * 3:.2g}, papers' rates included")
+
+
+def length(asked: argparse.Namespace) -> None:
+    """Part 2: the first length at which both methods learn with every seed, task by task."""
+    methods = ["full", {"method": "lora", "protocol": {"learning_rate": asked.rate}}]
+    for name in TASKS:
+        for steps in LENGTHS:
+            records = ran(
+                f"length-{name}-{steps}",
+                [entry(name, asked)],
+                methods,
+                asked,
+                seeds=list(SEEDS),
+                protocol=training(steps),
+            )
+            told = {
+                method: [learned(one) for one in records if one.spec["method"] == method]
+                for method in ("full", "lora")
+            }
+            done = all(all(found) and len(found) == len(SEEDS) for found in told.values())
+            counts = ", ".join(f"{method} {sum(found)} of {len(SEEDS)}" for method, found in told.items())
+            print(
+                f"{name}, {steps} steps: learned: {counts}{'; taken' if done or steps == LENGTHS[-1] else ''}"
+            )
+            if done:
+                break
+
+
+def precision(asked: argparse.Namespace) -> None:
+    """Part 3: the mean paired difference of bfloat16 and float32, with its interval."""
+    methods = ["full", {"method": "lora", "protocol": {"learning_rate": asked.rate}}, "houlsby", "prefix"]
+    found = {}
+    for kind in ("float32", "bfloat16"):
+        tasks = [entry(name, asked) for name in ("rotten_tomatoes", "stsb")]
+        records = ran(
+            f"precision-{kind}",
+            tasks,
+            methods,
+            asked,
+            seeds=list(SEEDS[:3]),
+            protocol=training(asked.steps) | {"precision": kind},
+        )
+        found[kind] = {(r.spec["task"], r.spec["method"], r.spec["seed"]): selection(r) for r in records}
+    pairs = [(found["bfloat16"][key], found["float32"][key]) for key in found["float32"]]
+    differences = [one - other for one, other in pairs if one is not None and other is not None]
+    low, high = stats.t.interval(0.95, len(differences) - 1, np.mean(differences), stats.sem(differences))
+    equal = low > -MARGIN and high < MARGIN
+    print(
+        f"bfloat16 less float32: {np.mean(differences):+.4f} ({low:+.4f} to {high:+.4f}), "
+        f"{len(differences)} of {len(pairs)} pairs: {'bfloat16' if equal else 'float32'}"
+    )
+
+
+def training(steps: int) -> dict[str, Any]:
+    """The protocol of every part."""
+    return {"steps": steps, "batch_size": BATCH}
+
+
+def main() -> None:
+    """Run one part."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=("rates", "length", "precision"))
+    parser.add_argument("--data", required=True, help="folder of nyu-mll/glue")
+    parser.add_argument("--banking77", type=Path, required=True, help="folder with train.csv and test.csv")
+    parser.add_argument("--out", type=Path, default=Path("results/pilot"))
+    parser.add_argument("--rate", type=float, default=0.001, help="of lora, from part 1")
+    parser.add_argument("--steps", type=int, default=320, help="of part 3, from part 2")
+    parser.add_argument("--workers", type=int, default=2)
+    asked = parser.parse_args()
+    {"rates": rates, "length": length, "precision": precision}[asked.part](asked)
+
+
+if __name__ == "__main__":
+    main()
