@@ -15,11 +15,14 @@ import torch
 
 import methods
 from methods.prefix import Prefix
+from reports.records.latency_files import read_latencies
+from reports.records.store import read_records
 from runners import device
 from runners.measure import deployment, machine
 
 from .measure import __main__ as run
 from .measure import sizes as kinds
+from .measure import table1
 from .measure.document import Document, Item
 from .measure.invariants import Case, check
 
@@ -58,7 +61,9 @@ def _planted(self: Any, anatomy: Any, options: Any) -> Any:
 
 
 def test_every_part_is_measured_and_a_fault_stops_nothing(found: dict[str, Any]) -> None:
-    assert list(found["parts"]) == ["invariants", "memory", "trials", "compiled", "latency"]
+    assert list(found["parts"]) == [
+        *("invariants", "memory", "trials", "table1", "latency", "compiled", "board")
+    ]
     assert found["code"] == 1
     for name, part in found["parts"].items():
         assert part["items"]
@@ -82,6 +87,21 @@ def test_trials_leave_valid_records(found: dict[str, Any]) -> None:
     assert trial["status"] == "completed"
     assert 0 <= trial["score"]["accuracy"] <= 1
     assert list((found["folder"] / "records" / trial["records"]).glob("*.json"))
+
+
+def test_table_1_and_the_board_leave_records(found: dict[str, Any]) -> None:
+    """They are of the kinds that the site shows."""
+    records = found["folder"] / "records"
+    (cell,) = read_latencies(records / "latency-small-batch")
+    assert cell.entries[0].label == "base"
+    (trial,) = read_records(records / "gpu-board")
+    assert (trial.status, trial.spec["method"], trial.latency is not None) == ("completed", "lora", True)
+
+
+def test_the_inputs_that_the_paper_prints_come_first() -> None:
+    cells = [item.about["cell"] for item in table1.items(kinds.Sizes(), Path("nowhere"))]
+    assert cells[:3] == ["batch 1, 128 tokens", "batch 16, 256 tokens", "batch 32, 512 tokens"]
+    assert len(cells) == 9
 
 
 def test_the_page_says_what_it_is_of(found: dict[str, Any]) -> None:

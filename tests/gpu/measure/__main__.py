@@ -2,7 +2,7 @@
 
     --device cpu       a dry run: the smallest sizes, on a machine whose only device is the CPU
     --minutes 12       what a part does not reach in its share of them is named and left out
-    --parts A,B        of invariants, memory, trials, compiled, latency
+    --parts A,B        of invariants, memory, trials, table1, latency, compiled, board
     --methods A,B      instead of all
 
 Writes FOLDER/measured.json and measured.md after every item, and the trials' records into FOLDER/records.
@@ -26,11 +26,19 @@ import methods
 from runners import device, environment
 
 from ...runners.conftest import save_tiny_model
-from . import invariants, latency, memory, trials
+from . import board, invariants, latency, memory, table1, trials
 from . import sizes as kinds
 from .document import Document, Item
 
-SHARES = {"invariants": 0.3, "memory": 0.2, "trials": 0.2, "compiled": 0.2, "latency": 0.1}
+SHARES = {
+    "invariants": 0.2,
+    "memory": 0.12,
+    "trials": 0.08,
+    "table1": 0.2,
+    "latency": 0.05,
+    "compiled": 0.1,
+    "board": 0.25,
+}
 """Of the minutes; what a part leaves goes to those behind it."""
 
 
@@ -86,7 +94,9 @@ def _items(part: str, sizes: kinds.Sizes, scratch: Path, records: Path) -> Itera
         "memory": lambda: memory.items(sizes, scratch),
         "trials": lambda: trials.items(sizes, records),
         "compiled": lambda: invariants.compiled_items(sizes),
+        "table1": lambda: table1.items(sizes, records),
         "latency": lambda: latency.items(sizes),
+        "board": lambda: board.items(sizes, records),
     }[part]()
 
 

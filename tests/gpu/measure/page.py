@@ -60,7 +60,7 @@ def _messages(bad: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-ABOUT = ("method", "model", "shape", "base", "dtype", "attention", "precision")
+ABOUT = ("method", "model", "shape", "base", "dtype", "attention", "precision", "cell", "seed")
 """What says of what an item is, in the order of the page."""
 
 
@@ -125,11 +125,12 @@ def _memory(items: list[dict[str, Any]]) -> list[str]:
 
 
 def _trials(items: list[dict[str, Any]]) -> list[str]:
-    head = ("method", "precision", "status", "accuracy", "step, p50", "step, p95", "peak memory")
+    head = ("method", "precision", "seed", "status", "accuracy", "step, p50", "step, p95", "peak memory")
     rows = [
         (
             item["method"],
             item["precision"],
+            item.get("seed", "0"),
             item.get("status", "–"),
             _number(item.get("score", {}).get("accuracy"), "{:.3f}"),
             _number(item.get("step_ms_p50"), "{:.2f} ms"),
@@ -171,4 +172,6 @@ SECTIONS = {
     "trials": _trials,
     "compiled": _compiled,
     "latency": _latency,
+    "table1": _latency,
+    "board": _trials,
 }

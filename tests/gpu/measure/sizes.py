@@ -83,11 +83,18 @@ class Sizes:
     latency_seconds: float = 12.0
     """Of each comparison."""
 
+    table1: Mapping[str, Any] = field(default_factory=lambda: {"seconds": 12, "width": 0.02})
+    """What of the study of table 1 is other than written there."""
+    board_methods: tuple[str, ...] = (
+        *("full", "lora", "houlsby", "pfeiffer", "lin", "bitfit", "head", "prefix", "prompt"),
+    )
+    board_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+
     def only(self, names: tuple[str, ...]) -> Sizes:
         """The same with so few methods."""
         keep = {
             part: tuple(name for name in getattr(self, part) if name in names)
-            for part in ("methods", "trained_methods", "served_methods")
+            for part in ("methods", "trained_methods", "served_methods", "board_methods")
         }
         return Sizes(**{**vars(self), **keep})
 
@@ -112,4 +119,12 @@ def dry(model: str) -> Sizes:
         costs={"latency_rounds": 10, "latency_length": 8},
         served=(Served(model, "float32", 8),),
         latency_seconds=0.1,
+        table1={
+            "model": model,
+            "methods": [{"lora": {"rank": 4}}],
+            "cells": [{"batch": 1, "length": 8}],
+            "seconds": 0.1,
+        },
+        board_methods=("lora",),
+        board_seeds=(0,),
     )

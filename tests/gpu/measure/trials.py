@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from reports.records.schema import Record
 from reports.records.validate import validate
 from runners.plan.study import parse_study
 from runners.share.validation import against_the_code
@@ -43,6 +44,11 @@ def _trial(sizes: Sizes, folder: Path, method: str, stated: Mapping[str, Any]) -
     checking.check(study)
     how = How(say=lambda line: print(line, file=sys.stderr))
     (record,) = run_study(study, folder, [], how=how)
+    return told(record, folder)
+
+
+def told(record: Record, folder: Path) -> Found:
+    """What the document tells of a trial, and whether the records of its folder hold."""
     faults = [fault for one in validate(folder, further=[against_the_code]) for fault in one.faults]
     found: Found = {
         "ok": record.status == "completed" and not faults,
