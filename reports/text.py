@@ -159,6 +159,13 @@ def score(value: float | None) -> str:
     return MISSING if value is None else f"{value:.3f}".replace("-", "−")
 
 
+def printed(value: float, plus_minus: float | None) -> str:
+    """What a paper prints, `0.704 ± 0.001`: three decimals of a fraction, two of points beyond 1."""
+    decimals = 3 if abs(value) <= 1 else 2
+    numbers = [value] if plus_minus is None else [value, plus_minus]
+    return " ± ".join(f"{number:.{decimals}f}".replace("-", "−") for number in numbers)
+
+
 def spread(value: Spread) -> str:
     """`0.815 (0.805–0.825)` with its 95 % interval, `0.815 ± 0.004` with two seeds, `0.815` with one."""
     if value.interval is not None:

@@ -10,8 +10,8 @@
 Installed packages bring tasks of their own by entry points of the group `paretune.tasks`.
 Importing this package is cheap: `datasets` and `evaluate` are imported when first needed.
 
-Data of users' own are read in the room `own`. Ground floor: `spec`, `bio`, `hub`, `joined`, `further`,
-`splits`, `pairs`, `tagged`, `cache`, `reading`.
+Data of users' own are read in the room `own`. Ground floor: `spec`, `bio`, `needs`, `hub`, `joined`,
+`further`, `splits`, `pairs`, `tagged`, `cache`, `reading`.
 """
 
 from __future__ import annotations

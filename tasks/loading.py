@@ -20,7 +20,7 @@ import numpy as np
 import pandas
 import pyarrow
 
-from tasks import cache, further, pairs, reading, rows, splits, tagged
+from tasks import cache, further, needs, pairs, reading, rows, splits, tagged
 from tasks.hub import HubSource
 from tasks.own import preparing
 from tasks.reading import Columns, Origin
@@ -32,6 +32,8 @@ FurtherParts = dict[str, tuple[list[Example], int]]
 
 def load(spec: TaskSpec, data: str | None = None) -> TaskData:
     """The splits of one task, with their content hash; `data` is for hub tasks (see `tasks.load`)."""
+    if lacks := needs.missing(metric.name for metric in spec.metrics):
+        raise DataError(f"task {spec.name!r}: {lacks}")
     source = spec.source
     if isinstance(source, RowsSource):
         return _data(_splits(spec, *rows.carved(spec, source), str(source)))

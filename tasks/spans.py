@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
+from seqeval.metrics.sequence_labeling import get_entities, precision_recall_fscore_support
 
 from tasks.spec import SPAN_F1, SPAN_PRECISION, SPAN_RECALL, TOKEN_ACCURACY, TaskError, TaskSpec
 
@@ -52,6 +52,22 @@ def score(spec: TaskSpec, predictions: Tags, references: Tags) -> dict[str, floa
         TOKEN_ACCURACY.name: right.mean(),
     }
     return {metric.name: float(found[metric.name]) for metric in spec.metrics}
+
+
+def counts(spec: TaskSpec, predictions: Tags, references: Tags) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How many spans of each sentence are right, were given and are there: three arrays (sentences,).
+
+    Args: as for :func:`score`, which is 2 x right / (given + there) of their sums.
+    """
+    names = np.array(spec.labels, dtype=object)
+    found = [
+        [set(get_entities(names[np.asarray(tags)].tolist())) for tags in pair]
+        for pair in zip(predictions, references, strict=True)
+    ]
+    right, given, there = zip(
+        *((len(one & other), len(one), len(other)) for one, other in found), strict=True
+    )
+    return np.array(right), np.array(given), np.array(there)
 
 
 def majority(spec: TaskSpec, train_tags: Tags, references: Tags) -> dict[str, float]:

@@ -62,6 +62,7 @@ PEARSON = MetricSpec("pearson", True, "correlation")
 SPEARMAN = MetricSpec("spearman", True, "correlation")
 BLEU = MetricSpec("bleu", True, "fraction")
 NIST = MetricSpec("nist", True, "points")
+METEOR = MetricSpec("meteor", True, "fraction")
 ROUGE_L = MetricSpec("rouge_l", True, "fraction")
 CIDER = MetricSpec("cider", True, "points")
 EXACT_MATCH = MetricSpec("exact_match", True, "fraction")
@@ -70,7 +71,7 @@ SPAN_F1 = MetricSpec("span_f1", True, "fraction")
 SPAN_PRECISION = MetricSpec("span_precision", True, "fraction")
 SPAN_RECALL = MetricSpec("span_recall", True, "fraction")
 TOKEN_ACCURACY = MetricSpec("token_accuracy", True, "fraction")
-WRITTEN = (BLEU, NIST, ROUGE_L, CIDER, EXACT_MATCH, ANSWER_MATCH)
+WRITTEN = (BLEU, NIST, METEOR, ROUGE_L, CIDER, EXACT_MATCH, ANSWER_MATCH)
 """The metrics of text that is written."""
 
 

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from tasks.spec import ANSWER_MATCH, BLEU, CIDER, EXACT_MATCH, NIST, ROUGE_L, TaskError, TaskSpec
-from tasks.written import answers, coco, mteval
+from tasks.spec import (
+    ANSWER_MATCH,
+    BLEU,
+    CIDER,
+    EXACT_MATCH,
+    METEOR,
+    NIST,
+    ROUGE_L,
+    TaskError,
+    TaskSpec,
+)
+from tasks.written import answers, coco, meteor, mteval
 
 METRICS: dict[str, Callable[[Sequence[str], Sequence[Sequence[str]]], float]] = {
     BLEU.name: mteval.bleu,
     NIST.name: mteval.nist,
+    METEOR.name: meteor.meteor,
     ROUGE_L.name: coco.rouge_l,
     CIDER.name: coco.cider,
     EXACT_MATCH.name: answers.exact_match,

@@ -11,6 +11,7 @@ import pytest
 
 import tasks
 from reports import markdown_scores, markdown_table, read_latencies, read_records
+from reports.records.published import counts_of, scores_on, tables_on
 from reports.records.schema import Record
 from reports.records.store import read_searches
 from reports.stats.intrinsic import curves
@@ -138,6 +139,38 @@ def test_no_published_record_tells_of_a_better_constant_answer() -> None:
                 key = record.task.data_sha256, record.task.sizes.report, metric
                 if value:  # a constant answer has no correlation
                     assert value <= float(known[key]["floor"]) + 1e-12
+
+
+def test_the_lora_papers_table_3_is_whole_and_in_the_units_of_our_records() -> None:
+    (table,) = tables_on("e2e")
+    assert table.source == "arXiv 2106.09685, table 3"
+    assert len(table.lines) == 12
+    units = {metric.name: metric.unit for metric in tasks.get("e2e").metrics} | {"meteor": "fraction"}
+    assert set(table.metrics) == set(units)
+    for line in table.lines:
+        assert list(line.scores) == list(table.metrics)
+        for metric, row in line.scores.items():
+            low, high = (0.4, 0.8) if units[metric] == "fraction" else (2.3, 9)
+            assert low < row.score < high
+        # The paper has a ± for what its authors ran, and a star for what they took over.
+        assert {row.plus_minus is None for row in line.scores.values()} == {line.printed.endswith("*")}
+
+
+def test_published_sizes_are_those_of_the_closed_forms() -> None:
+    """What a paper trains on E2E is of the size that our formula gives for the options it states."""
+    known = {
+        (row.model, row.method, row.printed): row.parameters
+        for method in ("lora", "lin", "houlsby")
+        for row in counts_of(method)
+    }
+    found = 0
+    for score in scores_on("e2e"):
+        name = score.model.replace("GPT-2 ", "gpt2-")
+        exact = known.get((name, score.method, f"{score.parameters / 1e6:.2f}M"))
+        if exact is not None:
+            assert abs(exact - score.parameters) <= 5_000
+            found += 1
+    assert found >= 4 * 5
 
 
 def _floors_file() -> list[str]:

@@ -3,6 +3,8 @@
 A class takes as many bits as are needed to number the task's labels, a number of a regression 32. The
 examples are in the order of the split, which the hash of the data pins down: two trials on the same data can
 be compared example by example.
+
+Of sentences whose words are labelled, numbers of spans are kept: F1, precision and recall need no more.
 """
 
 from __future__ import annotations
@@ -37,15 +39,28 @@ def packed(predicted: ArrayLike, references: ArrayLike, labels: int | None) -> A
     )
 
 
+def packed_spans(right: ArrayLike, predicted: ArrayLike, references: ArrayLike, longest: int) -> Answers:
+    """Pack how many spans of each sentence are right, were given and are there.
+
+    Args:
+        right: one number per sentence, in the order of the split; so are the next two.
+        predicted: of those that were given.
+        references: of those that are there.
+        longest: words of the longest sentence, which has no more spans.
+    """
+    found = packed(predicted, references, max(longest + 1, 2))
+    return found.model_copy(update={"hits": _pack(np.asarray(right), found.labels)})
+
+
 def unpacked(answers: Answers) -> tuple[Values, Values]:
-    """Predictions and references, each of shape (count,).
+    """Predictions and references, each of shape (count,); predictions of spans are (count, 2): right, given.
 
     Raises:
         RecordError: they do not hold as many answers as they say.
     """
-    sides = (answers.predicted, answers.references)
-    first, second = (_unpack(text, answers.count, answers.labels) for text in sides)
-    return first, second
+    sides = [answers.predicted, answers.references, *([answers.hits] if answers.hits is not None else [])]
+    predicted, references, *hits = (_unpack(text, answers.count, answers.labels) for text in sides)
+    return (np.stack([*hits, predicted], axis=1) if hits else predicted), references
 
 
 def _width(labels: int) -> int:

@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import numpy as np
+
 from reports.errors import RecordError
 from reports.records.answers import unpacked
 from reports.records.bounds import step
-from reports.records.metrics import METRICS
+from reports.records.metrics import METRICS, SPAN_METRICS
 from reports.records.schema import Answers, Record
 
 ROUNDING: Final = 1e-4  # of a correlation of float32 numbers
@@ -58,10 +60,13 @@ def score_faults(
     except RecordError as error:
         yield f"{path}: {error}"
         return
+    known = METRICS if answers.hits is None else SPAN_METRICS
+    if answers.hits is not None and (predicted[:, 0] > np.minimum(predicted[:, 1], references)).any():
+        yield f"{path}.hits has more right spans of a sentence than it was given or has"
     for name, said in scores.items():
-        if name not in METRICS:
+        if name not in known:
             continue
-        found = METRICS[name](predicted, references)
+        found = known[name](predicted, references)
         if (said is None) != math.isnan(found) or (said is not None and not abs(found - said) <= ROUNDING):
             yield f"{step(scores_path, name)} is {said}, but {path} give {found:.6g}"
 

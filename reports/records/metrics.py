@@ -66,6 +66,27 @@ METRICS: dict[str, Metric] = {
 """By the name that tasks give it."""
 
 
+def span_f1(predicted: Values, references: Values) -> float:
+    """2 right / (given + there) over all sentences; 0 where nothing is right."""
+    return _ratio(*_span_parts("span_f1", predicted, references))
+
+
+def span_precision(predicted: Values, references: Values) -> float:
+    """Right / given."""
+    return _ratio(*_span_parts("span_precision", predicted, references))
+
+
+def span_recall(predicted: Values, references: Values) -> float:
+    """Right / there."""
+    return _ratio(*_span_parts("span_recall", predicted, references))
+
+
+SPAN_METRICS: dict[str, Metric] = {
+    metric.__name__: metric for metric in (span_f1, span_precision, span_recall)
+}
+"""Of spans in sentences: predictions are (n, 2), right and given, references (n,), there."""
+
+
 def influence(name: str, predicted: Values, references: Values) -> Values | None:
     """The influence of every example on a metric, (n,), with mean 0; None for a metric that is not here.
 
@@ -73,6 +94,11 @@ def influence(name: str, predicted: Values, references: Values) -> Values | None
     """
     from scipy import stats
 
+    if predicted.ndim == 2:
+        if name not in SPAN_METRICS:
+            return None
+        part, whole = _span_parts(name, predicted, references)
+        return (part - _ratio(part, whole) * whole) / max(float(whole.mean()), 1 / len(whole))
     if name == "accuracy":
         found = (predicted == references).astype(float)
     elif name == "f1":
@@ -100,6 +126,18 @@ def best_constant(name: str, references: Values, labels: int | None) -> float | 
     if labels is None or name in ("matthews_correlation", "pearson", "spearman"):
         return 0.0
     return max(METRICS[name](np.full_like(references, label), references) for label in range(labels))
+
+
+def _span_parts(name: str, predicted: Values, references: Values) -> tuple[Values, Values]:
+    """Each sentence's part in what is divided, and in what it is divided by."""
+    right, given = predicted[:, 0], predicted[:, 1]
+    if name == "span_f1":
+        return 2 * right, given + references
+    return right, given if name == "span_precision" else references
+
+
+def _ratio(part: Values, whole: Values) -> float:
+    return float(part.sum() / whole.sum()) if whole.sum() else 0.0
 
 
 def _correlation(x: Values, y: Values, *, constant: float) -> float:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
 from reports.records.schema import TaskInfo
@@ -31,6 +32,25 @@ class PublishedScore(_Printed):
     task: str
     metric: str
     score: float
+    plus_minus: Annotated[float | None, BeforeValidator(lambda cell: None if cell == "" else cell)]
+    """What the paper prints behind ±; None where it prints none, or where that is not carried over."""
+
+
+class PublishedLine(NamedTuple):
+    """What a source prints for one model and method, by metric."""
+
+    model: str
+    printed: str
+    parameters: int
+    scores: dict[str, PublishedScore]
+
+
+class PublishedTable(NamedTuple):
+    """What one source prints for a task, with its metrics and lines in their order."""
+
+    source: str
+    metrics: tuple[str, ...]
+    lines: tuple[PublishedLine, ...]
 
 
 class PublishedCount(_Printed):
@@ -77,6 +97,22 @@ class PublishedLatency(_Printed):
 def scores_on(task: str) -> list[PublishedScore]:
     """What papers print for a task, in their order."""
     return [row for row in _scores() if row.task == task]
+
+
+def tables_on(task: str) -> list[PublishedTable]:
+    """The same as a table for each source, with a line for each model and method."""
+    tables: dict[str, dict[tuple[str, str, int], dict[str, PublishedScore]]] = {}
+    for row in scores_on(task):
+        lines = tables.setdefault(row.source, {})
+        lines.setdefault((row.model, row.printed, row.parameters), {})[row.metric] = row
+    return [
+        PublishedTable(
+            source,
+            tuple(dict.fromkeys(metric for scores in lines.values() for metric in scores)),
+            tuple(PublishedLine(*which, scores) for which, scores in lines.items()),
+        )
+        for source, lines in tables.items()
+    ]
 
 
 def counts_of(method: str) -> list[PublishedCount]:

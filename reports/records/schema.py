@@ -106,12 +106,22 @@ class Scores(Part):
 
 
 class Answers(Part):
-    """What the model answered to every example of the reported split; see ``answers.py`` for the packing."""
+    """What the model answered to every example of the reported split; see ``answers.py`` for the packing.
+
+    Where words are labelled it is how many spans each sentence was given (`predicted`), has (`references`)
+    and was given rightly (`hits`), and `labels` is one more than the words of the longest sentence.
+    """
 
     count: int = Field(ge=1, le=10_000_000)
     labels: int | None = Field(ge=2, le=65_536, description="number of classes; null for a regression")
     predicted: str = Field(max_length=64_000_000, description="base64, in the order of the split")
     references: str = Field(max_length=64_000_000, description="the right answers, packed alike")
+    hits: str | None = Field(
+        default=None,
+        max_length=64_000_000,
+        exclude_if=lambda value: value is None,  # a record of before is written as it was
+        description="of labelled words, how many spans of each sentence are right; null for all else",
+    )
 
 
 class FurtherReport(Part):
@@ -284,8 +294,8 @@ class Record(Part):
     parameters: Parameters | None
     scores: Scores | None
     answers: Answers | None = Field(
-        description="null where they are texts or labels of words, in records of schema 1 to 3, of a search, "
-        "and of other suites"
+        description="null where they are texts, in records of schema 1 to 3, of a search and of other "
+        "suites; where words are labelled in older records too"
     )
     further_reports: dict[str, FurtherReport] = Field(
         default={},

@@ -5,10 +5,11 @@ from __future__ import annotations
 from reports import text
 from reports.site.parts.board import Board
 from reports.tables.markdown import escape_markdown, legend, scores_table, section_tables
+from reports.tables.published import published_markdown
 
 
 def markdown_report(board: Board) -> str:
-    """The front page as Markdown: the answers and the tables."""
+    """The front page as Markdown: the answers, the tables, and apart from them what papers print."""
     parts = [f"# {escape_markdown(board.title)}"]
     for item in board.overall:
         name = escape_markdown(text.measured(item.model, item.suite))
@@ -26,4 +27,6 @@ def markdown_report(board: Board) -> str:
         )
         parts.append(escape_markdown(" ".join(view.answer), limit=20_000))
         parts += section_tables(section)
+    for task in board.tasks:
+        parts += published_markdown(task, [view.section for view in board.views if view.section.task == task])
     return "\n\n".join([*parts, legend([view.section for view in board.views])]) + "\n"

@@ -7,12 +7,13 @@ from typing import Any
 from markupsafe import Markup
 
 from reports import text
-from reports.records.published import scores_on
+from reports.records.published import tables_on
 from reports.site.front import BOARD_SCRIPTS
 from reports.site.parts.board import Board, View
 from reports.site.parts.figures import Figure, figure_json, learning_curves, seed_dots
 from reports.site.parts.html import Page
 from reports.site.parts.links import task_page
+from reports.tables.published import about
 
 
 def task_pages(board: Board) -> list[Page]:
@@ -35,7 +36,7 @@ def _page(board: Board, task: str) -> Page:
         "card": card,
         "views": [(view, _figures(view)) for view in views],
         "ranked": ranked,
-        "references": scores_on(task),
+        "published": [(about(table, [view.section for view in views]), table) for table in tables_on(task)],
         "origins": _origins(board, task),
     }
     return Page(

@@ -36,6 +36,8 @@ def mcnemar(first: Answers | None, second: Answers | None) -> McNemar | None:
     """Compare the answers of two models; None where they are not known, or not of the same examples."""
     if first is None or second is None or not same_examples(first, second) or first.labels is None:
         return None
+    if first.hits is not None or second.hits is not None:  # sentences are right in parts
+        return None
     (one, right), (other, _) = unpacked(first), unpacked(second)
     hits = [answers == right for answers in (one, other)]
     return McNemar(int(np.sum(hits[0] & ~hits[1])), int(np.sum(hits[1] & ~hits[0])))

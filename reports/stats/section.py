@@ -12,7 +12,7 @@ from reports.records.checks import RANGES
 from reports.records.machine import Machine
 from reports.records.origins import UNKNOWN, Origin, trusted
 from reports.records.schema import FurtherReport, MetricInfo, Record, TaskInfo
-from reports.stats.aggregate import Row
+from reports.stats.aggregate import Row, Spread
 
 OTHERS: Final = "not measured by the maintainers"
 """Begins the reason of a row that could be ranked but for who measured it."""
@@ -86,6 +86,11 @@ class Section:
             if self.info
             else None
         )
+
+    def further_scores(self, row: Row) -> list[Spread | None]:
+        """A row's score by the main metric on each of ``further``, None where it was not scored on that."""
+        main = self.info.main_metric if self.info else ""
+        return [row.further.get(name, {}).get(main) for name in self.further]
 
     @property
     def higher_is_better(self) -> bool:

@@ -68,11 +68,13 @@ def escape_latex(foreign: object, limit: int = 200) -> str:
 
 def _latex(section: Section) -> str:
     metric = section.info.main_metric if section.info else "score"
-    header = ["Method", escape_latex(metric).capitalize(), *_HEADER]
+    further = [f"{escape_latex(text.name(name))}, {escape_latex(metric)}" for name in section.further]
+    header = ["Method", escape_latex(metric).capitalize(), *further, *_HEADER]
+    split = "splits" if len(further) > 1 else "split"
     apart = [
         r"\midrule",
         rf"\multicolumn{{{len(header)}}}{{l}}{{Not ranked}} \\",
-        *map(_latex_cells, section.apart),
+        *(_latex_cells(row, section) for row in section.apart),
     ]
     return "\n".join(
         [
@@ -82,12 +84,13 @@ def _latex(section: Section) -> str:
             r"$\bullet$: on the Pareto front of score against trainable parameters in at least 95\,\% of "
             r"resamples of the seeds, $\circ$: perhaps."
             + (" Latency: of each token behind the first of a text." if _writes(section) else "")
+            + (f" Further report {split}: other examples, in no rank." if further else "")
             + "}",
             r"\begin{tabular}{l" + "r" * (len(header) - 1) + "}",
             r"\toprule",
             rf"{' & '.join(header)} \\",
             r"\midrule",
-            *map(_latex_cells, section.rows),
+            *(_latex_cells(row, section) for row in section.rows),
             *(apart if section.apart else []),
             r"\bottomrule",
             r"\end{tabular}",
@@ -101,9 +104,10 @@ def _writes(section: Section) -> bool:
     return any(row.decoding for row in section.every_row)
 
 
-def _latex_cells(row: Row) -> str:
+def _latex_cells(row: Row, section: Section) -> str:
     cells = (
         text.outcome(row),
+        *(text.spread(one) if one else text.MISSING for one in section.further_scores(row)),
         text.count(row.trainable_parameters),
         text.size(row.peak_training_bytes),
         text.training_time(row),

@@ -41,6 +41,7 @@ _OF_WRITING = (
     "base; cache: keys and values of one text. What is of other texts or tasks is after / before, with its "
     "95 % interval over texts and seeds."
 )
+_FURTHER = " {names}: further report {splits}, other examples scored by the same trained models; in no rank."
 _SEEDS = (
     " Scores are means over seeds, with their 95 % interval over {over}, where every seed learned something; "
     "a seed that diverged counts as the best constant answer."
@@ -127,7 +128,10 @@ def legend(found: Sequence[Section]) -> str:
     over = "seeds and examples" if all(section.over_examples for section in found) else "seeds only"
     chosen = how_set([record for section in found for record in section.records]).capitalize()
     written = _OF_WRITING if any(row.decoding or row.forgetting for row in rows) else ""
-    legend = f"{f'{chosen}. ' if chosen else ''}{_LEGEND}{written}{_SEEDS.format(over=over) if seeds else ''}"
+    names = list(dict.fromkeys(escape_markdown(text.name(name)) for one in found for name in one.further))
+    further = _FURTHER.format(names=", ".join(names), splits="splits" if len(names) > 1 else "split")
+    legend = f"{f'{chosen}. ' if chosen else ''}{_LEGEND}{written}{further if names else ''}"
+    legend += _SEEDS.format(over=over) if seeds else ""
     return "\n\n".join([legend, *known_by(rows)])
 
 
@@ -149,20 +153,27 @@ def _table(section: Section, rows: Sequence[Row]) -> str:
     timed = slice(_HEADER.index("Latency, unmerged"), _HEADER.index("Latency, merged") + 1)
     header = names[: timed.start] + list(_WRITTEN if writes else names[timed]) + names[timed.stop :]
     header += [forgets] if forgets else []
+    header[2:2] = [
+        f"{escape_markdown(text.name(name))}, {escape_markdown(metric)}" for name in section.further
+    ]
     cells = [
-        _cells(row, writes) + ([_timing(one.ratio if one else None)] if forgets else [])
+        [
+            *_cells(row, writes, section.further_scores(row)),
+            *([_timing(one.ratio if one else None)] if forgets else []),
+        ]
         for row, one in zip(rows, lost, strict=True)
     ]
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cells(row: Row, writes: bool) -> list[str]:
+def _cells(row: Row, writes: bool, further: Sequence[text.Spread | None]) -> list[str]:
     done, total = row.statuses["completed"], len(row.records)
     note = f" ({done} of {total} completed)" if done < total else ""
     return [
         " ".join(filter(None, (escape_markdown(row.label), MARKS[row.mark]))) + note,
         text.outcome(row),
+        *(text.spread(one) if one else text.MISSING for one in further),
         text.count(row.trainable_parameters),
         text.share(row.trainable_share).replace("<", "&lt;"),
         text.size(row.peak_training_bytes),

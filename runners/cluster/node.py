@@ -29,7 +29,7 @@ from runners.cluster import builds, travel
 from runners.cluster.builds import Build
 from runners.cluster.travel import Freight
 from runners.plan.spec import TrialSpec
-from runners.trials import batches, beside, kept
+from runners.trials import batches, beside, forgetting, kept
 from runners.trials.beside import Contents
 from runners.trials.jobs import Job, do
 from runners.trials.loop import Progress
@@ -62,6 +62,8 @@ class Parcel:
     """The model as a trained method names it."""
     model: Freight | None
     data: Freight | None
+    text: Freight | None
+    """What forgetting is measured on, where that is a file."""
     beside: Contents
     """What lies beside the records of the job."""
     threads: int
@@ -120,12 +122,7 @@ def on_node(parcel: Parcel) -> Returned:
     session = Path(told.get_temp_dir()) / told.get_session_name() / "paretune"
     with _own_folder(session, parcel) as own:
         job, spec = parcel.job, parcel.job.spec
-        found = {
-            part: str(travel.arrived(freight, session, ray.get))
-            for part, freight in (("model", parcel.model), ("data", parcel.data))
-            if freight is not None
-        }
-        here = replace(job, spec=spec.model_copy(update=found), folder=own)
+        here = replace(job, spec=_arrived(parcel, session), folder=own)
         assert here.spec.trial_id == spec.trial_id  # where things lie is no part of a trial
         if (other := _misfit(parcel, here.spec)) is not None:
             return replace(returned, refused=f"{name} {other}")
@@ -158,6 +155,20 @@ def _own_folder(session: Path, parcel: Parcel) -> Iterator[Path]:
     finally:
         shutil.rmtree(own, ignore_errors=True)
         parcel.mailbox.left.remote(parcel.number, own.name)
+
+
+def _arrived(parcel: Parcel, session: Path) -> TrialSpec:
+    """The trial with what it reads where it lies here."""
+    spec = parcel.job.spec
+    found: dict[str, Any] = {
+        part: str(travel.arrived(freight, session, ray.get))
+        for part, freight in (("model", parcel.model), ("data", parcel.data))
+        if freight is not None
+    }
+    if parcel.text is not None and spec.costs is not None:
+        file = travel.arrived(parcel.text, session, ray.get) / parcel.text.names[0]
+        found["costs"] = spec.costs.model_copy(update={"forgetting": str(file)})
+    return spec.model_copy(update=found)
 
 
 def _misfit(parcel: Parcel, spec: TrialSpec) -> str | None:
@@ -232,7 +243,9 @@ def _named(record: Record, parcel: Parcel, spec: TrialSpec, folder: Path | None)
     """
     asked = parcel.job.spec
     moved = {spec.model: parcel.called, **({spec.data: str(asked.data)} if spec.data else {})}
-    if spec.model == asked.model and spec.data == asked.data:
+    text = forgetting.source(spec)
+    moved |= {text: forgetting.source(asked)} if text else {}
+    if spec == asked:
         return record
 
     def told(text: str) -> str:

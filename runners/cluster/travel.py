@@ -1,4 +1,4 @@
-"""Models and data that lie in folders of one machine and are needed on others: found there by hash, or sent.
+"""Models, data and texts that lie in folders of one machine and are needed on others: found by hash, or sent.
 
 What is sent lies in the object store once, is fetched by a machine once, and is unpacked there once, into a
 folder that is called by the hash of its content.
@@ -16,7 +16,7 @@ from typing import Any
 
 from runners import weights
 from runners.plan.spec import TrialSpec
-from runners.trials import beside
+from runners.trials import beside, forgetting
 from runners.trials.beside import Contents
 from tasks import reading
 from tasks.hub import HubSource
@@ -63,6 +63,12 @@ def of_data(spec: TrialSpec, store: Callable[[Contents], Any]) -> Freight | None
     if isinstance(source, FileSource):
         return _freight(folder, preparing.file_paths(source, str(folder)), store)
     return _freight(folder, sorted(reading.inside(source, spec.data).glob("*.parquet")), store)
+
+
+def of_text(spec: TrialSpec, store: Callable[[Contents], Any]) -> Freight | None:
+    """The file of text that a trial's forgetting is measured on, as freight; None where there is none."""
+    file = Path(forgetting.source(spec))
+    return _freight(file.parent, [file], store) if file.is_file() else None
 
 
 def _freight(folder: Path, paths: list[Path], store: Callable[[Contents], Any]) -> Freight:

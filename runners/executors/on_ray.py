@@ -29,7 +29,7 @@ from runners.cluster.mailbox import Mailbox
 from runners.cluster.node import Parcel, Returned
 from runners.cluster.nodes import Node
 from runners.plan.errors import SpecError
-from runners.trials import batches, beside
+from runners.trials import batches, beside, forgetting
 from runners.trials.jobs import Job, Listener, undone
 from runners.trials.trial import run_trial
 
@@ -186,6 +186,7 @@ class Ray:
             called=self._once(("called", spec.model), lambda: models.location(spec.model)),
             model=self._once(("model", spec.model), lambda: travel.of_model(spec, store)),
             data=self._once(("data", *data), lambda: travel.of_data(spec, store)),
+            text=self._once(("text", forgetting.source(spec)), lambda: travel.of_text(spec, store)),
             beside=beside.contents(job.folder, beside.files(job.folder, spec)) if job.folder else {},
             threads=self._threads,
             devices=bool(self._gpus),

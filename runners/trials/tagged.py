@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 import tasks
+from reports.records.answers import packed_spans
 from runners import device, processes
 from runners.errors import ModelError
 from runners.optimisation import IGNORED
@@ -23,6 +24,7 @@ from runners.trials.batches import Encoded
 from runners.trials.labelled import Labelled
 from runners.trials.loading import Splits
 from runners.trials.scoring import Reported, Score, known
+from tasks import spans
 from tasks.bio import OUTSIDE
 
 
@@ -54,11 +56,11 @@ class Tagged(Labelled):
         rows = self.reported if main else loading.reported(self.spec, self.adapted, split)
         true, train = tags_of(rows), tags_of(self.splits.train)
         loader = batches.scoring_loader(rows, self.tokenizer)
-        found = tasks.score(self.task, self.answers(self.adapted.model, loader, rows), true)
+        said = self.answers(self.adapted.model, loader, rows)
         return Reported(
-            score=known(found),
+            score=known(tasks.score(self.task, said, true)),
             majority=known(tasks.majority(self.task, train, true)),
-            answers=None,
+            answers=packed_spans(*spans.counts(self.task, said, true), longest=max(map(len, true))),
             rows=len(rows),
             cut=int(rows.cut.sum()),
         )

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tasks import needs
 from tasks.further import TAKEN, misnamed
 from tasks.own import templates
 from tasks.spec import (
@@ -275,6 +276,8 @@ def _check_metrics(
     metrics: tuple[str, ...],
     positive: str | None,
 ) -> None:
+    if lacks := needs.missing(metrics):
+        raise DataError(f"{task}: {lacks}")
     if len(set(metrics)) < len(metrics):
         raise DataError(f"{task} names a metric twice: {listing(metrics)}")
     kinds = list(dict.fromkeys(kind for one in metrics for kind, some in OF.items() if METRICS[one] in some))

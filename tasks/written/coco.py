@@ -5,8 +5,6 @@ other libraries call by the same name: this ROUGE-L (Lin 2004) weighs recall by 
 best precision and the best recall over the references, each by itself; this CIDEr (Vedantam et al. 2015) is
 the variant D, times ten, with frequencies over the references of the texts that are scored, and the length
 in its penalty is counted in pairs of words.
-
-The script's METEOR is a program in Java with 60 MB of paraphrases; there is none here.
 """
 
 from __future__ import annotations

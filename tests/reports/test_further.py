@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import build_site, compare, trials
+from reports import build_site, compare, markdown_table, trials
 from reports.records.answers import packed
 from reports.records.checks import record_faults
 from reports.records.consistency import arithmetic_faults
@@ -20,6 +20,7 @@ from reports.records.schema import Record
 from reports.records.store import read_record, write_record
 from reports.site.parts.links import record_page, task_page
 from reports.stats.sections import sections
+from reports.tables.latex import latex_table
 
 from .sound import as_record, sound, spoiled
 
@@ -139,6 +140,22 @@ def test_they_rank_nothing_and_have_means_of_their_own(make: Make) -> None:
     assert rows["majority.other.accuracy"].tolist() == [0.5] * 6
     shared = [*compare(alone)]
     pd.testing.assert_frame_equal(table[shared], compare(alone))
+
+
+def test_tables_for_papers_have_them_beside_the_score_that_ranks(make: Make) -> None:
+    records = [make(score=0.8, other=0.75), make("full", score=0.7, other=None)]
+    said, printed = markdown_table(records), latex_table(records)
+    assert "| Method | Accuracy | other, accuracy | Trainable parameters |" in said
+    assert re.search(r"\| lora [●◐] \| 0\.800 \| 0\.750 \|", said)
+    assert re.search(r"\| full [●◐]? ?\| 0\.700 \| – \|", said)
+    assert {line.count("|") for line in said.splitlines() if line.startswith("|")} == {11}
+    assert "other: further report split, other examples scored by the same trained models" in said
+    assert "Method & Accuracy & other, accuracy & Trainable parameters" in printed
+    assert "& 0.800 & 0.750 &" in printed
+    assert "& 0.700 & -- &" in printed
+    assert "Further report split: other examples, in no rank." in printed
+    alone = [make(score=0.8, other=None)]
+    assert "urther report" not in markdown_table(alone) + latex_table(alone)
 
 
 def test_a_seed_that_diverged_is_the_floor_there_too_and_one_without_is_none(make: Make) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import tasks
 from tasks import TaskError
+from tasks.spans import counts
 
 SPEC = tasks.get("conll2003")
 Sentences = list[list[str]]
@@ -89,6 +90,9 @@ def test_any_tags_are_scored_by_their_spans(pairs: list[list[tuple[str, str]]]) 
     same = np.concatenate([np.array(a) == np.array(b) for a, b in zip(said, true, strict=True)])
     assert scored(said, true) == pytest.approx([precision, recall, f1, same.mean()], abs=1e-12)
     assert scored(said[::-1], true[::-1]) == pytest.approx(scored(said, true))
+    counted = np.array(counts(SPEC, numbers(said), numbers(true)))
+    assert counted.shape == (3, len(true))
+    assert counted.sum(axis=1).tolist() == [right, len(one), len(other)]
 
 
 def test_always_the_most_frequent_tag_finds_no_span() -> None:

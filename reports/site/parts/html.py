@@ -31,7 +31,7 @@ SIGNS = {**MARKS, "dominated": "○"}
 _FILTERS = (
     *("clean", "count", "share", "percent", "spread", "estimate", "setting", "plural"),
     *("name", "outcome", "learned_nothing"),
-    *("size", "seconds", "training_time", "ratio", "interval", "score", "score_range"),
+    *("size", "seconds", "training_time", "ratio", "interval", "score", "score_range", "printed"),
 )
 _PLOTLY_STYLE = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
 

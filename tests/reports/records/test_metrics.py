@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from reports.records.metrics import METRICS, best_constant, influence
+from reports.records.metrics import METRICS, SPAN_METRICS, best_constant, influence
 
 LIBRARY = {
     "accuracy": lambda p, r: accuracy_score(r, p),
@@ -80,6 +80,39 @@ def test_the_influence_tells_the_spread_over_samples(name: str) -> None:
     drawn = [rng.integers(0, 800, size=800) for _ in range(600)]
     seen = np.std([METRICS[name](predicted[i], references[i]) for i in drawn])
     assert told == pytest.approx(seen, rel=0.15)
+
+
+def sentences(seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Spans that are right and given, and those that are there."""
+    rng = np.random.default_rng(seed)
+    given, there = rng.integers(0, 4, size=(2, n))
+    right = rng.binomial(np.minimum(given, there), 0.7)
+    return np.stack([right, given], axis=1).astype(float), there.astype(float)
+
+
+@pytest.mark.parametrize("name", SPAN_METRICS)
+def test_the_influence_of_a_sentence_on_scores_of_spans(name: str) -> None:
+    """Its derivative, and the spread over samples of sentences."""
+    predicted, references = sentences(2, 400)
+    found, base, copies = (
+        influence(name, predicted, references),
+        SPAN_METRICS[name](predicted, references),
+        2000,
+    )
+    assert found.mean() == pytest.approx(0, abs=1e-12)
+    for index in (0, 7, 31):
+        weights = np.full(len(references), copies)
+        weights[index] += 1
+        moved = SPAN_METRICS[name](np.repeat(predicted, weights, axis=0), np.repeat(references, weights))
+        assert (moved - base) * weights.sum() == pytest.approx(found[index], rel=0.02, abs=0.01)
+    rng = np.random.default_rng(8)
+    drawn = [rng.integers(0, 400, size=400) for _ in range(400)]
+    seen = np.std([SPAN_METRICS[name](predicted[i], references[i]) for i in drawn])
+    assert found.std() / np.sqrt(400) == pytest.approx(seen, rel=0.15)
+    assert influence("token_accuracy", predicted, references) is None
+    assert influence(name, references, references) is None
+    nothing = np.zeros((3, 2))
+    assert not influence(name, nothing, np.zeros(3)).any()
 
 
 def test_the_best_constant() -> None:

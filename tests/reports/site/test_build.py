@@ -232,7 +232,8 @@ def test_what_a_model_has_seen_stands_on_the_pages_of_task_and_protocol(make_rec
 def test_published_scores_stand_apart(make_record, tmp_path):
     page = _page([make_record(task="cola"), make_record("head", task="cola")], tmp_path, "tasks/cola.html")
     assert "Published elsewhere" in page.text
-    assert "LoRA RoBERTa-base matthews correlation 0.634 300,000" in page.text
+    assert "Method Model matthews correlation Trained parameters" in page.text
+    assert "LoRA RoBERTa-base 0.634 300,000" in page.text
     table = pd.read_csv(tmp_path / "table.csv")
     assert set(table["model"]) == {"embedded"}
     assert len(table) == 2

@@ -13,10 +13,12 @@ import pytest
 from reports import RecordError, csv_table, markdown_table
 from reports.site.markdown import markdown_report
 from reports.site.parts.board import make_board
+from reports.stats.sections import sections
 from reports.tables.comparison import compare
 from reports.tables.formats import json_table, parquet_table
 from reports.tables.latex import escape_latex, latex_table
 from reports.tables.markdown import escape_markdown
+from reports.tables.published import published_markdown
 
 HOSTILE = ["=cmd|' /C calc'!A0", "+1", "-1+2", "@SUM(A1)", "\t=1", "＝1", "a\n=1", "\ufeff=1"]
 
@@ -110,3 +112,21 @@ def test_the_markdown_report_has_every_comparison_and_one_legend(make_study, mak
     assert said.startswith("# A \\| title")
     assert said.count("\n## ") == 4  # over all tasks, their scores, and each task
     assert said.count("on the Pareto front of score") == 1
+
+
+def test_papers_stand_apart_in_markdown_too(make_record):
+    blocks = published_markdown("e2e", sections([make_record(task="e2e", metric="bleu")]))
+    assert blocks[0] == "## Published elsewhere: e2e"
+    assert "in no rank" in blocks[1]
+    assert blocks[2] == (
+        "arXiv 2106.09685, table 3. \\* is the paper’s own mark: it took these numbers from elsewhere. "
+        "Not measured here: nist, meteor, rouge l, cider."
+    )
+    assert (
+        "| LoRA | GPT-2 medium | 0.704 ± 0.001 | 8.85 ± 0.02 | 0.468 ± 0.002 | 0.718 ± 0.001 | 2.53 ± 0.02 "
+        "| 350,000 |" in blocks[3]
+    )
+    assert published_markdown("imdb", []) == []
+    report = markdown_report(make_board([make_record(task="e2e", metric="bleu"), make_record()], "A title"))
+    assert report.count("## Published elsewhere") == 1
+    assert report.index("e2e on embedded") < report.index("## Published elsewhere")

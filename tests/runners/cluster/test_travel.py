@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runners import weights
 from runners.cluster import travel
+from runners.plan.costs import CostSettings
 from runners.plan.spec import TrialSpec
 from runners.trials.beside import Contents
 
@@ -78,3 +79,8 @@ def test_what_needs_no_folder_does_not_travel(tiny_model: str, glue_folder: str)
     assert travel.of_model(packaged, stored) is None
     assert travel.of_data(packaged, stored) is None
     assert travel.of_data(TrialSpec(model=tiny_model, task="cola", method="head"), stored) is None
+    for costs in ({"forgetting": "imdb"}, None):
+        assert (
+            travel.of_text(packaged.model_copy(update={"costs": CostSettings.parse(costs or "none")}), stored)
+            is None
+        )

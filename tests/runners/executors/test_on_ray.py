@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import time
@@ -24,6 +25,7 @@ from runners.trials.jobs import Job
 from runners.trials.trial import Keeping, run_trial, snapshot_file
 from runners.work import execute
 from tests.runners.executors.test_local import Quiet
+from tests.runners.folders import writer
 
 ray = pytest.importorskip("ray", reason="needs ray: pip install 'paretune[ray]'")
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:ray", "ignore::ResourceWarning")
@@ -139,6 +141,33 @@ def test_model_and_own_data_travel_to_where_they_are_not(
     two.executor.submit(Job(specs[1], "s"), Quiet())
     there.append(two.executor.next()[1])
     assert [outcome(a) for a in there] == [outcome(b) for b in here]
+
+
+def test_the_text_that_forgetting_is_measured_on_travels_too(two: Two, tmp_path: Path) -> None:
+    rows = [f"t{20 + row} t{30 + row % 7}" for row in range(30)]
+    lines = [json.dumps({"text": row, "target": row[::-1]}) for row in rows]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    general = tmp_path / "text" / "general.txt"
+    general.parent.mkdir()
+    general.write_text("\n\n".join(rows), encoding="utf-8")
+    content = {
+        "name": "s",
+        "models": [writer(tmp_path / "model", "llama")],
+        "tasks": [{"name": "mine", "file": str(tmp_path / "rows.jsonl"), "target": "target"}],
+        "methods": ["ln"],
+        "seeds": [0, 1],
+        "protocol": {"steps": 1, "batch_size": 4, "generation": {"longest": 4}},
+        "costs": {"forgetting": str(general)},
+    }
+    specs = parse_study(content).specs
+    here = [run_trial(spec, study="s", costs=False) for spec in specs]
+    there = []
+    for spec in specs:
+        two.executor.submit(Job(spec, "s"), Quiet())
+        there.append(two.executor.next()[1])
+        shutil.rmtree(general.parent, ignore_errors=True)  # where the second trial runs it is not
+    assert [record.forgetting for record in there] == [record.forgetting for record in here]
+    assert all(record.forgetting and record.forgetting.text == "general.txt" for record in there)
 
 
 def test_a_trial_of_a_search_goes_on_where_it_stopped(

@@ -14,9 +14,11 @@ from transformers.modeling_outputs import TokenClassifierOutput
 
 import methods
 import tasks
+from reports.records.answers import unpacked
 from reports.records.checks import check_record
 from reports.records.consistency import arithmetic_faults
 from reports.records.schema import Record
+from reports.stats.sections import sections
 from runners import device, heads, models, optimisation
 from runners.errors import ModelError
 from runners.plan.spec import TrialSpec
@@ -61,7 +63,16 @@ def test_a_trial_is_trained_scored_and_its_costs_measured(
     assert Record.model_validate_json(record.model_dump_json()) == record
     assert record.gaps == {}
     assert all(part is not None for part in (record.memory, record.latency, record.compute, record.serving))
-    assert record.answers is None
+    assert record.answers is not None
+    predicted, references = unpacked(record.answers)
+    assert (predicted.shape, references.shape) == ((20, 2), (20,))
+    wrong = record.answers.model_copy(update={"hits": record.answers.references})
+    said = [*arithmetic_faults(record.model_copy(update={"answers": wrong}))]
+    assert any(fault.startswith("$.scores.report.span_f1 is ") for fault in said), said
+    several = [{"spec": {**record.spec, "seed": n}, "trial_id": f"{n:064x}"} for n in range(3)]
+    (section,) = sections([record.model_copy(update=one) for one in several])
+    assert section.every_row[0].score.over_examples
+    check_record(record.model_copy(update={"answers": None}))  # as those of before
     assert record.task is not None
     assert record.scores is not None
     assert record.task.sizes.model_dump() == {"train": 54, "selection": 6, "report": 20}

@@ -20,7 +20,7 @@ from runners.plan.spec import TrialSpec
 from runners.trials import adapting
 from runners.work import checking, execute
 from tasks import DataError
-from tests.runners.folders import saved, word_tokenizer
+from tests.runners.folders import saved, word_tokenizer, writer
 
 
 def made(model: str, glue_folder: str, *chosen: Any, **more: Any) -> study.Study:
@@ -54,6 +54,25 @@ def test_what_a_model_cannot_carry(method: Any, words: str, glue_folder: str, tm
     with pytest.raises(SpecError, match=f"cannot be trained with .*{words}"):
         checking.check(made(name, glue_folder, "head", method))
     checking.check(made(name, glue_folder, "head", "lora"))
+
+
+ARCHITECTURE_OF = {"HuggingFaceTB/SmolLM2-135M-Instruct": "llama"}
+"""The architecture of each model of the hub that a study of ours names."""
+
+
+def test_no_built_in_study_is_refused_by_its_own_model(tmp_path: Path) -> None:
+    """Every method of each finds its place in the model, or in a tiny one of the same architecture."""
+    names = [name for name in study.built_in() if study.content(name).get("kind", "trials") == "trials"]
+    studies = [study.read_study(name) for name in names]
+    specs = [
+        spec for made in studies for spec in (*made.specs, *(search.default for search in made.searches))
+    ]
+    for model in {spec.model for spec in specs}:
+        here = model if model == "embedded" else writer(tmp_path / "writer", ARCHITECTURE_OF[model])
+        of_model = [spec for spec in specs if spec.model == model]
+        checking.check_methods(here, [spec for spec in of_model if not spec.writes])
+        if writing := [spec for spec in of_model if spec.writes]:
+            checking.check_methods(here, writing, models.writing_skeleton(here))
 
 
 def test_a_method_larger_than_its_base_is_a_result(tiny_model: str, glue_folder: str) -> None:

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.written import answers, coco, mteval
+import tasks
+from tasks import needs
+from tasks.own import preparing
+from tasks.written import answers, coco, meteor, mteval
 
 SCORES = {"bleu": mteval.bleu, "nist": mteval.nist, "rouge_l": coco.rouge_l, "cider": coco.cider}
 EVERY = pytest.mark.parametrize("name", SCORES)
@@ -22,6 +25,31 @@ few = settings(max_examples=25, deadline=None)
 def test_made_texts_have_the_official_number(official, name):
     found = SCORES[name](official["predictions"], official["references"])
     assert found == pytest.approx(official["scores"][name], rel=1e-12)
+
+
+@pytest.mark.skipif(needs.missing(["meteor"]) is not None, reason="pycocoevalcap or Java is not installed")
+def test_meteor_is_the_official_programs(official):
+    found = meteor.meteor(official["predictions"], official["references"])
+    assert found == pytest.approx(official["scores"]["meteor"], rel=1e-12)
+    assert meteor.meteor(["", "|||", "the pub is"], [["a ||| b c"], ["d"], ["the pub is"]]) < 1
+
+
+def test_meteor_is_refused_before_any_data_is_read_where_the_program_is_not():
+    lacks = needs.missing(["bleu", "meteor"])
+    assert needs.missing(["bleu"]) is None
+    if lacks is None:
+        pytest.skip("pycocoevalcap and Java are installed")
+    said = {
+        "name": "x",
+        "train": "none.csv",
+        "report": "none.csv",
+        "target": "y",
+        "metric": ["bleu", "meteor"],
+    }
+    with pytest.raises(
+        tasks.DataError, match=r"^task 'x': meteor is the official program in Java, and needs "
+    ):
+        preparing.resolve(said)
 
 
 def test_e2es_references_scored_against_each_other_have_the_official_numbers(official, e2e_folder):
