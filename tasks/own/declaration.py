@@ -143,11 +143,11 @@ def said(values: Mapping[str, Any]) -> Said:
     paths |= {name: _texts(task, f"report {name!r}", files) for name, files in further.items()}
     hub, config, revision = (_text(task, key, values.get(key)) for key in ("hub", "config", "revision"))
     _check_parts(task, set(paths), hub, config, revision)
-    text = _texts(task, "text", values.get("text", "text"))
+    text = _texts(task, "text", _column(values.get("text", "text")))
     if len(text) > 2 or len(set(text)) < len(text):
         raise DataError(f"{task}: text names {listing(text)}, expected one column, or the two of a pair")
     target = _text(task, "target", values.get("target"))
-    label = target or _text(task, "label", values.get("label", "label")) or "label"
+    label = target or _text(task, "label", _column(values.get("label", "label"))) or "label"
     if label in text:
         named = "label" if target is None else "target"
         raise DataError(f"{task}: {label!r} is named as text and as {named}, expected two columns")
@@ -298,6 +298,11 @@ def _check_metrics(
         raise DataError(
             f"{task}: positive is {positive!r}, which is none of its labels; {nearest(positive, labels)}"
         )
+
+
+def _column(value: Any) -> Any:
+    """Columns without names are called by their numbers."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _text(task: str, key: str, value: Any) -> str | None:
