@@ -156,7 +156,7 @@ def content(study: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise SpecError(f"{path} is not a UTF-8 text file, expected a study in YAML.") from None
     except yaml_text.YamlError as error:
-        raise SpecError(f"{path} {error}{_of_data(path)}") from None
+        raise SpecError(f"{path} {str(error).removesuffix('.')}{_of_data(path)}.") from None
     if not isinstance(found, Mapping):
         raise SpecError(
             f"{path} holds {type(found).__name__}, expected a mapping with tasks and methods{_of_data(path)}."

@@ -193,11 +193,6 @@ BAD: dict[str, tuple[Mapping[str, Content], Mapping[str, Any], str]] = {
         r"a.parquet: the column 'text' holds binary, expected texts or numbers",
     ),
     # Paths.
-    "somebody's home": (
-        {},
-        {"train": "~nobody-here/a.csv"},
-        r"'~nobody-here/a.csv' begins at a home that is",
-    ),
     "an address": (
         {},
         {"train": "https://example.org/a.csv"},
@@ -312,12 +307,12 @@ BAD: dict[str, tuple[Mapping[str, Content], Mapping[str, Any], str]] = {
     "lists in a table": (
         {"train.csv": rows(lambda i: f"\"['a', 'b{i % 3}']\"")},
         {},
-        r"'label' of train.csv holds lists written as texts, such as \"\['a', 'b0'\]\", expected one label in",
+        r"'label' of train.csv holds lists written as texts, such as \"\['a', 'b0'\]\", expected one label",
     ),
     "several numbers in a table": (
         {"train.csv": rows(lambda i: f'"[{i % 3}, {i % 2}]"')},
         {},
-        r"'label' of train.csv holds lists written as texts, such as '\[0, 0\]', expected one",
+        r"'label' of train.csv holds lists written as texts, such as '\[0, 0\]', expected",
     ),
     "yes and no": (
         {"train.csv": rows(lambda i: "yes" if i % 2 else "no")},
@@ -587,6 +582,22 @@ DECLARED: dict[str, tuple[Any, str]] = {
         r"which are of a data set of the hub",
     ),
     "a list for a path": ({"file": [1]}, r"file is \[1\], expected a text or a list of some"),
+    "a home": (
+        {"file": "~nobody-here/a.csv"},
+        r"mine': '~nobody-here/a.csv' begins at a home that is not here",
+    ),
+    "a text behind the prompt": (
+        {"file": "a.csv", "template": {"prompt": "{text}", "joint": " {text} is"}},
+        r"joint of its template is ' {text} is', expected what follows the prompt",
+    ),
+    "a blank word": (
+        {"file": "a.csv", "labels": ["a", "b"], "template": {"words": [" ", "b"]}},
+        r"words of its template is \[' ', 'b'\], expected a list of texts",
+    ),
+    "words that are one": (
+        {"file": "a.csv", "labels": ["a", "b"], "template": {"words": ["no", " no"]}},
+        r"its template has the words no,  no, expected a word of its own for each",
+    ),
     "no name": (
         {"name": "a/b", "file": "a.csv"},
         r"a task of one's own has the name 'a/b', expected letters",
