@@ -37,12 +37,11 @@ def read(task: str, value: Any, columns: int, labels: Sequence[str]) -> Template
             raise DataError(f"{task}: {key} of its template is {text!r}, expected a text")
     if any(f"{{{name}" in joint for name in fields):
         raise DataError(
-            f"{task}: joint of its template is {joint!r}, expected what follows the prompt: the text is in the "
-            "prompt alone"
+            f"{task}: joint of its template is {joint!r}, expected what follows the prompt: the text is in "
+            "the prompt alone"
         )
-    if not isinstance(words, list | tuple) or not all(
-        isinstance(word, str) and word.strip() for word in words
-    ):
+    listed = isinstance(words, list | tuple)
+    if not listed or not all(isinstance(word, str) and word.strip() for word in words):
         raise DataError(f"{task}: words of its template is {words!r}, expected a list of texts")
     if words and (len(words) != len(labels) or len({word.strip() for word in words}) < len(words)):
         raise DataError(

@@ -58,7 +58,7 @@ def test_cases_counted_by_hand(said: list[str], true: list[str], expected: tuple
 
 
 def test_the_scripts_own_example_has_its_published_numbers() -> None:
-    """conlleval's page (clips.uantwerpen.be/conll2000/chunking/output.html): 459 phrases, found 539, correct 371.
+    """clips.uantwerpen.be/conll2000/chunking/output.html: of 459 phrases 539 are found, 371 of them correct.
 
     Only how many there are decides, so that a sentence of one word stands for each.
     """
