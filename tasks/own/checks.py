@@ -19,6 +19,8 @@ from tasks.spec import DataError, FileSource
 
 RARE: Final = 5
 """Training rows of a label, below which it can hardly be learned."""
+WIDE: Final = 30
+"""How far the labels of a regression vary, above which, and below whose inverse, it is said."""
 LARGE_LOSS: Final = 0.5
 """Of the training rows: where more are left out, the parts are hardly two."""
 
@@ -65,6 +67,13 @@ def of_texts(source: FileSource, tables: Mapping[str, Table]) -> Iterator[str]:
 def of_labels(found: Labelled, tables: Mapping[str, Table]) -> Iterator[str]:
     """What is odd about the labels, part by part."""
     if found.problem == "regression":
+        part, values = next(iter(found.values.items()))
+        spread = float(np.std(values.astype(np.float64)))
+        if not 1 / WIDE < spread < WIDE:
+            yield (
+                f"The labels of {tables[part].called} vary by {spread:.2g} around their mean, and learning "
+                "rates are made for labels that vary by about 1: scale them."
+            )
         return
     yield from alike(found.names)
     names = np.array(found.names, dtype=object)

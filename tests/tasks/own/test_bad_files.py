@@ -463,6 +463,11 @@ BORNE: dict[str, tuple[Mapping[str, Content], Mapping[str, Any], str]] = {
         {"train": "a.parquet"},
         "",
     ),
+    "prices": (
+        {"train.csv": rows(lambda i: 1e5 + 1000.5 * i), "report.csv": rows(lambda i: 1e5 + i, 5, "r {}")},
+        {},
+        r"The labels of train.csv vary by 8.7e\+03 around their mean, and learning rates are made for labels",
+    ),
     "imbalance": (
         {"train.csv": rows(lambda i: "spam" if i % 10 == 0 else "ham")},
         {},
