@@ -126,7 +126,7 @@ def said(values: Mapping[str, Any]) -> Said:
     Raises:
         DataError: an unknown key, a value that makes no sense, or not one way to the data; one sentence.
     """
-    name = values.get("name")
+    name = _plain(values.get("name"))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DataError(
             f"a task of one's own has the name {name!r}, expected letters, digits, '-', '_' or '.'"
@@ -143,11 +143,11 @@ def said(values: Mapping[str, Any]) -> Said:
     paths |= {name: _texts(task, f"report {name!r}", files) for name, files in further.items()}
     hub, config, revision = (_text(task, key, values.get(key)) for key in ("hub", "config", "revision"))
     _check_parts(task, set(paths), hub, config, revision)
-    text = _texts(task, "text", _column(values.get("text", "text")))
+    text = _texts(task, "text", _plain(values.get("text", "text")))
     if len(text) > 2 or len(set(text)) < len(text):
         raise DataError(f"{task}: text names {listing(text)}, expected one column, or the two of a pair")
     target = _text(task, "target", values.get("target"))
-    label = target or _text(task, "label", _column(values.get("label", "label"))) or "label"
+    label = target or _text(task, "label", _plain(values.get("label", "label"))) or "label"
     if label in text:
         named = "label" if target is None else "target"
         raise DataError(f"{task}: {label!r} is named as text and as {named}, expected two columns")
@@ -300,8 +300,8 @@ def _check_metrics(
         )
 
 
-def _column(value: Any) -> Any:
-    """Columns without names are called by their numbers."""
+def _plain(value: Any) -> Any:
+    """A name as text that YAML reads as a number: of a task, or of a column that has no other."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
