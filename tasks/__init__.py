@@ -68,6 +68,8 @@ def get(name: str) -> TaskSpec:
     if name not in _TASKS:
         near = difflib.get_close_matches(name.lower(), _TASKS, n=3, cutoff=0.4)
         hint = f"did you mean {' or '.join(near)}? There are: " if near else "there are: "
+        if "." in name or "/" in name:  # a file
+            hint = f"own data are a line of a study, which `paretune check-data {name}` tells; {hint}"
         raise TaskError(_REGISTRY.beside(f"unknown task {name!r}; {hint}{', '.join(_TASKS)}"))
     return _TASKS[name]
 

@@ -20,6 +20,11 @@ def carved(spec: TaskSpec, source: RowsSource) -> tuple[splits.Splits, dict[str,
         DataError: the function fails, or a row is not as declared; one sentence.
     """
     train, report = examples(spec, source, "train"), examples(spec, source, "report")
+    if spec.problem_type == "classification" and len(only := {str(one.label) for one in train}) == 1:
+        raise DataError(
+            f"task {spec.name!r}: {source} for the split 'train' all have the label "
+            f"{spec.labels[int(*only)]!r}, expected two labels or more"
+        )
     found = splits.carve_selection(train, report, spec.overlap)
     further = {
         name: splits.apart(examples(spec, source, name), found, spec.overlap)
@@ -54,6 +59,11 @@ def _example(spec: TaskSpec, row: Any, where: str) -> Example:
     for column in spec.text_columns:
         if not isinstance(row[column], str):
             raise DataError(f"{where} has {row[column]!r:.80} as {column}, expected a text")
+        if not row[column].isascii():
+            try:
+                row[column].encode()
+            except UnicodeEncodeError:
+                raise DataError(f"{where} has half of a pair of signs in {column}, expected a text") from None
     return Example(
         tuple(row[column] for column in spec.text_columns), _label(spec, row[spec.label_column], where)
     )
@@ -69,6 +79,11 @@ def _label(spec: TaskSpec, value: Any, where: str) -> int | float:
         return spec.labels.index(value)
     if isinstance(value, numbers.Integral) and not isinstance(value, bool):
         number = int(value)
+        if str(number) in spec.labels and spec.labels.index(str(number)) != number:
+            raise DataError(
+                f"{where} has the label {number}, which is the word {str(number)!r} or the number of another "
+                "one: give the labels as words"
+            )
         if 0 <= number < spec.num_labels:
             return number
     known = ", ".join(spec.labels[:20]) + (", ..." if len(spec.labels) > 20 else "")

@@ -63,8 +63,26 @@ def check_data(
     Whatever is wrong with them is said in one sentence, with the numbers of the rows, counted from 1 after
     the header.
     """
+    from runners.plan import own_tasks
+
     limits = [] if max_length is None else [max_length]
-    if len(files) == 1 and Path(files[0]).suffix in (".yaml", ".yml"):
+    if any(Path(file).suffix.lower() in (".yaml", ".yml") for file in files):
+        _check_alone(
+            files,
+            {
+                "--report": report,
+                "--selection": selection,
+                "--text": text,
+                "--label": label,
+                "--target": target,
+                "--template": template,
+                "--metric": metric,
+                "--positive": positive,
+                "--problem": problem,
+                "--name": name,
+                "--seed": seed,
+            },
+        )
         told, model, limit = _of_study(files[0], model)
         limits += [] if limit is None else [limit]
     else:
@@ -84,6 +102,7 @@ def check_data(
             }
         ]
         told = [{key: _short(value) for key, value in one.items()} for one in told]
+        own_tasks.check_name(str(told[0]["name"]))
     with err.status("Reading data ..."):
         from tasks.own import preparing
 
@@ -94,8 +113,23 @@ def check_data(
         return
     for row, task in zip(rows, found, strict=True):
         _show(row, task)
-    if model is None:
+    if model is None and max_length is not None:
+        say("--max-length counts tokens, which only --model MODEL tells of: it was passed over.")
+    elif model is None:
         say("--model MODEL tells the lengths in its tokens, and what would be cut.")
+
+
+def _check_alone(files: list[str], given: dict[str, Any]) -> None:
+    """A study says all of its tasks."""
+    from reports import text
+    from runners.plan.errors import SpecError
+
+    beside = [*files[1:], *(option for option, value in given.items() if value is not None)]
+    if beside or len(files) > 1:
+        raise SpecError(
+            f"received the study {files[0]!r} and {text.listing(beside)}, expected one of the two: files "
+            "with what is said of them, or a study, which says it."
+        )
 
 
 def _of_study(study: str, model: str | None) -> tuple[list[dict[str, Any]], str | None, int | None]:
@@ -178,7 +212,9 @@ def _show(row: dict[str, Any], task: Resolved) -> None:
         shown = table("label", *(f"{part}" for part in counts), "of train")
         for number in order[:MOST_LABELS]:
             share = f"{train[number] / max(sum(train), 1):.1%}"
-            shown.add_row(names[number], *(f"{some[number]:,}" for some in counts.values()), share)
+            shown.add_row(
+                " ".join(names[number].split()), *(f"{some[number]:,}" for some in counts.values()), share
+            )
         if len(order) > MOST_LABELS:
             rest = order[MOST_LABELS:]
             sums = [sum(some[number] for number in rest) for some in counts.values()]

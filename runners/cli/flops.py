@@ -8,10 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from runners.cli.options import Json
+from runners.cli.options import Json, out
 
 if TYPE_CHECKING:
     from runners.measure.flops import FlopReport
@@ -69,7 +68,6 @@ def show(model: str, choices: Sequence[Choice], batch: int, length: int, *, json
             f"{found.training_step_flops / found.base_training_step_flops:.3f}",
             _agreement(found),
         )
-    out = Console()
     out.print(f"{model}, {batch} x {length} tokens", highlight=False)
     out.print(table)
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from runners.cli.options import Json
+from runners.cli.options import Json, out
 
 Out = Annotated[Path, typer.Option("--out", help="Folder of the records.")]
 
@@ -46,7 +45,6 @@ def peft(
     if json_:
         print(json.dumps([str(path) for path in written]))
         return
-    out = Console()
     older = len(found) - len(records)
     failed = sum(record.status != "completed" for record in records)
     out.print(

@@ -139,7 +139,7 @@ def show(found: Sequence[Curve]) -> None:
 
     words = {None: "–", True: "reached", False: "not reached"}
     for curve in found:
-        out.print(f"\n[bold]{curve.task} on {curve.model}, {curve.method}[/bold]", highlight=False)
+        out.print(f"\n{curve.task} on {curve.model}, {curve.method}", style="bold", highlight=False)
         of = ("90 % of the score", "90 % of the gain")
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("d", curve.metric, "95 % interval", "seeds", "rate", *of):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from runners.cli.options import Json, err, out
 
@@ -120,11 +121,9 @@ def show(record: LatencyRecord) -> None:
     from reports.stats.latency import decision, interval, verdicts
 
     extra = f", then {record.decode_tokens} more, per token" if record.decode_tokens else ""
-    out.print(
-        f"\n[bold]{record.phase}[/bold], batch {record.batch_size} x {record.sequence_length} tokens{extra} "
-        f"({record.rounds} rounds, {text.plural(record.environment.threads, 'thread')})",
-        highlight=False,
-    )
+    size = f", batch {record.batch_size} x {record.sequence_length} tokens{extra} "
+    done = f"({record.rounds} rounds, {text.plural(record.environment.threads, 'thread')})"
+    out.print(Text.assemble("\n", (record.phase, "bold"), size, done), highlight=False)
     found = [latency_of(record, entry) for entry in record.entries]
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("contender")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.text import Text
 
 from runners.cli.options import Json, out, say, table
 
@@ -44,7 +45,7 @@ def methods(
     for method in found:
         merges = "merges into the base" if method.mergeable else "does not merge"
         merges += "; peft has an equal" if method.card.peft else ""
-        out.print(f"[bold]{method.name}[/bold]  {method.card.summary}", highlight=False)
+        out.print(Text.assemble((method.name, "bold"), f"  {method.card.summary}"), highlight=False)
         if (whose := package.origin(method.name)) is not None:
             out.print(f"  not one of Paretune's: {whose}", markup=False, highlight=False, style="yellow")
         out.print(

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-out, err = Console(), Console(stderr=True)
+# What is printed holds users' labels, paths and names: `[x]` and `:cat:` in them are no markup.
+out, err = Console(markup=False, emoji=False), Console(stderr=True, markup=False, emoji=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 Wandb = Annotated[bool, typer.Option("--wandb", help="Log to Weights & Biases; offline unless logged in.")]

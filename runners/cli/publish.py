@@ -63,7 +63,7 @@ def publish(
             )
         )
         return
-    out = Console(soft_wrap=True, highlight=False)
+    out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     if target:
         for file in found[:SHOWN]:
             out.print(f"{text.size(file.size):>8}  {text.clean(file.path)}", markup=False)

@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from runners.cli.options import Json
+from runners.cli.options import Json, err
 
 if TYPE_CHECKING:
     from reports.records.schema import Record
-
-err = Console(stderr=True)
 
 
 def report(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,9 +48,7 @@ def places(chosen: Iterable[Named], data: str | None) -> tuple[dict[str, dict[st
         if task.own is None:
             found[task.name] = {"task": task.name, "data": data}
             continue
-        if task.name in tasks.names():
-            whose = tasks.origin(task.name) or "Paretune's"
-            raise SpecError(f"{task.name} is the name of another task ({whose}): give your own data another.")
+        check_name(task.name)
         from tasks.own import preparing  # with what reads files
 
         resolved = preparing.resolve(task.own)
@@ -58,6 +56,41 @@ def places(chosen: Iterable[Named], data: str | None) -> tuple[dict[str, dict[st
         found[task.name] = {"task": task.name, "data": resolved.folder, **own}
         notes += resolved.notes
     return found, tuple(notes)
+
+
+def check_name(name: str) -> None:
+    """Own data have a name that no task of `paretune tasks` has.
+
+    Raises:
+        SpecError: it is taken.
+    """
+    if name in tasks.names():
+        whose = tasks.origin(name) or "Paretune's"
+        raise SpecError(f"{name} is the name of another task ({whose}): give your own data another.")
+
+
+def misplaced(item: Mapping[Any, Any]) -> str:
+    """What to write in place of own data that are not written as such; nothing for what looks otherwise."""
+    name, values = next(iter(item.items())) if len(item) == 1 else ("mine", item)
+    if not isinstance(values, Mapping):
+        name, values = "mine", item
+    key = next((key for key in (*PARTS, "file", "hub") if key in values), None)
+    if key is None:
+        return ""
+    return f"; data of your own have the name among the keys: {{name: {name}, {key}: {values[key]}, ...}}"
+
+
+def check_levels(item: Mapping[str, Any], settings: Container[str]) -> None:
+    """What is set of a training stands below `protocol:`.
+
+    Raises:
+        SpecError: it stands beside the files; one sentence.
+    """
+    if (key := next((key for key in item if key in settings), None)) is not None:
+        raise SpecError(
+            f"the task {item['name']} has the key {key}, which is of its training: write protocol: "
+            f"{{{key}: {item[key]}}}."
+        )
 
 
 def levels(item: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -76,11 +109,13 @@ def _beside(item: Any, folder: Path) -> Any:
     if not isinstance(item, Mapping) or "name" not in item or item.get("hub") is not None:
         return item
 
+    from tasks.own.files import at_home  # with what reads files
+
     def placed(value: Any) -> Any:
         if isinstance(value, list):
             return [placed(one) for one in value]
         if isinstance(value, Mapping):  # several report splits by name
             return {name: placed(one) for name, one in value.items()}
-        return str(folder.absolute() / Path(value).expanduser()) if isinstance(value, str) else value
+        return str(folder.absolute() / at_home(str(item["name"]), value)) if isinstance(value, str) else value
 
     return {key: placed(value) if key in (*PARTS, "file") else value for key, value in item.items()}

@@ -47,7 +47,7 @@ from runners.plan import own_tasks
 from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
 from runners.plan.levels import overlaid
-from runners.plan.spec import TrialSpec
+from runners.plan.spec import Protocol, TrialSpec
 from runners.plan.tuning import Budget, Search, check_equal, plan
 
 BUILT_IN = Path(__file__).parents[1] / "studies"
@@ -156,10 +156,19 @@ def content(study: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise SpecError(f"{path} is not a UTF-8 text file, expected a study in YAML.") from None
     except yaml_text.YamlError as error:
-        raise SpecError(f"{path} {error}") from None
+        raise SpecError(f"{path} {str(error).removesuffix('.')}{_of_data(path)}.") from None
     if not isinstance(found, Mapping):
-        raise SpecError(f"{path} holds {type(found).__name__}, expected a mapping with tasks and methods.")
+        raise SpecError(
+            f"{path} holds {type(found).__name__}, expected a mapping with tasks and methods{_of_data(path)}."
+        )
     return {"name": path.stem, **own_tasks.beside(found, path.parent)}
+
+
+def _of_data(path: Path) -> str:
+    """What to do with a file that is none of a study."""
+    if path.suffix.lower() in (".yaml", ".yml", ""):
+        return ""
+    return f"; the lines of a study of a file of data are told by `paretune check-data {path}`"
 
 
 def read_study(study: str, data: str | None = None, limit: int | None = None) -> Study:
@@ -273,6 +282,7 @@ def entry(item: Any, kind: str) -> Entry:
     if isinstance(item, str):
         return Entry(name=item)
     if isinstance(item, Mapping) and kind == "task" and "name" in item and "task" not in item:
+        own_tasks.check_levels(item, Protocol.model_fields)
         return Entry(
             name=str(item["name"]),
             protocol=own_tasks.levels(item, "protocol"),
@@ -291,13 +301,14 @@ def entry(item: Any, kind: str) -> Entry:
                 f"the task {found.name} has options, expected a protocol: a task has none to choose."
             )
         return found
-    if isinstance(item, Mapping) and len(item) == 1:
+    hint = own_tasks.misplaced(item) if isinstance(item, Mapping) and kind == "task" else ""
+    if isinstance(item, Mapping) and len(item) == 1 and not hint:
         ((name, options),) = item.items()
         if isinstance(name, str) and (options is None or isinstance(options, Mapping)):
             field = "options" if kind == "method" else "protocol"
             return Entry(name=name, **{field: dict(options or {})})
     expected = f"a name, `name: {{...}}`, or a mapping with `{kind}: name`"
-    raise SpecError(f"a {kind} of the study is {item!r}, expected {expected}.")
+    raise SpecError(f"a {kind} of the study is {item!r}, expected {expected}{hint}.")
 
 
 def expanded(item: Entry) -> list[Entry]:

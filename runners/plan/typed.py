@@ -22,6 +22,16 @@ from runners.plan.study import limited
 FILE: Final = "study.yaml"
 """What was typed lies under this name beside its records."""
 
+_LINES: Final = {
+    "--task": "tasks: [mrpc]",
+    "--method": "methods: [lora]",
+    "--seeds": "seeds: [0, 1, 2]",
+    "--steps": "protocol: {steps: 200}",
+    "--protocol": "protocol: {batch_size: 16}",
+    "--no-costs": "costs: none",
+}
+"""What a study file says in place of an option, such as it is."""
+
 _LONGEST: Final = 60
 """Of a name, before it is cut."""
 _MOST_SEEDS: Final = 10_000
@@ -89,12 +99,12 @@ class Typed:
             SpecError: something else is typed as well, there is no such study, or it is one of a claim, whose
                 rule was written for its models; one sentence.
         """
-        names = ("--task", "--method", "--seeds", "--steps", "--protocol", "--no-costs")
         values = (getattr(self, one.name) for one in fields(self) if one.name != "models")
-        if given := [name for name, value in zip(names, values, strict=True) if value]:
+        if given := [name for name, value in zip(_LINES, values, strict=True) if value]:
+            lines = text.listing([f"`{_LINES[name]}`" for name in given])
             raise SpecError(
                 f"received the study {study!r} and {text.listing(given)}, expected one of the two: a study "
-                "says what is run, and --only KEY=VALUE runs a part of it."
+                f"says what is run, as {lines}, and --only KEY=VALUE runs a part of it."
             )
         found = read_content(study)
         if not self.models:

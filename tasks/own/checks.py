@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,12 +13,14 @@ import pyarrow.compute as pc
 
 from tasks.own.carving import Part, touches
 from tasks.own.declaration import IMBALANCED, listing
-from tasks.own.labels import Labelled
+from tasks.own.labels import NUMBER, Labelled
 from tasks.own.tables import Table
 from tasks.spec import DataError, FileSource
 
 RARE: Final = 5
 """Training rows of a label, below which it can hardly be learned."""
+WIDE: Final = 30
+"""How far the labels of a regression vary, above which, and below whose inverse, it is said."""
 LARGE_LOSS: Final = 0.5
 """Of the training rows: where more are left out, the parts are hardly two."""
 
@@ -63,13 +67,15 @@ def of_texts(source: FileSource, tables: Mapping[str, Table]) -> Iterator[str]:
 def of_labels(found: Labelled, tables: Mapping[str, Table]) -> Iterator[str]:
     """What is odd about the labels, part by part."""
     if found.problem == "regression":
+        part, values = next(iter(found.values.items()))
+        spread = float(np.std(values.astype(np.float64)))
+        if not 1 / WIDE < spread < WIDE:
+            yield (
+                f"The labels of {tables[part].called} vary by {spread:.2g} around their mean, and learning "
+                "rates are made for labels that vary by about 1: scale them."
+            )
         return
-    folded: dict[str, list[str]] = {}
-    for name in found.names:
-        folded.setdefault(" ".join(name.casefold().split()), []).append(name)
-    for alike in folded.values():
-        if len(alike) > 1:
-            yield f"The labels {listing(map(repr, alike))} differ in case or white space alone."
+    yield from alike(found.names)
     names = np.array(found.names, dtype=object)
     counts = {part: np.bincount(values, minlength=len(names)) for part, values in found.values.items()}
     first, *others = counts
@@ -95,6 +101,26 @@ def of_labels(found: Labelled, tables: Mapping[str, Table]) -> Iterator[str]:
             f"{share:.0%} of the training rows have the label {names[counts[first].argmax()]!r}: to answer "
             "nothing else is right as often."
         )
+
+
+def alike(names: Sequence[str]) -> Iterator[str]:
+    """Labels that are one to a reader."""
+    ways: tuple[tuple[Callable[[str], object], str], ...] = (
+        (lambda name: " ".join(name.casefold().split()), "differ in case or white space alone"),
+        (lambda name: float(name) if re.match(NUMBER, name.strip()) else name, "are one number"),
+        (lambda name: unicodedata.normalize("NFKC", name), "look alike: they differ in their Unicode signs"),
+    )
+    told: set[tuple[str, ...]] = set()
+    for way, what in ways:
+        folded: dict[object, list[str]] = {}
+        for name in names:
+            folded.setdefault(way(name), []).append(name)
+        for some in map(tuple, folded.values()):
+            if len(some) > 1 and some not in told:
+                told.add(some)
+                yield f"The labels {listing(map(repr, some))} {what}."
+    if names and all(re.match(r"^[+-]?[0-9]+,[0-9]+$", name) for name in names):
+        yield f"The labels, such as {names[0]!r}, are numbers with a decimal comma, and are read as texts."
 
 
 def of_repeats(

@@ -21,6 +21,7 @@ from tasks.spec import DataError
 ENDINGS: Final = (".conll", ".iob", ".bio", ".txt")
 """Of the names of such files."""
 
+_ONE: Final = 200  # words that no file of one sentence has
 _DOCUMENT: Final = "-DOCSTART-"
 _FIRST: Final = ("tokens", "text")
 _LAST: Final = ("ner_tags", "label")
@@ -60,6 +61,11 @@ def read(called: str, path: Path, wanted: Sequence[str]) -> Table:
             sentences[-1].append(fields)
     if not sentences:
         raise DataError(f"{called} has no sentence")
+    if len(sentences) == 1 and len(sentences[0]) > _ONE:
+        raise DataError(
+            f"{called} is one sentence of {len(sentences[0]):,} words, expected a blank line behind "
+            "each sentence"
+        )
     places = [_place(called, name, width) for name in wanted]
     columns = {
         name: pa.chunked_array(

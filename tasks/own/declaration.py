@@ -127,7 +127,7 @@ def said(values: Mapping[str, Any]) -> Said:
     Raises:
         DataError: an unknown key, a value that makes no sense, or not one way to the data; one sentence.
     """
-    name = values.get("name")
+    name = _plain(values.get("name"))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise DataError(
             f"a task of one's own has the name {name!r}, expected letters, digits, '-', '_' or '.'"
@@ -144,11 +144,11 @@ def said(values: Mapping[str, Any]) -> Said:
     paths |= {name: _texts(task, f"report {name!r}", files) for name, files in further.items()}
     hub, config, revision = (_text(task, key, values.get(key)) for key in ("hub", "config", "revision"))
     _check_parts(task, set(paths), hub, config, revision)
-    text = _texts(task, "text", values.get("text", "text"))
+    text = _texts(task, "text", _plain(values.get("text", "text")))
     if len(text) > 2 or len(set(text)) < len(text):
         raise DataError(f"{task}: text names {listing(text)}, expected one column, or the two of a pair")
     target = _text(task, "target", values.get("target"))
-    label = target or _text(task, "label", values.get("label", "label")) or "label"
+    label = target or _text(task, "label", _plain(values.get("label", "label"))) or "label"
     if label in text:
         named = "label" if target is None else "target"
         raise DataError(f"{task}: {label!r} is named as text and as {named}, expected two columns")
@@ -301,6 +301,11 @@ def _check_metrics(
         raise DataError(
             f"{task}: positive is {positive!r}, which is none of its labels; {nearest(positive, labels)}"
         )
+
+
+def _plain(value: Any) -> Any:
+    """A name as text that YAML reads as a number: of a task, or of a column that has no other."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _text(task: str, key: str, value: Any) -> str | None:

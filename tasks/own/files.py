@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import csv
 import glob
-import json
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from tasks.own import conll
+from tasks.own import conll, objects
 from tasks.own.declaration import listing, nearest
-from tasks.own.tables import Table, check_lists, kind, pick, plain, stacked, table_of
+from tasks.own.tables import Table, check_lists, kind, names_of, pick, plain, stacked, table_of
 from tasks.spec import DataError
 
 KINDS: Final = {
@@ -58,8 +59,8 @@ def found(task: str, paths: Sequence[str]) -> list[Path]:
     """
     files: list[Path] = []
     for text in paths:
-        path = Path(text).expanduser().absolute()
-        base, pattern = _there(path)
+        path = Path(text)
+        base, pattern = _there(task, path)
         if any(sign in pattern for sign in "*?["):
             some = [base / one for one in sorted(glob.glob(pattern, root_dir=base, recursive=True))]
             if not some:
@@ -74,10 +75,29 @@ def found(task: str, paths: Sequence[str]) -> list[Path]:
     return files
 
 
-def _there(path: Path) -> tuple[Path, str]:
+def _there(task: str, path: Path) -> tuple[Path, str]:
     """The part of a path that exists, whatever signs are in its name, and the rest."""
-    base = next(one for one in (path, *path.parents) if one.exists())
+    try:
+        base = next(one for one in (path, *path.parents) if one.exists())
+    except OSError as error:  # a name that is too long
+        raise DataError(
+            f"task {task!r}: {path.name[:40]!r}... is no name of a file ({error.strerror})"
+        ) from None
     return base, "" if base == path else path.relative_to(base).as_posix()
+
+
+def at_home(task: str, path: str) -> Path:
+    """A path in which `~` is a folder.
+
+    Raises:
+        DataError: it is that of nobody here; one sentence.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise DataError(
+            f"task {task!r}: {path!r} begins at a home that is not here: write the whole folder"
+        ) from None
 
 
 def contents(path: Path) -> list[Path]:
@@ -140,6 +160,13 @@ def _check_path(task: str, path: Path) -> None:
             )
         return
     if not path.exists():
+        if address := re.search(r"/([a-z][a-z0-9]+):/", path.as_posix()):
+            raise DataError(
+                f"task {task!r}: {address[1]}://.../{path.name} is an address, expected a file here: "
+                "download it, or name a data set of the hub as hub:"
+            )
+        if path.is_symlink():
+            raise DataError(f"task {task!r}: {path.name} is a link to what is not there")
         near = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = f"; {nearest(path.name, sorted(near))}" if near else f", nor a folder {str(path.parent)!r}"
         raise DataError(f"task {task!r}: there is no file {path.name!r} in {str(path.parent)!r}{hint}")
@@ -166,7 +193,7 @@ def _read(called: str, path: Path, wanted: Sequence[str]) -> Table:
                 raise DataError(f"{called} is {what} and not {kind}, which its name says; save it as {kind}")
         if kind == "CoNLL":
             return conll.read(called, path, wanted)
-        return (_separated if kind in ("CSV", "TSV") else _lines)(called, path, wanted, kind)
+        return (_separated if kind in ("CSV", "TSV") else objects.read)(called, path, wanted, kind)
     except UnicodeDecodeError:
         raise DataError(f"{called}, {_first_bad(path)}; save it in UTF-8") from None
     except OSError as error:
@@ -199,12 +226,30 @@ def _separated(called: str, path: Path, wanted: Sequence[str], kind: str) -> Tab
             header = next(rows)
             picked = pick(called, header, wanted)
             batches = _batches(called, rows, len(header), picked)
-            return Table(stacked(called, wanted, batches), notes=notes)
+            table = Table(stacked(called, wanted, batches), notes=notes)
         except csv.Error as error:
             raise DataError(
                 f"{called}, line {rows.line_num}: {error}; a double quote in a quoted text is written "
                 "twice, and every quoted text ends with one"
             ) from None
+    if other == "\t":
+        notes += _swallowed(path.name, table)
+    return table
+
+
+def _swallowed(name: str, table: Table) -> Iterator[str]:
+    """In a TSV that quotes nothing a text that begins with a quote ends at the next one, perhaps rows on."""
+    found: set[int] = set()
+    for column in table.columns.values():
+        lines = pc.match_substring_regex(column, r"\t[^\n]*\n|\n[^\n]*\t")
+        found |= {*np.flatnonzero(lines.to_numpy()).tolist()}
+    if found:
+        rows = np.array(sorted(found))
+        told = Table({}, [(name, max(found) + 1)]).rows(rows)
+        yield (
+            f"{told} {'has' if len(rows) == 1 else 'have'} tabs and line breaks in double quotes, and may be "
+            "several rows: a quote that is none is written twice, in a text in quotes."
+        )
 
 
 def _separator(first: str, wanted: Sequence[str], usual: str) -> str:
@@ -237,51 +282,6 @@ def _batches(
         )
 
 
-def _lines(called: str, path: Path, wanted: Sequence[str], kind: str) -> Table:
-    """Objects, one on each line, or in a list."""
-    with path.open(encoding="utf-8-sig") as stream:
-        if kind == "JSON":
-            if stream.read(4096).lstrip().startswith("["):
-                stream.seek(0)
-                try:
-                    found = json.loads(stream.read().lstrip("\ufeff"))
-                except json.JSONDecodeError as error:
-                    raise DataError(f"{called} is not JSON ({error})") from None
-                return Table(stacked(called, wanted, _objects(called, iter(found), wanted)))
-            stream.seek(0)
-        return Table(stacked(called, wanted, _objects(called, _parsed(called, stream), wanted)))
-
-
-def _parsed(called: str, stream: Any) -> Iterator[Any]:
-    for number, line in enumerate(stream, 1):
-        if not line.strip():
-            continue
-        try:
-            yield json.loads(line.lstrip("\ufeff"))
-        except json.JSONDecodeError as error:
-            raise DataError(
-                f"{called}, line {number} is not JSON ({error.msg}); expected an object on every line, or "
-                "one list of objects"
-            ) from None
-
-
-def _objects(called: str, found: Iterator[Any], wanted: Sequence[str]) -> Iterator[list[list[Any]]]:
-    number = 0
-    while some := list(islice(found, _AT_ONCE)):
-        for row, one in enumerate(some, number + 1):
-            if not isinstance(one, dict):
-                raise DataError(
-                    f"{called}, row {row} is {type(one).__name__}, expected an object with {listing(wanted)}"
-                )
-            if row == 1 or any(name not in one for name in wanted):
-                for name in wanted:
-                    if name not in one:
-                        place = "" if row == 1 else f", row {row}"
-                        raise DataError(f"{called}{place} has no column {name!r}; {nearest(name, one)}")
-        number += len(some)
-        yield [[one[name] for one in some] for name in wanted]
-
-
 def _parquet(called: str, path: Path, wanted: Sequence[str], head: bytes) -> Table:
     from pyarrow.parquet import ParquetFile
 
@@ -291,9 +291,23 @@ def _parquet(called: str, path: Path, wanted: Sequence[str], head: bytes) -> Tab
         file = ParquetFile(path)
         columns = list(file.schema_arrow.names)
         pick(called, columns, wanted)
-        return plain(called, file.read(columns=list(wanted)), wanted)
+        table = plain(called, file.read(columns=list(wanted)), wanted)
+        table.names |= names_of(_features(file.schema_arrow), wanted)
+        return table
     except pa.ArrowException as error:
         raise DataError(f"{called} cannot be read ({str(error).splitlines()[0].rstrip('.')})") from None
+
+
+def _features(schema: pa.Schema) -> Mapping[str, Any]:
+    """What `datasets` wrote of its columns into a Parquet file, if it was it."""
+    if b"huggingface" not in (schema.metadata or {}):
+        return {}
+    import datasets
+
+    try:
+        return datasets.Features.from_arrow_schema(schema)
+    except (ValueError, TypeError, KeyError, AttributeError):  # of another version
+        return {}
 
 
 def _saved(called: str, path: Path, wanted: Sequence[str]) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,11 @@ MOST: Final = 65_536
 """Labels that a record has room for."""
 
 _WHOLE: Final = r"^[+-]?[0-9]{1,18}$"
-_NUMBER: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+_POINTED: Final = r"^[+-]?[0-9]{1,15}(\.0*)?$"
+"""Whole numbers, some perhaps written as pandas writes those of a column with a gap: `1.0`."""
+NUMBER: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
+_LIST: Final = r"""^\[\s*([\d'"-].*)?\]$"""
+"""A list that was written into a table as a text."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,12 @@ def labelled(task: str, source: FileSource, tables: Mapping[str, Table]) -> Labe
     named = {table.names.get(name, ()) for table in tables.values()}
     if len(named) > 1:
         raise DataError(f"task {task!r}: the parts name their labels differently; give them as texts")
-    texts = {part: _written(column) for part, column in columns.items()}
-    names, how = _names(task, source, tables, texts, next(iter(named)), whole=kinds == {"whole"})
+    pointed = any("." in one for one in (*source.labels, source.positive or ""))  # stated as `1.0`
+    whole = kinds == {"whole"} and not pointed
+    texts = {part: _written(column, whole=whole) for part, column in columns.items()}
+    for part, column in texts.items():
+        _check_no_lists(task, source, tables[part], column)
+    names, how = _names(task, source, tables, texts, next(iter(named)), numbers="text" not in kinds)
     values = {}
     for part, column in texts.items():
         numbers = pc.index_in(column, value_set=pa.array(names, pa.large_string()))
@@ -66,9 +74,10 @@ def labelled(task: str, source: FileSource, tables: Mapping[str, Table]) -> Labe
             other = column[int(rows[0])].as_py()
             raise DataError(
                 f"task {task!r}: {tables[part].rows(rows[:1])} has the label {other!r}, which is none of "
-                f"those that the task states; {nearest(other, names)}"
+                f"those that the task states; {nearest(other, names)}{_of_yaml(other, names)}"
             )
         values[part] = numbers.to_numpy().astype(np.int64)
+    _check_common(task, tables, values, names)
     return Labelled(problem, names, values, how)
 
 
@@ -100,12 +109,17 @@ def _kind(column: pa.ChunkedArray) -> str:
     if pa.types.is_integer(column.type):
         return "whole"
     if pa.types.is_floating(column.type):
-        return "number"
-    few = pc.unique(column)
-    for kind, pattern in (("whole", _WHOLE), ("number", _NUMBER)):
-        if pc.all(pc.match_substring_regex(pc.utf8_trim_whitespace(few), pattern)).as_py():
+        return "whole" if _all_whole(column) else "number"
+    few = pc.utf8_trim_whitespace(pc.unique(column))
+    for kind, pattern in (("whole", _WHOLE), ("whole", _POINTED), ("number", NUMBER)):
+        if pc.all(pc.match_substring_regex(few, pattern)).as_py():
             return kind
     return "text"
+
+
+def _all_whole(column: pa.ChunkedArray) -> bool:
+    values = column.to_numpy()
+    return bool((values == np.floor(values)).all() and (np.abs(values) < 2**53).all())
 
 
 def _problem(source: FileSource, kinds: set[str]) -> ProblemType:
@@ -120,7 +134,7 @@ def _problem(source: FileSource, kinds: set[str]) -> ProblemType:
 def _numbers(task: str, table: Table, column: pa.ChunkedArray) -> np.ndarray:
     if pa.types.is_large_string(column.type):
         trimmed = pc.utf8_trim_whitespace(column)
-        wrong = np.flatnonzero(~pc.match_substring_regex(trimmed, _NUMBER).to_numpy())
+        wrong = np.flatnonzero(~pc.match_substring_regex(trimmed, NUMBER).to_numpy())
         if len(wrong):
             raise DataError(
                 f"task {task!r}: {table.rows(wrong[:1])} has the label {column[int(wrong[0])].as_py()!r}, "
@@ -138,15 +152,48 @@ def _numbers(task: str, table: Table, column: pa.ChunkedArray) -> np.ndarray:
     return small
 
 
-def _written(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Labels as texts: 2 and not 2.0."""
+def _written(column: pa.ChunkedArray, *, whole: bool) -> pa.ChunkedArray:
+    """Labels as texts: 2 and not 2.0, where all that there are in any part are whole numbers."""
     if pa.types.is_large_string(column.type):
-        return column
-    if pa.types.is_floating(column.type):
-        values = column.to_numpy()
-        if (values == np.floor(values)).all() and (np.abs(values) < 2**53).all():
-            column = column.cast(pa.int64())
+        if not whole or not pc.any(pc.match_substring(column, ".")).as_py():
+            return column
+        column = pc.utf8_trim_whitespace(column).cast(pa.float64())
+    if pa.types.is_floating(column.type) and _all_whole(column):
+        column = column.cast(pa.int64())
     return column.cast(pa.large_string())
+
+
+def _check_no_lists(task: str, source: FileSource, table: Table, column: pa.ChunkedArray) -> None:
+    """Several labels of a row, or those of its words, written into a CSV as `['a', 'b']`, are no class."""
+    if pc.all(pc.match_substring_regex(pc.unique(column), _LIST)).as_py():
+        raise DataError(
+            f"task {task!r}: {source.label!r} of {table.called} holds lists written as texts, such as "
+            f"{column[0].as_py()!r}, expected one label in every row; lists of words and their tags are kept "
+            "by JSON lines and Parquet"
+        )
+
+
+def _check_common(
+    task: str, tables: Mapping[str, Table], values: Mapping[str, np.ndarray], names: Sequence[str]
+) -> None:
+    """Where no label of a part is trained on, it is another column, or another writing."""
+    first, *others = values
+    trained = np.unique(values[first])
+    for part in others:
+        if not np.isin(values[part], trained).any():
+            other, one = names[int(values[part][0])], names[int(trained[0])]
+            raise DataError(
+                f"task {task!r}: no label of {tables[part].called}, such as {other!r}, is one of "
+                f"{tables[first].called}, such as {one!r}: every answer there would be wrong; "
+                "write them alike"
+            )
+
+
+def _of_yaml(other: str, names: Sequence[str]) -> str:
+    """What to do where YAML took a word for a truth value."""
+    if other.casefold() in ("yes", "no", "on", "off", "y", "n") and {"true", "false"} & set(names):
+        return "; YAML reads yes, no, on and off as true and false: put them in quotes"
+    return ""
 
 
 def _names(
@@ -156,7 +203,7 @@ def _names(
     texts: Mapping[str, pa.ChunkedArray],
     named: tuple[str, ...],
     *,
-    whole: bool,
+    numbers: bool,
 ) -> tuple[tuple[str, ...], str]:
     """The labels in the order of their numbers, and what decides it."""
     if source.labels:
@@ -165,11 +212,8 @@ def _names(
         names, how = named, "as the data names them"
     else:
         found = {value for column in texts.values() for value in pc.unique(column).to_pylist()}
-        if whole:
-            names, how = (
-                tuple(sorted(found, key=lambda text: (int(text), text))),
-                "in the order of the numbers",
-            )
+        if numbers:
+            names, how = tuple(sorted(found, key=_value)), "in the order of the numbers"
         else:
             names, how = tuple(sorted(found)), "sorted"
         _check_number(task, source, tables, len(found), names)
@@ -190,6 +234,11 @@ def _names(
         )
     rest = [name for name in names if name != positive]
     return (rest[0], positive, *rest[1:]), f"{how}, {positive!r} second, which f1 is of"
+
+
+def _value(written: str) -> tuple[int | float, str]:
+    """What a number is sorted by; whole ones of any size exactly."""
+    return (float(written) if set(written) & set(".eE") else int(written)), written
 
 
 def _check_number(

@@ -96,9 +96,9 @@ def _placed(task: Said, folder: str | None) -> tuple[FileSource, str | None]:
     """The source with its files in one folder that holds them all."""
     if task.source.hub is not None:
         return replace(task.source, files=tuple(task.paths.items())), None
-    start = Path(folder or ".").expanduser().absolute()
+    start = files.at_home(task.name, folder or ".").absolute()
     found = {
-        part: files.found(task.name, [str(start / Path(path).expanduser()) for path in paths])
+        part: files.found(task.name, [str(start / files.at_home(task.name, path)) for path in paths])
         for part, paths in task.paths.items()
     }
     common = Path(os.path.commonpath([path.parent for paths in found.values() for path in paths]))

@@ -112,8 +112,47 @@ def _read(
         _check_stated(task, tables[part], tags, names)
         columns = [_joined(words), _joined([[numbers[tag] for tag in own] for own in tags])]
         parts[part] = carving.part(columns, np.zeros(len(words), np.int64), "any_text", keyed=1)
-    notes += _lonely(tables, {part: tags for part, (_, tags) in found.items()})
+    theirs = {part: tags for part, (_, tags) in found.items()}
+    _check_spans(task, source, tables, theirs)
+    notes += [*_lonely(tables, theirs), *checks.alike(names[1:]), *_contradictions(parts, tables)]
     return names, how, parts, notes
+
+
+def _contradictions(parts: Mapping[str, Part], tables: Mapping[str, Table]) -> Iterator[str]:
+    """Sentences that are there twice, with other tags."""
+    first = next(iter(parts))
+    seen: dict[str, tuple[int, str]] = {}
+    pairs = []
+    columns = (column.to_pylist() for column in parts[first].texts)
+    for row, (words, tags) in enumerate(zip(*columns, strict=True)):
+        before, theirs = seen.setdefault(words, (row, tags))
+        if theirs != tags:
+            pairs.append((before, row))
+    if pairs:
+        more = f", and so have {len(pairs) - 1:,} more pairs of sentences" if len(pairs) > 1 else ""
+        yield f"{tables[first].rows(np.array(pairs[0]))} have the same words and other tags{more}."
+
+
+def _check_spans(
+    task: str, source: FileSource, tables: Mapping[str, Table], tags: Mapping[str, list[list[str]]]
+) -> None:
+    """Where a part has no span that is trained on, every F1 there is 0, whatever a model answers."""
+    kinds = {
+        part: {bio.split(tag)[1] for own in rows for tag in set(own)} - {""} for part, rows in tags.items()
+    }
+    first, *others = kinds
+    if not kinds[first]:
+        raise DataError(
+            f"task {task!r}: every word of {tables[first].called} has the tag 'O', expected spans in "
+            f"{source.label!r}"
+        )
+    for part in others:
+        if not kinds[part] & kinds[first]:
+            has = f"spans of {listing(sorted(kinds[part]))} alone" if kinds[part] else "no span"
+            raise DataError(
+                f"task {task!r}: {tables[part].called} has {has}, and {tables[first].called} has "
+                f"{listing(sorted(kinds[first]))}: every F1 there would be 0"
+            )
 
 
 def _dataset(parts: Mapping[str, Part]) -> datasets.Dataset:
@@ -210,8 +249,6 @@ def _names(
     if own := next(iter(named)):
         return own, "as the data names them"
     kinds = {bio.split(tag)[1] for rows in tags.values() for own in rows for tag in set(own)} - {""}
-    if not kinds:
-        raise DataError(f"task {task!r}: every word has the tag 'O', expected spans in {source.label!r}")
     return bio.labels_of(kinds), "by type"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -92,7 +92,7 @@ def stacked(
         for place, values in enumerate(batch):
             try:
                 arrays[place].append(pa.array(values, pa.large_string()))
-            except pa.ArrowException:  # numbers, of a JSON file
+            except (pa.ArrowException, UnicodeEncodeError):  # numbers, of a JSON file
                 arrays[place].append(_mixed(called, wanted[place], values))
     found = {}
     for name, parts in zip(wanted, arrays, strict=True):
@@ -118,12 +118,24 @@ def _mixed(called: str, name: str, values: list[Any]) -> pa.Array:
             return pa.array(values, pa.int64())
         if kinds <= {int, float}:
             return pa.array(values, pa.float64())
-        written = [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
+        written = [v if v is None or isinstance(v, str) else _plainly(v) for v in values]
         return pa.array(written, pa.large_string())
-    except (pa.ArrowException, OverflowError, UnicodeEncodeError):
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{called}: the column {name!r} holds the sign {error.object[error.start]!r}, half of a pair, "
+            "which no text in UTF-8 has; write it whole, or take it out"
+        ) from None
+    except (pa.ArrowException, OverflowError):
         raise DataError(
             f"{called}: the column {name!r} holds a value that is neither a text nor a number of 64 bits"
         ) from None
+
+
+def _plainly(value: float | bool) -> str:
+    """A number beside texts as Arrow writes it, so that 1.0 is `1` in whichever part of a file it stands."""
+    if isinstance(value, float):
+        return str(pa.scalar(value, pa.float64()).cast(pa.large_string()).as_py())
+    return json.dumps(value)
 
 
 def _lists(called: str, name: str, values: list[Any]) -> pa.Array:
@@ -155,15 +167,24 @@ def check_lists(called: str, table: Table) -> None:
 
 def table_of(called: str, saved: Any, wanted: Sequence[str]) -> Table:
     """Some columns of a data set."""
-    import datasets
-
     pick(called, list(saved.column_names), wanted)
     table = plain(called, saved.select_columns(list(wanted)).with_format("arrow")[:], wanted)
-    for name in wanted:
-        kind = saved.features[name]
-        if isinstance(kind := getattr(kind, "feature", kind), datasets.ClassLabel):
-            table.names[name] = tuple(kind.names)
+    table.names |= names_of(saved.features, wanted)
     return table
+
+
+def names_of(features: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The names of labels, by column, where `datasets` keeps some."""
+    if not features:
+        return {}
+    import datasets
+
+    found = {}
+    for name in wanted:
+        kind = features.get(name)
+        if isinstance(kind := getattr(kind, "feature", kind), datasets.ClassLabel):
+            found[name] = tuple(kind.names)
+    return found
 
 
 def plain(called: str, table: pa.Table, wanted: Sequence[str]) -> Table:
@@ -185,10 +206,14 @@ def plain(called: str, table: pa.Table, wanted: Sequence[str]) -> Table:
 
 def _target(stored: pa.DataType) -> pa.DataType | None:
     """What a column is read as; None for what is neither text nor number, nor lists of them."""
-    if pa.types.is_list(stored) or pa.types.is_large_list(stored):
+    if pa.types.is_dictionary(stored):
+        return _target(stored.value_type)
+    if pa.types.is_list(stored) or pa.types.is_large_list(stored) or pa.types.is_fixed_size_list(stored):
         inner = _target(stored.value_type)
         return next((kind for kind in LISTS if kind.value_type == inner), None)
-    if pa.types.is_string(stored) or pa.types.is_large_string(stored) or pa.types.is_boolean(stored):
+    if any(is_(stored) for is_ in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)):
+        return pa.large_string()
+    if pa.types.is_boolean(stored):
         return pa.large_string()
     if pa.types.is_integer(stored):
         return pa.int64()

@@ -35,9 +35,15 @@ def read(task: str, value: Any, columns: int, labels: Sequence[str]) -> Template
     for key, text in (("prompt", prompt), ("joint", joint)):
         if not isinstance(text, str):
             raise DataError(f"{task}: {key} of its template is {text!r}, expected a text")
-    if not isinstance(words, list | tuple) or not all(isinstance(word, str) and word for word in words):
+    if any(f"{{{name}" in joint for name in fields):
+        raise DataError(
+            f"{task}: joint of its template is {joint!r}, expected what follows the prompt: the text is in "
+            "the prompt alone"
+        )
+    listed = isinstance(words, list | tuple)
+    if not listed or not all(isinstance(word, str) and word.strip() for word in words):
         raise DataError(f"{task}: words of its template is {words!r}, expected a list of texts")
-    if words and (len(words) != len(labels) or len(set(words)) < len(words)):
+    if words and (len(words) != len(labels) or len({word.strip() for word in words}) < len(words)):
         raise DataError(
             f"{task}: its template has the words {', '.join(words)}, expected a word of its own for each of "
             f"the labels in their order, and `labels:` states {', '.join(labels) or 'none'}"

@@ -70,6 +70,11 @@ def test_a_regression_has_numbers_of_either_sign() -> None:
         (lambda split: [{"text": "a", "label": True}], "has the label True"),
         (lambda split: [{"text": "a", "label": "maybe"}], "has the label 'maybe'"),
         (lambda split: [{"text": "a", "label": None}], "has the label None"),
+        (
+            lambda split: [{"text": "\ud83d", "label": 1}],
+            "has a row 0 that has half of a pair of signs in text",
+        ),
+        (lambda split: [row | {"label": 1} for row in rows(split)], "all have the label 'yes', expected two"),
     ],
 )
 def test_what_is_no_row_is_named(given: Callable[[str], Any], said: str) -> None:
@@ -77,6 +82,14 @@ def test_what_is_no_row_is_named(given: Callable[[str], Any], said: str) -> None
         tasks.load(task(given))
     assert str(error.value).startswith("task 'odd': rows of numbers for the split 'train' ")
     assert said in str(error.value)
+
+
+def test_a_number_that_is_the_word_of_another_label_is_refused() -> None:
+    stars = task(
+        lambda split: [row | {"label": row["label"] + 1} for row in rows(split)], labels=("1", "2", "3")
+    )
+    with pytest.raises(DataError, match="the label 1, which is the word '1' or the number of another one"):
+        tasks.load(stars)
 
 
 @pytest.mark.parametrize("label", [float("nan"), float("inf"), "1.5", None, True])

@@ -305,6 +305,11 @@ def test_lists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "--task", "cola", "--method", "lora", "--seeds", "many"], "received --seeds 'many'"),
         (["run", "--task", "cola", "--method", "lora", "--protocol", "stesp=2"], "did you mean steps"),
         (["run", "demo", "--task", "cola"], "received the study 'demo' and --task, expected one of the two"),
+        (["run", "demo", "--no-costs"], "a study says what is run, as `costs: none`, and --only"),
+        (
+            ["run", "--task", "train.csv", "--method", "head"],
+            "`paretune check-data train.csv` tells; did you",
+        ),
         (["run", "demo", "--only", "method=lroa"], "has no such method; did you mean lora"),
         (["run", "demo", "--only", "method=full", "--dry-run", "--only", "seed=1"], "has no such seed"),
         (["run", "intrinsic", "--only", "seed=0"], "leave out --only"),

@@ -69,6 +69,29 @@ def test_what_would_be_used_is_shown_with_the_lines_of_a_study(
         assert told.err.count("\n") == 1
 
 
+def test_what_a_study_says_or_another_task_is_called_is_not_said_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.yaml").write_text("tasks: [{name: mine, file: rows.csv}]")
+    rows = [f"text {i},{'[/x]' if i % 2 else ':cat: [red]'}" for i in range(60)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows]))
+    for words, sentence in {
+        ("s.yaml", "--label", "kind"): "received the study 's.yaml' and --label, expected one of the two",
+        ("s.yaml", "rows.csv"): "received the study 's.yaml' and rows.csv, expected one of the two",
+        ("rows.csv", "--name", "mrpc"): "mrpc is the name of another task (Paretune's)",
+    }.items():
+        assert paretune("check-data", *words) == 2
+        assert sentence in capsys.readouterr().err
+    assert paretune("run", "rows.csv") == 2
+    assert "of data are told by `paretune check-data rows.csv`" in capsys.readouterr().err
+    # What is a user's own is no markup.
+    assert paretune("check-data", "rows.csv") == 0
+    shown = capsys.readouterr().out
+    assert "\n[/x] " in shown
+    assert "\n:cat: [red] " in shown
+
+
 def test_a_study_of_ones_own_data_runs_is_valid_and_has_a_page(
     mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

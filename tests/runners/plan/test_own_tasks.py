@@ -89,7 +89,8 @@ def test_a_study_of_intrinsic_dimension_takes_them_as_well(tmp_path: Path) -> No
         ({"name": "cola"}, SpecError, "cola is the name of another task .Paretune's.: give your own"),
         ({"protocol": 3}, SpecError, "the task intents has the protocol 3, expected a mapping"),
         ({"file": "row.csv"}, DataError, "there is no file 'row.csv'"),
-        ({"steps": 3}, DataError, "has no key 'steps'"),
+        ({"steps": 3}, SpecError, r"key steps, which is of its training: write protocol: .steps: 3."),
+        ({"stepz": 3}, DataError, "has no key 'stepz'"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_runs(
@@ -97,6 +98,14 @@ def test_what_is_wrong_is_said_before_anything_runs(
 ) -> None:
     with pytest.raises(error, match=sentence):
         study.read_study(write(tmp_path, **changes))
+
+
+@pytest.mark.parametrize("item", [{"mine": {"file": "a.csv"}}, {"file": "a.csv", "text": "t"}])
+def test_own_data_that_are_written_otherwise_are_shown_how(item: dict[str, Any]) -> None:
+    with pytest.raises(
+        SpecError, match=r"own have the name among the keys: \{name: mine, file: a.csv, ...\}"
+    ):
+        study.parse_study({"name": "s", "tasks": [item], "methods": ["head"]})
 
 
 @pytest.mark.skipif(not BANKING.is_dir(), reason="the data of banking77 is not beside this repository")

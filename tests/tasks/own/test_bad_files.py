@@ -34,6 +34,16 @@ def saved(path: Path) -> None:
     datasets.DatasetDict({"train": table, "test": table}).save_to_disk(str(path))
 
 
+def named(path: Path) -> None:
+    """Parquet as `datasets` writes it: numbers, and in the schema what they stand for."""
+    kinds = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["n", "p"])}
+    )
+    table = datasets.Dataset.from_dict({"text": TEXTS, "label": [0, 1, -1] * 10}, features=kinds)
+    with preparing.reading.quiet():
+        table.to_parquet(path)
+
+
 def jsonl(*objects: Any) -> str:
     return "\n".join(json.dumps(one) for one in objects)
 
@@ -142,6 +152,62 @@ BAD: dict[str, tuple[Mapping[str, Content], Mapping[str, Any], str]] = {
         {"train": "a.parquet"},
         r"a.parquet: the column 'label' holds lists and 'text' does not; expected a text and a label in",
     ),
+    "json of columns": (
+        {"a.json": json.dumps({"text": ["a", "b"], "label": [1, 2]})},
+        {"train": "a.json"},
+        r"a.json is one object, of 'text' and 'label', expected a list of objects with text and label",
+    ),
+    "json below a key": (
+        {"a.json": json.dumps({"data": [{"text": "a", "label": 1}]})},
+        {"train": "a.json"},
+        r"a.json is one object, of 'data', expected a list of objects with text and label",
+    ),
+    "json too deep": (
+        {"a.jsonl": '{"text": "a", "label": ' + "[" * 100_000},
+        {"train": "a.jsonl"},
+        r"a.jsonl, line 1 is not JSON \(too deeply nested\)",
+    ),
+    "a number of thousands of digits": (
+        {"a.jsonl": '{"text": "a", "label": ' + "9" * 5000 + "}"},
+        {"train": "a.jsonl"},
+        r"a.jsonl, line 1 is not JSON \(a number of too many digits\)",
+    ),
+    "half of a pair of signs": (
+        {"a.jsonl": jsonl({"text": "\ud83d", "label": 1}, {"text": "b", "label": 2})},
+        {"train": "a.jsonl"},
+        r"a.jsonl: the column 'text' holds the sign '\\ud83d', half of a pair, which no text in UTF-8 has",
+    ),
+    "parquet with objects": (
+        {"a.parquet": parquet(text=TEXTS, label=[{"of": 1}] * 30)},
+        {"train": "a.parquet"},
+        r"a.parquet: the column 'label' holds struct<of: int64>, expected texts or numbers",
+    ),
+    "parquet with dates": (
+        {"a.parquet": parquet(text=TEXTS, label=pa.array([1] * 30, pa.date32()))},
+        {"train": "a.parquet"},
+        r"a.parquet: the column 'label' holds date32\[day\], expected texts or numbers",
+    ),
+    "parquet with bytes": (
+        {"a.parquet": parquet(text=[b"a"] * 30, label=TEXTS)},
+        {"train": "a.parquet"},
+        r"a.parquet: the column 'text' holds binary, expected texts or numbers",
+    ),
+    # Paths.
+    "an address": (
+        {},
+        {"train": "https://example.org/a.csv"},
+        r"https://.../a.csv is an address, expected a file here: download it, or name a data set of the hub",
+    ),
+    "a long name": (
+        {},
+        {"train": "x" * 5000 + ".csv"},
+        r"'x{40}'... is no name of a file \(File name too long\)",
+    ),
+    "a link to nothing": (
+        {"a.csv": lambda path: path.symlink_to("nowhere.csv")},
+        {"train": "a.csv"},
+        r"a.csv is a link to what is not there",
+    ),
     # Columns.
     "no such column": (
         {"train.csv": GOOD.replace("label", "Label", 1)},
@@ -194,7 +260,65 @@ BAD: dict[str, tuple[Mapping[str, Content], Mapping[str, Any], str]] = {
         {"train": "a.parquet"},
         r"a.parquet, row 1 has no 'label'",
     ),
+    "a label that Python calls NaN": (
+        {"a.jsonl": jsonl({"text": "a", "label": "x"}, {"text": "b", "label": float("nan")})},
+        {"train": "a.jsonl"},
+        r"a.jsonl, row 2 has no 'label'",
+    ),
+    "a text that Python calls NaN": (
+        {"a.jsonl": jsonl({"text": "a", "label": "x"}, {"text": float("nan"), "label": "y"})},
+        {"train": "a.jsonl"},
+        r"a.jsonl, row 2 has no text in 'text'",
+    ),
+    "a category that is missing": (
+        {"a.parquet": parquet(text=TEXTS, label=pa.array(["x", None, "y"] * 10).dictionary_encode())},
+        {"train": "a.parquet"},
+        r"a.parquet, rows 2, 5, 8 and 7 more have no 'label'",
+    ),
+    "a missing number of named ones": (
+        {"a.parquet": named},
+        {"train": "a.parquet"},
+        r"a.parquet, rows 3, 6, 9 and 7 more have no 'label'",
+    ),
     # Labels.
+    "labels of another column": (
+        {"report.csv": rows(lambda i: i % 2, 5, "r {}")},
+        {},
+        r"no label of report.csv, such as '0', is one of train.csv, such as 'ham': every answer there would",
+    ),
+    "labels in another writing": (
+        {"report.csv": REPORT.replace(",ham", ",Ham").replace(",spam", ",Spam")},
+        {},
+        r"no label of report.csv, such as 'Spam', is one of train.csv, such as 'ham'",
+    ),
+    "truth values in two writings": (
+        {
+            "a.parquet": parquet(text=TEXTS, label=[True, False] * 15),
+            "report.csv": rows(lambda i: i % 2 == 0, 5, "r {}"),
+        },
+        {"train": "a.parquet"},
+        r"no label of report.csv, such as 'True', is one of a.parquet, such as 'false'",
+    ),
+    "a selection of other labels": (
+        {"dev.csv": rows(lambda i: "eggs", 5, "d {}")},
+        {"selection": "dev.csv"},
+        r"no label of dev.csv, such as 'eggs', is one of train.csv",
+    ),
+    "lists in a table": (
+        {"train.csv": rows(lambda i: f"\"['a', 'b{i % 3}']\"")},
+        {},
+        r"'label' of train.csv holds lists written as texts, such as \"\['a', 'b0'\]\", expected one label",
+    ),
+    "several numbers in a table": (
+        {"train.csv": rows(lambda i: f'"[{i % 3}, {i % 2}]"')},
+        {},
+        r"'label' of train.csv holds lists written as texts, such as '\[0, 0\]', expected",
+    ),
+    "yes and no": (
+        {"train.csv": rows(lambda i: "yes" if i % 2 else "no")},
+        {"labels": [True, False]},  # as YAML reads [yes, no]
+        r"train.csv, row 1 has the label 'no', which .* YAML reads yes, no, on and off as true and false",
+    ),
     "one class": (
         {"train.csv": rows(lambda i: "ham"), "report.csv": rows(lambda i: "ham", 5, "r {}")},
         {},
@@ -305,6 +429,44 @@ BORNE: dict[str, tuple[Mapping[str, Content], Mapping[str, Any], str]] = {
         {"train.csv": GOOD + "x,eggs\n"},
         {},
         r"Fewer than 5 training rows have the label 'eggs'\.$",
+    ),
+    "one number in two writings": (
+        {
+            "train.csv": rows(lambda i: ("1", "2", "01")[i % 3]),
+            "report.csv": rows(lambda i: i % 3, 6, "r {}"),
+        },
+        {},
+        r"The labels '01' and '1' are one number\.$",
+    ),
+    "one label in two ways of Unicode": (
+        {"train.csv": GOOD.replace("ham", "caf\u00e9") + "x,cafe\u0301\n"},
+        {},
+        r"The labels 'cafe\u0301' and 'caf\u00e9' look alike: they differ in their Unicode signs\.$",
+    ),
+    "decimal commas": (
+        {name: rows(lambda i: f'"{i % 3},5"', 30, name + " {}") for name in ("train.csv", "report.csv")},
+        {},
+        r"The labels, such as '0,5', are numbers with a decimal comma, and are read as texts\.$",
+    ),
+    "quotes that are none in a tsv": (
+        {"a.tsv": GOOD.replace(",", "\t") + '"a quote by chance\tham\nits end"\tspam\n'},
+        {"train": "a.tsv"},
+        r"a.tsv, row 31 has tabs and line breaks in double quotes, and may be several rows: a quote that is",
+    ),
+    "texts and categories of another kind": (
+        {
+            "a.parquet": parquet(
+                text=pa.array(TEXTS, pa.string_view()),
+                label=pa.array(["ham", "spam"] * 15).dictionary_encode(),
+            )
+        },
+        {"train": "a.parquet"},
+        "",
+    ),
+    "prices": (
+        {"train.csv": rows(lambda i: 1e5 + 1000.5 * i), "report.csv": rows(lambda i: 1e5 + i, 5, "r {}")},
+        {},
+        r"The labels of train.csv vary by 8.7e\+03 around their mean, and learning rates are made for labels",
     ),
     "imbalance": (
         {"train.csv": rows(lambda i: "spam" if i % 10 == 0 else "ham")},
@@ -425,6 +587,22 @@ DECLARED: dict[str, tuple[Any, str]] = {
         r"which are of a data set of the hub",
     ),
     "a list for a path": ({"file": [1]}, r"file is \[1\], expected a text or a list of some"),
+    "a home": (
+        {"file": "~nobody-here/a.csv"},
+        r"mine': '~nobody-here/a.csv' begins at a home that is not here",
+    ),
+    "a text behind the prompt": (
+        {"file": "a.csv", "template": {"prompt": "{text}", "joint": " {text} is"}},
+        r"joint of its template is ' {text} is', expected what follows the prompt",
+    ),
+    "a blank word": (
+        {"file": "a.csv", "labels": ["a", "b"], "template": {"words": [" ", "b"]}},
+        r"words of its template is \[' ', 'b'\], expected a list of texts",
+    ),
+    "words that are one": (
+        {"file": "a.csv", "labels": ["a", "b"], "template": {"words": ["no", " no"]}},
+        r"its template has the words no,  no, expected a word of its own for each",
+    ),
     "no name": (
         {"name": "a/b", "file": "a.csv"},
         r"a task of one's own has the name 'a/b', expected letters",

@@ -70,6 +70,8 @@ def test_files_that_change_after_the_study_was_read_are_found(folder: Path) -> N
 
 def test_a_label_that_a_further_split_alone_has_is_said(folder: Path) -> None:
     write(folder, "other.csv", range(70, 74), kind="loan")
+    with (folder / "other.csv").open("a") as stream:
+        stream.write("\none more,card")
     found = resolve(folder, {"test": "test.csv", "bank": "other.csv"})
     assert found.own.labels == ("card", "cash", "loan")
     assert any("'loan', which no training row has" in note for note in found.notes)

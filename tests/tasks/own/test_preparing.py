@@ -149,7 +149,14 @@ def test_pairs_share_no_text_between_splits(tmp_path: Path) -> None:
         ([1, 2, 3], {"metric": "f1", "positive": 3}, ("1", "3", "2")),
         ([True, False], {}, ("false", "true")),
         (["1.5", "2.5"], {"problem": "classification"}, ("1.5", "2.5")),
-        ([1.0, 2.0], {"problem": "classification"}, ("1", "2")),
+        ([1.0, 2.0], {}, ("1", "2")),
+        ([10.0, 9.0], {"problem": "classification"}, ("9", "10")),
+        ([10.5, 9.5], {"metric": "accuracy"}, ("9.5", "10.5")),
+        (["1.0", "0"], {}, ("0", "1")),
+        (["1.0", "0.0"], {"metric": "f1", "positive": "1.0"}, ("0.0", "1.0")),
+        (["2.0", "1.0"], {"labels": [2, 1]}, ("2", "1")),
+        ([1, "1", 2.0, "3."], {}, ("1", "2", "3")),
+        (["02", "1"], {}, ("1", "02")),
         ([1, 0], {"metric": "f1"}, ("0", "1")),
         ([1, 2, -3], {"problem": "regression"}, ()),
         ([-1.5, 2], {}, ()),
@@ -185,6 +192,30 @@ def test_names_of_a_saved_folder_are_the_labels(tmp_path: Path) -> None:
     assert found.notes[1].startswith(
         "mine: 2 labels, as the data names them: world and sports; ranked by accuracy"
     )
+
+
+def test_whole_numbers_are_the_same_labels_however_each_part_writes_them(tmp_path: Path) -> None:
+    write(tmp_path / "train.parquet", TEXTS, [float(i % 3) for i in range(40)])
+    write(tmp_path / "test.csv", [f"test {i}" for i in range(9)], [f"{i % 3}.0" for i in range(9)])
+    write(tmp_path / "dev.jsonl", [f"dev {i}" for i in range(9)], [i % 3 for i in range(9)])
+    found = resolve(tmp_path, train="train.parquet", selection="dev.jsonl", report="test.csv")
+    assert (found.own.problem, found.own.labels, len(found.notes)) == ("classification", ("0", "1", "2"), 2)
+    write(tmp_path / "test.csv", [f"test {i}" for i in range(9)], [i / 2 for i in range(9)])
+    assert resolve(tmp_path, train="train.parquet", report="test.csv").own.problem == "regression"
+
+
+def test_names_in_a_parquet_file_are_those_of_the_folder_it_was_saved_from(tmp_path: Path) -> None:
+    kinds = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["w", "s"])}
+    )
+    table = datasets.Dataset.from_dict({"text": TEXTS, "label": [i % 2 for i in range(40)]}, features=kinds)
+    with preparing.reading.quiet():
+        table.save_to_disk(str(tmp_path / "news"))
+        table.to_parquet(tmp_path / "news.parquet")
+    found = resolve(tmp_path, file="news.parquet").own
+    assert (found, found.labels) == (resolve(tmp_path, file="news").own, ("w", "s"))
+    written = resolve(tmp_path, file="news.parquet", target="label").data
+    assert {*written.train["target"]} == {"w", "s"}
 
 
 def test_the_metric_that_is_chosen_is_said(tmp_path: Path) -> None:

@@ -279,7 +279,22 @@ BAD: dict[str, tuple[Mapping[str, Content], Mapping[str, Any], str]] = {
         {name: conll([(words, OUT) for words, _ in rows]) for name, rows in (("train.conll", TRAIN),)}
         | {"report.conll": conll([(words, OUT) for words, _ in REPORT])},
         {},
-        r"every word has the tag 'O', expected spans in 'ner_tags'",
+        r"every word of train.conll has the tag 'O', expected spans in 'ner_tags'",
+    ),
+    "no span to report on": (
+        {"report.conll": conll([(words, OUT) for words, _ in REPORT])},
+        {},
+        r"report.conll has no span, and train.conll has LOC and PER: every F1 there would be 0",
+    ),
+    "spans of other types": (
+        {"report.conll": conll([(words, ["B-ORG", *OUT[1:]]) for words, _ in REPORT])},
+        {},
+        r"report.conll has spans of ORG alone, and train.conll has LOC and PER: every F1 there would be 0",
+    ),
+    "no blank lines": (
+        {"train.conll": "a O\n" * 201},
+        {},
+        r"train.conll is one sentence of 201 words, expected a blank line behind each sentence",
     ),
     "another problem": (
         {},
@@ -325,6 +340,27 @@ def test_a_fault_has_one_sentence_with_its_line(name: str, tmp_path: Path) -> No
     assert told.startswith("task 'mine'")
     assert "\n" not in told
     assert not told.endswith(".")
+
+
+def test_lists_of_other_kinds_columns_by_number_and_odd_tags(
+    tmp_path: Path, plain: preparing.Resolved
+) -> None:
+    lists = pa.list_(pa.dictionary(pa.int32(), pa.string()))
+    for name, rows in (("train", TRAIN), ("report", REPORT)):
+        words = pa.array([words for words, _ in rows], pa.list_(pa.string(), 6))
+        tags = pa.array([tags for _, tags in rows], lists)
+        write_table(pa.table({"tokens": words, "ner_tags": tags}), tmp_path / f"{name}.parquet")
+        (tmp_path / f"{name}.conll").write_text(conll(rows))
+    given = {"name": "mine", "text": "tokens", "label": "ner_tags"}
+    found = preparing.resolve({**given, "train": "train.parquet", "report": "report.parquet"}, str(tmp_path))
+    assert found.own == plain.own
+    given = {"name": "mine", "text": 1, "label": 4, "train": "train.conll", "report": "report.conll"}
+    assert preparing.resolve(given, str(tmp_path)).own.sha256 == plain.own.sha256
+    odd = (TRAIN[0][0], ["B-per", *OUT[1:]])
+    (tmp_path / "train.conll").write_text(conll([*TRAIN, odd]))
+    told = preparing.resolve(given, str(tmp_path)).notes
+    assert "The labels 'B-PER' and 'B-per' differ in case or white space alone." in told
+    assert "train.conll, rows 1 and 31 have the same words and other tags." in told
 
 
 def test_types_that_only_the_report_has_are_told(tmp_path: Path) -> None:
