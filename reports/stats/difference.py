@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.stats.estimate import MIN_SEEDS, Interval, examples_variance, sample_variance
-from reports.stats.flips import Ends, Flips, tested
+from reports.stats.flips import Ends, Flips, flipped
 
 POWER: Final = 0.8
 """With which chance the smallest difference that a design could have found would have been found."""
@@ -72,7 +72,7 @@ def differences(several: Sequence[Sequence[Stratum]], alpha: float, seed: int = 
         seed: of the random sign patterns, where there are too many to count.
     """
     designs = [_design(strata, alpha, seed) for strata in several]
-    found = iter(tested([design[1] for design in designs if design], alpha))
+    found = iter(flipped([design[1] for design in designs if design], alpha))
     return [_difference(*design, *next(found), alpha) if design else None for design in designs]
 
 

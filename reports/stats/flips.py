@@ -77,7 +77,7 @@ class Flips:
 
     def p(self) -> float:
         """Two-sided p of the mean being 0."""
-        return tested([self], None)[0][0]
+        return flipped([self], None)[0][0]
 
     @property
     def smallest_p(self) -> float:
@@ -98,10 +98,10 @@ class Flips:
 
         None where so few differences cannot reject any.
         """
-        return tested([self], alpha)[0][1]
+        return flipped([self], alpha)[0][1]
 
     def beyond(self, alpha: float | None) -> int:
-        """How many means of subsets end the interval on each side; 0 where there is none, or none is asked."""
+        """How many means of subsets lie beyond the interval on each side; 0 where there is none."""
         return 0 if alpha is None or not self.can_reject(alpha) else math.floor(self._allowed(alpha))
 
     @property
@@ -112,7 +112,7 @@ class Flips:
         return np.concatenate(weighted), np.concatenate(weights)
 
 
-def tested(several: Sequence[Flips], alpha: float | None) -> list[tuple[float, Ends | None]]:
+def flipped(several: Sequence[Flips], alpha: float | None) -> list[tuple[float, Ends | None]]:
     """p, and the interval at level ``alpha`` where one is asked for, of each.
 
     Random patterns are drawn once for all of them: a million for each of many comparisons take their time.

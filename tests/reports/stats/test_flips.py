@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from reports.stats import flips as flips_module
-from reports.stats.flips import DRAWS, ENUMERATED, Flips, holm, p_value, sign_flip_test, tested
+from reports.stats.flips import DRAWS, ENUMERATED, Flips, flipped, holm, p_value, sign_flip_test
 
 
 def brute_force(strata) -> float:
@@ -126,8 +126,8 @@ def test_many_comparisons_at_once_are_what_each_is_alone():
     sizes = ((3, 3), (11, 10), (5, 5, 5, 5, 5), (24,))
     several = [Flips.of([rng.normal(0.01, 0.02, size) for size in of]) for of in sizes]
     alone = [(flips.p(), flips.interval(0.01)) for flips in several]
-    assert tested(several, 0.01) == alone
-    assert [found for _, found in tested(several, None)] == [None] * 4
+    assert flipped(several, 0.01) == alone
+    assert [found for _, found in flipped(several, None)] == [None] * 4
 
 
 def test_the_lowest_of_a_stream_are_those_of_all_of_it():
