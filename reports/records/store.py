@@ -18,6 +18,7 @@ from reports.records.checks import check_record
 from reports.records.files import SEARCH_SUFFIX, Files, Sources, find
 from reports.records.identity import TrialKey, identity, is_search, spec_hash, trial_key
 from reports.records.schema import SCHEMA_VERSION, Record
+from reports.records.uncollected import uncollected
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 """A pure function from the content of one schema version to the content of the next."""
@@ -141,8 +142,9 @@ def located_records(source: Sources) -> dict[Path, Record]:
     """The records of :func:`read_records` by the file that each comes from."""
     seen: dict[TrialKey, Path] = {}
     records = {}
-    for path in _plain(find(source)).trials:
-        record = read_record(path)
+    with uncollected():
+        found = {path: read_record(path) for path in _plain(find(source)).trials}
+    for path, record in found.items():
         key = trial_key(record)
         if is_search(record):
             raise RecordError(

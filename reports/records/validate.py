@@ -19,6 +19,7 @@ from reports.records.latency_schema import LatencyRecord
 from reports.records.schema import Record
 from reports.records.store import type_faults, typed
 from reports.records.timings import LEAST_RATIO
+from reports.records.uncollected import uncollected
 
 MAX_FAULTS: Final = 50  # of one file
 
@@ -67,7 +68,10 @@ def validate(source: Sources, *, further: Sequence[Further] = ()) -> list[Checke
     if not found.every and not found.refused:
         sources = [source] if isinstance(source, (str, Path)) else source
         raise RecordError(f"there are no records in {', '.join(map(str, sources))}.")
-    checked = [_latency(path) if path.name.endswith(LATENCY_SUFFIX) else _trial(path) for path in found.every]
+    with uncollected():
+        checked = [
+            _latency(path) if path.name.endswith(LATENCY_SUFFIX) else _trial(path) for path in found.every
+        ]
     for one in checked:
         if one.record and not one.faults:
             for check in further:
