@@ -131,7 +131,11 @@ def apart(before: Any, after: Any, path: str) -> Iterator[str]:
 
 def site_apart(before: Path, after: Path) -> Iterator[tuple[bool, str]]:
     """Every difference of two sites: whether it is allowed, and what it is."""
-    files = [{p.relative_to(site) for p in site.rglob("*") if p.is_file()} for site in (before, after)]
+    files = [
+        # without the hidden ones, which say what made the others
+        {p.relative_to(site) for p in site.rglob("*") if p.is_file() and not p.name.startswith(".")}
+        for site in (before, after)
+    ]
     for path in sorted(files[0] ^ files[1]):
         yield False, f"{path} is on one side only"
     for path in sorted(files[0] & files[1]):

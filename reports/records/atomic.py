@@ -13,18 +13,23 @@ def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) 
     The temporary file is hidden and does not end in the final suffix, so a crash leaves nothing that a
     reader of the folder would pick up. ``durable`` waits until it would survive a power cut.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name[:80]}.{uuid.uuid4().hex}.tmp"
     data = content.encode("utf-8") if isinstance(content, str) else content
     try:
-        with temporary.open("xb") as stream:
+        stream = temporary.open("xb")
+    except FileNotFoundError:  # only then, for a site has ten thousand files in one folder
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = temporary.open("xb")
+    try:
+        with stream:
             stream.write(data)
             if durable:
                 stream.flush()
                 os.fsync(stream.fileno())
         os.replace(temporary, path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
     if durable:
         _sync_folder(path.parent)
     return path

@@ -10,6 +10,7 @@ from typing import Any
 
 from reports.errors import RecordError
 from reports.records.latency_schema import LatencyRecord
+from reports.records.once import once
 from reports.records.schema import Record, Tuning
 
 
@@ -43,6 +44,7 @@ class Identity:
         return json.dumps([self.method, self.options, self.settings], sort_keys=True, default=str)
 
 
+@once
 def identity(record: Record) -> Identity:
     """Read the identity from `record.spec`; a missing or mistyped entry is a `RecordError`."""
     spec = dict(record.spec)

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from reports import text, yaml_text
 from reports.records.latency_schema import LatencyRecord
+from reports.records.once import once
 from reports.records.schema import Record
 
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -106,6 +107,7 @@ LATER: Final = ("decoding", "forgetting")
 """Parts of a record that most have not."""
 
 
+@once
 def content_key(record: Record | LatencyRecord) -> str:
     """SHA-256 of everything that a record says, in hexadecimal.
 

@@ -13,11 +13,12 @@ from pydantic import ValidationError
 
 from reports.errors import RecordError
 from reports.records.atomic import write_atomically
-from reports.records.bounds import check_values, parsed, step
+from reports.records.bounds import check_values, loaded, step
 from reports.records.checks import check_record
 from reports.records.files import SEARCH_SUFFIX, Files, Sources, find
 from reports.records.identity import TrialKey, identity, is_search, spec_hash, trial_key
 from reports.records.schema import SCHEMA_VERSION, Record
+from reports.records.uncollected import uncollected
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 """A pure function from the content of one schema version to the content of the next."""
@@ -105,14 +106,25 @@ def read_record(path: Path | str, *, upgrades: Mapping[int, Upgrade] = UPGRADES)
     """Read, upgrade and check one record; every fault is one sentence with file and JSON path."""
     path = Path(path)
     try:
-        data = upgraded(parsed(path), upgrades)
-        record = Record.model_validate_json(json.dumps(data), strict=True)
+        record = typed(path, upgrades)
         check_record(record)
     except ValidationError as error:
         raise RecordError(f"{path}: {first_fault(error)}.") from None
     except RecordError as error:
         raise RecordError(f"{path}: {error}.") from None
     return record
+
+
+def typed(path: Path, upgrades: Mapping[int, Upgrade] = UPGRADES) -> Record:
+    """The record in a file, upgraded, as far as its types go.
+
+    Raises:
+        RecordError: it holds no record; one sentence without the file's name.
+        ValidationError: some field has another type.
+    """
+    content, data = loaded(path)
+    current = upgraded(data, upgrades)
+    return Record.model_validate_json(content if current is data else json.dumps(current), strict=True)
 
 
 def read_records(source: Sources) -> list[Record]:
@@ -130,8 +142,9 @@ def located_records(source: Sources) -> dict[Path, Record]:
     """The records of :func:`read_records` by the file that each comes from."""
     seen: dict[TrialKey, Path] = {}
     records = {}
-    for path in _plain(find(source)).trials:
-        record = read_record(path)
+    with uncollected():
+        found = {path: read_record(path) for path in _plain(find(source)).trials}
+    for path, record in found.items():
         key = trial_key(record)
         if is_search(record):
             raise RecordError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Final, Literal
 from pydantic import ValidationError
 
 from reports.errors import RecordError
-from reports.records.bounds import parsed
 from reports.records.checks import record_faults
 from reports.records.consistency import arithmetic_faults
 from reports.records.files import LATENCY_SUFFIX, SEARCH_SUFFIX, Sources, find
@@ -19,8 +17,9 @@ from reports.records.identity import is_search
 from reports.records.latency_files import read_latency
 from reports.records.latency_schema import LatencyRecord
 from reports.records.schema import Record
-from reports.records.store import type_faults, upgraded
+from reports.records.store import type_faults, typed
 from reports.records.timings import LEAST_RATIO
+from reports.records.uncollected import uncollected
 
 MAX_FAULTS: Final = 50  # of one file
 
@@ -69,7 +68,10 @@ def validate(source: Sources, *, further: Sequence[Further] = ()) -> list[Checke
     if not found.every and not found.refused:
         sources = [source] if isinstance(source, (str, Path)) else source
         raise RecordError(f"there are no records in {', '.join(map(str, sources))}.")
-    checked = [_latency(path) if path.name.endswith(LATENCY_SUFFIX) else _trial(path) for path in found.every]
+    with uncollected():
+        checked = [
+            _latency(path) if path.name.endswith(LATENCY_SUFFIX) else _trial(path) for path in found.every
+        ]
     for one in checked:
         if one.record and not one.faults:
             for check in further:
@@ -97,10 +99,10 @@ def _latency(path: Path) -> Checked:
 def _trial(path: Path) -> Checked:
     one = Checked(file=str(path))
     try:
-        data = upgraded(parsed(path))
+        record = typed(path)
         one.kind = "trial"
-        record = Record.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
+        one.kind = "trial"
         one.faults += type_faults(error)[:MAX_FAULTS]
         return one
     except RecordError as error:

@@ -5,6 +5,7 @@ Opens from disk and from any host, and requests nothing from any other.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from reports.errors import RecordError
 from reports.records.latency_schema import LatencyRecord
 from reports.records.origins import Origins
 from reports.records.schema import Record
-from reports.site.claims import behind, claims_page
+from reports.site.claims import claims_page
 from reports.site.front import front_page
 from reports.site.intrinsic import intrinsic_page
 from reports.site.latency import latency_page
@@ -24,10 +25,10 @@ from reports.site.method import method_pages
 from reports.site.parts.board import IMPORTED, Board, Paths, make_board
 from reports.site.parts.catalogue import Catalogue
 from reports.site.parts.folder import Folder
-from reports.site.parts.html import Page, Shell, assets, nonce, render
+from reports.site.parts.html import Page, Shell, assets, render
 from reports.site.parts.links import record_page
 from reports.site.protocol import protocol_page
-from reports.site.record import record_pages
+from reports.site.record import shown, trial_page
 from reports.site.task import task_pages
 from reports.stats.intrinsic import curves
 from reports.stats.verdict import MARGIN
@@ -72,7 +73,8 @@ def build_site(
     What other suites measured is a comparison of its own, on `imported.html` with tables of its own: never
     ranked with ours. Where there is nothing else, it takes the names of the front page and its tables.
 
-    What an earlier build wrote there and this one does not is removed; other files are left alone.
+    Files that would be the same are not touched. What an earlier build wrote there and this one does not is
+    removed; other files are left alone.
 
     Args:
         records: trials.
@@ -95,29 +97,32 @@ def build_site(
         boards[0] = replace(boards[0], left_out=(*left_out, *boards[0].left_out))
     pages = [page for board in boards for page in _pages(board)]
     pages += [claims_page(claims)] if claims else []
-    contents = [(record, record.model_dump_json()) for board in boards for record in board.records]
-    raw = [content for _, content in contents]
-    raw += [record.model_dump_json() for record in (*latencies, *behind(claims))]
-    stamp = nonce([title, *raw, *assets().values()])
     paths = {page.path for page in pages}
     nav = tuple((path, name) for path, name in NAV.items() if path in paths)
-    shell = Shell(title=title, nonce=stamp, nav=nav)
+    shell = Shell(title=title, nav=nav)
     with Folder(Path(out)) as folder:
         for page in pages:
             folder.write(page.path, render(page, shell))
         for board in boards:
-            for page in record_pages(board):
-                folder.write(page.path, render(page, shell))
+            _write_trials(board, shell, folder)
             for name, data in _data(board):
                 folder.write(name, data)
         if claims:
             folder.write("claims.csv", safe_csv(claims_frame(claims)))
             folder.write("claims.md", claims_markdown(claims))
-        for record, content in contents:
-            folder.write(record_page(record).removesuffix("html") + "json", content)
         for name, content in assets().items():
             folder.write(f"assets/{name}", content)
     return Path(out) / pages[0].path
+
+
+def _write_trials(board: Board, shell: Shell, folder: Folder) -> None:
+    """A page for each trial, and its record. Made are those pages of which something changed."""
+    for record, around in shown(board):
+        path = record_page(record)  # has a hash of the record in it
+        made_from = hashlib.sha256(f"{shell.digest} {around!r}".encode("utf-8", "replace")).hexdigest()
+        if not folder.keep(path, made_from):
+            folder.write(path, render(trial_page(record, around), shell), made_from)
+        folder.write(path.removesuffix("html") + "json", record.model_dump_json())
 
 
 def _boards(

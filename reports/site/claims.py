@@ -18,7 +18,7 @@ from reports.records.latency_schema import LatencyRecord
 from reports.records.schema import Record
 from reports.site.parts.claims_figure import draw
 from reports.site.parts.figures import figure_json
-from reports.site.parts.html import Page, Shell, assets, nonce, render
+from reports.site.parts.html import Page, Shell, assets, render
 from reports.tables.claims import MARKS, claims_frame, claims_markdown, in_order
 from reports.tables.formats import safe_csv
 
@@ -57,21 +57,11 @@ def write_claims_page(judgements: Sequence[Judgement], folder: Path | str) -> Pa
         raise RecordError("there are no claims to report on.")
     folder = Path(folder)
     content, table = claims_page(judgements), safe_csv(claims_frame(judgements))
-    measured = behind(judgements)
-    stamp = nonce([TITLE, table, *(record.model_dump_json() for record in measured), *assets().values()])
     for name, asset in assets().items():
         write_atomically(folder / "assets" / name, asset, durable=False)
     write_atomically(folder / "claims.csv", table)
     write_atomically(folder / "claims.md", claims_markdown(judgements))
-    return write_atomically(folder / "claims.html", render(content, Shell(TITLE, stamp)))
-
-
-def behind(judgements: Sequence[Judgement]) -> list[Record | LatencyRecord]:
-    """What they were measured by."""
-    found: list[Record | LatencyRecord] = []
-    for judgement in in_order(judgements):
-        found += [*judgement.records, *judgement.latencies]
-    return found
+    return write_atomically(folder / "claims.html", render(content, Shell(TITLE)))
 
 
 def claims_page(judgements: Sequence[Judgement]) -> Page:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from markupsafe import Markup, escape
 from pydantic import BaseModel
 
 from reports import text
@@ -40,12 +42,29 @@ _UNITS = {"bytes": text.size, "seconds": text.seconds, "flops": text.flops}
 CURVE = (600.0, 150.0)
 
 
-def record_pages(board: Board) -> Iterator[Page]:
-    """One for each trial of the board, in the order of its table."""
+@dataclass(frozen=True)
+class Around:
+    """What a trial's page says that its record does not."""
+
+    label: str
+    """Of its row."""
+    folder: str
+    """Of the pages of its task and method."""
+    origin: Origin
+    costs_page: str | None
+    """The page of the trial that has the costs of its setting, where that is another one."""
+    costs_seed: int | None
+
+
+def shown(board: Board) -> Iterator[tuple[Record, Around]]:
+    """Each trial of the board, in the order of its table."""
     for view in board.views:
         for row in view.section.every_row:
+            by_id = {record.trial_id: record for record in reversed(row.records)}
             for record in row.records:
-                yield _page(record, row.label, view.folder, row.origin, row.records)
+                costs = by_id.get(record.costs_from or "")
+                page, seed = (record_page(costs), identity(costs).seed) if costs else (None, None)
+                yield record, Around(row.label, view.folder, row.origin, page, seed)
 
 
 def study_file(record: Record) -> str:
@@ -83,7 +102,7 @@ def _task(name: str, record: Record) -> Any:
 
 def facts(part: BaseModel | dict[str, Any] | Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Name and value of everything in a part, nested parts with their path."""
-    pairs: Iterable[tuple[str, Any]] = part.items() if isinstance(part, dict) else part
+    pairs: Iterable[tuple[str, Any]] = (part if isinstance(part, dict) else vars(part)).items()
     for key, value in pairs:
         name = f"{prefix}{_words(key)}"
         if isinstance(value, (BaseModel, dict)) and value:
@@ -118,8 +137,9 @@ def curve(record: Record) -> list[tuple[float, float]] | None:
     ]
 
 
-def _page(record: Record, label: str, folder: str, origin: Origin, seeds: Sequence[Record]) -> Page:
-    which = identity(record)
+def trial_page(record: Record, around: Around) -> Page:
+    """The page of one trial."""
+    which, origin = identity(record), around.origin
     parts: list[tuple[str, Facts]] = [("Settings", list(_settings(record)))]
     for name, title in PARTS.items():
         part = getattr(record, name)
@@ -129,25 +149,34 @@ def _page(record: Record, label: str, folder: str, origin: Origin, seeds: Sequen
             part = {text.clean(split, 80): _without_answers(found) for split, found in part.items()} or None
         if part is not None:
             parts.append((title, list(facts(part))))
-    name = f"{text.name(label)} on {text.clean(which.task)}, seed {which.seed}"
+    name = f"{text.name(around.label)} on {text.clean(which.task)}, seed {which.seed}"
     path = record_page(record)
-    costs = next((one for one in seeds if one.trial_id == record.costs_from), None)
     context = {
         "record": record,
         "which": which,
-        "label": label,
+        "label": around.label,
         "origin": None if origin == UNKNOWN or trusted(origin) else origin.told,
-        "folder": folder,
-        "parts": parts,
+        "folder": around.folder,
+        "parts": [(title, _listed(told)) for title, told in parts],
         "study": study_file(record),
         "checkout": _commit(record),
         "points": curve(record),
-        "costs_page": record_page(costs) if costs else None,
-        "costs_seed": identity(costs).seed if costs else None,
+        "costs_page": around.costs_page,
+        "costs_seed": around.costs_seed,
         "box": CURVE,
     }
     raw = path.removesuffix(".html") + ".json"
     return Page(path, name, "record.html.j2", context, ((raw, "JSON"),))
+
+
+def _listed(told: Facts) -> Markup:
+    """Facts as the items of a list: a page has a hundred of them, and a template takes its time for each."""
+    return Markup("\n".join([_item(name, value) for name, value in told]))  # of items that are escaped
+
+
+@lru_cache(maxsize=4096)  # nearly all are the same for many trials
+def _item(name: str, value: str) -> str:
+    return f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
 
 
 def _without_answers(found: FurtherReport) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reports.stats.aggregate import Row
 from reports.stats.section import Section, by_model
-from reports.stats.standing import standing
+from reports.stats.standing import Standing, standing
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,19 @@ class Across:
         return self.sections[0].suite
 
 
-def across(sections: Sequence[Section]) -> list[Across]:
-    """One table for each model that one suite measured on several tasks with ranked rows; models in order."""
+def across(sections: Sequence[Section], known: Sequence[Standing] = ()) -> list[Across]:
+    """One table for each model that one suite measured on several tasks with ranked rows; models in order.
+
+    What is ``known`` already, the standing over the very tasks of a table, is not worked out again.
+    """
     groups = by_model([section for section in sections if section.rows])
-    return [_table(group) for group in groups if len(group) > 1]
+    return [_table(group, known) for group in groups if len(group) > 1]
 
 
-def _table(sections: list[Section]) -> Across:
+def _table(sections: list[Section], known: Sequence[Standing]) -> Across:
     rows = {(row.label, section.task): row for section in sections for row in section.rows}
     names = sorted({label for label, _ in rows})
-    if found := standing(sections):
+    if found := next((one for one in known if _is_of(one, sections)), None) or standing(sections):
         order = [place.label for place in found.places]
         names.sort(key=lambda name: order.index(name) if name in order else len(order))
     tops = [_top(section) for section in sections]
@@ -57,6 +60,14 @@ def _table(sections: list[Section]) -> Across:
         ]
         lines.append(Line(name, mine, tuple(best)))
     return Across(sections[0].model, tuple(sections), tuple(lines))
+
+
+def _is_of(known: Standing, sections: Sequence[Section]) -> bool:
+    """Whether a standing is over these sections, all of them and no other."""
+    tasks = tuple(section.task for section in sections)
+    first = sections[0]
+    one = (known.model, known.suite, known.reported, known.tasks)
+    return one == (first.model, first.suite, first.reported, tasks)
 
 
 def _top(section: Section) -> float | None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.stats.estimate import MIN_SEEDS, Interval, examples_variance, sample_variance
-from reports.stats.flips import Flips
+from reports.stats.flips import Ends, Flips, flipped
 
 POWER: Final = 0.8
 """With which chance the smallest difference that a design could have found would have been found."""
@@ -59,25 +59,42 @@ class Difference:
 
 
 def difference(strata: Sequence[Stratum], alpha: float, seed: int = 0) -> Difference | None:
-    """Compare two methods.
+    """Compare two methods; see :func:`differences`."""
+    return differences([strata], alpha, seed)[0]
+
+
+def differences(several: Sequence[Sequence[Stratum]], alpha: float, seed: int = 0) -> list[Difference | None]:
+    """Compare methods two by two; None where two share no seed.
 
     Args:
-        strata: their tasks; one without a shared seed says nothing and is passed over.
-        alpha: of the interval, two-sided; for one of m comparisons, its share of the whole.
+        several: of every two methods their tasks; one without a shared seed says nothing and is passed over.
+        alpha: of each interval, two-sided; for one of m comparisons, its share of the whole.
         seed: of the random sign patterns, where there are too many to count.
     """
-    from scipy import stats
+    designs = [_design(strata, alpha, seed) for strata in several]
+    found = iter(flipped([design[1] for design in designs if design], alpha))
+    return [_difference(*design, *next(found), alpha) if design else None for design in designs]
 
+
+def _design(strata: Sequence[Stratum], alpha: float, seed: int) -> tuple[Sequence[Stratum], Flips] | None:
+    """The tasks that say something."""
     used = [stratum for stratum in strata if len(stratum.differences)]
     if not used:
         return None
     flips = Flips.of([stratum.differences for stratum in used], seed)
     enough = [stratum for stratum in used if len(stratum.differences) >= MIN_SEEDS]
     if enough and not flips.can_reject(alpha):  # by t, which a task with fewer pairs has none of
-        used = enough
-        flips = Flips.of([stratum.differences for stratum in used], seed)
+        return enough, Flips.of([stratum.differences for stratum in enough], seed)
+    return used, flips
+
+
+def _difference(
+    used: Sequence[Stratum], flips: Flips, p: float, ends: Ends | None, alpha: float
+) -> Difference:
+    from scipy import stats
+
     value = float(np.mean([stratum.differences.mean() for stratum in used]))
-    seeds, way, error = _seeds(flips, value, alpha)
+    seeds, way, error = _seeds(flips, ends, value, alpha)
     spread = math.sqrt(sum(_of_examples(stratum) for stratum in used)) / len(used)
     if seeds is None:
         interval, detectable = None, None
@@ -93,7 +110,7 @@ def difference(strata: Sequence[Stratum], alpha: float, seed: int = 0) -> Differ
         interval=interval,
         way=way if interval else "none",
         detectable=detectable,
-        p=flips.p(),
+        p=p,
         monte_carlo_error=flips.monte_carlo_error,
         pairs=sum(flips.sizes),
         tasks=len(used),
@@ -101,7 +118,9 @@ def difference(strata: Sequence[Stratum], alpha: float, seed: int = 0) -> Differ
     )
 
 
-def _seeds(flips: Flips, value: float, alpha: float) -> tuple[Interval | None, Way, float]:
+def _seeds(
+    flips: Flips, found: Ends | None, value: float, alpha: float
+) -> tuple[Interval | None, Way, float]:
     """The seeds' part: its interval, how it was found, and its standard error."""
     from scipy import stats
 
@@ -110,7 +129,6 @@ def _seeds(flips: Flips, value: float, alpha: float) -> tuple[Interval | None, W
     variance = np.array(known) / len(parts) ** 2
     # A task with one pair has no spread of its own: it is taken to have the mean of the others'.
     error = math.sqrt(float(variance.sum()) * len(parts) / len(known)) if known else 0.0
-    found = flips.interval(alpha)
     if found is not None:
         return Interval(*found), "sign flips", error
     if min(sizes) < MIN_SEEDS or not variance.sum() > 0:

@@ -19,11 +19,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 ENUMERATED: Final = 20
 """Differences up to which every pattern is counted."""
@@ -31,8 +31,11 @@ DRAWS: Final = 1_000_000
 MONTE_CARLO_ERRORS: Final = 4.0
 DIGITS: Final = 12
 """What is equal on paper must be equal here: rounding errors would break ties."""
+BLOCK: Final = 1 << 14
+"""Random patterns that are worked on at a time: what they take stays in the processor's cache."""
 
 Values = NDArray[np.float64]
+Ends = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,7 @@ class Flips:
 
     def p(self) -> float:
         """Two-sided p of the mean being 0."""
-        sums = np.round(self._sums(), DIGITS)
-        sides = [int((sums <= 0).sum()), int((sums >= 0).sum())]  # the empty set, 0, is on both
-        drawn = int(not self.exact)  # the pattern seen counts as one of those drawn
-        return min(1.0, 2 * (min(sides) + drawn) / self.patterns)
+        return flipped([self], None)[0][0]
 
     @property
     def smallest_p(self) -> float:
@@ -93,24 +93,35 @@ class Flips:
         allowed = alpha / 2 * self.patterns
         return allowed if self.exact else allowed - MONTE_CARLO_ERRORS * math.sqrt(allowed)
 
-    def interval(self, alpha: float) -> tuple[float, float] | None:
+    def interval(self, alpha: float) -> Ends | None:
         """The differences that a two-sided test at level ``alpha`` does not reject.
 
         None where so few differences cannot reject any.
         """
-        if not self.can_reject(alpha):
-            return None
-        kept = math.floor(self._allowed(alpha)) - 1
-        with np.errstate(invalid="ignore"):
-            means = self._sums() / _sums_of_weights(self.sizes, self.seed)
-        means = np.round(means[np.isfinite(means)], DIGITS)  # without the empty set
-        last = len(means) - 1 - kept
-        part = np.partition(means, sorted({kept, last}))
-        return float(part[kept]), float(part[last])
+        return flipped([self], alpha)[0][1]
 
-    def _sums(self) -> Values:
+    def beyond(self, alpha: float | None) -> int:
+        """How many means of subsets lie beyond the interval on each side; 0 where there is none."""
+        return 0 if alpha is None or not self.can_reject(alpha) else math.floor(self._allowed(alpha))
+
+    @property
+    def weighted(self) -> tuple[Values, Values]:
+        """The differences and the weights of their mean, (differences,) each."""
         weighted = [stratum / (len(self.strata) * len(stratum)) for stratum in self.strata]
-        return _subset_sums(np.concatenate(weighted), self.seed)
+        weights = [np.full(size, 1 / (len(self.sizes) * size)) for size in self.sizes]
+        return np.concatenate(weighted), np.concatenate(weights)
+
+
+def flipped(several: Sequence[Flips], alpha: float | None) -> list[tuple[float, Ends | None]]:
+    """p, and the interval at level ``alpha`` where one is asked for, of each.
+
+    Random patterns are drawn once for all of them: a million for each of many comparisons take their time.
+    They must share the seed.
+    """
+    drawn = [flips for flips in several if not flips.exact]
+    with threadpool_limits(1, user_api="blas"):  # threads of so small a product wait for one another
+        found = iter(_by_drawing(drawn, alpha) if drawn else ())
+    return [_by_counting(flips, alpha) if flips.exact else next(found) for flips in several]
 
 
 def sign_flip_test(strata: Sequence[ArrayLike], seed: int = 0) -> float:
@@ -137,25 +148,89 @@ def p_value(value: float) -> str:
     return "< 0.0001" if value < 0.0001 else f"{value:.2g}"
 
 
-@lru_cache(maxsize=8)  # the same for all pairs of methods that share their seeds
-def _sums_of_weights(sizes: tuple[int, ...], seed: int) -> Values:
-    weights = np.concatenate([np.full(size, 1 / (len(sizes) * size)) for size in sizes])
-    return _subset_sums(weights, seed)
+def _by_counting(flips: Flips, alpha: float | None) -> tuple[float, Ends | None]:
+    sums, weights = map(_subset_sums, flips.weighted)
+    rounded = np.round(sums, DIGITS)
+    sides = int((rounded <= 0).sum()), int((rounded >= 0).sum())  # the empty set, 0, is on both
+    p = min(1.0, 2 * min(sides) / flips.patterns)
+    beyond = flips.beyond(alpha)
+    if not beyond:
+        return p, None
+    means = sums[1:] / weights[1:]  # without the empty set, the first
+    part = np.partition(means, sorted({beyond - 1, len(means) - beyond}))
+    low, high = np.round([part[beyond - 1], part[len(means) - beyond]], DIGITS)
+    return p, (float(low), float(high))
 
 
-def _subset_sums(values: Values, seed: int) -> Values:
-    """The sum of every subset of the values, or of as many random ones as are drawn."""
-    if len(values) <= ENUMERATED:
-        sums = np.zeros(1)
-        for value in values:
-            sums = np.concatenate([sums, sums + value])
-        return sums
-    tables = [_subset_sums(values[start : start + 8], seed) for start in range(0, len(values), 8)]
-    drawn = _drawn(len(tables), seed)
-    return np.sum([table[one & (len(table) - 1)] for table, one in zip(tables, drawn, strict=True)], axis=0)
+def _by_drawing(several: Sequence[Flips], alpha: float | None) -> list[tuple[float, Ends | None]]:
+    """A pattern is a row of bits; the sums of all comparisons under a block of patterns are one product."""
+    most = max(sum(flips.sizes) for flips in several)
+    table = np.zeros((len(several), most))
+    sizes = list(dict.fromkeys(flips.sizes for flips in several))
+    weights = np.zeros((len(sizes), most))
+    for index, flips in enumerate(several):
+        values, weighing = flips.weighted
+        table[index, : len(values)] = values
+        weights[sizes.index(flips.sizes), : len(values)] = weighing
+    # A byte for each eight differences, so that a comparison of fewer has the patterns it would have alone.
+    shape = (math.ceil(most / 8), DRAWS)
+    drawn = np.random.default_rng(several[0].seed).integers(0, 256, size=shape, dtype=np.uint8)
+    sides = np.zeros((2, len(several)), dtype=int)
+    ends = [(_Lowest(beyond), _Lowest(beyond)) for beyond in (flips.beyond(alpha) for flips in several)]
+    own = [sizes.index(flips.sizes) for flips in several]
+    for start in range(0, DRAWS, BLOCK):
+        bytes_ = np.ascontiguousarray(drawn[:, start : start + BLOCK].T)
+        patterns = np.unpackbits(bytes_, axis=1, count=most, bitorder="little").astype(float).T
+        sums, weighed = table @ patterns, weights @ patterns
+        rounded = np.round(sums, DIGITS)
+        sides += (rounded <= 0).sum(axis=1), (rounded >= 0).sum(axis=1)
+        for index, (low, high) in enumerate(ends):
+            if not low.count:
+                continue
+            weight = weighed[own[index]]
+            some = weight > 0
+            means = sums[index] / weight if some.all() else sums[index][some] / weight[some]
+            low.add(means)
+            high.add(-means)
+    found: list[tuple[float, Ends | None]] = []
+    for flips, least, (low, high) in zip(several, sides.min(axis=0), ends, strict=True):
+        p = min(1.0, 2 * (int(least) + 1) / flips.patterns)  # the pattern seen counts as one of those drawn
+        found.append((p, (low.last, -high.last) if low.count else None))
+    return found
 
 
-@lru_cache(maxsize=2)
-def _drawn(groups: int, seed: int) -> NDArray[np.uint8]:
-    """Random subsets of so many groups of eight, a byte for each, (groups, draws)."""
-    return np.random.default_rng(seed).integers(0, 256, size=(groups, DRAWS), dtype=np.uint8)
+class _Lowest:
+    """The so many lowest of numbers that come in parts."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.kept: list[Values] = []
+        self.held = 0
+        self.bound = math.inf
+        """No number above it is among them."""
+
+    def add(self, values: Values) -> None:
+        """Look at more numbers."""
+        low = values[values < self.bound]
+        self.kept.append(low)
+        self.held += len(low)
+        if self.held > 4 * self.count:
+            self._sift()
+
+    @property
+    def last(self) -> float:
+        """The highest of them, rounded."""
+        self._sift()
+        return float(np.round(self.bound, DIGITS))
+
+    def _sift(self) -> None:
+        low = np.partition(np.concatenate(self.kept), self.count - 1)[: self.count]
+        self.kept, self.held, self.bound = [low], len(low), float(low[-1])
+
+
+def _subset_sums(values: Values) -> Values:
+    """The sum of every subset of the values, that of the empty one first."""
+    sums = np.zeros(1)
+    for value in values:
+        sums = np.concatenate([sums, sums + value])
+    return sums

@@ -21,7 +21,7 @@ import numpy as np
 
 from reports import text
 from reports.errors import RecordError
-from reports.stats.difference import Difference, Stratum, difference
+from reports.stats.difference import Difference, Stratum, differences
 from reports.stats.estimate import Interval
 from reports.stats.grid import Grid
 from reports.stats.learning import Risk, exact_share
@@ -214,22 +214,20 @@ def verdicts(
     chosen = list(itertools.combinations(grid.methods, 2)) if pairs is None else list(pairs)
     strata = [_strata(grid, first, second) for first, second in chosen]
     made = sum(any(len(s.differences) for s in found) for found in strata) or 1
-    result = []
-    for (first, second), found in zip(chosen, strata, strict=True):
-        result.append(
-            Verdict(
-                first,
-                second,
-                difference=difference(found, alpha / made, seed),
-                risks=_risks(grid, first, second),
-                level=_level(grid, first, second),
-                margin=margin,
-                comparisons=made,
-                alone_lost=_alone_lost(grid, first, second),
-                unit=grid.unit,
-            )
+    return [
+        Verdict(
+            first,
+            second,
+            difference=found,
+            risks=_risks(grid, first, second),
+            level=_level(grid, first, second),
+            margin=margin,
+            comparisons=made,
+            alone_lost=_alone_lost(grid, first, second),
+            unit=grid.unit,
         )
-    return result
+        for (first, second), found in zip(chosen, differences(strata, alpha / made, seed), strict=True)
+    ]
 
 
 def _strata(grid: Grid, first: str, second: str) -> list[Stratum]:

@@ -131,7 +131,7 @@ class Board:
     @cached_property
     def across(self) -> list[Across]:
         """Scores by method and task, for each model that has several tasks."""
-        return across([view.section for view in self.ranked])
+        return across([view.section for view in self.ranked], self.overall)
 
     @cached_property
     def machines(self) -> dict[Machine, str]:

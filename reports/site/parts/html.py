@@ -1,17 +1,17 @@
 """Pages as HTML: the template engine, the policy that every page carries, and the files beside them.
 
 Nothing but this site's own scripts and styles may run or load. They carry a nonce, which browsers accept from
-disk as well as from a host; it is a hash of everything that the site is made from, so that no record can
-hold it.
+disk as well as from a host; each page has its own, a hash of everything that the page says, so that nothing
+on it can hold it, and no page changes with what others say.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -62,18 +62,27 @@ class Shell:
     """What is the same on every page of a site."""
 
     title: str
-    nonce: str
     nav: tuple[tuple[str, str], ...] = field(default=())
     """Path and name of what the bar on top links to."""
 
+    @cached_property
+    def digest(self) -> str:
+        """A hash of all that a page is made from beside its own content, the code among it."""
+        return hashlib.sha256(f"{self!r}\n{generator()}\n{code()}".encode("utf-8", "replace")).hexdigest()
 
-def nonce(parts: Iterable[str]) -> str:
-    """The value that marks our own scripts: 128 bits of a hash of all that the site is made from."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part.encode("utf-8", "replace"))
-        digest.update(b"\0")
-    return digest.hexdigest()[:32]
+
+@dataclass(frozen=True)
+class Sealed(Shell):
+    """A shell with the value that marks our own scripts on one page."""
+
+    nonce: str = ""
+
+
+def _sealed(page: Page, shell: Shell, body: str) -> Sealed:
+    """128 bits of a hash of all that is foreign on a page: to write them into it would take knowing them."""
+    said = "\0".join((shell.title, page.path, page.title, page.about, body))
+    digest = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
+    return Sealed(shell.title, shell.nav, digest[:32])
 
 
 def render(page: Page, shell: Shell) -> str:
@@ -82,6 +91,7 @@ def render(page: Page, shell: Shell) -> str:
         **page.context,
         page=page,
         root=page.root,
+        sealed=partial(_sealed, page, shell),
         shell=shell,
         foreign_styles=foreign_styles() if "plotly.min.js" in page.scripts else (),
         signs=SIGNS,
@@ -106,6 +116,16 @@ def plotly() -> str:
 def foreign_styles() -> Sequence[str]:
     """Ids of the styles that plotly adds for maps unless they are there; the policy would refuse them."""
     return _PLOTLY_STYLE.findall(plotly())
+
+
+@cache
+def code() -> str:
+    """A hash of the code and the templates that pages are made by."""
+    digest = hashlib.sha256(version("jinja2").encode())
+    package = STATIC.parents[1]
+    for path in sorted(p for kind in ("*.py", "*.j2") for p in package.rglob(kind)):
+        digest.update(f"{path.relative_to(package).as_posix()}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 @cache

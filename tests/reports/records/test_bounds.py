@@ -6,11 +6,11 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports import RecordError
-from reports.records.bounds import MAX_TEXT, check_values, parsed, step
+from reports.records.bounds import MAX_TEXT, _sound, check_values, parsed, step
 
 REFUSED = [
     (b'{"a": 1, "a": 2}', r'\$ has an object with the name "a" twice'),
@@ -89,3 +89,19 @@ def test_values_are_taken_or_refused(value):
         json.dumps(value, allow_nan=False).encode()
         said = "$"
     assert said.startswith("$")
+
+
+_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.text(max_size=3), _values, max_size=3), st.integers(1, 40))
+def test_the_quick_look_passes_nothing_that_the_thorough_one_refuses(data, depth):
+    for _ in range(depth):
+        data = {"in": data}
+    if _sound(data):
+        check_values(data)

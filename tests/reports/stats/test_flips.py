@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.stats.flips import DRAWS, ENUMERATED, Flips, holm, p_value, sign_flip_test
+from reports.stats import flips as flips_module
+from reports.stats.flips import DRAWS, ENUMERATED, Flips, flipped, holm, p_value, sign_flip_test
 
 
 def brute_force(strata) -> float:
@@ -117,3 +118,23 @@ def test_holm_by_hand():
 
 def test_p_values_are_short():
     assert [p_value(value) for value in (0.25, 0.01234, 0.00005)] == ["0.25", "0.012", "< 0.0001"]
+
+
+def test_many_comparisons_at_once_are_what_each_is_alone():
+    """Also where they differ in size, and so in which bits of the patterns are theirs; some are counted."""
+    rng = np.random.default_rng(0)
+    sizes = ((3, 3), (11, 10), (5, 5, 5, 5, 5), (24,))
+    several = [Flips.of([rng.normal(0.01, 0.02, size) for size in of]) for of in sizes]
+    alone = [(flips.p(), flips.interval(0.01)) for flips in several]
+    assert flipped(several, 0.01) == alone
+    assert [found for _, found in flipped(several, None)] == [None] * 4
+
+
+def test_the_lowest_of_a_stream_are_those_of_all_of_it():
+    rng = np.random.default_rng(1)
+    for count in (1, 7, 300):
+        parts = [np.round(rng.normal(size=200), 1) for _ in range(10)]
+        lowest = flips_module._Lowest(count)
+        for part in parts:
+            lowest.add(part)
+        assert lowest.last == np.sort(np.concatenate(parts))[count - 1]
