@@ -1,7 +1,7 @@
 """What is known of scores: the published boards and a reader's own records, for tasks like theirs.
 
-Own records and published ones are never averaged. Those on the same model come before those on another, own
-ones before published ones, and then the board with the most tasks.
+Own records and published ones are never averaged. What has enough seeds for an interval comes first, then what
+is of the same model, own records, and the board with the most tasks.
 """
 
 from __future__ import annotations
@@ -74,6 +74,11 @@ class Board:
     own: bool
     """Whether these are a reader's own records."""
 
+    @property
+    def decided(self) -> bool:
+        """Whether its runs give any two methods an interval."""
+        return self.standing is not None and self.standing.decided
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -81,8 +86,6 @@ class Sources:
 
     published: tuple[Path, ...]
     own: tuple[Path, ...]
-    notes: tuple[str, ...] = ()
-    """What could not be read, a sentence each."""
 
     @classmethod
     def found(cls, boards: Sequence[Path] | None) -> Sources:
@@ -97,7 +100,7 @@ class Sources:
         return cls(tuple(sorted(folders)), (OWN,) if OWN.is_dir() else ())
 
 
-def boards(sources: Sources, margin: float) -> tuple[list[list[Section]], list[list[Section]], list[str]]:
+def boards(sources: Sources) -> tuple[list[list[Section]], list[list[Section]], list[str]]:
     """The sections of each model, own ones and published ones, and what could not be read."""
     notes: list[str] = []
     own = _sections(sources.own, notes)
@@ -126,7 +129,12 @@ def known(
             some = [one for one in group if one.rows and _alike(one, like, task)]
             if (board := make(some, own=own, margin=margin)) is not None:
                 found.append(board)
-    found.sort(key=lambda b: (b.reach.model != model, not b.own, b.evidence.suite is not None, -len(b.sections)))
+    found.sort(
+        key=lambda board: (
+            *(not board.decided, board.reach.model != model, not board.own),
+            *(board.evidence.suite is not None, -len(board.sections)),
+        )
+    )
     return found
 
 
