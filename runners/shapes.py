@@ -117,7 +117,11 @@ def place(name: str, what: str, asked: Mapping[str, Any]) -> Path | None:
     if (content := _content(name)) is None:
         return None
     key = {**asked, "transformers": _transformers(), "torch": version("torch"), "code": _code()}
-    return folder().parent / what / f"{_hash(content + json.dumps(key, sort_keys=True, default=str).encode())}.json"
+    return (
+        folder().parent
+        / what
+        / f"{_hash(content + json.dumps(key, sort_keys=True, default=str).encode())}.json"
+    )
 
 
 def described(shapes: Shapes) -> dict[str, Any]:

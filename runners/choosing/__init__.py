@@ -1,1 +1,1 @@
-"""Which method to pick for a model: limits, what is predicted, what is known; may import `measure`, `plan`."""
+"""Which method to pick for a model: limits, predicted costs, known scores; may import `measure`, `plan`."""

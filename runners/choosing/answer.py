@@ -98,9 +98,7 @@ class Answer:
     def admitted(self) -> list[Prediction]:
         """The methods that the model carries within all limits."""
         return [
-            one
-            for one in self.predictions
-            if one.cannot is None and one.choice.label not in self.ruled_out
+            one for one in self.predictions if one.cannot is None and one.choice.label not in self.ruled_out
         ]
 
     @property
@@ -122,8 +120,12 @@ class Answer:
         if self.board is None or found is None:
             return "No method can be picked: no score is known of tasks like this one."
         if found.pick is None:
-            missing = "no method with a rank is within the limits" if found.leader is None else (
-                f"{found.leader} leads by its mean ranks, and its runs give no interval against any other"
+            missing = (
+                "no method with a rank is within the limits"
+                if found.leader is None
+                else (
+                    f"{found.leader} leads by its mean ranks, and its runs give no interval against any other"
+                )
             )
             return f"No method can be picked: {missing}."
         where = ", as measured on another model" if self.elsewhere else ""
@@ -134,9 +136,7 @@ class Answer:
         if found.certainty == "only":
             return f"Pick {pick}: the only method with a rank within your limits{where}."
         leads = "it leads" if pick == found.leader else f"as good as {text.clean(found.leader)}, which leads"
-        return (
-            f"Pick {pick}: {leads} within your limits{where}, and {self._left(found)} not told from it."
-        )
+        return f"Pick {pick}: {leads} within your limits{where}, and {self._left(found)} not told from it."
 
     @staticmethod
     def _left(found: Picked) -> str:
@@ -144,21 +144,56 @@ class Answer:
         return f"{names} {'is' if len(found.open) == 1 else 'are'}"
 
     @property
+    def told_out(self) -> list[str]:
+        """By limit the methods above it and what they cost, then those whose cost is not known."""
+        lines, unknown = [], []
+        for name, most in self.limits.items():
+            over = []
+            for one in self.predictions:
+                if name not in self.ruled_out.get(one.choice.label, ()):
+                    continue
+                cost = one.costs[name]
+                (unknown if cost is None else over).append(
+                    text.clean(one.choice.label)
+                    + ("" if cost is None else f" {told(name, cost, beside=most)}")
+                )
+            if over:
+                lines.append(f"  {NAMES[name]} above {told(name, most)}: {text.listing(over)}")
+            if unknown:
+                lines.append(f"  {NAMES[name]} not known: {text.listing(unknown)}")
+            unknown = []
+        return lines
+
+    @property
+    def untold(self) -> list[str]:
+        """What is not told of methods, and which the model cannot carry: a sentence for each reason."""
+        why: dict[str, list[str]] = {}
+        for one in self.predictions:
+            reasons = [f"cannot be used: {one.cannot}"] if one.cannot else [*one.why_not.values()]
+            for reason in dict.fromkeys(reasons):
+                why.setdefault(reason, []).append(text.clean(one.choice.label))
+        return [f"{text.listing(names)}: {reason}" for reason, names in why.items()]
+
+    @property
     def sentences(self) -> list[str]:
         """What stands behind the headline: risk, reach, and what is as good or worse."""
         found, board = self.choice, self.board
         said = []
-        if found and board and found.pick:
-            risk = next(one.risk for one in board.evidence.candidates if one.label == found.pick)
+        if found and board and (named := found.pick or found.leader):
+            risk = next(one.risk for one in board.evidence.candidates if one.label == named)
             lost = text.learned_nothing(risk) or (
-                "it learned something in every run" if risk.lost == 0 else "how often is not known"
+                f"none of {text.plural(risk.seeds, 'run')} did" if risk.lost == 0 else "not known"
             )
-            said.append(f"Risk that it learns nothing: {lost}.")
+            said.append(f"Risk that {text.clean(named)} learns nothing: {lost}.")
+        if found and board and found.pick:
             if found.alike:
-                said.append(f"As good as {found.leader} within the margin: {text.listing(list(found.alike))}.")
+                said.append(
+                    f"As good as {found.leader} within the margin: {text.listing(list(found.alike))}."
+                )
             if found.worse:
                 said.append(f"Decided to be worse than {found.leader}: {text.listing(list(found.worse))}.")
-            said.append(f"The cheapest is meant by {NAMES[found.binding]}, the limit that binds.")
+            if found.alike:
+                said.append(f"The cheapest of these is picked, by {NAMES[found.binding]}.")
         said += self._reach()
         if self.unscored and board:
             said.append(f"Within the limits, with no score there: {text.listing(self.unscored)}.")
@@ -222,9 +257,7 @@ def answer(
     base = max((one.base for one in predictions), default=0)
     limits = question.limits.of(base)
     out = {
-        one.choice.label: names
-        for one in predictions
-        if one.cannot is None and (names := _over(one, limits))
+        one.choice.label: names for one in predictions if one.cannot is None and (names := _over(one, limits))
     }
     return Answer(
         question=question,
@@ -248,17 +281,4 @@ def _choice(board: Board, predictions: Sequence[Prediction], limits: Mapping[str
 
 def _over(one: Prediction, limits: Mapping[str, float]) -> tuple[str, ...]:
     costs = one.costs
-    return tuple(
-        name for name, most in limits.items() if (cost := costs.get(name)) is None or cost > most
-    )
-
-
-def why_out(one: Prediction, names: Sequence[str], limits: Mapping[str, float]) -> str:
-    """`22.7 M trained parameters, more than 227 k`, of each limit that rules a method out."""
-    costs = one.costs
-    return "; ".join(
-        f"{NAMES[name]} {told(name, cost)}, above {told(name, limits[name])}"
-        if (cost := costs.get(name)) is not None
-        else f"{NAMES[name]} is not known: {one.why_not.get(name, 'it was not timed')}"
-        for name in names
-    )
+    return tuple(name for name, most in limits.items() if (cost := costs.get(name)) is None or cost > most)

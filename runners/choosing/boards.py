@@ -1,7 +1,7 @@
 """What is known of scores: the published boards and a reader's own records, for tasks like theirs.
 
-Own records and published ones are never averaged. What has enough seeds for an interval comes first, then what
-is of the same model, own records, and the board with the most tasks.
+Own records and published ones are never averaged. What has enough seeds for an interval comes
+first, then what is of the same model, own records, and the board with the most tasks.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Reach:
     seeds: tuple[int, ...]
 
     def beside(self, examples: int | None) -> str:
-        """A sentence on a reader's number of examples where it is far from what was trained on; else empty."""
+        """A sentence where a reader's number of examples is far from what was trained on; else empty."""
         if examples is None or self.fewest is None or self.most is None:
             return ""
         if self.fewest / 2 <= examples <= self.most * 2:

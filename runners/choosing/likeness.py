@@ -1,7 +1,7 @@
 """Which tasks are like a reader's: by what is asked of them, never by how methods do on them.
 
-Two tasks are alike that are of one problem type, read one text or two, and have labels of one kind: none, two,
-three to ten, or more.
+Two tasks are alike that are of one problem type, read one text or two, and have labels of one kind: none,
+two, three to ten, or more.
 """
 
 from __future__ import annotations

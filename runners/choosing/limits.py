@@ -104,10 +104,12 @@ def number(option: str, typed: str) -> int:
     return round(amount * COUNTS[unit])
 
 
-def told(name: str, value: float | None) -> str:
-    """A cost or limit as people read it."""
+def told(name: str, value: float | None, beside: float | None = None) -> str:
+    """A cost or limit as people read it; with more digits where it would look like what it stands beside."""
     if value is None:
         return text.MISSING
+    if beside is not None and value != beside and told(name, value) == told(name, beside):
+        return f"{value:,.0f}" if name not in (LATENCY, MERGED) else f"×{value:.4f}"
     if name in (MEMORY, STORAGE):
         return text.size(round(value))
     return short(round(value)) if name == PARAMETERS else f"×{value:.2f}"

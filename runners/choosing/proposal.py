@@ -1,16 +1,18 @@
-"""The study that would decide what is left open, as the content of a study file, and the hours that it takes."""
+"""The study that would decide what is left open, as a study file says it, and the hours that it takes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Final
 
+import tasks
 from reports import yaml_text
 from reports.records.atomic import write_atomically
 from runners.choosing.answer import Answer
 from runners.choosing.predicted import Prediction
 from runners.plan.errors import SpecError
 from runners.plan.typed import name_of
+from tasks.spec import PackageSource
 
 SEEDS: Final = 5
 """Three give an interval; five a much narrower one."""
@@ -19,8 +21,6 @@ TRIALS: Final = 4
 EPOCHS: Final = 3
 EXAMPLES: Final = 2000
 """Where a reader tells no number of their own."""
-TASK: Final = "rotten_tomatoes"
-"""Where they name no task: one that comes with Paretune."""
 
 
 def content(answer: Answer) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def content(answer: Answer) -> dict[str, Any]:
     score; where all is decided, what is as good.
     """
     question = answer.question
-    task = question.named or TASK
+    task = question.named or _at_hand()
     examples = question.examples or EXAMPLES
     # At their defaults, from which a search starts; two settings of one method are searched as one.
     entries = list(dict.fromkeys(one.choice.method for one in contenders(answer)))
@@ -69,6 +69,11 @@ def seconds(answer: Answer) -> float | None:
     if not times or any(one is None for one in times):
         return None
     return (SEEDS + TRIALS) * steps * sum(one for one in times if one is not None)
+
+
+def _at_hand() -> str:
+    """A task whose data come with Paretune."""
+    return next(name for name in tasks.names() if isinstance(tasks.get(name).source, PackageSource))
 
 
 def write(answer: Answer, path: Path) -> None:

@@ -67,10 +67,10 @@ def choose(
 ) -> None:
     """Pick a method for a model within limits, and say what that rests on.
 
-    What each method would cost on this model is predicted, and its times are taken on this machine with random
-    weights; nothing is trained. Scores are those of the published boards and of your own records. Of the
-    methods within every limit the one with the best average rank leads; of it and those that are decided to be
-    as good the cheapest is picked, by the limit that binds.
+    What each method would cost on this model is predicted, and its times are taken on this machine with
+    random weights; nothing is trained. Scores are those of the published boards and of your own records. Of
+    the methods within every limit the one with the best average rank leads; of it and those that are decided
+    to be as good the cheapest is picked, by the limit that binds.
     """
     from runners.choosing.limits import Limits
     from runners.known import location
@@ -192,42 +192,49 @@ def _scores(found: Answer, label: str) -> list[dict[str, Any]]:
 def _print(found: Answer, out_file: Path | None) -> None:
     from reports import text
     from runners.choosing import proposal
-    from runners.choosing.answer import why_out
 
     out.print(found.headline, style="bold", highlight=False, markup=False)
     for sentence in found.sentences:
-        out.print(sentence, highlight=False, markup=False)
+        _line(sentence)
     if found.ruled_out:
         out.print("\nRuled out by your limits", style="bold")
-        for one in found.predictions:
-            if names := found.ruled_out.get(one.choice.label):
-                line = f"  {one.choice.label}: {why_out(one, names, found.limits)}"
-                out.print(line, highlight=False, markup=False)
+        for line in found.told_out:
+            _line(line)
     sizes = found.question.sizes
+    out.print()
     out.print(
-        f"\nPredicted for {text.name(sizes.model)}, batches of {sizes.batch} x {sizes.length} tokens; latency "
+        f"Predicted for {text.name(sizes.model)}: batches of {sizes.batch} x {sizes.length} tokens, latency "
         f"at {sizes.served} x {sizes.length}",
         style="bold",
         highlight=False,
         markup=False,
     )
     out.print(_table(found))
-    for one in found.predictions:
-        if one.cannot is not None:
-            line = f"{one.choice.label} cannot be used: {one.cannot}"
-            out.print(line, style="dim", highlight=False, markup=False)
-        for why in dict.fromkeys(one.why_not.values()):
-            out.print(f"{one.choice.label}: {why}", style="dim", highlight=False, markup=False)
+    for line in (*_marks(found), *found.untold):
+        out.print(line, style="dim", highlight=False, markup=False)
     if not proposal.contenders(found):
         return
     hours = proposal.seconds(found)
     took = f", about {text.seconds(hours)} of training here" if hours else ""
     names = text.listing([one.choice.label for one in proposal.contenders(found)])
+    out.print()
     if out_file is not None:
-        line = f"{out_file}: the study that decides between {names}{took}. `paretune run {out_file}` runs it."
+        _line(f"{out_file} compares {names}{took}: `paretune run {out_file}`.")
     else:
-        line = f"To decide between {names} on this model{took}: --out FILE writes the study."
-    out.print(f"\n{line}", highlight=False, markup=False)
+        _line(f"To compare {names} on this model{took}: --out FILE writes the study.")
+
+
+def _line(sentence: str) -> None:
+    out.print(sentence, highlight=False, markup=False)
+
+
+def _marks(found: Answer) -> list[str]:
+    """What the signs of the table mean."""
+    merging = any(one.merges and one.latency != 1 for one in found.predictions if one.cannot is None)
+    return [
+        "step: a training step on this machine; rank: average over the tasks above, 1 is the best.",
+        *(["m: ×1.00 once merged into the base."] if merging else []),
+    ]
 
 
 def _table(found: Answer) -> Table:
@@ -243,6 +250,7 @@ def _table(found: Answer) -> Table:
         if one.cannot is not None:
             continue
         label, known = one.choice.label, ranks.get(one.choice.label)
+        risk = known.risk if known else None
         table.add_row(
             text.clean(label),
             text.MISSING if one.parameters is None else short(one.parameters),
@@ -251,7 +259,7 @@ def _table(found: Answer) -> Table:
             _seconds(one.step_seconds),
             _latency(one),
             text.MISSING if known is None or known.rank is None else f"{known.rank:.1f}",
-            text.MISSING if known is None or known.risk.lost is None else f"{known.risk.lost}/{known.risk.seeds}",
+            text.MISSING if risk is None or risk.lost is None else f"{risk.lost}/{risk.seeds}",
             _said(found, label),
             style="bold" if found.choice and label == found.choice.pick else None,
         )

@@ -111,8 +111,8 @@ def _print(found: Versus, predicted: list[Prediction], batch: int, length: int) 
     whose = "Your own records" if found.board.own else "Published records"
     seeds = " or ".join(map(str, reach.seeds)) or "no"
     out.print(
-        f"{whose}: {text.plural(len(reach.tasks), 'task')} on {shown(reach.model)}, {seeds} seeds; the interval "
-        "holds for all pairs of this board at once.",
+        f"{whose}: {text.plural(len(reach.tasks), 'task')} on {shown(reach.model)}, {seeds} seeds; the "
+        "interval holds for all pairs of this board at once.",
         highlight=False,
         markup=False,
     )
@@ -138,7 +138,9 @@ def _print_costs(found: Versus, one: str, other: str) -> None:
         ratio = found.ratio(name)
         pair = (cost, found.second.candidate.costs.get(name))
         cells = [_time(value) if name == "seconds" else told(name, value) for value in pair]
-        table.add_row(TIMES.get(name, NAMES.get(name, name)), *cells, "–" if ratio is None else f"{ratio:.3g}")
+        table.add_row(
+            TIMES.get(name, NAMES.get(name, name)), *cells, "–" if ratio is None else f"{ratio:.3g}"
+        )
     out.print()
     out.print(table)
 

@@ -1,16 +1,17 @@
 """What a method adds to a pass of a model, call by call, and how long these calls take on this machine.
 
 A model is run once without and once with a method, on the sizes in question, and every call of a torch
-function is written down with the shapes of what it takes (``TorchFunctionMode``). Most calls are in both. Those
-in one alone are what the method adds or takes away: small products, sums, an attention with more keys. Each
-of these is made anew by itself and timed, interleaved with the model's own pass, so that what slows the
-machine slows both. Then
+function is written down with the shapes of what it takes (``TorchFunctionMode``). Most calls are in both.
+Those in one alone are what the method adds or takes away: small products, sums, an attention with more keys.
+Each of these is made anew by itself and timed beside the model's own pass, so that what slows the machine
+slows both. Then
 
     ratio = 1 + (seconds of calls added - seconds of calls taken away + c * modules added) / seconds of a pass
 
-with ``c`` what it costs to call a module at all. No two calls are ever the cost of each other's cache misses
-here, as they are in a model whose weights do not fit into a cache; so weights of a call that comes several
-times in a pass are as many tensors, which take turns.
+with ``c`` what it costs to call a module at all. In a model a call finds the caches as other calls have left
+them. So here they are made one after another in a new order every round, once each, and the weights of one
+that comes several times in a pass are as many tensors, which take turns: repeated by itself a call takes
+half the time or less.
 """
 
 from __future__ import annotations
@@ -153,6 +154,7 @@ def measure(
         times |= found if len(found) <= MOST_CALLS else Counter()
     rng = random.Random(0)
     with torch.inference_mode():
+        copies: dict[Call | None, Iterator[Callable[[], object]]]
         copies = {call: _copies(call, number, device) for call, number in times.items()}
         copies[None] = itertools.cycle([partial(_Nothing(), None)])
         for once in (run, *map(next, copies.values())):
@@ -169,11 +171,10 @@ def measure(
                 seconds[call].append(_timed(next(copies[call]), clock, device))
     own = statistics.median(nothing)
     found = {call: max(0.0, statistics.median(many) - own) / 1e9 for call, many in seconds.items()}
-    module = found.pop(None)
     return Costs(
         run=statistics.median(passes) / 1e9,
         calls={call: value for call, value in found.items() if call is not None},
-        module=module,
+        module=found[None],
     )
 
 

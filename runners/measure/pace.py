@@ -28,7 +28,6 @@ MOST_SECONDS: Final = 1.0
 """Of a step that is timed: a longer one is timed with fewer rows."""
 
 
-
 def nanoseconds(where: torch.device) -> Callable[[], int]:
     """The clock to time with: where one thread computes, the processor time of that thread.
 
