@@ -102,6 +102,28 @@ def folder() -> Path:
     return base / "paretune" / "shapes"
 
 
+def place(name: str, what: str, asked: Mapping[str, Any]) -> Path | None:
+    """Where something else that a model's configuration decides may be kept; None where that does not.
+
+    Args:
+        name: as for :func:`known`.
+        what: the folder beside this one.
+        asked: all else that decides it, as plain data.
+
+    Raises:
+        ModelError: the model cannot be found or reached.
+        ValueError, RuntimeError: nothing can be kept here.
+    """
+    if (content := _content(name)) is None:
+        return None
+    key = {**asked, "transformers": _transformers(), "torch": version("torch"), "code": _code()}
+    return (
+        folder().parent
+        / what
+        / f"{_hash(content + json.dumps(key, sort_keys=True, default=str).encode())}.json"
+    )
+
+
 def described(shapes: Shapes) -> dict[str, Any]:
     """As plain data; equal neighbours, of which a deep model has many, are written once."""
     plain: dict[str, Any] = {"takes": sorted(shapes.takes)}

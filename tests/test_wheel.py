@@ -8,15 +8,17 @@ import sys
 import zipfile
 from pathlib import Path
 
+from runners.choosing.boards import Sources
+
 ROOT = Path(__file__).parents[1]
 WINGS = ("paretune", "methods", "tasks", "runners", "reports")
 NOT_INSTALLED = ("reports/leaderboards", "reports/imported", "reports/submissions")
-"""Results: they belong to the repository, not to the program."""
+"""Results: they belong to the repository, not to the program, but for the boards that `choose` reads."""
 
 
 def test_the_wheel_holds_every_file_of_the_product(tmp_path: Path) -> None:
     tree = tmp_path / "tree"
-    left_out = shutil.ignore_patterns("__pycache__", "leaderboards", "imported", "submissions")
+    left_out = shutil.ignore_patterns("__pycache__", "imported", "submissions")
     for wing in WINGS:
         shutil.copytree(ROOT / wing, tree / wing, ignore=left_out)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -32,4 +34,7 @@ def test_the_wheel_holds_every_file_of_the_product(tmp_path: Path) -> None:
         for path in (ROOT / wing).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert inside == {name for name in ours if not name.startswith(NOT_INSTALLED)}
+    boards = {path.relative_to(ROOT).as_posix() for path in Sources.found(None).published}
+    kept = {name for name in ours if name.rpartition("/")[0] in boards and name.endswith(".json")}
+    assert kept
+    assert inside == {name for name in ours if not name.startswith(NOT_INSTALLED)} | kept

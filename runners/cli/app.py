@@ -11,7 +11,9 @@ import typer
 
 from runners.cli import (
     check_data,
+    choose,
     claims,
+    compare,
     count,
     demo,
     export,
@@ -40,6 +42,7 @@ app = typer.Typer(
     help="Which tuning method should I pick? One protocol for every method, and what each costs.",
 )
 _COMMANDS: tuple[Callable[..., None], ...] = (
+    *(choose.choose, compare.compare),
     *(demo.demo, plan.plan, run.run, report.report),
     *(intrinsic.intrinsic, latency.latency, memory.memory, flops.flops, claims.claims),
     *(validate.validate, publish.publish, check_data.check_data),
