@@ -66,6 +66,10 @@ class Kind(Protocol):
         """The longest rows that are trained on as one batch: what a step has to fit."""
         ...
 
+    def targets(self) -> float | None:
+        """Tokens of an example that are trained on, on average; None where the model does not write."""
+        ...
+
     def selecting(self) -> int:
         """What scoring the selection split once takes, in passes of one row."""
         ...

@@ -66,6 +66,10 @@ class Labelled:
         """The longest training examples as one batch."""
         return batches.longest(self.splits.train, self.tokenizer, size)
 
+    def targets(self) -> None:
+        """No token of an example: the model does not write."""
+        return
+
     def selecting(self) -> int:
         """Examples that select."""
         return len(self.splits.selection)
