@@ -32,12 +32,14 @@ class CostSettings(BaseModel):
     )
     decoding_tokens: int = Field(16, ge=2, description="tokens that it writes, whatever it would write")
     decoding_rounds: int = Field(
-        30, ge=10, description="interleaved rounds of the decoding measurement at most, of either kind of token"
+        30,
+        ge=10,
+        description="interleaved rounds of the decoding measurement at most, of each kind of token",
     )
     decoding_width: float = Field(
         0.04,
         ge=0,
-        description="rounds end where every ratio's interval is no wider than this share of it; 0 = all rounds",
+        description="rounds end where no ratio's interval is wider than this share of it; 0 = all rounds",
     )
     forgetting: str | None = Field(
         None,

@@ -1,8 +1,8 @@
 """Simulate how often the intervals hold the true ratio where rounds of decoding end once these are narrow.
 
-Three contenders beside a base that takes as long; times differ by noise of which the spread is told. The rule is
-that of :func:`runners.measure.timing.measure_until` as `runners/measure/decoding.py` asks for it, on a clock
-that is simulated.
+Three contenders beside a base that takes as long; times differ by noise of which the spread is told. The rule
+is that of :func:`runners.measure.timing.measure_until` as `runners/measure/decoding.py` asks for it, on a
+clock that is simulated.
 
     python tests/benchmarks/stopping.py
 """
