@@ -27,8 +27,8 @@ from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
 
 WARMUP_ROUNDS = 3
-"""Each holds a pass over the prompt and one for every token."""
-LEAST_ROUNDS = 10
+"""Of first tokens; one of those that follow, whose models are warm."""
+LEAST_ROUNDS = 8
 """Before the first look at the intervals."""
 
 
@@ -114,7 +114,7 @@ def trial_decoding(
         seed: of the orders and the bootstrap.
         max_input_length: for the record.
         merge_logit_difference: for the record.
-        warmup: rounds before those.
+        warmup: rounds of first tokens before those; of those that follow one at most.
 
     Raises:
         SpecError: a model keeps no keys and values.
@@ -129,7 +129,7 @@ def trial_decoding(
     begin: dict[str, Contender] = {name: one.begin for name, one in writings.items()}
     tokens = written.shape[1]
 
-    def timed(calls: dict[str, Contender], each: int) -> Measured:
+    def timed(calls: dict[str, Contender], each: int, warmup: int) -> Measured:
         found = measure_until(
             calls,
             reference="base",
@@ -144,8 +144,8 @@ def trial_decoding(
         )
         return replace(found, rows={name: _one_of(row, each) for name, row in found.rows.items()})
 
-    first = timed(begin, 1)
-    following = timed({name: one.go_on for name, one in writings.items()}, tokens - 1)
+    first = timed(begin, 1, warmup)
+    following = timed({name: one.go_on for name, one in writings.items()}, tokens - 1, min(1, warmup))
     per_second = {
         name: pace(tokens, first.rows[name].latency_ms_p50, following.rows[name].latency_ms_p50)
         for name in models

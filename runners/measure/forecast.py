@@ -98,8 +98,8 @@ class Rates:
     """A forward pass of one input of a latency's length, of the model as it is."""
     load: float
     """Until a model is read and a method is in it."""
-    written: float | None = None
-    """A token of a batch of texts that a model writes, in the model as it is; None where it was not timed."""
+    written: float = 0.0
+    """A token of a batch of texts that a model writes, in the model as it is; 0 where it was not timed."""
     next_token: float = 0.0
     """A token of one text, in the model as it is."""
 

@@ -212,7 +212,7 @@ class _Forecaster:
         one = batches.one_input(splits.selection, _length(row))
         once = speed.time_pass(accelerator, adapted, one, TIMED_PASSES, self.clock)
         device.free(accelerator.device)
-        return Taken(steps, scoring / row.asks(shape).forward, once, None, 0.0), load
+        return Taken(steps, scoring / row.asks(shape).forward, once, 0.0, 0.0), load
 
     def _row(self, key: Key, row: Planned, rates: Rates, here: machine.Machine) -> tuple[Row, _Seconds]:
         spec, left = row.like, row.todo
@@ -286,7 +286,7 @@ class _Forecaster:
             return shape.batches * first
         widening = row.flops(1, _length(row)).forward_flops / max(1, self._base(row))
         each = rates.written
-        if each is None:  # every weight is read for each token, or multiplied with those of all texts
+        if not each:  # every weight is read for each token, or multiplied with those of all texts
             rows = shape.rows * settings(row.like).beams
             each = max(rates.evaluation(row.flops(rows, 1).forward_flops), rates.once)
         return shape.batches * (first + (row.of.written - 1) * each * widening)

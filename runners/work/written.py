@@ -40,8 +40,8 @@ class Taken:
     """Seconds a FLOP of what scoring reads."""
     once: float
     """Seconds up to the first token of one text."""
-    written: float | None
-    """Seconds of each further token of a batch of texts; None where nothing is written."""
+    written: float
+    """Seconds of each further token of a batch of texts; 0 where nothing is written."""
     next_token: float
     """The same of one text."""
 
@@ -81,7 +81,7 @@ def timed(
     adapted.model.eval()
     begin = _answering(kind, adapted, middle, accelerator)
     first = seconds(begin(1))
-    written = None
+    written = 0.0
     if row.of.written:
         written = max(0.0, seconds(begin(1 + TIMED_TOKENS)) - first) / TIMED_TOKENS
     shape = dataclasses.replace(row.of.selection, batches=1, rows=len(middle))

@@ -51,7 +51,7 @@ def parted(lengths: Sequence[int], cost: float = PART_TOKENS) -> list[Part]:
     end = len(alike)
     while end:
         start = begins[end]
-        rows = tuple(order[ends[start] : ends[end]])
-        found.append(Part(rows, int(lengths[rows[0]])))
+        inside = tuple(order[ends[start] : ends[end]])
+        found.append(Part(inside, int(lengths[inside[0]])))
         end = start
     return found[::-1]
