@@ -213,6 +213,11 @@ def fuses(parameter: torch.Tensor) -> bool:
     return parameter.device.type in FUSING and torch.is_floating_point(parameter)
 
 
+def likes_parts(device: torch.device | str) -> bool:
+    """Whether two passes of half the tokens take about as long there as one of all of them."""
+    return torch.device(device).type == "cpu"
+
+
 def available_bytes(device: torch.device | str) -> int:
     """Memory of ``device`` that is free now; where it shares the host's, that of the host."""
     device = torch.device(device)

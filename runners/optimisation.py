@@ -109,7 +109,7 @@ def training_step(
         PeerError: another process could not take the step.
     """
     loss: Tensor | None = None
-    for part, share in _parts(batch, micro_batch):
+    for part, share in parts(batch, micro_batch):
         own = model(**part).loss
         if share != 1:
             own = own * share
@@ -133,7 +133,7 @@ def training_step(
     return loss
 
 
-def _parts(batch: Mapping[str, Tensor], rows: int | None) -> Iterator[tuple[Mapping[str, Tensor], float]]:
+def parts(batch: Mapping[str, Tensor], rows: int | None) -> Iterator[tuple[Mapping[str, Tensor], float]]:
     """What is computed at once: rows of the batch, and their share of its loss; nothing of an empty one."""
     if not batch:
         return

@@ -68,6 +68,7 @@ class Pace(Part):
     control: LatencyRow = Field(description="a second untouched base: its ratio must contain 1")
     unmerged: LatencyRow
     merged: LatencyRow | None = Field(description="null where the method does not merge")
+    rounds: int | None = Field(None, ge=1, description="null: those of the part, as the other kind of token")
 
 
 class Decoding(Part):
@@ -78,7 +79,7 @@ class Decoding(Part):
 
     prompt_length: int = Field(ge=1)
     written_tokens: int = Field(ge=2, description="none of them ends the text")
-    rounds: int = Field(ge=1)
+    rounds: int = Field(ge=1, description="of the kind of token that took more of them")
     first_token: Pace = Field(description="the pass over the prompt, up to the logits of the first token")
     next_token: Pace = Field(description="of each token that follows, with the key/value cache")
     base_tokens_per_second: float = Field(gt=0, description="of the whole text, at the median times")

@@ -196,6 +196,7 @@ def written(
         prompt=prompt,
         written=text,
         rounds=settings.decoding_rounds,
+        width=settings.decoding_width,
         seed=spec.seed,
         max_input_length=limit,
         merge_logit_difference=difference,

@@ -10,6 +10,8 @@ is not timed.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,12 +22,14 @@ from transformers.modeling_outputs import BaseModelOutput
 from methods.core.attention import bytes_in_front
 from reports.records.cost_parts import Decoding, LatencyRow, Pace
 from reports.records.timings import pace
-from runners.measure.timing import Contender, measure
+from runners.measure.timing import Contender, Measured, measure_until
 from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
 
 WARMUP_ROUNDS = 3
-"""Each holds a pass over the prompt and one for every token."""
+"""Of first tokens; one of those that follow, whose models are warm."""
+LEAST_ROUNDS = 8
+"""Before the first look at the intervals."""
 
 
 class Writing:
@@ -88,6 +92,7 @@ def trial_decoding(
     written: Tensor,
     *,
     rounds: int,
+    width: float,
     seed: int,
     max_input_length: int | None,
     merge_logit_difference: float | None,
@@ -95,7 +100,8 @@ def trial_decoding(
 ) -> Decoding:
     """The decoding part of a record: all models write the same text behind the same prompt.
 
-    First tokens and those that follow are timed in rounds of their own. As in
+    First tokens and those that follow are timed in rounds of their own, which end where all intervals are
+    narrow, see :func:`runners.measure.timing.measure_until`. As in
     :func:`runners.measure.latency.trial_latency`, ``control`` is a second untouched base, and every timed
     call follows an untimed one of the same model: to its first token, which fills a new cache.
 
@@ -103,11 +109,12 @@ def trial_decoding(
         base, control, unmerged, merged: the models, in evaluation mode; they may share weights.
         prompt: (1 x n), on the models' device.
         written: (1 x m), m from 2.
-        rounds: of each kind of token.
+        rounds: of each kind of token, at most.
+        width: of every interval of a ratio at the end, as a share of the ratio; 0 for all rounds.
         seed: of the orders and the bootstrap.
         max_input_length: for the record.
         merge_logit_difference: for the record.
-        warmup: rounds before those.
+        warmup: rounds of first tokens before those; of those that follow one at most.
 
     Raises:
         SpecError: a model keeps no keys and values.
@@ -122,20 +129,31 @@ def trial_decoding(
     begin: dict[str, Contender] = {name: one.begin for name, one in writings.items()}
     tokens = written.shape[1]
 
-    def timed(calls: dict[str, Contender], each: int) -> dict[str, LatencyRow]:
-        options: dict[str, Any] = {"reference": "base", "device": prompt.device, "prepare": begin}
-        rows = measure(calls, rounds=rounds, seed=seed, warmup=warmup, **options)
-        return {name: _one_of(row, each) for name, row in rows.items()}
+    def timed(calls: dict[str, Contender], each: int, warmup: int) -> Measured:
+        found = measure_until(
+            calls,
+            reference="base",
+            device=prompt.device,
+            width=width,
+            seconds=math.inf,
+            seed=seed,
+            prepare=begin,
+            least=LEAST_ROUNDS,
+            most=rounds,
+            warmup=warmup,
+        )
+        return replace(found, rows={name: _one_of(row, each) for name, row in found.rows.items()})
 
-    first = timed(begin, 1)
-    following = timed({name: one.go_on for name, one in writings.items()}, tokens - 1)
+    first = timed(begin, 1, warmup)
+    following = timed({name: one.go_on for name, one in writings.items()}, tokens - 1, min(1, warmup))
     per_second = {
-        name: pace(tokens, first[name].latency_ms_p50, following[name].latency_ms_p50) for name in models
+        name: pace(tokens, first.rows[name].latency_ms_p50, following.rows[name].latency_ms_p50)
+        for name in models
     }
     return Decoding(
         prompt_length=prompt.shape[1],
         written_tokens=tokens,
-        rounds=rounds,
+        rounds=max(first.rounds, following.rounds),
         first_token=_beside_base(first),
         next_token=_beside_base(following),
         base_tokens_per_second=per_second["base"],
@@ -183,10 +201,12 @@ def _one_of(row: LatencyRow, calls: int) -> LatencyRow:
     return row.model_copy(update=each)
 
 
-def _beside_base(rows: dict[str, LatencyRow]) -> Pace:
+def _beside_base(found: Measured) -> Pace:
+    rows = found.rows
     return Pace(
         base_ms_p50=rows["base"].latency_ms_p50,
         control=rows["control"],
         unmerged=rows["unmerged"],
         merged=rows.get("merged"),
+        rounds=found.rounds,
     )

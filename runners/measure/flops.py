@@ -202,5 +202,15 @@ def of_targets(adapted: methods.Adapted, batch: int, length: int, targets: float
     return counted_for(work), counted_for(Work(blocks=geometry.layers, body=True))
 
 
+def once_in_a_pass(adapted: methods.Adapted, length: int) -> float:
+    """What a step computes once however many rows it has, in tokens: products with tensors of a method's own.
+
+    Raises:
+        MethodError: there is no closed form for the architecture.
+    """
+    one, two = (adapted.flops(rows, length).training_step_flops for rows in (1, 2))
+    return max(0.0, 2 * one - two) / max(1, two - one) * length
+
+
 def _everything(geometry: Geometry, wiring: Wiring, batch: int, length: int) -> Flops:
     return closed_form(geometry, wiring, Work(blocks=geometry.layers, body=True), batch, length)

@@ -22,11 +22,11 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from methods import Adapted
 from runners import device
-from runners.measure import deployment, machine
+from runners.measure import decoding, deployment, machine
 from runners.measure.timing import WARMUP_ROUNDS
 from runners.optimisation import optimizer, scaler, training_step
 from runners.plan.costs import CostSettings
@@ -98,6 +98,10 @@ class Rates:
     """A forward pass of one input of a latency's length, of the model as it is."""
     load: float
     """Until a model is read and a method is in it."""
+    written: float = 0.0
+    """A token of a batch of texts that a model writes, in the model as it is; 0 where it was not timed."""
+    next_token: float = 0.0
+    """A token of one text, in the model as it is."""
 
     def training(self, asks: Asks) -> float:
         """Seconds of a training step."""
@@ -120,6 +124,8 @@ class Deployed:
     """FLOPs of one input, as a multiple of the model's as it is."""
     mergeable: bool
     stored_bytes: int
+    writes: bool = False
+    """Whether what is timed is a text that it writes."""
 
 
 def costs(settings: CostSettings, rates: Rates, bytes_per_second: float, method: Deployed) -> float:
@@ -132,8 +138,13 @@ def costs(settings: CostSettings, rates: Rates, bytes_per_second: float, method:
         method: what is measured.
     """
     memory = TRACKED * (2 * rates.training(method.longest) + rates.evaluation(method.longest.forward))
-    calls = 2 * (settings.latency_rounds + WARMUP_ROUNDS)  # each timed call follows one that is not
-    latency = calls * rates.once * (2 + method.widening + method.mergeable)
+    models = 2 + method.widening + method.mergeable
+    if method.writes:  # first tokens each behind an untimed one, then all tokens behind a first one
+        rounds = settings.decoding_rounds + decoding.WARMUP_ROUNDS
+        latency = rounds * models * (3 * rates.once + (settings.decoding_tokens - 1) * rates.next_token)
+    else:
+        calls = 2 * (settings.latency_rounds + WARMUP_ROUNDS)  # each timed call follows one that is not
+        latency = calls * rates.once * models
     switching = 2 * method.stored_bytes / bytes_per_second + SWITCHING_SECONDS * (1 + method.mergeable)
     return memory + latency + deployment.LEAST_LOADS * rates.load + switching
 
@@ -145,6 +156,7 @@ def time_steps(
     loader: Any,
     asks: Callable[[Batch], Asks],
     clock: Clock = time.perf_counter,
+    model: nn.Module | None = None,
 ) -> list[Timed]:
     """Take the training steps of a loader, and time their phases; the first, which is slow, is left out.
 
@@ -155,15 +167,16 @@ def time_steps(
         loader: yields batches.
         asks: what a batch asks for.
         clock: tells the seconds.
+        model: what is called in a step; None for the adapted model.
     """
     trained = adapted.trained()
     made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, adapted.rates())
-    adapted.model.train()
+    (model or adapted.model).train()
     scaling = scaler(protocol.precision, accelerator.device)
     found: list[Timed] = []
     iterator = iter(loader)
     while True:
-        marks: Any = _Marks(accelerator, adapted.model, clock)
+        marks: Any = _Marks(accelerator, model or adapted.model, clock)
         began = marks.now()
         batch = next(iterator, None)
         if batch is None:
@@ -219,12 +232,19 @@ def time_pass(
     """The median seconds of a forward pass without gradients, after one that is left out."""
     inputs = {name: value.to(accelerator.device) for name, value in batch.items() if name != "labels"}
     adapted.model.eval()
+    return time_calls(accelerator, lambda: adapted.model(**inputs), calls, clock)
+
+
+def time_calls(
+    accelerator: Accelerator, call: Callable[[], Any], calls: int, clock: Clock = time.perf_counter
+) -> float:
+    """The median seconds of a call without gradients, after one that is left out."""
     found = []
     with torch.inference_mode():
         for _ in range(calls + 1):
             device.synchronize(accelerator.device)
             started = clock()
-            adapted.model(**inputs)
+            call()
             device.synchronize(accelerator.device)
             found.append(clock() - started)
     return statistics.median(found[1:])

@@ -129,40 +129,46 @@ def measure_until(
     seed: int,
     prepare: Mapping[str, Contender] | None = None,
     watch: Callable[[int, float], None] = lambda rounds, widest: None,
+    least: int = LEAST_ROUNDS,
+    most: float = math.inf,
+    warmup: int = WARMUP_ROUNDS,
 ) -> Measured:
-    """Time rounds until the interval of every ratio is narrower than asked, or the time is up.
+    """Time rounds until the interval of every ratio is narrower than asked, or time or rounds are up.
 
     Args:
         contenders: by name.
         reference: the one that the others are divided by.
         device: where they run.
         width: largest width of an interval over rounds, as a share of its ratio; it is looked at only after
-            ``LEAST_ROUNDS``, and has to be so narrow at two looks in a row, a quarter more rounds apart.
+            ``least`` rounds, and has to be so narrow at two looks in a row, a quarter more rounds apart.
         seconds: time limit, warm-up included. At least two rounds are timed whatever it is.
         seed: decides orders and bootstrap.
         prepare: called before each call of the contender of that name, outside its time.
         watch: is told, now and then, how many rounds there are and how wide the widest interval is.
+        least: rounds before the first look.
+        most: rounds at which it ends, however wide the intervals are.
+        warmup: rounds before those, fewer where they take a tenth of the time limit.
     """
     names, calls = list(contenders), list(contenders.values())
     before = None if prepare is None else [prepare[name] for name in names]
     rng = np.random.default_rng(seed)
     start = time.perf_counter_ns()
     deadline = start + seconds * 1e9
-    _rounds(calls, 1, device, rng, prepare=before)  # the first call of all may compile or load
+    _rounds(calls, min(1, warmup), device, rng, prepare=before)  # the first call of all may compile or load
     warm_until = start + seconds * 1e9 * WARMUP_SHARE
-    _rounds(calls, WARMUP_ROUNDS - 1, device, rng, until_ns=warm_until, prepare=before)
-    times = _rounds(calls, 2, device, rng, prepare=before)
+    _rounds(calls, warmup - 1, device, rng, until_ns=warm_until, prepare=before)
+    times = _rounds(calls, int(min(2, most)), device, rng, prepare=before)
     at = names.index(reference)
     narrow = 0
     while True:
         rows = {name: row(times[:, i], times[:, at], rng) for i, name in enumerate(names)}
         widest = max((r.ratio_high - r.ratio_low) / r.ratio for r in rows.values())
         watch(len(times), widest)
-        narrow = narrow + 1 if len(times) >= LEAST_ROUNDS and widest <= width else 0
-        if narrow >= NARROW_LOOKS or time.perf_counter_ns() >= deadline:
+        narrow = narrow + 1 if len(times) >= least and widest <= width else 0
+        if narrow >= NARROW_LOOKS or len(times) >= most or time.perf_counter_ns() >= deadline:
             return Measured(rows, len(times), widest)
         # A quarter more each time: the bootstrap between blocks stays a small share of the whole.
-        more = max(LEAST_ROUNDS - len(times), len(times) // 4, 1)
+        more = int(min(max(least - len(times), len(times) // 4, 1), most - len(times)))
         times = np.concatenate([times, _rounds(calls, more, device, rng, until_ns=deadline, prepare=before)])
 
 

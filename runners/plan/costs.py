@@ -31,7 +31,16 @@ class CostSettings(BaseModel):
         32, ge=1, description="prompt tokens of the decoding measurement, where a model writes, batch 1"
     )
     decoding_tokens: int = Field(16, ge=2, description="tokens that it writes, whatever it would write")
-    decoding_rounds: int = Field(30, ge=10, description="interleaved rounds of the decoding measurement")
+    decoding_rounds: int = Field(
+        30,
+        ge=10,
+        description="interleaved rounds of the decoding measurement at most, of each kind of token",
+    )
+    decoding_width: float = Field(
+        0.04,
+        ge=0,
+        description="rounds end where no ratio's interval is wider than this share of it; 0 = all rounds",
+    )
     forgetting: str | None = Field(
         None,
         min_length=1,

@@ -15,7 +15,6 @@ from runners.failures import describe
 from runners.measure import costs, step_memory
 from runners.plan.spec import TrialSpec
 from runners.trials import adapting, forgetting, kept, kinds
-from runners.trials.prompted import Prompting
 
 UNFINISHED: Final = "not measured yet: the run ended before"
 """A gap of a trial whose costs nobody has tried to measure; the next run fills it."""
@@ -121,6 +120,6 @@ def _measured(
     found = costs.measure(
         *(spec, task, accelerator, adapted, one, record.training, record.gaps.keys()),
         trained=trained,
-        targets=kind.targets() if isinstance(kind, Prompting) else None,
+        targets=kind.targets(),
     )
     return record.model_copy(update={**update, **found.parts, "gaps": gaps | found.gaps})

@@ -20,6 +20,11 @@ from runners.trials.batches import Batch
 from runners.trials.scoring import Reported, Score
 
 
+def padded(batch: Batch) -> int:
+    """Tokens of a batch that is computed as it is, padding included."""
+    return batch["attention_mask"].numel()
+
+
 @dataclass(frozen=True)
 class Fitting:
     """What the loop of a training goes over."""
@@ -30,6 +35,8 @@ class Fitting:
     """The batches after so many steps."""
     evaluate: Callable[[], Score]
     """Metric values of the model, as it is, on the selection split."""
+    positions: Callable[[Batch], int] = padded
+    """Tokens of a batch that are computed, padding included."""
     front_seconds: float = 0.0
     """That what is frozen in front took, for the rows that are trained on."""
     reused_blocks: int = 0
@@ -64,6 +71,10 @@ class Kind(Protocol):
 
     def longest(self, size: int) -> Batch:
         """The longest rows that are trained on as one batch: what a step has to fit."""
+        ...
+
+    def targets(self) -> float | None:
+        """Tokens of an example that are trained on, on average; None where the model does not write."""
         ...
 
     def selecting(self) -> int:

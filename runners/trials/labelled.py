@@ -66,6 +66,10 @@ class Labelled:
         """The longest training examples as one batch."""
         return batches.longest(self.splits.train, self.tokenizer, size)
 
+    def targets(self) -> None:
+        """No token of an example: the model does not write."""
+        return
+
     def selecting(self) -> int:
         """Examples that select."""
         return len(self.splits.selection)
@@ -84,9 +88,9 @@ class Labelled:
                 splits.train, self.tokenizer, size, steps, spec.seed, done, pinned, kept.train
             ),
             lambda: self.score(model, selection),
-            kept.train_seconds,
-            kept.blocks,
-            kept.selection_seconds,
+            front_seconds=kept.train_seconds,
+            reused_blocks=kept.blocks,
+            selection_seconds=kept.selection_seconds,
         )
 
     def score(self, model: nn.Module, selection: Any) -> Score:

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from reports.records.schema import CurvePoint, Training
 from runners import device, processes
-from runners.optimisation import implementation, optimizer, scaler, training_step, updates, warmed_up
+from runners.optimisation import implementation, optimizer, parts, scaler, training_step, updates, warmed_up
 from runners.plan.spec import Protocol
+from runners.trials.batches import Batch
 from runners.trials.clock import Clock
+from runners.trials.kind import padded
 from runners.trials.scoring import Score
 from runners.trials.snapshots import Snapshots
 
@@ -100,6 +102,7 @@ def fit(
     rates: Mapping[str, float] | None = None,
     snapshots: Snapshots | None = None,
     until: int | None = None,
+    positions: Callable[[Batch], int] = padded,
 ) -> Trained:
     """Train for ``steps`` steps, evaluate after some of them, restore the best weights.
 
@@ -120,6 +123,7 @@ def fit(
         snapshots: of this training, from which it goes on; None keeps none.
         until: the step after which it stops, at which ``train_loader`` ends too; None for the last. Where a
             snapshot is further on, it stops there.
+        positions: tokens of what is computed at once, padding included.
 
     Raises:
         DivergenceError: the loss became infinite or not a number.
@@ -129,6 +133,7 @@ def fit(
         *(accelerator, model, trained, steps, protocol, evaluate_at),
         *(evaluate, main_metric, watch, rates or {}, snapshots),
         until=min(until or steps, steps),
+        positions=positions,
     ).run(train_loader)
 
 
@@ -149,11 +154,12 @@ class _Loop:
         rates: Mapping[str, float],
         snapshots: Snapshots | None,
         until: int,
+        positions: Callable[[Batch], int],
     ) -> None:
         self.accelerator, self.model, self.trained = accelerator, model, trained
         self.steps, self.protocol, self.watch = steps, protocol, watch
         self.evaluate_at, self.evaluate, self.main_metric = set(evaluate_at), evaluate, main_metric
-        self.snapshots, self.until = snapshots, until
+        self.snapshots, self.until, self.computed = snapshots, until, positions
         made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, rates)
         schedule = warmed_up(made, round(protocol.warmup_share * steps), steps)
         self.made, self.scaling = made, scaler(protocol.precision, accelerator.device)
@@ -226,7 +232,7 @@ class _Loop:
         if batch:
             mask = batch["attention_mask"]
             self.examples += mask.shape[0]
-            self.positions += mask.numel()
+            self.positions += sum(self.computed(part) for part, _ in parts(batch, self.protocol.micro_batch))
             self.real += mask.sum()
 
     def _counted(self) -> tuple[int, int, int]:

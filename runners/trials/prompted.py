@@ -5,6 +5,7 @@ The model has its own head, which belongs to the base and is frozen or trained a
 
 from __future__ import annotations
 
+import contextlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -18,16 +19,18 @@ from accelerate import Accelerator
 from torch import nn
 from torch.utils.data import DataLoader
 
-from methods import Adapted
+from methods import Adapted, MethodError
 from reports.records.schema import SplitSizes
 from runners import device, models, processes
 from runners.errors import ModelError
+from runners.measure import flops
 from runners.plan.spec import Generation, TrialSpec
 from runners.trials import batches, loading
 from runners.trials.batches import Batch, LengthGroupedBatches, Shares
-from runners.trials.kind import Fitting
+from runners.trials.kind import Fitting, padded
 from runners.trials.scoring import Reported, Score
 from runners.writing import batches as prompts
+from runners.writing.parts import PART_TOKENS
 from runners.writing.targets import OnTargets
 from runners.writing.tokens import Form, Prompted
 from tasks.spec import TaskSpec
@@ -110,7 +113,12 @@ class Prompting(ABC):
 
     def as_trained(self) -> nn.Module:
         """The adapted model; a causal one computes the logits of targets alone."""
-        return self.adapted.model if self.form.pair else OnTargets(self.adapted.model)
+        if self.form.pair:
+            return self.adapted.model
+        once = None
+        with contextlib.suppress(MethodError):  # without a closed form nothing tells what a part costs
+            once = flops.once_in_a_pass(self.adapted, max(2, round(float(self.train.rows.lengths.mean()))))
+        return OnTargets(self.adapted.model, None if once is None else PART_TOKENS + once)
 
     def longest(self, size: int) -> Batch:
         """The longest prompts with their targets as one batch, with labels."""
@@ -136,7 +144,9 @@ class Prompting(ABC):
                 pin_memory=device.pins(self.accelerator.device),
             )
 
-        return Fitting(self.as_trained(), loader, self.score)
+        model = self.as_trained()
+        positions = model.positions if isinstance(model, OnTargets) else padded
+        return Fitting(model, loader, self.score, positions)
 
     def one_input(self, length: int) -> Batch:
         """Prompts of the reported split, one after another (1 x length)."""

@@ -69,6 +69,7 @@ def train(
         protocol,
         evaluate_at,
         evaluate=fitting.evaluate,
+        positions=fitting.positions,
         main_metric=main_metric,
         watch=watch,
         rates=adapted.rates(),

@@ -1,1 +1,2 @@
-"""A study is done: its trials and searches; may import `executors`, `measure`, `plan`, `trials`."""
+"""A study is done: its trials and searches; may import `executors`, `measure`, `plan`, `trials`,
+`writing`."""

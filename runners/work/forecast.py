@@ -27,12 +27,15 @@ from runners.numerics import Numerics
 from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
 from runners.plan.forecast import Forecast, Load, Machine, Row, summed
+from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.trials import adapting, batches, loading
-from runners.work import reading, shelf, todo
+from runners.trials.prompted import settings
+from runners.work import reading, shelf, todo, written
 from runners.work.planned import Planned
 from runners.work.reading import Shape
 from runners.work.todo import Key, Leg, Todo
+from runners.work.written import Taken
 
 TIMED_STEPS = 3
 """Steps of a method that are timed, beside one to warm up."""
@@ -65,14 +68,7 @@ def forecast(
 
     Raises:
         DataError, ModelError: data or a model cannot be read; one sentence.
-        SpecError: a task is scored by the text that is written, whose time nothing here can tell.
     """
-    for spec in study.specs:
-        if spec.writes:
-            raise SpecError(
-                f"{spec.label} is scored by the text that is written, and how long that takes is not planned "
-                "yet: expected a study without such tasks."
-            )
     return _Forecaster(todo.of(study, folder, retry), quick, told, clock).run(at_most)
 
 
@@ -86,7 +82,7 @@ class _Forecaster:
     clock: Clock
     assumed: dict[str, None] = field(default_factory=dict)
     peaks: dict[tuple[Setting, str, str], int | None] = field(default_factory=dict)
-    known: set[tuple[str, Numerics]] = field(default_factory=set)
+    known: set[Group] = field(default_factory=set)
     """Models beside which the machine's rates are already planned to be measured."""
 
     def run(self, at_most: bool) -> Forecast:
@@ -126,7 +122,11 @@ class _Forecaster:
 
     def _planned(self, row: Todo) -> Planned:
         spec = row.like
-        skeleton = models.skeleton(spec.model, spec.declared.num_labels, tagged=spec.declared.is_tagged)
+        skeleton = (
+            models.writing_skeleton(spec.model)
+            if spec.writes
+            else models.skeleton(spec.model, spec.declared.num_labels, tagged=spec.declared.is_tagged)
+        )
         adapted = methods.apply(skeleton, spec.method, **spec.options)
         return Planned(row, adapted, reading.of(spec, adapted))
 
@@ -137,11 +137,16 @@ class _Forecaster:
             model=spec.model,
             batch_size=longest.rows,
             sequence_length=longest.length,
-            objective="token-classification" if spec.declared.is_tagged else "classification",
+            objective=_objective(spec),
             num_labels=spec.declared.num_labels,
             stored=spec.protocol.numerics,
             micro_batch=min(spec.protocol.micro_batch or longest.rows, longest.rows),
         )
+        if spec.writes:
+            told = (
+                "The memory of a model that writes is that with logits for every token: more than it takes."
+            )
+            self.assumed[told] = None
         asked = whole, spec.method, str(spec.options)
         if asked not in self.peaks:
             self.told(f"{spec.task} / {spec.method}: memory ...")
@@ -169,13 +174,14 @@ class _Forecaster:
         names = " and ".join(row.like.method for row in chosen)
         told = f"{most.like.model}: {TIMED_STEPS} steps of {names} on {most.like.task} were timed."
         self.assumed[told] = None
-        timed = [self._timed(row) for row in chosen]
-        steps, scoring, once, load = zip(*timed, strict=True)
-        base = min(range(len(chosen)), key=lambda i: once[i])
-        return speed.rates_of(steps, scoring[base], once[base], min(load), here.bytes_per_second)
+        timed, load = zip(*map(self._timed, chosen), strict=True)
+        base = min(timed, key=lambda one: one.once)
+        steps = [one.steps for one in timed]
+        found = speed.rates_of(steps, base.scoring, base.once, min(load), here.bytes_per_second)
+        return replace(found, written=base.written, next_token=base.next_token)
 
-    def _timed(self, row: Planned) -> tuple[list[speed.Timed], float, float, float]:
-        """Steps of a method; seconds a FLOP of scoring, of one input, and until the model was there."""
+    def _timed(self, row: Planned) -> tuple[Taken, float]:
+        """What was timed of a method, and seconds until the model was there."""
         spec, protocol = row.like, row.like.protocol
         self.told(f"{spec.task} / {spec.method}: a few steps ...")
         accelerator = device.accelerator()
@@ -183,6 +189,10 @@ class _Forecaster:
         adapted = adapting.adapt(spec, spec.declared)
         adapted.model.to(accelerator.device)
         load = self.clock() - began
+        if spec.writes:
+            taken = written.timed(row, accelerator, adapted, TIMED_STEPS, TIMED_PASSES, self.clock)
+            device.free(accelerator.device)
+            return taken, load
         splits = loading.splits(spec, adapted)
         tokenizer = batches.tokenizer(spec.model)
         loader = batches.training_loader(
@@ -202,7 +212,7 @@ class _Forecaster:
         one = batches.one_input(splits.selection, _length(row))
         once = speed.time_pass(accelerator, adapted, one, TIMED_PASSES, self.clock)
         device.free(accelerator.device)
-        return steps, scoring / row.asks(shape).forward, once, load
+        return Taken(steps, scoring / row.asks(shape).forward, once, 0.0, 0.0), load
 
     def _row(self, key: Key, row: Planned, rates: Rates, here: machine.Machine) -> tuple[Row, _Seconds]:
         spec, left = row.like, row.todo
@@ -214,6 +224,7 @@ class _Forecaster:
             widening=widening,
             mergeable=methods.get(spec.method).mergeable,
             stored_bytes=row.adapted.stored_bytes(),
+            writes=spec.writes,
         )
         costs = [
             speed.costs(one.costs or CostSettings(), rates, here.bytes_per_second, method)
@@ -251,6 +262,9 @@ class _Forecaster:
         evaluations = sum(leg.since < step <= last for step in read.evaluate_at)
         reported = () if leg.spec.search else (read.report, *read.further)
         scored = sum(self._scored(shape, row, rates) for shape in reported)
+        if read.written:
+            told = f"Every batch of texts is taken to be written to the limit of {read.written} tokens."
+            self.assumed[told] = None
         step, training = row.asks(read.training), 0.0
         once = self._scored(read.selection, row, rates)
         again = once
@@ -267,7 +281,15 @@ class _Forecaster:
         }
 
     def _scored(self, shape: Shape, row: Planned, rates: Rates) -> float:
-        return shape.batches * rates.evaluation(row.asks(shape).forward)
+        first = rates.evaluation(row.asks(shape).forward)
+        if not row.of.written:
+            return shape.batches * first
+        widening = row.flops(1, _length(row)).forward_flops / max(1, self._base(row))
+        each = rates.written
+        if not each:  # every weight is read for each token, or multiplied with those of all texts
+            rows = shape.rows * settings(row.like).beams
+            each = max(rates.evaluation(row.flops(rows, 1).forward_flops), rates.once)
+        return shape.batches * (first + (row.of.written - 1) * each * widening)
 
     def _base(self, row: Planned) -> int:
         """FLOPs of one input of a latency's length in the model as it is."""
@@ -287,8 +309,21 @@ class _Seconds:
     costs: Sequence[float]
 
 
-def _group(row: Planned) -> tuple[str, Numerics]:
-    return row.like.model, row.like.protocol.numerics
+Group = tuple[str, Numerics, bool, int]
+"""What has rates of its own: a model, its numbers, whether it writes, and with how many beams."""
+
+
+def _group(row: Planned) -> Group:
+    spec = row.like
+    beams = settings(spec).beams if row.of.written else 0
+    return spec.model, spec.protocol.numerics, spec.writes, beams
+
+
+def _objective(spec: TrialSpec) -> str:
+    """What memory is predicted for; of a model that writes it is that of logits for every token."""
+    if spec.writes:
+        return "language-modeling"
+    return "token-classification" if spec.declared.is_tagged else "classification"
 
 
 def _training_flops(row: Planned) -> float:
@@ -298,5 +333,6 @@ def _training_flops(row: Planned) -> float:
 
 def _length(row: Planned) -> int:
     """Of the input that latency is measured on."""
-    length = (row.like.costs or CostSettings()).latency_length
+    asked = row.like.costs or CostSettings()
+    length = asked.decoding_prompt if row.like.writes else asked.latency_length
     return min(length, row.adapted.max_input_length or length)

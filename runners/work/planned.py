@@ -28,7 +28,7 @@ class Planned:
     of: Reading
     """What its like reads."""
     peak_bytes: int | None = None
-    known: dict[tuple[int, int], Flops] = field(default_factory=dict)
+    known: dict[tuple[int, int, float | None], Flops] = field(default_factory=dict)
 
     @property
     def like(self) -> TrialSpec:
@@ -42,7 +42,7 @@ class Planned:
 
     def asks(self, shape: Shape) -> Asks:
         """What one batch of a shape asks for."""
-        found = self.flops(shape.rows, shape.length)
+        found = self.flops(shape.rows, shape.length, shape.targets)
         return Asks(found.forward_flops, found.training_step_flops - found.forward_flops, self.trained_bytes)
 
     @property
@@ -53,20 +53,31 @@ class Planned:
 
     def front_share(self, read: Reading) -> float:
         """The share of a forward pass that is computed once for each row; 0 where too much would be kept."""
+        if self.like.writes:  # nothing of it is kept
+            return 0.0
         found = self.flops(read.training.rows, read.training.length)
         width = self.adapted.sizes.geometry.hidden * torch.float32.itemsize
         selection = read.selection.batches * read.selection.rows * read.selection.length
         kept = (read.distinct * read.training.length + selection) * width
         return found.front_flops / found.forward_flops if kept <= states.MOST_BYTES else 0.0
 
-    def flops(self, rows: int, length: int) -> Flops:
-        """In closed form; where there is none, counted."""
-        if (rows, length) not in self.known:
-            self.known[rows, length] = self._flops(rows, length)
-        return self.known[rows, length]
+    def flops(self, rows: int, length: int, targets: float | None = None) -> Flops:
+        """In closed form; where there is none, counted.
 
-    def _flops(self, rows: int, length: int) -> Flops:
+        Args:
+            rows: of the batch.
+            length: tokens of each.
+            targets: tokens of each that logits are computed for; None for all.
+        """
+        asked = rows, length, targets
+        if asked not in self.known:
+            self.known[asked] = self._flops(rows, length, targets)
+        return self.known[asked]
+
+    def _flops(self, rows: int, length: int, targets: float | None) -> Flops:
         with contextlib.suppress(MethodError):
+            if targets is not None and not self.adapted.anatomy.is_encoder_decoder:
+                return flops.of_targets(self.adapted, rows, length, min(targets, length))[0]
             return self.adapted.flops(rows, length)
         count = flops.counted(self.adapted.model, rows, length)
         if count is None:

@@ -2,8 +2,9 @@
 
 Plain is what one writes by hand: prompts of one length in a batch, of at most as many rows, so that nothing
 is padded; and batches as the rows come, padded on the left. All are greedy, to the same limit. Runs
-alternate, and what is printed is the ratio of seconds, and how many texts differ (batches of other shapes
-round otherwise, and the logits of a random model lie close).
+alternate, and what is printed is the ratio of seconds, by the clock and of processor time (which a busy machine
+leaves alone), and how many texts differ (batches of other shapes round otherwise, and the logits of a random
+model lie close).
 
     python tests/benchmarks/written_decoding.py --data E2E [--model FOLDER] [--texts 500] [--longest 40]
 """
@@ -84,23 +85,25 @@ def main() -> None:
         "generate, batches of equal length": lambda: by_hand(of_one_length),
         "generate, as they come": lambda: by_hand(as_they_come),
     }
-    ratios: dict[str, list[float]] = {name: [] for name in list(contenders)[1:]}
+    ratios: dict[str, list[tuple[float, float]]] = {name: [] for name in list(contenders)[1:]}
     with torch.inference_mode():
         writer.generate(**batches.asking(prompts, [0], how), max_new_tokens=2, use_cache=True)
     for pair in range(chosen.pairs):
-        seconds, texts = {}, {}
+        seconds, processor, texts = {}, {}, {}
         for name in list(contenders)[:: -1 if pair % 2 else 1]:
-            started = time.perf_counter()
+            started, began = time.perf_counter(), time.process_time()
             texts[name] = contenders[name]()
-            seconds[name] = time.perf_counter() - started
+            seconds[name], processor[name] = time.perf_counter() - started, time.process_time() - began
         print(f"pair {pair + 1}: " + ", ".join(f"{name} {seconds[name]:.1f} s" for name in contenders))
         for name, found in ratios.items():
-            found.append(seconds["Paretune"] / seconds[name])
+            clock, own = (taken["Paretune"] / taken[name] for taken in (seconds, processor))
+            found.append((clock, own))
             differ = sum(texts["Paretune"][row] != text for row, text in texts[name].items())
             print(f"  {name}: {differ} of {len(prompts)} texts differ")
     for name, found in ratios.items():
-        middle = statistics.median(found)
-        print(f"beside {name}: ratio {middle:.3f} (from {min(found):.3f} to {max(found):.3f})")
+        for what, own in zip(("by the clock", "of processor time"), zip(*found, strict=True), strict=True):
+            middle = statistics.median(own)
+            print(f"beside {name}, {what}: ratio {middle:.3f} (from {min(own):.3f} to {max(own):.3f})")
 
 
 if __name__ == "__main__":

@@ -75,7 +75,8 @@ def test_the_part_of_a_record(method: str, merges: bool) -> None:
         folded.merge()
         merged = folded.model
     prompt, written = text()
-    asked: dict[str, Any] = {"rounds": 3, "seed": 0, "max_input_length": 60, "merge_logit_difference": None}
+    asked: dict[str, Any] = {"rounds": 3, "width": 0.0, "seed": 0, "max_input_length": 60}
+    asked["merge_logit_difference"] = None
     models = (base_of(made), base_of(made), made.model, merged)
     found = decoding.trial_decoding(*models, prompt, written, warmup=0, **asked)
     assert Decoding.model_validate_json(found.model_dump_json()) == found
@@ -106,8 +107,8 @@ def test_every_call_follows_one_up_to_the_first_token_and_a_token_is_its_share(
 
     monkeypatch.setattr(decoding, "Writing", Timed)
     models = [tiny("gpt2", "causal").eval() for _ in range(3)]
-    asked: dict[str, Any] = {"rounds": 2, "seed": 0, "max_input_length": 60, "merge_logit_difference": None}
-    found = decoding.trial_decoding(*models, None, *text(), warmup=1, **asked)
+    asked: dict[str, Any] = {"width": 0.04, "seed": 0, "max_input_length": 60, "merge_logit_difference": None}
+    found = decoding.trial_decoding(*models, None, *text(), rounds=2, warmup=1, **asked)
     assert found.first_token.base_ms_p50 == 7
     assert found.next_token.base_ms_p50 == 6 / (WRITTEN - 1)
     assert found.next_token.unmerged.latency_ms_p95 == 6 / (WRITTEN - 1)
@@ -115,6 +116,12 @@ def test_every_call_follows_one_up_to_the_first_token_and_a_token_is_its_share(
     first, rest = clock.calls[: 3 * 3 * 2], clock.calls[3 * 3 * 2 :]
     assert first == ["begin"] * 18
     assert rest == ["begin", "go on"] * 9
+    narrow = decoding.trial_decoding(*models, None, *text(), rounds=30, warmup=0, **asked)
+    assert (narrow.first_token.rounds, narrow.next_token.rounds, narrow.rounds) == (
+        10,
+        10,
+        10,
+    )  # at two looks
 
 
 def test_a_prompt_is_shortened_to_what_fits_and_a_text_is_not() -> None:

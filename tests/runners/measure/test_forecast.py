@@ -59,6 +59,20 @@ def test_what_moves_the_costs() -> None:
     assert merged > few
 
 
+def test_what_moves_the_costs_of_a_text() -> None:
+    rates = replace(RATES, next_token=0.0005)
+    method = Deployed(longest=FROZEN, widening=1.0, mergeable=False, stored_bytes=10_000, writes=True)
+
+    def told(**changes: int) -> float:
+        return speed.costs(CostSettings(**{"decoding_rounds": 10, **changes}), rates, 1e10, method)
+
+    assert told(latency_rounds=500) == told()
+    longer = 20 * 13 * 3 * rates.next_token  # three models, in ten rounds and three to warm up
+    assert told(decoding_tokens=36) - told(decoding_tokens=16) == pytest.approx(longer)
+    round_of_all = 3 * (3 * rates.once + 15 * rates.next_token)
+    assert told(decoding_rounds=40) - told() == pytest.approx(30 * round_of_all)
+
+
 def test_real_steps_are_timed(tiny_model: str) -> None:
     accelerator = device.accelerator()
     with torch.random.fork_rng():
