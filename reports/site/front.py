@@ -7,16 +7,12 @@ from collections.abc import Callable, Sequence
 
 from reports import text
 from reports.site.parts.board import Board, View
-from reports.site.parts.html import Page
+from reports.site.parts.html import FIGURES, Page
 from reports.stats.aggregate import Row
 from reports.stats.answer import summary
 from reports.stats.section import Section, by_model
 
-BOARD_SCRIPTS = (
-    *("dataTables.min.js", "tables.js", "board.js"),
-    *("plotly.min.js", "figures.js", "pareto.js"),
-)
-"""In this order the table works before the chart library, the largest by far, is there."""
+BOARD_SCRIPTS = ("dataTables.min.js", "tables.js", "board.js", *FIGURES, "pareto.js")
 TABLES = (
     (".csv", "CSV"),
     (".json", "JSON"),

@@ -146,23 +146,23 @@ def test_the_figure_has_the_front_of_the_table_and_other_axes(page):
     _open(page)
     page.select_option("select[name=part]", "2")
     plot = page.locator("#pareto")
-    page.wait_for_selector("#pareto .main-svg")
+    page.wait_for_selector("#pareto svg.drawn")
     marked = page.locator("#board tr[data-part='2']:has(.mark:not(.dominated))").evaluate_all(
         "rows => rows.map((row) => row.dataset.label)"
     )
     assert set(plot.get_attribute("data-front").split(" | ")) == set(marked)
     page.select_option("select[name=x]", "memory")
-    page.wait_for_function("document.querySelector('#pareto .xtitle').textContent.includes('memory')")
+    page.wait_for_function("document.querySelector('#pareto svg.drawn').textContent.includes('memory')")
     assert "head" in plot.get_attribute("data-front")
     page.select_option("select[name=y]", "seconds")
-    page.wait_for_function("document.querySelector('#pareto .ytitle').textContent.includes('seconds')")
+    page.wait_for_function("document.querySelector('#pareto svg.drawn').textContent.includes('seconds')")
     assert plot.get_attribute("data-front") == "head", "least memory and least time"
 
 
 @pytest.mark.parametrize("kind", ["svg", "png"])
 def test_a_figure_is_saved(page, kind):
     _open(page)
-    page.wait_for_selector("#pareto .main-svg")
+    page.wait_for_selector("#pareto svg.drawn")
     with page.expect_download() as waiting:
         page.click(f"[data-save=pareto][data-format={kind}]")
     with open(waiting.value.path(), "rb") as stream:
@@ -183,7 +183,7 @@ def test_from_the_table_to_a_trial_and_back(page):
 def test_a_hostile_record_is_shown_and_does_not_run(page, study_records):
     _open(page)
     page.select_option("select[name=part]", "1")
-    page.wait_for_selector("#pareto .main-svg")
+    page.wait_for_selector("#pareto svg.drawn")
     assert page.locator("#board tbody th", has_text="<img src=").count() == 1
     assert "onerror" in page.locator("#pareto").inner_text()
     for name in ("tasks/imdb.html", "methods/index.html", record_page(study_records[-1])):

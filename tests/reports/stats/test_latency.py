@@ -215,11 +215,13 @@ def test_the_figure_has_a_panel_for_each_length_and_the_overhead_in_per_cent() -
     cells = [record(1, 16), record(8, 16), record(1, 128)]
     figure = overhead(cells)
     assert figure is not None
-    assert [a.text for a in figure.layout.annotations] == ["16 tokens", "128 tokens"]
-    lora = [trace for trace in figure.data if trace.name == "lora"]
-    assert list(lora[0].x) == ["1", "8"]
-    assert lora[0].y == pytest.approx([5, 5])
-    assert lora[0].error_y.array == pytest.approx([0.83, 0.83], abs=0.02)  # of 0.5 over rounds
+    assert figure.panels == ("16 tokens", "128 tokens")
+    (lora,) = [series for series in figure.series if series.name == "lora"]
+    first = [point for point in lora.points if point.panel == "16 tokens"]
+    assert [point.x for point in first] == ["1", "8"]
+    assert [point.y for point in first] == pytest.approx([5, 5])
+    assert [point.high - point.y for point in first] == pytest.approx([0.83, 0.83], abs=0.02)  # of 0.5
+    assert not any(point.grey for point in lora.points)
     assert overhead(cells[:1]) is None
 
 
