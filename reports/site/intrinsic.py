@@ -28,7 +28,7 @@ def intrinsic_page(board: Board) -> Page | None:
         "intrinsic.html",
         TITLE,
         "intrinsic.html.j2",
-        {"views": views(found)},
+        {"views": views(found), "called": board.called},
         (("intrinsic.csv", "CSV"),),
         FIGURES,
         about,

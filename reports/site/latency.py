@@ -13,7 +13,8 @@ from reports import text
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
 from reports.records.origins import UNKNOWN, Origin, Origins, origin_of, trusted
 from reports.records.published import PublishedLatency, latencies, latency_of
-from reports.site.parts.board import Board
+from reports.site.parts.board import Board, called
+from reports.site.parts.catalogue import Catalogue
 from reports.site.parts.figures import COLOURS, Axis, Figure, Point, Rule, Series, figure_json
 from reports.site.parts.html import FIGURES, Page
 from reports.stats.estimate import Interval
@@ -29,12 +30,15 @@ def latency_page(board: Board) -> Page | None:
     """Every latency comparison, with its figure; None where there is none."""
     if not board.latencies:
         return None
+    found = groups(board.latencies, board.origins, board.catalogue)
+    cells = [table for group in found for table in group.tables]
+    trusted_cells = sum(table.holds_one for table in cells)
     about = "Inference time over the untouched base, by batch size and input length, with intervals."
     return Page(
         "latency.html",
         TITLE,
         "latency.html.j2",
-        {"groups": groups(board.latencies, board.origins)},
+        {"groups": found, "summary": summary(found), "cells": cells, "trusted": trusted_cells},
         (("latency.csv", "CSV"),),
         FIGURES,
         about,
@@ -64,6 +68,11 @@ class Table:
     verdicts: list[str]
 
     @property
+    def holds_one(self) -> bool:
+        """Whether the base against itself holds 1, without which none of its figures can be trusted."""
+        return holds_one(self.record.control)
+
+    @property
     def has_published(self) -> bool:
         """Whether a paper prints a figure for one of its rows."""
         return any(line.published for line in self.lines)
@@ -83,7 +92,9 @@ class Group:
     """What papers print for this model on inputs that were not measured here."""
 
 
-def groups(records: Sequence[LatencyRecord], origins: Origins | None = None) -> list[Group]:
+def groups(
+    records: Sequence[LatencyRecord], origins: Origins | None = None, cards: Catalogue | None = None
+) -> list[Group]:
     """One group per model, phase, device and whoever measured: what may stand in one figure."""
 
     def together(record: LatencyRecord) -> tuple[str, ...]:
@@ -109,7 +120,8 @@ def groups(records: Sequence[LatencyRecord], origins: Origins | None = None) -> 
     for number, (key, members) in enumerate(groupby(ordered, key=together), start=1):
         cells = list(members)
         first = cells[0]
-        name = f"{PHASES[first.phase]} of {text.clean(first.model)}"
+        model = called(first.model, cards or Catalogue(), first.base_parameters)
+        name = f"{PHASES[first.phase]} of {model}"
         tables = [_table(record) for record in cells]
         here = {(record.batch_size, record.sequence_length) for record in cells}
         missing = [
@@ -131,6 +143,46 @@ def groups(records: Sequence[LatencyRecord], origins: Origins | None = None) -> 
             )
         )
     return found
+
+
+@dataclass(frozen=True)
+class Summed:
+    """One method over every cell that can be trusted."""
+
+    label: str
+    group: Group
+    ratios: tuple[float, ...]
+    slower: int
+    as_fast: int
+    """As fast as the base within the margin, or faster."""
+
+    @property
+    def said(self) -> str:
+        """`×1.03 to ×1.13`, or the only one."""
+        ends = dict.fromkeys(f"×{end:.2f}" for end in (min(self.ratios), max(self.ratios)))
+        return " to ".join(ends)
+
+
+def summary(found: Sequence[Group]) -> list[Summed]:
+    """A line per method of each group, over the cells that can be trusted; the fastest first."""
+    lines = []
+    for group in found:
+        by_label: dict[str, list[Line]] = {}
+        for table in group.tables:
+            for line in table.lines[2:] if table.holds_one else ():
+                by_label.setdefault(line.entry.label, []).append(line)
+        summed = [
+            Summed(
+                label,
+                group,
+                tuple(line.entry.ratio for line in own),
+                sum(line.decision == "slower" for line in own),
+                sum(line.decision in ("as fast", "faster") for line in own),
+            )
+            for label, own in by_label.items()
+        ]
+        lines += sorted(summed, key=lambda one: max(one.ratios))
+    return lines
 
 
 def _table(record: LatencyRecord) -> Table:

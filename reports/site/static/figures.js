@@ -250,7 +250,19 @@ const Figures = (() => {
     for (const entry of entries) if (entry.isIntersecting) see(entry.target);
   }, { rootMargin: "400px" });
   waiting.forEach((node) => seen.observe(node));
-  window.addEventListener("beforeprint", () => waiting.forEach(see));
+  window.addEventListener("beforeprint", () => {
+    document.querySelectorAll("main details").forEach((part) => { part.open = true; });
+    waiting.forEach(see);
+  });
+  function open() {
+    const part = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)))?.closest("details");
+    if (part) {
+      part.open = true;
+      part.scrollIntoView();
+    }
+  }
+  window.addEventListener("hashchange", open);
+  open();
   document.querySelectorAll(".save").forEach((buttons) => { buttons.hidden = false; });
 
   // A figure by itself: what the style sheet gives it is written into it, and its key stands on top.
