@@ -178,16 +178,19 @@
       COSTS[name][1], limits.has(name) ? SHOWN[name](limits.get(name)).replace(" ", "").replace("×", "") : null,
     ]));
     Address.write({
-      ...entries, merge: form.elements.merge.checked ? "1" : null, task: part.task || null,
+      ...entries, merge: form.elements.merge.checked ? "1" : null, task: part === usual() ? null : part.task || "all",
       model: model === models[0] ? null : model.name, x: form.elements.x.value === "parameters" ? null : form.elements.x.value,
     });
   }
 
   const options = (select, entries) => select.replaceChildren(...entries.map(([value, text]) => new Option(text, value)));
 
+  // All tasks where the runs rank methods on all of them, else the first task on which they do.
+  const usual = () => model.parts.find(({ candidates }) => candidates.some(({ rank }) => rank !== null)) || model.parts[0];
+
   function pick(name, task) {
     model = models.find((one) => one.name === name) || models[0];
-    part = model.parts.find((one) => one.task === task) || model.parts[0];
+    part = model.parts.find((one) => one.task === (task === "all" ? "" : task)) || usual();
     options(form.elements.model, models.map((one) => [one.name, one.called]));
     form.elements.model.value = model.name;
     form.elements.model.closest("label").hidden = models.length < 2;
@@ -198,7 +201,7 @@
 
   function load() {
     const known = Address.read();
-    pick(known.get("model"), known.get("task") ?? "");
+    pick(known.get("model"), known.get("task"));
     limits.clear();
     for (const name of SLIDERS) {
       const value = parsed(known.get(COSTS[name][1]));
@@ -215,7 +218,7 @@
       if (at >= stops[target.name].length) limits.delete(target.name);
       else limits.set(target.name, stops[target.name][at]);
     } else if (target.name === "model" || target.name === "task") {
-      pick(form.elements.model.value, target.name === "task" ? target.value : "");
+      pick(form.elements.model.value, target.name === "task" ? target.value : null);
     }
     state();
     update();

@@ -177,7 +177,7 @@ def test_the_page(tmp_path: Path) -> None:
         write_record(record, tmp_path)
     build_site(read_records(tmp_path), tmp_path / "site")
     page = (tmp_path / "site" / "intrinsic.html").read_text()
-    assert "mrpc on embedded, said" in page
+    assert "mrpc on embedded (22.7 M), said" in page
     assert "reached at d = 64, not at 16" in page
     assert "said on bert-base: 1,608" in page
     assert "intrinsic.html" in (tmp_path / "site" / "index.html").read_text()

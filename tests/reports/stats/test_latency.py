@@ -250,14 +250,16 @@ def test_comparisons_of_others_stand_in_figures_of_their_own(tmp_path: Path) -> 
     known = {content_key(ours): Origin("maintainers"), content_key(theirs): ada}
     one, two = groups([ours, theirs], known)
     assert (one.figure, two.figure) == (None, None)
-    assert one.title == "Pass up to the first new token of gpt2-medium"  # as it is without the others'
+    assert (
+        one.title == "Pass up to the first new token of gpt2-medium (355 M)"
+    )  # as it is without the others'
     assert two.title.endswith("2 threads, float32, self-reported (ada)")
     assert ("Who measured it", "self-reported (ada)") in two.facts
     table = latency_frame([ours, theirs], known)
     assert set(table["origin"]) == {"maintainers", "self-reported"}
     assert set(table["submitter"].dropna()) == {"ada"}
     (alone,) = groups([ours, theirs])
-    assert alone.title == "Pass up to the first new token of gpt2-medium"
+    assert alone.title == "Pass up to the first new token of gpt2-medium (355 M)"
     assert alone.figure
     assert "Who measured it" not in dict(alone.facts)
 
