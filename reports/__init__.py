@@ -42,7 +42,7 @@ else:
     _HOMES = {name: module for module, names in _LATER.items() for name in names}
 
     def __getattr__(name: str) -> Any:
-        """Import a name when it is first asked for: pandas and plotly take a second."""
+        """Import a name when it is first asked for: pandas takes a second."""
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         globals()[name] = found = getattr(importlib.import_module(_HOMES[name]), name)

@@ -135,6 +135,12 @@ def count(value: int | None) -> str:
     return MISSING if value is None else f"{value:,}"
 
 
+def millions(parameters: int) -> str:
+    """`22.7 M`, `6.74 B`."""
+    scaled, unit = (parameters / 1e9, "B") if parameters >= 1e9 else (parameters / 1e6, "M")
+    return f"{scaled:.3g} {unit}"
+
+
 def share(value: float | None) -> str:
     """A fraction in per cent: `0.32 %`."""
     if value is None:

@@ -16,7 +16,8 @@ from reports.records.latency_schema import LatencyRecord
 from reports.records.origins import Origins
 from reports.records.schema import Record
 from reports.site.claims import claims_page
-from reports.site.front import front_page
+from reports.site.compare import compare_page
+from reports.site.front import front_page, results_page
 from reports.site.intrinsic import intrinsic_page
 from reports.site.latency import latency_page
 from reports.site.markdown import markdown_report
@@ -43,7 +44,9 @@ from reports.tables.standing import comparisons_frame
 QUESTION = "Which tuning method should I pick?"
 IMPORTED_TITLE = "What other suites measured"
 NAV = {
-    "index.html": "Comparison",
+    "index.html": "Choose",
+    "results.html": "Results",
+    "compare.html": "Two methods",
     "tasks/index.html": "Tasks",
     "methods/index.html": "Methods",
     "latency.html": "Latency",
@@ -150,6 +153,9 @@ def _pages(board: Board) -> Iterator[Page]:
     """Every page but those of the trials, the first one first."""
     if board.records:
         yield front_page(board)
+        for page in (results_page(board), compare_page(board)):
+            if page:
+                yield page
         yield from task_pages(board)
         yield from method_pages(board)
     for page in (latency_page(board), memory_page(board), intrinsic_page(board)):

@@ -18,7 +18,7 @@ from reports.records.latency_schema import LatencyRecord
 from reports.records.schema import Record
 from reports.site.parts.claims_figure import draw
 from reports.site.parts.figures import figure_json
-from reports.site.parts.html import Page, Shell, assets, render
+from reports.site.parts.html import FIGURES, Page, Shell, assets, render
 from reports.tables.claims import MARKS, claims_frame, claims_markdown, in_order
 from reports.tables.formats import safe_csv
 
@@ -83,7 +83,7 @@ def claims_page(judgements: Sequence[Judgement]) -> Page:
         "claims.html.j2",
         context,
         (("claims.csv", "CSV"), ("claims.md", "Markdown")),
-        ("plotly.min.js", "figures.js"),
+        FIGURES,
         about=str(context["scope"]),
     )
 

@@ -1,22 +1,33 @@
-"""The front page: the question, the answer, the table, and score against any cost."""
+"""The first page, with limits and the answer within them; and the page of every method on every task."""
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from reports import text
+from reports.site.compare import compared
 from reports.site.parts.board import Board, View
-from reports.site.parts.html import Page
+from reports.site.parts.chooser import chooser, telling
+from reports.site.parts.figures import COLOURS, Axis, Figure, Point, Series, figure_json, script_json
+from reports.site.parts.html import FIGURES, Page
 from reports.stats.aggregate import Row
 from reports.stats.answer import summary
+from reports.stats.carried import carried
+from reports.stats.choice import RULE
 from reports.stats.section import Section, by_model
+from reports.stats.standing import Place
 
+CHOOSER_SCRIPTS = (*FIGURES, "address.js", "choose.js", "front.js", "dataTables.min.js", "tables.js")
+"""In this order the figure stands before the tables sort, which are below it."""
 BOARD_SCRIPTS = (
-    *("dataTables.min.js", "tables.js", "board.js"),
-    *("plotly.min.js", "figures.js", "pareto.js"),
+    *("dataTables.min.js", "address.js", "tables.js", "board.js"),
+    *(*FIGURES, "pareto.js"),
 )
-"""In this order the table works before the chart library, the largest by far, is there."""
 TABLES = (
     (".csv", "CSV"),
     (".json", "JSON"),
@@ -35,7 +46,7 @@ Limits = list[tuple[float, str]]
 
 
 def front_page(board: Board) -> Page:
-    """One table over all comparisons."""
+    """Limits, the answer within them, and scores by task."""
     where = board.paths
     files = [(f"{where.table}{suffix}", kind) for suffix, kind in TABLES]
     files += [(f"{where.prefix}{name}", kind) for name, kind in TRIALS]
@@ -43,21 +54,97 @@ def front_page(board: Board) -> Page:
         files.append((f"{where.prefix}comparisons.csv", "every comparison of two methods"))
     groups = by_model([view.section for view in board.ranked or board.views])
     answers = [group_answer(board, group) for group in groups]
+    evidence = chooser(board)
+    suites = {item.suite for item in board.overall}
+    found = carried(board.overall, board.names) if len(suites) == 1 else None
     context = {
         "board": board,
         "answers": answers,
+        "data": Markup(script_json(evidence)) if evidence else "",
+        "rule": RULE,
+        "compared": compared(board),
+        "averages": [averages(board, item.model, item.suite) for item in board.across],
+        "carried": found,
+        "size": Markup(figure_json(size)) if found and (size := against_size(board)) else "",
         "overall": [(f"model-{number}", item) for number, item in enumerate(board.overall, start=1)],
-        "budgets": budgets(board.ranked),
     }
     about = text.clean(answers[0][1][0], 300) if answers else ""
-    scripts = BOARD_SCRIPTS if board.ranked else ()
+    scripts = CHOOSER_SCRIPTS if evidence else ()
     return Page(where.page, board.title, "front.html.j2", context, tuple(files), scripts, about=about)
+
+
+def results_page(board: Board) -> Page | None:
+    """Every method on every task, to sort and filter; None where nothing is ranked."""
+    if not board.ranked:
+        return None
+    files = tuple((f"{board.paths.table}{suffix}", kind) for suffix, kind in TABLES)
+    return Page(
+        board.paths.results,
+        "Every method on every task",
+        "results.html.j2",
+        {"board": board, "views": telling(board), "budgets": budgets(board.ranked)},
+        files,
+        BOARD_SCRIPTS,
+        about=f"{board.scope}: scores and costs.",
+    )
+
+
+@dataclass(frozen=True)
+class Averages:
+    """What the runs say of each method over the tasks, and the ends of its bars."""
+
+    places: dict[str, Place]
+    ranks: tuple[float, float] | None
+    gains: tuple[float, float] | None
+
+
+def averages(board: Board, model: str, suite: str | None) -> Averages:
+    """Of one model; without places where there are too few seeds."""
+    same = (item for item in board.overall if (item.suite, item.model) == (suite, model))
+    found = next(same, None)
+    places = found.places if found else ()
+    ranks = (1.0, float(len(places))) if places else None
+    middles = [place.middle for place in places if place.middle and place.middle.value is not None]
+    ends = [end for one in middles for end in (one.value, *(one.interval or ())) if end is not None]
+    gains = (max(min(ends), -0.2), min(max(ends), 1.0)) if ends else None
+    return Averages({place.label: place for place in places}, ranks, gains)
+
+
+def against_size(board: Board) -> Figure | None:
+    """What each method gains by the size of the model, a line each; None where fewer than two are known."""
+    lines: dict[str, list[Point]] = defaultdict(list)
+    for item in sorted(board.overall, key=lambda item: board.sizes.get(item.model, 0)):
+        for place in item.places:
+            middle = place.middle
+            if item.model in board.sizes and middle and middle.value is not None:
+                ends = middle.interval
+                lines[place.label].append(
+                    Point(
+                        board.sizes[item.model],
+                        middle.value,
+                        ends and ends.low,
+                        ends and ends.high,
+                        note=board.called(item.model),
+                    )
+                )
+    several = {label: points for label, points in lines.items() if len(points) > 1}
+    if not several:
+        return None
+    return Figure(
+        height=420,
+        x=Axis("parameters of the model (log scale)", log=True),
+        y=Axis("average gain over its tasks: 0 best constant answer, 1 perfect"),
+        series=tuple(
+            Series(text.clean(label, 60), tuple(points), "line", number % COLOURS)
+            for number, (label, points) in enumerate(several.items())
+        ),
+    )
 
 
 def group_answer(board: Board, group: Sequence[Section]) -> tuple[str, list[str]]:
     """Model and answer, the shortest first: of its only task, or over all; of other suites, who measured."""
     first = group[0]
-    name = text.measured(first.model, first.suite)
+    name = text.measured(board.called(first.model), first.suite)
     if len(group) == 1:
         return name, next(view for view in board.views if view.section is first).answer
     same = (item for item in board.overall if (item.suite, item.model) == (first.suite, first.model))

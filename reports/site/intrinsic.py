@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import plotly.graph_objects as go
 from markupsafe import Markup
 
 from reports import text
 from reports.records.origins import UNKNOWN, trusted
 from reports.records.published import PublishedDimension, dimensions_on
 from reports.site.parts.board import Board
-from reports.site.parts.figures import ACCENT, AXIS, LOOK, NEUTRAL, figure_json, plain
-from reports.site.parts.html import Page
-from reports.stats.estimate import Interval
+from reports.site.parts.figures import NEUTRAL, Axis, Figure, Point, Rule, Series, figure_json, spoken
+from reports.site.parts.html import FIGURES, Page
 from reports.stats.intrinsic import Curve, Line, curves, lines, sentences
 
 TITLE = "How many dimensions are enough?"
@@ -31,9 +28,9 @@ def intrinsic_page(board: Board) -> Page | None:
         "intrinsic.html",
         TITLE,
         "intrinsic.html.j2",
-        {"views": views(found)},
+        {"views": views(found), "called": board.called},
         (("intrinsic.csv", "CSV"),),
-        ("plotly.min.js", "figures.js"),
+        FIGURES,
         about,
     )
 
@@ -70,73 +67,42 @@ def views(curves: Sequence[Curve]) -> list[View]:
     ]
 
 
-def score_against_dimension(curve: Curve) -> go.Figure:
+def score_against_dimension(curve: Curve) -> Figure:
     """Mean over seeds with its 95 % interval, and every seed, against d; thresholds as lines."""
     scored = [(p.dimension, p.score.value, p) for p in curve.points if p.score.value is not None]
-    figure = go.Figure()
     seeds = [(d, score) for d, _, p in scored for score in p.seeds.values() if score is not None]
+    series = []
     if len(seeds) > len(scored):
-        figure.add_trace(
-            go.Scatter(
-                x=[dimension for dimension, _ in seeds],
-                y=[score for _, score in seeds],
-                mode="markers",
-                name="one seed",
-                marker={"symbol": "circle-open", "size": 6, "color": NEUTRAL},
-                hoverinfo="skip",
-            )
+        series.append(
+            Series("one seed", tuple(Point(*seed) for seed in seeds), colour=NEUTRAL, symbol="ring")
         )
-    ends = [p.score.interval or Interval(mean, mean) for _, mean, p in scored]
-    above = [end.high - mean for end, (_, mean, _) in zip(ends, scored, strict=True)]
-    below = [mean - end.low for end, (_, mean, _) in zip(ends, scored, strict=True)]
-    figure.add_trace(
-        go.Scatter(
-            x=[dimension for dimension, _, _ in scored],
-            y=[mean for _, mean, _ in scored],
-            error_y={"array": above, "arrayminus": below, "color": ACCENT, "thickness": 1.2}
-            if any(above + below)
-            else None,
-            mode="lines+markers",
-            name=plain(curve.method, 60),
-            line={"color": ACCENT},
-            marker={"color": ACCENT, "size": 9},
-        )
+    means = tuple(
+        Point(d, mean, p.score.interval and p.score.interval.low, p.score.interval and p.score.interval.high)
+        for d, mean, p in scored
     )
+    series.append(Series(text.clean(curve.method, 60), means, "line"))
+    return Figure(
+        height=460,
+        x=Axis("dimensions d (log scale)", log=True),
+        y=Axis(spoken(curve.metric)),
+        series=tuple(series),
+        rules=tuple(_thresholds(curve)),
+    )
+
+
+def _thresholds(curve: Curve) -> Iterator[Rule]:
+    """Lines with their names: two of a side may lie a line's width apart, so the lower is named below it."""
     reference = curve.reference
     lines = [
-        (reference.full.value, "full fine-tuning", "solid", "right"),
-        (reference.threshold("gain"), "90 % of its gain", "dashdot", "right"),
-        (reference.threshold("score"), "90 % of its score", "dash", "left"),
-        (reference.floor, "the best constant answer", "dot", "left"),
+        (reference.full.value, "full fine-tuning", "", "right"),
+        (reference.threshold("gain"), "90 % of its gain", "8 3 2 3", "right"),
+        (reference.threshold("score"), "90 % of its score", "6 4", "left"),
+        (reference.floor, "the best constant answer", "2 3", "left"),
     ]
     for side in ("right", "left"):
         known = [
             (value, name, dash) for value, name, dash, where in lines if value is not None and where == side
         ]
-        # Two of a side may lie a line's width apart: the upper one is named above it, the lower one below.
-        for place, (value, name, dash) in zip(("top", "bottom"), sorted(known, reverse=True), strict=False):
-            figure.add_hline(
-                y=value,
-                line={"dash": dash, "color": NEUTRAL, "width": 1},
-                annotation={
-                    "text": f"{name}: {text.score(value)}",
-                    "font": {"size": 12, "color": NEUTRAL},
-                    "showarrow": False,
-                },
-                annotation_position=f"{place} {side}",
-            )
-    axis = {**AXIS, "ticks": "outside"}
-    figure.update_xaxes(type="log", title_text="dimensions d (log scale)", dtick=1, **axis)
-    figure.update_yaxes(title_text=plain(curve.metric), tickformat=".2f", **axis)
-    if scored:
-        shown = [math.log10(scored[0][0]) - 0.15, math.log10(scored[-1][0]) + 0.15]
-        figure.update_xaxes(range=shown)
-    figure.update_layout(
-        template="none",
-        **LOOK,
-        margin={"l": 64, "r": 24, "t": 36, "b": 56},
-        height=460,
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
-        showlegend=True,
-    )
-    return figure
+        for below, (value, name, dash) in enumerate(sorted(known, reverse=True)):
+            label = f"{name}: {text.score(value)}"
+            yield Rule("y", value, label, dash, below=bool(below), left=side == "left")

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-import plotly.graph_objects as go
 from markupsafe import Markup
-from plotly.subplots import make_subplots
 
 from reports import text
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
 from reports.records.origins import UNKNOWN, Origin, Origins, origin_of, trusted
 from reports.records.published import PublishedLatency, latencies, latency_of
-from reports.site.parts.board import Board
-from reports.site.parts.figures import COLOURS, GRID, LOOK, NEUTRAL, figure_json, plain
-from reports.site.parts.html import Page
+from reports.site.parts.board import Board, called
+from reports.site.parts.catalogue import Catalogue
+from reports.site.parts.figures import COLOURS, Axis, Figure, Point, Rule, Series, figure_json
+from reports.site.parts.html import FIGURES, Page
 from reports.stats.estimate import Interval
 from reports.stats.latency import Decision, decision, interval, verdicts
+from reports.stats.latency import trusted as holds_one
 
-PANELS = 6
-"""In a row of the figure."""
+MERGED = ", merged"
+"""Ends the label of a contender that is folded into the weights."""
 TITLE = "What does a method cost at inference?"
 
 
@@ -30,14 +30,17 @@ def latency_page(board: Board) -> Page | None:
     """Every latency comparison, with its figure; None where there is none."""
     if not board.latencies:
         return None
+    found = groups(board.latencies, board.origins, board.catalogue)
+    cells = [table for group in found for table in group.tables]
+    trusted_cells = sum(table.holds_one for table in cells)
     about = "Inference time over the untouched base, by batch size and input length, with intervals."
     return Page(
         "latency.html",
         TITLE,
         "latency.html.j2",
-        {"groups": groups(board.latencies, board.origins)},
+        {"groups": found, "summary": summary(found), "cells": cells, "trusted": trusted_cells},
         (("latency.csv", "CSV"),),
-        ("plotly.min.js", "figures.js"),
+        FIGURES,
         about,
     )
 
@@ -65,6 +68,11 @@ class Table:
     verdicts: list[str]
 
     @property
+    def holds_one(self) -> bool:
+        """Whether the base against itself holds 1, without which none of its figures can be trusted."""
+        return holds_one(self.record.control)
+
+    @property
     def has_published(self) -> bool:
         """Whether a paper prints a figure for one of its rows."""
         return any(line.published for line in self.lines)
@@ -84,7 +92,9 @@ class Group:
     """What papers print for this model on inputs that were not measured here."""
 
 
-def groups(records: Sequence[LatencyRecord], origins: Origins | None = None) -> list[Group]:
+def groups(
+    records: Sequence[LatencyRecord], origins: Origins | None = None, cards: Catalogue | None = None
+) -> list[Group]:
     """One group per model, phase, device and whoever measured: what may stand in one figure."""
 
     def together(record: LatencyRecord) -> tuple[str, ...]:
@@ -110,7 +120,8 @@ def groups(records: Sequence[LatencyRecord], origins: Origins | None = None) -> 
     for number, (key, members) in enumerate(groupby(ordered, key=together), start=1):
         cells = list(members)
         first = cells[0]
-        name = f"{PHASES[first.phase]} of {text.clean(first.model)}"
+        model = called(first.model, cards or Catalogue(), first.base_parameters)
+        name = f"{PHASES[first.phase]} of {model}"
         tables = [_table(record) for record in cells]
         here = {(record.batch_size, record.sequence_length) for record in cells}
         missing = [
@@ -132,6 +143,46 @@ def groups(records: Sequence[LatencyRecord], origins: Origins | None = None) -> 
             )
         )
     return found
+
+
+@dataclass(frozen=True)
+class Summed:
+    """One method over every cell that can be trusted."""
+
+    label: str
+    group: Group
+    ratios: tuple[float, ...]
+    slower: int
+    as_fast: int
+    """As fast as the base within the margin, or faster."""
+
+    @property
+    def said(self) -> str:
+        """`×1.03 to ×1.13`, or the only one."""
+        ends = dict.fromkeys(f"×{end:.2f}" for end in (min(self.ratios), max(self.ratios)))
+        return " to ".join(ends)
+
+
+def summary(found: Sequence[Group]) -> list[Summed]:
+    """A line per method of each group, over the cells that can be trusted; the fastest first."""
+    lines = []
+    for group in found:
+        by_label: dict[str, list[Line]] = {}
+        for table in group.tables:
+            for line in table.lines[2:] if table.holds_one else ():
+                by_label.setdefault(line.entry.label, []).append(line)
+        summed = [
+            Summed(
+                label,
+                group,
+                tuple(line.entry.ratio for line in own),
+                sum(line.decision == "slower" for line in own),
+                sum(line.decision in ("as fast", "faster") for line in own),
+            )
+            for label, own in by_label.items()
+        ]
+        lines += sorted(summed, key=lambda one: max(one.ratios))
+    return lines
 
 
 def _table(record: LatencyRecord) -> Table:
@@ -168,65 +219,54 @@ def _facts(cells: Sequence[LatencyRecord], origin: Origin) -> list[tuple[str, st
     ]
 
 
-def overhead(cells: Sequence[LatencyRecord]) -> go.Figure | None:
+def overhead(cells: Sequence[LatencyRecord]) -> Figure | None:
     """Overhead over the base in per cent against batch size, one panel per length, with intervals.
 
-    None where there is one comparison only.
+    Cells whose base against itself does not hold 1 are grey, and no line leads to them. None where there is
+    one comparison only.
     """
-    lengths = sorted({record.sequence_length for record in cells})
     if len(cells) < 2:
         return None
     labels = list(dict.fromkeys(entry.label for record in cells for entry in record.entries[2:]))
-    columns = min(len(lengths), PANELS)
-    rows_of_panels = -(-len(lengths) // columns)
-    figure = make_subplots(
-        rows=rows_of_panels,
-        cols=columns,
-        shared_yaxes=True,
-        subplot_titles=[f"{length} tokens" for length in lengths],
-        horizontal_spacing=0.04,
-        vertical_spacing=0.3 / rows_of_panels,
-    )
-    for place, length in enumerate(lengths):
-        row, column = place // columns + 1, place % columns + 1
-        inside = sorted((r for r in cells if r.sequence_length == length), key=lambda r: r.batch_size)
-        batches = [str(record.batch_size) for record in inside]
-        for number, label in enumerate(labels):
-            entries = [next((e for e in r.entries if e.label == label), None) for r in inside]
-            colour = COLOURS[number % len(COLOURS)]
-            figure.add_trace(
-                go.Scatter(
-                    x=batches,
-                    y=[_percent(entry.ratio) if entry else None for entry in entries],
-                    error_y={
-                        "type": "data",
-                        "symmetric": False,
-                        "array": [100 * (interval(e).high - e.ratio) if e else 0 for e in entries],
-                        "arrayminus": [100 * (e.ratio - interval(e).low) if e else 0 for e in entries],
-                        "thickness": 1.2,
-                    },
-                    mode="lines+markers",
-                    name=plain(label, 60),
-                    legendgroup=label,
-                    showlegend=place == 0,
-                    line={"color": colour, "dash": "dot" if label.endswith(", merged") else "solid"},
-                    marker={"color": colour, "size": 8},
-                ),
-                row=row,
-                col=column,
+    methods = list(dict.fromkeys(label.removesuffix(MERGED) for label in labels))
+    ordered = sorted(cells, key=lambda record: (record.sequence_length, record.batch_size))
+    lengths = list(dict.fromkeys(record.sequence_length for record in ordered))
+    return Figure(
+        height=300,
+        x=Axis("batch size", names=tuple(map(str, sorted({record.batch_size for record in cells})))),
+        y=Axis("overhead over the base, %"),
+        series=tuple(
+            Series(
+                text.clean(label, 60),
+                tuple(_overhead_points(ordered, label)),
+                "line",
+                methods.index(label.removesuffix(MERGED)) % COLOURS,
+                "2 3" if label.endswith(MERGED) else "",
             )
-        figure.update_xaxes(title_text="batch size", type="category", row=row, col=column)
-    axis = {"gridcolor": GRID, "zeroline": True, "zerolinecolor": NEUTRAL}
-    figure.update_yaxes(**axis)
-    figure.update_yaxes(title_text="overhead over the base, %", col=1)
-    figure.update_layout(
-        template="none",
-        **LOOK,
-        margin={"l": 64, "r": 24, "t": 40, "b": 110},
-        height=460 + 260 * (rows_of_panels - 1),
-        legend={"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
+            for label in labels
+        ),
+        rules=(Rule("y", 0.0, dash=""),),
+        panels=tuple(_panel(length) for length in lengths),
     )
-    return figure
+
+
+def _overhead_points(cells: Sequence[LatencyRecord], label: str) -> Iterator[Point]:
+    for record in cells:
+        for entry in record.entries:
+            if entry.label == label:
+                ends = interval(entry)
+                yield Point(
+                    str(record.batch_size),
+                    _percent(entry.ratio),
+                    _percent(ends.low),
+                    _percent(ends.high),
+                    panel=_panel(record.sequence_length),
+                    grey=not holds_one(record.control),
+                )
+
+
+def _panel(length: int) -> str:
+    return f"{length} tokens"
 
 
 def _percent(ratio: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports.site.parts.board import Board
 from reports.site.parts.figures import memory_bars
-from reports.site.parts.html import Page
+from reports.site.parts.html import FIGURES, Page
 from reports.site.task import figure
 
 
@@ -24,6 +24,6 @@ def memory_page(board: Board) -> Page | None:
         "memory.html.j2",
         {"views": views},
         (("trials.csv", "CSV"), ("trials.parquet", "Parquet")),
-        ("plotly.min.js", "figures.js"),
+        FIGURES,
         about,
     )

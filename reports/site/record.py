@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from reports import text
 from reports.records.identity import identity
 from reports.records.origins import UNKNOWN, Origin, trusted
 from reports.records.schema import FurtherReport, Record
+from reports.site.parts.again import study_file
 from reports.site.parts.board import Board
 from reports.site.parts.html import Page
 from reports.site.parts.links import record_page
@@ -54,6 +54,8 @@ class Around:
     costs_page: str | None
     """The page of the trial that has the costs of its setting, where that is another one."""
     costs_seed: int | None
+    called: str
+    """What its model is called."""
 
 
 def shown(board: Board) -> Iterator[tuple[Record, Around]]:
@@ -64,40 +66,7 @@ def shown(board: Board) -> Iterator[tuple[Record, Around]]:
             for record in row.records:
                 costs = by_id.get(record.costs_from or "")
                 page, seed = (record_page(costs), identity(costs).seed) if costs else (None, None)
-                yield record, Around(row.label, view.folder, row.origin, page, seed)
-
-
-def study_file(record: Record) -> str:
-    """A study of this trial alone, on one line: JSON, which is YAML; only ASCII, whatever the record says."""
-    which = identity(record)
-    protocol = dict(record.spec["protocol"])
-    if protocol.get("steps") is not None:
-        protocol.pop("epochs", None)  # the steps decide, and a study may not state both
-    study = {
-        "name": f"again-{re.sub('[^0-9a-f]', '', record.trial_id)[:12]}",
-        "models": [which.model],
-        "tasks": [_task(which.task, record)],
-        "methods": [{"method": which.method, "options": dict(which.options), "protocol": protocol}],
-        "seeds": [which.seed],
-    }
-    return json.dumps(study, ensure_ascii=True)
-
-
-def _task(name: str, record: Record) -> Any:
-    """A task as a study names it; of a user's own data the record tells all but where the files lie."""
-    own = record.spec.get("own")
-    if not isinstance(own, dict):
-        return name
-    told: dict[str, Any] = {"name": name, "train": "TRAINING-FILE", "report": "REPORT-FILE"}
-    if further := own.get("further"):
-        told["report"] = {"main": "REPORT-FILE", **{split: f"FILE-OF-{split}" for split in further}}
-    named = "target" if own.get("problem") == "generation" else "label"
-    told |= {"text": own.get("text"), named: own.get("label")}
-    told |= {key: own[key] for key in ("problem", "labels", "template") if own.get(key)}
-    metrics, labels = own.get("metrics") or [], own.get("labels") or []
-    if "f1" in metrics and len(labels) > 1:
-        told["positive"] = labels[1]
-    return {**told, "metric": metrics}
+                yield record, Around(row.label, view.folder, row.origin, page, seed, view.called)
 
 
 def facts(part: BaseModel | dict[str, Any] | Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -154,6 +123,7 @@ def trial_page(record: Record, around: Around) -> Page:
     context = {
         "record": record,
         "which": which,
+        "called": around.called,
         "label": around.label,
         "origin": None if origin == UNKNOWN or trusted(origin) else origin.told,
         "folder": around.folder,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,11 +34,22 @@ class Paths:
     """Stem of its tables of methods."""
     prefix: str = ""
     """Of its other tables."""
+    results: str = "results.html"
+    """The page of every method on every task."""
+    compare: str = "compare.html"
+    """The page of any two methods."""
     folder: str = ""
     """Of its pages of tasks and methods."""
 
 
-IMPORTED = Paths("imported.html", "imported", "imported-", "imported/")
+IMPORTED = Paths(
+    "imported.html",
+    "imported",
+    "imported-",
+    "imported-results.html",
+    "imported-compare.html",
+    "imported/",
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,25 @@ class View:
     """What the rows that others report are against those that are ranked."""
     folder: str = ""
     """Of the pages of its task and methods."""
+    called: str = ""
+    """Its model as people call it, with its size."""
+
+    @cached_property
+    def span(self) -> tuple[float, float] | None:
+        """From the lowest mean score to the highest, for bars; None where there is no such range."""
+        means = [row.score.mean for row in self.rows if row.score.mean is not None]
+        return (min(means), max(means)) if means and min(means) < max(means) else None
+
+    @property
+    def where(self) -> str:
+        """The model, and that others report it where the maintainers measured none of it."""
+        return f"{self.called}{', reported by others' if self.section.reported else ''}"
+
+    @property
+    def decided(self) -> int:
+        """How many pairs of methods the runs tell apart, or find as good: what a reader learns here."""
+        found = self.standing.verdicts if self.standing else ()
+        return sum(bool(verdict.sign) or verdict.as_good for verdict in found)
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -146,6 +177,35 @@ class Board:
         suites = sorted({view.section.suite for view in self.views if view.section.suite})
         return text.listing([text.name(suite) for suite in suites])
 
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Parameters of each model without a head, as its records tell."""
+        return {
+            identity(record).model: record.parameters.base
+            for record in reversed(self.records)
+            if record.parameters
+        }
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What models are called, with their size: `MiniLM-L6 (22.7 M)`."""
+        return {name: called(name, self.catalogue, self.sizes.get(name)) for name in self.models}
+
+    def called(self, model: str) -> str:
+        """What a model is called, with its size where a record tells it."""
+        return self.names.get(model) or called(model, self.catalogue)
+
+    @cached_property
+    def measured(self) -> str:
+        """The day of the newest trial."""
+        return max((text.clean(record.started_at)[:10] for record in self.records), default="")
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over what every record says: the same data, the same board."""
+        keys = sorted(content_key(record) for record in self.records)
+        return hashlib.sha256("\n".join(keys).encode()).hexdigest()
+
     @property
     def chosen(self) -> str:
         """How the settings were chosen."""
@@ -204,15 +264,17 @@ def make_board(
     again = dict(repeats(ordered, origins))
     ordered = [record for index, record in enumerate(ordered) if index not in again]
     found = sections(ordered, origins)
+    cards = catalogue or Catalogue()
     return Board(
         title=title,
         records=tuple(ordered),
         views=tuple(
-            _view(number, section, paths.folder, margin) for number, section in enumerate(found, start=1)
+            _view(number, section, paths.folder, margin, cards)
+            for number, section in enumerate(found, start=1)
         ),
         overall=tuple(standings([section for section in found if not section.reported], margin)),
         latencies=tuple(latencies),
-        catalogue=catalogue or Catalogue(),
+        catalogue=cards,
         origins=origins or {},
         paths=paths,
         left_out=tuple(again.values()),
@@ -233,9 +295,18 @@ def _letter(number: int) -> str:
     return (_letter(before - 1) if before else "") + chr(ord("A") + last)
 
 
-def _view(number: int, section: Section, folder: str, margin: float) -> View:
+def _view(number: int, section: Section, folder: str, margin: float, cards: Catalogue) -> View:
     found = standing([section], margin)
-    return View(number, section, found, ranks(section.rows, found), placed(section, margin), folder)
+    bases = (record.parameters.base for record in section.records if record.parameters)
+    name = called(section.model, cards, next(bases, None))
+    return View(number, section, found, ranks(section.rows, found), placed(section, margin), folder, name)
+
+
+def called(model: str, cards: Catalogue, parameters: int | None = None) -> str:
+    """What people call a model, with its size: `MiniLM-L6 (22.7 M)`."""
+    card = cards.model(model)
+    title = text.clean(card.title) if card and card.title else text.name(model)
+    return f"{title} ({text.millions(parameters)})" if parameters else title
 
 
 def ranks(rows: Sequence[Row], found: Standing | None) -> dict[str, Rank]:

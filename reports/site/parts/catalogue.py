@@ -55,6 +55,7 @@ class ModelCard(_Card):
     """Where a model comes from, as far as it bears on its results."""
 
     name: str
+    title: str = Field(default="", description="what people call it; empty where that is its name")
     origin: str = Field(description="what it is and what it was trained on; no full stop")
     seen: dict[str, str] = Field(
         default={}, description="task to what of it is among the model's own training data"

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import plotly.graph_objects as go
-
-from reports.claims.finding import Plot, Point
-from reports.site.parts.figures import ACCENT, AXIS, COLOURS, LOOK, NEUTRAL, plain
-
-Error = dict[str, Any]
+from reports import text
+from reports.claims.finding import Plot
+from reports.claims.finding import Point as Found
+from reports.site.parts.figures import COLOURS, Axis, Figure, Point, Rule, Series
 
 
-def draw(plot: Plot) -> go.Figure | None:
+def draw(plot: Plot) -> Figure | None:
     """A figure with 95 % intervals as bars; None where there is no value to draw."""
     known = {
         name: [point for point in points if point.estimate.value is not None]
@@ -23,58 +18,27 @@ def draw(plot: Plot) -> go.Figure | None:
     if not known:
         return None
     named = any(isinstance(point.x, str) for points in known.values() for point in points)
-    figure = go.Figure()
-    for number, (name, points) in enumerate(known.items()):
-        colour = COLOURS[number % len(COLOURS)]
-        values = [point.estimate.value for point in points]
-        places = [_shown(point.x) for point in points]
-        x, y = (values, places) if named else (places, values)
-        figure.add_trace(
-            go.Scatter(
-                x=x,
-                y=y,
-                **{"error_x" if named else "error_y": _error(points)},
-                mode="markers" if named else "lines+markers",
-                name=plain(name, 60),
-                line={"color": colour},
-                marker={"color": colour, "size": 9},
-            )
+    series = tuple(
+        Series(
+            text.clean(name, 60),
+            tuple(_point(point, named) for point in points),
+            "dots" if named else "line",
+            number % COLOURS,
         )
-    if plot.level is not None:
-        line = {"dash": "dash", "color": NEUTRAL, "width": 1}
-        figure.add_vline(x=plot.level, line=line) if named else figure.add_hline(y=plot.level, line=line)
-    axis = {**AXIS, "ticks": "outside"}
-    title = {"text": plain(plot.y_title)}
-    figure.update_layout(
-        template="none",
-        **LOOK,
-        margin={"l": 64, "r": 24, "t": 24, "b": 72},
-        height=130 + 44 * max(map(len, known.values())) if named else 460,
-        showlegend=len(known) > 1,
-        legend={"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top"},
-        colorway=[ACCENT],
+        for number, (name, points) in enumerate(known.items())
     )
+    value = Axis(text.clean(plot.y_title))
+    rules = () if plot.level is None else (Rule("x" if named else "y", plot.level),)
     if named:
-        figure.update_xaxes(title=title, **axis)
-        figure.update_yaxes(type="category", autorange="reversed", **axis)
-    else:
-        figure.update_xaxes(title={"text": plain(plot.x_title)}, **axis)
-        figure.update_xaxes(**({"type": "log", "dtick": 1} if plot.log_x else {}))
-        figure.update_yaxes(title=title, **axis)
-    return figure
+        names = dict.fromkeys(str(point.y) for one in series for point in one.points)
+        height = 110 + 44 * len(names)
+        return Figure(height, value, Axis(names=tuple(names)), series, rules, legend=len(known) > 1)
+    across = Axis(text.clean(plot.x_title), log=plot.log_x)
+    return Figure(420, across, value, series, rules, legend=len(known) > 1)
 
 
-def _shown(x: float | str) -> float | str:
-    """A name on an axis is foreign text: plotly reads a subset of HTML in it."""
-    return plain(x, 60) if isinstance(x, str) else x
-
-
-def _error(points: Sequence[Point]) -> Error:
-    ends = [(point.estimate.value or 0.0, point.estimate.interval) for point in points]
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [interval.high - value if interval else 0 for value, interval in ends],
-        "arrayminus": [value - interval.low if interval else 0 for value, interval in ends],
-        "thickness": 1.2,
-    }
+def _point(point: Found, named: bool) -> Point:
+    ends, value = point.estimate.interval, point.estimate.value
+    place = text.clean(point.x, 60) if isinstance(point.x, str) else point.x
+    x, y = (value, str(place)) if named else (place, value)
+    return Point(x, y, ends.low if ends else None, ends.high if ends else None)

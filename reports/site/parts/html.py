@@ -7,9 +7,9 @@ on it can hold it, and no page changes with what others say.
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from plotly.offline import get_plotlyjs
 
 from reports import text
 from reports.records.schema import SCHEMA_VERSION
+from reports.site.parts.again import again
 from reports.site.parts.links import https, method_page, record_page, sources, task_page
 from reports.stats.busy import busy
 from reports.stats.section import measured_by
@@ -33,7 +33,20 @@ _FILTERS = (
     *("name", "outcome", "learned_nothing"),
     *("size", "seconds", "training_time", "ratio", "interval", "score", "score_range", "printed"),
 )
-_PLOTLY_STYLE = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
+FIGURES = ("d3.min.js", "plot.umd.min.js", "figures.js")
+"""What draws figures: Observable Plot 0.6.17 on D3 7.9.0, as the npm registry has them."""
+_PLOT_STYLE = """:where(.drawn) {
+  --plot-background: white;
+  display: block;
+  height: auto;
+  height: intrinsic;
+  max-width: 100%;
+}
+:where(.drawn text),
+:where(.drawn tspan) {
+  white-space: pre;
+}"""
+"""What Plot puts into every figure of the class `drawn`; the policy lets in this text and no other."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +106,7 @@ def render(page: Page, shell: Shell) -> str:
         root=page.root,
         sealed=partial(_sealed, page, shell),
         shell=shell,
-        foreign_styles=foreign_styles() if "plotly.min.js" in page.scripts else (),
+        plot_style=plot_style() if FIGURES[0] in page.scripts else "",
         signs=SIGNS,
         generator=generator(),
         schema_version=SCHEMA_VERSION,
@@ -102,20 +115,13 @@ def render(page: Page, shell: Shell) -> str:
 
 def assets() -> dict[str, str]:
     """Scripts, style and licences by file name."""
-    found = {path.name: path.read_text(encoding="utf-8") for path in sorted(STATIC.iterdir())}
-    return {**found, "plotly.min.js": plotly()}
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(STATIC.iterdir())}
 
 
 @cache
-def plotly() -> str:
-    """plotly's script; its licence is in its first lines."""
-    return get_plotlyjs()
-
-
-@cache
-def foreign_styles() -> Sequence[str]:
-    """Ids of the styles that plotly adds for maps unless they are there; the policy would refuse them."""
-    return _PLOTLY_STYLE.findall(plotly())
+def plot_style() -> str:
+    """The style that Plot adds to a figure, as the policy names it: it cannot carry our nonce."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(_PLOT_STYLE.encode()).digest()).decode()}"
 
 
 @cache
@@ -155,6 +161,6 @@ def _engine() -> Environment:
     for name in _FILTERS:
         engine.filters[name] = getattr(text, name)
     engine.filters |= {"ms": text.milliseconds, "flops": text.flops, "https": https, "sources": sources}
-    engine.filters |= {"measured_by": measured_by, "busy": busy}
+    engine.filters |= {"measured_by": measured_by, "busy": busy, "again": again}
     engine.filters |= {"task_page": task_page, "method_page": method_page, "record_page": record_page}
     return engine

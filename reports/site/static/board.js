@@ -9,33 +9,51 @@ const Board = (() => {
         .map((key) => [key, number(row.dataset[key])]),
     );
     read.merged ??= read.latency; // what does not merge is served as it is
-    const { part, label, model, task, method } = row.dataset;
+    const { part, label, model, called, task, method } = row.dataset;
     const marks = Object.fromEntries(
       ["parameters", "memory", "seconds", "latency", "merged", "storage"]
         .map((key) => [key, row.getAttribute(`data-mark-${key}`)]),
     );
-    return { ...read, part, label, model, task, method, marks };
+    return { ...read, part, label, model, called, task, method, marks };
   });
 
   const table = Tables.make(node);
   const filters = document.querySelector("form[data-for=board]");
   if (filters) {
-    const chosen = () => Array.from(filters.querySelectorAll("select")).filter((select) => select.value);
+    const fields = Array.from(filters.querySelectorAll("select, input[type=search]"));
+    const words = rows.map((row) => `${row.label} ${row.task} ${row.model} ${row.called}`.toLowerCase());
+    const chosen = () => fields.filter((field) => field.value);
     table.search.fixed("filters", (text, data, index) =>
-      chosen().every((select) => {
-        const value = rows[index][select.name];
-        return "limit" in select.dataset
-          ? value !== null && value <= Number(select.value)
-          : value === select.value;
+      chosen().every((field) => {
+        if (field.name === "search") return field.value.toLowerCase().split(/\s+/).every((word) => words[index].includes(word));
+        const value = rows[index][field.name];
+        return "limit" in field.dataset
+          ? value !== null && value <= Number(field.value)
+          : value === field.value;
       }),
     );
-    filters.addEventListener("change", () => {
+    const redraw = () => {
       table.draw();
       document.dispatchEvent(new CustomEvent("filtered", { detail: Object.fromEntries(new FormData(filters)) }));
-    });
-    filters.addEventListener("reset", () => setTimeout(() => table.draw()));
+    };
+    const load = () => {
+      const known = Address.read();
+      for (const field of fields) {
+        field.value = known.get(field.name) ?? "";
+        if (field.selectedIndex === -1) field.value = ""; // a value that is not on this board
+      }
+      redraw();
+    };
+    const changed = () => {
+      Address.write(Object.fromEntries(fields.map((field) => [field.name, field.value])));
+      redraw();
+    };
+    filters.addEventListener("input", changed);
+    filters.addEventListener("reset", () => setTimeout(changed));
     filters.addEventListener("submit", (event) => event.preventDefault());
+    Address.onChange(load);
     filters.hidden = false;
+    if ([...Address.read().keys()].length) load();
   }
 
   return { rows };

@@ -91,7 +91,7 @@ def page(browser, address) -> Iterator[object]:
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
 
 
-def _open(page, name="index.html"):
+def _open(page, name="results.html"):
     page.goto(f"{page.root}/{name}")
     page.wait_for_load_state("load")
     return page
@@ -124,10 +124,51 @@ def test_the_keyboard_sorts(page):
     assert scores == sorted(scores)
 
 
+def test_what_is_missing_comes_last_both_ways(page):
+    _open(page)
+    for _ in range(2):
+        page.locator("#board thead th", has_text="Latency, merged").click()
+        found = _column(page, 10)
+        known = [value for value in found if value]
+        assert known
+        assert found == [*known, *[""] * (len(found) - len(known))]
+
+
+def test_limits_change_the_answer_at_once_and_stand_in_the_address(page):
+    _open(page, "index.html")
+    answer = page.locator("#answer")
+    assert "22.7 M" in answer.inner_text()
+    assert answer.get_attribute("data-pick")
+    page.wait_for_selector("#figure svg.drawn")
+    slider = page.locator("input[name=parameters]")
+    slider.focus()
+    page.keyboard.press("Home")
+    assert "Ruled out: " in answer.inner_text()
+    assert "#max-params=" in page.url
+    before = answer.inner_text()
+    page.goto(page.url.replace("index.html#", "index.html?again#"))
+    assert page.locator("#answer").inner_text() == before, "a view can be sent"
+    page.click("button[type=reset]")
+    page.wait_for_function("!document.getElementById('answer').innerText.includes('Ruled out')")
+    assert "max-params" not in page.url
+
+
+def test_two_methods_side_by_side(page):
+    _open(page, "compare.html#compare=lora,full")
+    assert page.locator("#said").inner_text().startswith("lora and full: ")
+    row = page.locator("#verdicts tbody tr", has_text="rotten_tomatoes")
+    page.click("#swap")
+    assert page.locator("#said").inner_text().startswith("full and lora: ")
+    assert page.url.endswith("#compare=full,lora")
+    assert row.count() == 1
+    assert page.locator("#costs tbody tr").count() == 6
+
+
 def test_filters_by_task_method_and_budget(page):
     _open(page)
     page.select_option("select[name=task]", "imdb")
     assert page.locator("#board tbody tr").count() == 3
+    assert page.url.endswith("#task=imdb")
     assert page.locator("select[name=part]").input_value() == "1", "the figure follows"
     page.select_option("select[name=method]", "lora")
     assert page.locator("#board tbody tr").count() == 1
@@ -146,23 +187,23 @@ def test_the_figure_has_the_front_of_the_table_and_other_axes(page):
     _open(page)
     page.select_option("select[name=part]", "2")
     plot = page.locator("#pareto")
-    page.wait_for_selector("#pareto .main-svg")
+    page.wait_for_selector("#pareto svg.drawn")
     marked = page.locator("#board tr[data-part='2']:has(.mark:not(.dominated))").evaluate_all(
         "rows => rows.map((row) => row.dataset.label)"
     )
     assert set(plot.get_attribute("data-front").split(" | ")) == set(marked)
     page.select_option("select[name=x]", "memory")
-    page.wait_for_function("document.querySelector('#pareto .xtitle').textContent.includes('memory')")
+    page.wait_for_function("document.querySelector('#pareto svg.drawn').textContent.includes('memory')")
     assert "head" in plot.get_attribute("data-front")
     page.select_option("select[name=y]", "seconds")
-    page.wait_for_function("document.querySelector('#pareto .ytitle').textContent.includes('seconds')")
+    page.wait_for_function("document.querySelector('#pareto svg.drawn').textContent.includes('seconds')")
     assert plot.get_attribute("data-front") == "head", "least memory and least time"
 
 
 @pytest.mark.parametrize("kind", ["svg", "png"])
 def test_a_figure_is_saved(page, kind):
     _open(page)
-    page.wait_for_selector("#pareto .main-svg")
+    page.wait_for_selector("#pareto svg.drawn")
     with page.expect_download() as waiting:
         page.click(f"[data-save=pareto][data-format={kind}]")
     with open(waiting.value.path(), "rb") as stream:
@@ -176,14 +217,14 @@ def test_from_the_table_to_a_trial_and_back(page):
     assert page.locator("h1").inner_text().startswith("lora")
     page.locator("a", has_text="seed 1").first.click()
     assert "paretune run trial.yaml" in page.locator("pre").inner_text()
-    page.locator("nav.bar a", has_text="Comparison").click()
-    assert page.locator("#board").is_visible()
+    page.locator("nav.bar a", has_text="Choose").click()
+    assert page.locator("#answer").is_visible()
 
 
 def test_a_hostile_record_is_shown_and_does_not_run(page, study_records):
     _open(page)
     page.select_option("select[name=part]", "1")
-    page.wait_for_selector("#pareto .main-svg")
+    page.wait_for_selector("#pareto svg.drawn")
     assert page.locator("#board tbody th", has_text="<img src=").count() == 1
     assert "onerror" in page.locator("#pareto").inner_text()
     for name in ("tasks/imdb.html", "methods/index.html", record_page(study_records[-1])):
@@ -199,7 +240,14 @@ def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(page, st
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     names = [
-        *("index.html", "tasks/index.html", "tasks/rotten_tomatoes.html", "methods/index.html"),
+        *(
+            "index.html",
+            "results.html",
+            "compare.html",
+            "tasks/index.html",
+            "tasks/rotten_tomatoes.html",
+            "methods/index.html",
+        ),
         *("methods/lora.html", "memory.html", "protocol.html"),
         record_page(study_records[0]),
     ]

@@ -107,16 +107,8 @@ def test_files_and_path(make_study, tmp_path):
     path = build_site(make_study(), tmp_path / "site", title="Pick one")
     assert path == tmp_path / "site" / "index.html"
     assert sorted(file.name for file in path.parent.iterdir()) == [
-        *(
-            ".paretune-made",
-            ".paretune-site",
-            "assets",
-            "index.html",
-            "memory.html",
-            "methods",
-            "protocol.html",
-            "records",
-        ),
+        *(".paretune-made", ".paretune-site", "assets", "index.html", "memory.html", "methods"),
+        *("protocol.html", "records", "results.html"),
         *("table.csv", "table.json", "table.md", "table.parquet", "table.tex", "tasks"),
         *("trials.csv", "trials.parquet"),
     ]
@@ -194,7 +186,7 @@ def test_nothing_is_loaded_from_anywhere_and_only_our_own_scripts_run(make_study
         assert "unsafe" not in policy
         nonces.append(nonce[1])
         for script in page.scripts:
-            assert re.fullmatch(r"(\.\./)*assets/[A-Za-z.]+\.js", script)
+            assert re.fullmatch(r"(\.\./)*assets/[A-Za-z0-9.]+\.js", script)
         assert not [name for _, name, _ in page.attributes if name.startswith("on") or name == "style"]
     assert len(set(nonces)) == len(nonces)  # each page has its own
 
@@ -216,13 +208,13 @@ def test_a_record_cannot_know_the_nonce(make_record, tmp_path):
 
 
 def test_table_semantics_and_front_markers(make_study, tmp_path):
-    page = _page(make_study(), tmp_path)
+    page = _page(make_study(), tmp_path, "results.html")
     assert ("html", "lang", "en") in page.attributes
     assert page.tags.count("caption") == page.tags.count("table") == 1
     assert page.text.count("(perhaps on the Pareto front)") == 6  # one seed does not settle it
     assert (
-        "full (perhaps on the Pareto front) rotten_tomatoes embedded 0.815 1 seed 0 of 1 0 % to 98 % 1 "
-        "22,713,986 method 100 % 512 MB 61.0 s A, seed 0 ×1.00" in page.text
+        "full (perhaps on the Pareto front) rotten_tomatoes embedded (22.7 M) 0.815 1 seed 0 of 1 0 % to "
+        "98 % 1 22,713,986 method 100 % 512 MB 61.0 s A, seed 0 ×1.00" in page.text
     )
     numbers = next(value for _, name, value in page.attributes if name == "data-parameters")
     assert numbers == "22713986"
@@ -230,7 +222,7 @@ def test_table_semantics_and_front_markers(make_study, tmp_path):
 
 def test_what_can_be_limited_are_round_numbers_within_the_data(make_study, tmp_path):
     build_site(make_study(), tmp_path)
-    html = (tmp_path / "index.html").read_text()
+    html = (tmp_path / "results.html").read_text()
     limits = re.search(r'name="memory" data-limit>(.*?)</select>', html)[1]
     values = [float(value) for value in re.findall(r'value="([0-9.e+]+)"', limits)]
     assert values == [2e8, 5e8]
@@ -251,7 +243,7 @@ def test_pages_of_tasks_methods_and_models(make_record, tmp_path):
     assert "@article{warstadt}" in page.text
     assert not [value for _, name, value in page.attributes if name == "href" and "script" in value]
     method = _page(records, tmp_path, "methods/lora.html", catalogue=CATALOGUE)
-    assert method.text.count("embedded") == 2
+    assert method.text.count("embedded (22.7 M)") == 2
     assert "y = W x < b" in method.text
     assert "another on two lines" in method.text
     assert "rank 8 inner dimension" in method.text
@@ -265,7 +257,9 @@ def test_what_a_model_has_seen_stands_on_the_pages_of_task_and_protocol(make_rec
     records = [
         make_record(task=task, model=model) for task in ("cola", "sst2") for model in ("embedded", "b")
     ]
-    seen = "Not unseen: embedded was trained on cola.gz (<b>CoLA</b>), by its own list of training data"
+    seen = (
+        "Not unseen: embedded (22.7 M) was trained on cola.gz (<b>CoLA</b>), by its own list of training data"
+    )
     page = _page(records, tmp_path, "tasks/cola.html", catalogue=CATALOGUE)
     assert seen in page.text
     assert page.text.count("Not unseen") == 1
@@ -395,7 +389,7 @@ def test_records_without_optional_parts(make_record, tmp_path):
     bare = make_record().model_copy(update={"memory": None, "latency": None, "checkpoint_bytes": None})
     failed = make_record("head", status="failed", message="no such model")
     nothing = {"model": None, "task": None, "parameters": None}
-    page = _page([bare, failed.model_copy(update=nothing)], tmp_path)
+    page = _page([bare, failed.model_copy(update=nothing)], tmp_path, "results.html")
     assert "74,498 method 0.32 % – 36.0 s A, seed 0 – – –" in page.text
     assert not (tmp_path / "memory.html").exists()
     assert "no such model" in Reader((tmp_path / "tasks/rotten_tomatoes.html").read_text()).text

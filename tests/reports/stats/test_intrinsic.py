@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +177,7 @@ def test_the_page(tmp_path: Path) -> None:
         write_record(record, tmp_path)
     build_site(read_records(tmp_path), tmp_path / "site")
     page = (tmp_path / "site" / "intrinsic.html").read_text()
-    assert "mrpc on embedded, said" in page
+    assert "mrpc on embedded (22.7 M), said" in page
     assert "reached at d = 64, not at 16" in page
     assert "said on bert-base: 1,608" in page
     assert "intrinsic.html" in (tmp_path / "site" / "index.html").read_text()
@@ -191,12 +190,12 @@ def test_the_page(tmp_path: Path) -> None:
 
 def test_the_figure_and_the_table_say_the_same() -> None:
     curve = only([*study({16: 0.55, 64: 0.73}), inside(64, 0.75, seed=1)])
-    figure = json.loads(score_against_dimension(curve).to_json())
-    drawn = figure["data"][-1]
-    assert drawn["x"] == intrinsic_frame([curve])["dimension"].tolist() == [16, 64]
-    assert drawn["y"] == pytest.approx([0.55, 0.74])
-    names = {a["text"]: (a["xanchor"], a["yanchor"]) for a in figure["layout"]["annotations"]}
-    assert names["90 % of its score: 0.720"] == ("left", "bottom")
+    figure = score_against_dimension(curve)
+    drawn = figure.series[-1].points
+    assert [point.x for point in drawn] == intrinsic_frame([curve])["dimension"].tolist() == [16, 64]
+    assert [point.y for point in drawn] == pytest.approx([0.55, 0.74])
+    names = {rule.label: (rule.left, rule.below) for rule in figure.rules}
+    assert names["90 % of its score: 0.720"] == (True, False)
     assert len(set(names.values())) == len(names), "no two names over each other, however near the lines"
     assert [(line.score_passes, line.gain_passes) for line in lines(curve)] == [(False, False), (True, False)]
 

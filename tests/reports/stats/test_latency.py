@@ -215,11 +215,13 @@ def test_the_figure_has_a_panel_for_each_length_and_the_overhead_in_per_cent() -
     cells = [record(1, 16), record(8, 16), record(1, 128)]
     figure = overhead(cells)
     assert figure is not None
-    assert [a.text for a in figure.layout.annotations] == ["16 tokens", "128 tokens"]
-    lora = [trace for trace in figure.data if trace.name == "lora"]
-    assert list(lora[0].x) == ["1", "8"]
-    assert lora[0].y == pytest.approx([5, 5])
-    assert lora[0].error_y.array == pytest.approx([0.83, 0.83], abs=0.02)  # of 0.5 over rounds
+    assert figure.panels == ("16 tokens", "128 tokens")
+    (lora,) = [series for series in figure.series if series.name == "lora"]
+    first = [point for point in lora.points if point.panel == "16 tokens"]
+    assert [point.x for point in first] == ["1", "8"]
+    assert [point.y for point in first] == pytest.approx([5, 5])
+    assert [point.high - point.y for point in first] == pytest.approx([0.83, 0.83], abs=0.02)  # of 0.5
+    assert not any(point.grey for point in lora.points)
     assert overhead(cells[:1]) is None
 
 
@@ -248,14 +250,16 @@ def test_comparisons_of_others_stand_in_figures_of_their_own(tmp_path: Path) -> 
     known = {content_key(ours): Origin("maintainers"), content_key(theirs): ada}
     one, two = groups([ours, theirs], known)
     assert (one.figure, two.figure) == (None, None)
-    assert one.title == "Pass up to the first new token of gpt2-medium"  # as it is without the others'
+    assert (
+        one.title == "Pass up to the first new token of gpt2-medium (355 M)"
+    )  # as it is without the others'
     assert two.title.endswith("2 threads, float32, self-reported (ada)")
     assert ("Who measured it", "self-reported (ada)") in two.facts
     table = latency_frame([ours, theirs], known)
     assert set(table["origin"]) == {"maintainers", "self-reported"}
     assert set(table["submitter"].dropna()) == {"ada"}
     (alone,) = groups([ours, theirs])
-    assert alone.title == "Pass up to the first new token of gpt2-medium"
+    assert alone.title == "Pass up to the first new token of gpt2-medium (355 M)"
     assert alone.figure
     assert "Who measured it" not in dict(alone.facts)
 

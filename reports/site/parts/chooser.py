@@ -1,0 +1,125 @@
+"""What the first page chooses from, as data: ``static/choose.js`` has the rule of ``choice.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from reports import text
+from reports.site.parts.board import Board, View
+from reports.site.parts.figures import spoken
+from reports.site.parts.links import method_page
+from reports.stats.choice import Candidate, Evidence, evidence
+from reports.stats.section import Section, by_model
+from reports.stats.standing import Standing
+from reports.stats.verdict import Verdict, by_pair
+
+NONE: Final = " "
+Score = tuple[float | None, float | None, float | None]
+
+
+def chooser(board: Board) -> list[dict[str, Any]]:
+    """For each model that has ranked methods: over all of its tasks, then by task."""
+    found, views = [], telling(board)
+    for group in by_model([view.section for view in board.ranked]):
+        first = group[0]
+        called = board.called(first.model)
+        same = (item for item in board.overall if (item.suite, item.model) == (first.suite, first.model))
+        over = next(same, None)
+        parts = [_over(group, over, called)] if len(group) > 1 else []
+        inside = {id(section) for section in group}
+        parts += [_one(view.section, view.standing, called) for view in views if id(view.section) in inside]
+        rows = [row for section in group for row in section.rows]
+        folder = board.paths.folder
+        found.append(
+            {
+                "name": first.model,
+                "called": text.measured(called, first.suite),
+                "pages": {row.label: folder + method_page(row.identity.method) for row in rows},
+                "margin": next((v.margin for part in (over,) if part for v in part.verdicts), None),
+                "parts": [part for part in parts if part],
+            }
+        )
+    return [one for one in found if one["parts"]]
+
+
+def telling(board: Board) -> list[View]:
+    """The ranked views, those first in which the runs decide most pairs of methods; equals as they come."""
+    return sorted(board.ranked, key=lambda view: -view.decided)
+
+
+def content(found: Evidence) -> dict[str, Any]:
+    """The evidence as the rule's script reads it."""
+    labels = [one.label for one in found.candidates]
+    return {
+        "reach": found.reach,
+        "candidates": [_candidate(one) for one in found.candidates],
+        "verdicts": codes(labels, found.verdicts),
+    }
+
+
+def codes(labels: Sequence[str], verdicts: Sequence[Verdict]) -> list[str]:
+    """A line per method with a letter per method: what the column's is beside the row's where that one leads.
+
+    `s` as good as it, `w` worse, `o` open; `-` no interval tells them apart; a blank where they were not
+    compared.
+    """
+    known = by_pair(verdicts)
+    return ["".join(_code(known.get((first, second))) for second in labels) for first in labels]
+
+
+def _code(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return NONE
+    if verdict.difference is None or verdict.difference.interval is None:
+        return "-"
+    if verdict.swapped.decision == "as good":
+        return "s"
+    return "w" if verdict.sign == 1 else "o"
+
+
+def _candidate(one: Candidate) -> dict[str, Any]:
+    return {
+        "label": one.label,
+        "rank": one.rank,
+        "lost": one.risk.lost,
+        "runs": one.risk.seeds,
+        "costs": dict(one.costs),
+    }
+
+
+def _over(group: Sequence[Section], over: Standing | None, called: str) -> dict[str, Any] | None:
+    found = evidence(group, over, called)
+    if found is None:
+        return None
+    scores: dict[str, Score] = {}
+    for place in over.places if over else ():
+        if place.middle:
+            ends = place.middle.interval
+            scores[place.label] = (place.middle.value, ends and ends.low, ends and ends.high)
+    metric = "average gain: 0 constant answer, 1 perfect"
+    return {"task": "", "title": f"all {len(group)} tasks", "metric": metric, **_scored(found, scores)}
+
+
+def _one(section: Section, standing: Standing | None, called: str) -> dict[str, Any] | None:
+    found = evidence([section], standing, called)
+    if found is None or section.info is None:
+        return None
+    scores: dict[str, Score] = {}
+    for row in section.rows:
+        ends = row.score.interval
+        scores[row.label] = (row.score.mean, ends and ends.low, ends and ends.high)
+    return {
+        "task": section.task,
+        "title": text.name(section.task),
+        "metric": spoken(section.info.main_metric),
+        "floor": section.floor,
+        **_scored(found, scores),
+    }
+
+
+def _scored(found: Evidence, scores: Mapping[str, Score]) -> dict[str, Any]:
+    told = content(found)
+    for one in told["candidates"]:
+        one["score"] = scores.get(one["label"], (None, None, None))
+    return told

@@ -1,0 +1,237 @@
+"use strict";
+// The first screen: limits in, a method out, with how sure that is and how far it reaches.
+(() => {
+  const models = JSON.parse(document.getElementById("evidence").textContent);
+  const form = document.getElementById("limits");
+  const $ = (id) => document.getElementById(id);
+  const root = form.dataset.root;
+  const COSTS = {
+    parameters: ["trainable parameters", "max-params"], memory: ["peak training memory", "max-memory"],
+    seconds: ["training time", "max-time"], latency: ["latency", "max-latency"],
+    merged: ["latency, merged where it merges", "max-latency"], storage: ["checkpoint", "max-checkpoint"],
+  };
+  const LOGARITHMIC = new Set(["parameters", "storage"]);
+  const SLIDERS = ["memory", "parameters", "seconds", "latency", "storage"];
+  const three = (value) => String(Number(value.toPrecision(3)));
+  const bytes = (value) => (value >= 1e9 ? `${three(value / 1e9)} GB` : value >= 1e6 ? `${three(value / 1e6)} MB` : `${three(value / 1e3)} kB`);
+  const SHOWN = {
+    parameters: (value) => (value >= 1e6 ? `${three(value / 1e6)} M` : value >= 1e3 ? `${three(value / 1e3)} k` : three(value)),
+    memory: bytes, storage: bytes, latency: (value) => `×${three(value)}`, merged: (value) => `×${three(value)}`,
+    seconds: (value) => (value >= 3600 ? `${three(value / 3600)} h` : value >= 120 ? `${three(value / 60)} min` : `${three(value)} s`),
+  };
+  const times = (value) => `×${value.toFixed(3)}`;
+  const EXACT = { latency: times, merged: times }; // so that ×1.063 is seen to be over ×1.06
+  const UNITS = { k: 1e3, kb: 1e3, m: 1e6, mb: 1e6, g: 1e9, gb: 1e9, min: 60, h: 3600, s: 1, "": 1 };
+
+  // `600MB`, `5 min`, `×1.05`, `30k` as a number; null where it is none.
+  function parsed(text) {
+    const found = /^[×x]?([\d.]+(?:e\d+)?)\s*([a-z]*)$/i.exec((text || "").trim());
+    const unit = found ? UNITS[found[2].toLowerCase()] : undefined;
+    return unit === undefined || !(Number(found[1]) > 0) ? null : Number(found[1]) * unit;
+  }
+
+  const list = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
+  const limits = new Map(); // cost -> the most of it
+  let model, part, stops;
+
+  // Round numbers between the least and the most that any method costs, so that every step can change the answer.
+  function steps(name) {
+    const values = part.candidates.map(({ costs }) => costs[name]).filter((value) => value > 0);
+    if (!values.length) return [];
+    const [low, high] = d3.extent(values);
+    const grid = name === "latency"
+      ? [...d3.range(100, 130).map((value) => value / 100), ...d3.range(130, 1000, 10).map((value) => value / 100)]
+      : d3.range(0, 13).flatMap((power) => [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8].map((digit) => Number(`${digit}e${power}`)));
+    return grid.filter((value) => value >= low * 0.85 && value < high);
+  }
+
+  function sliders() {
+    stops = Object.fromEntries(SLIDERS.map((name) => [name, steps(name)]));
+    for (const name of SLIDERS) {
+      const input = form.elements[name];
+      const most = d3.max(part.candidates, ({ costs }) => costs[name]);
+      input.max = stops[name].length;
+      input.closest("label").hidden = !stops[name].length;
+      const limit = limits.get(name);
+      const at = limit === undefined ? -1 : d3.bisectRight(stops[name], limit) - 1;
+      input.value = limit === undefined || limit >= most ? stops[name].length : Math.max(at, 0);
+      const said = limit === undefined ? "any" : `≤ ${SHOWN[name](limit)}`;
+      $(`${name}-said`).textContent = said;
+      input.setAttribute("aria-valuetext", `${said}; the most that any takes is ${most ? SHOWN[name](most) : "not known"}`);
+    }
+  }
+
+  function asked() {
+    const found = {};
+    for (const name of SLIDERS) {
+      if (limits.has(name)) found[name === "latency" && form.elements.merge.checked ? "merged" : name] = limits.get(name);
+    }
+    return found;
+  }
+
+  const link = (label) => Object.assign(document.createElement("a"), { href: root + model.pages[label], textContent: label });
+  function paragraph(...pieces) {
+    const node = document.createElement("p");
+    node.append(...pieces.filter((piece) => piece !== ""));
+    return node;
+  }
+
+  function said(choice) {
+    const { pick, certainty, leader, alike, open, worse } = choice;
+    const by = new Map(part.candidates.map((one) => [one.label, one]));
+    const outs = Object.entries(choice.ruledOut);
+    const rest = part.candidates.length - outs.length;
+    const head = document.createElement("p");
+    head.className = "pick";
+    const lines = [];
+    const verdictOn = part.task ? `on ${part.title}` : `over ${part.title}`;
+    if (pick) {
+      head.append(certainty === "decided" ? "Pick " : certainty === "only" ? "Only " : "Best guess: ", link(pick), certainty === "only" ? " fits." : ".");
+      const chip = document.createElement("span");
+      chip.className = `chip ${certainty}`;
+      chip.textContent = { decided: "decided", leads: "leads, not decided", only: "only one fits" }[certainty];
+      head.append(" ", chip);
+      const rank = by.get(leader).rank.toFixed(1);
+      const who = pick === leader ? "it has" : `${leader} has`;
+      const among = outs.length ? `Of the ${rest} of ${part.candidates.length} methods that fit` : `Of ${rest} methods`;
+      lines.push(certainty === "only"
+        ? `Every other method is over a limit; how good ${pick} is beside them is not asked.`
+        : `${among}, ${who} the best average rank ${verdictOn}: ${rank}, where 1 is best.`
+          + (pick === leader ? "" : ` ${pick} is decided to be as good and takes the least ${COSTS[choice.binding][0]}.`)
+          + (worse.length ? ` Decided to be worse: ${list(worse)}.` : ""));
+      if (open.length) lines.push(`The runs do not tell it from ${list(open)}${alike.length ? `; as good: ${list(alike)}` : ""}.`);
+      else if (alike.length) lines.push(`As good as the best, decided: ${list(alike)}.`);
+    } else if (!rest) {
+      head.textContent = "No method fits these limits.";
+    } else {
+      head.append("No evidence. ");
+      lines.push(leader
+        ? `${leader} has the best average rank of those that fit, but so few seeds tell it from no other method.`
+        : `${list(part.candidates.filter(({ label }) => !choice.ruledOut[label]).map(({ label }) => label))} would fit, without three seeds on every task that would rank them.`);
+    }
+    const risky = pick && by.get(pick);
+    if (risky && risky.lost !== null && risky.runs) {
+      const strong = document.createElement("strong");
+      strong.textContent = `${risky.lost} of its ${risky.runs} runs learned nothing`;
+      lines.push([strong, risky.lost ? " (no better than the best constant answer)." : "."]);
+    }
+    if (outs.length) {
+      lines.push(`Ruled out: ${outs.map(([label, names]) => `${label} (${names.map((name) => (by.get(label).costs[name] ? `${COSTS[name][0].split(",")[0]} ${EXACT[name] ? EXACT[name](by.get(label).costs[name]) : SHOWN[name](by.get(label).costs[name])}` : `${COSTS[name][0].split(",")[0]} not known`)).join(", ")})`).join("; ")}.`);
+    }
+    const reach = document.createElement("p");
+    reach.className = "reach";
+    reach.textContent = `Known from ${part.reach}. Of other models, tasks and amounts of data it says nothing.`;
+    $("answer").replaceChildren(head, ...lines.map((line) => (Array.isArray(line) ? paragraph(...line) : paragraph(line))), reach);
+  }
+
+  function figure(choice) {
+    const cost = form.elements.x.value;
+    const scaled = (value) => (cost === "memory" ? value / 1e6 : value);
+    const unit = { memory: ", MB", seconds: ", seconds", storage: ", bytes", latency: ", untouched base = 1", merged: ", untouched base = 1" }[cost] || "";
+    const points = part.candidates.filter(({ costs, score }) => costs[cost] > 0 && score[0] !== null).map(({ label, costs, score, lost, runs }) => ({
+      x: scaled(costs[cost]), y: score[0], low: score[1], high: score[2], label,
+      note: lost ? `${lost} of ${runs} runs learned nothing` : "",
+    }));
+    if (!points.length) {
+      $("figure").textContent = "Nothing to draw: one of the two was not measured.";
+      return;
+    }
+    const kinds = [
+      ["picked", (label) => label === choice.pick, "circle", 1, true],
+      ["leads", (label) => label === choice.leader && label !== choice.pick, "circle", 0],
+      ["decided as good", (label) => choice.alike.includes(label) && label !== choice.pick, "circle", 2],
+      ["not told from it", (label) => choice.open.includes(label), "ring", 0],
+      ["decided worse", (label) => choice.worse.includes(label), "times", 0],
+      ["over a limit", (label) => label in choice.ruledOut, "ring", -1],
+      ["not ranked", (label) => !(label in choice.ruledOut) && ![choice.pick, choice.leader, ...choice.alike, ...choice.open, ...choice.worse].includes(label), "ring", 7],
+    ];
+    const limit = asked()[cost];
+    const rules = limit === undefined ? [] : [{ axis: "x", value: scaled(limit), label: "limit", dash: "" }];
+    if (typeof part.floor === "number") rules.push({ axis: "y", value: part.floor, label: "best constant answer", below: true });
+    Figures.draw($("figure"), {
+      height: innerWidth < 640 ? 240 : 330, rules,
+      x: { label: COSTS[cost][0] + unit + (LOGARITHMIC.has(cost) ? " (log scale)" : ""), log: LOGARITHMIC.has(cost) },
+      y: { label: part.metric },
+      series: kinds.map(([name, wanted, symbol, colour, bold]) => ({ name, symbol, colour, bold, points: points.filter(({ label }) => wanted(label)) })),
+    });
+  }
+
+  function command() {
+    const found = asked();
+    const short = { memory: bytes, storage: bytes };
+    const options = Object.entries(found).map(([name, value]) => `--${COSTS[name][1]} ${(short[name] ? short[name](value) : name === "parameters" ? String(value) : three(value)).replace(" ", "")}`);
+    if ("merged" in found) options.push("--merge-allowed");
+    $("command").textContent = ["paretune choose", model.name, part.task ? `--task ${part.task}` : "", ...options].filter(Boolean).join(" ");
+  }
+
+  function update() {
+    sliders();
+    const choice = Choice.choose(part, asked());
+    $("answer").dataset.pick = choice.pick || "";
+    said(choice);
+    Figures.keep($("figure"), () => figure(choice));
+    command();
+  }
+
+  function state() {
+    const entries = Object.fromEntries(SLIDERS.map((name) => [
+      COSTS[name][1], limits.has(name) ? SHOWN[name](limits.get(name)).replace(" ", "").replace("×", "") : null,
+    ]));
+    Address.write({
+      ...entries, merge: form.elements.merge.checked ? "1" : null, task: part === usual() ? null : part.task || "all",
+      model: model === models[0] ? null : model.name, x: form.elements.x.value === "parameters" ? null : form.elements.x.value,
+    });
+  }
+
+  const options = (select, entries) => select.replaceChildren(...entries.map(([value, text]) => new Option(text, value)));
+
+  // All tasks where the runs rank methods on all of them, else the first task on which they do.
+  const usual = () => model.parts.find(({ candidates }) => candidates.some(({ rank }) => rank !== null)) || model.parts[0];
+
+  function pick(name, task) {
+    model = models.find((one) => one.name === name) || models[0];
+    part = model.parts.find((one) => one.task === (task === "all" ? "" : task)) || usual();
+    options(form.elements.model, models.map((one) => [one.name, one.called]));
+    form.elements.model.value = model.name;
+    form.elements.model.closest("label").hidden = models.length < 2;
+    options(form.elements.task, model.parts.map((one) => [one.task, one.title]));
+    form.elements.task.value = part.task;
+    form.elements.task.closest("label").hidden = model.parts.length < 2;
+  }
+
+  function load() {
+    const known = Address.read();
+    pick(known.get("model"), known.get("task"));
+    limits.clear();
+    for (const name of SLIDERS) {
+      const value = parsed(known.get(COSTS[name][1]));
+      if (value !== null) limits.set(name, value);
+    }
+    form.elements.merge.checked = known.get("merge") === "1";
+    form.elements.x.value = known.get("x") in COSTS ? known.get("x") : "parameters";
+    update();
+  }
+
+  form.addEventListener("input", ({ target }) => {
+    if (SLIDERS.includes(target.name)) {
+      const at = Number(target.value);
+      if (at >= stops[target.name].length) limits.delete(target.name);
+      else limits.set(target.name, stops[target.name][at]);
+    } else if (target.name === "model" || target.name === "task") {
+      pick(form.elements.model.value, target.name === "task" ? target.value : null);
+    }
+    state();
+    update();
+  });
+  form.addEventListener("reset", () => setTimeout(() => {
+    limits.clear();
+    pick(model.name, part.task);
+    state();
+    update();
+  }));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  Address.onChange(load);
+  document.querySelectorAll(".chooser [hidden]").forEach((node) => { node.hidden = false; });
+  load();
+  performance.mark("figure");
+})();
