@@ -19,10 +19,21 @@ SHIM = "https://unpkg.com/iframe-worker/shim"
 def main() -> int:
     """Write the site; the exit code is 1 where it has a fault."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=ROOT / "site" / "docs", help="folder of the site [site/docs]")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "site" / "docs", help="folder of the site [site/docs]"
+    )
     out = parser.parse_args().out.resolve()
     settings = assemble(BUILD)
-    command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "--config-file", str(settings)]
+    command = [
+        sys.executable,
+        "-m",
+        "zensical",
+        "build",
+        "--strict",
+        "--clean",
+        "--config-file",
+        str(settings),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         print(done.stdout[-6000:], done.stderr[-6000:], sep="\n", file=sys.stderr)
@@ -39,7 +50,7 @@ def main() -> int:
 
 
 def _bring_home(site: Path) -> None:
-    """Have the script that a search from disk needs read from the site itself, where the generator names a host."""
+    """Read the script that a search from disk needs from the site, where the generator names a host."""
     for page in site.rglob("*.html"):
         root = "../" * (len(page.relative_to(site).parts) - 1)
         text = page.read_text(encoding="utf-8")

@@ -46,7 +46,7 @@ def _split(package: object) -> dict[str, list[str]]:
 
 
 def _of_reports() -> dict[str, list[str]]:
-    homes: dict[str, str] = reports._HOMES
+    homes: dict[str, str] = reports._HOMES  # type: ignore[attr-defined]
     found: dict[str, list[str]] = {"Functions": [], "Classes": [], "Constants": []}
     for name, module in sorted(homes.items(), key=lambda item: item[0].lower()):
         kind = "Constants" if name.isupper() else "Classes" if name[0].isupper() else "Functions"
@@ -94,13 +94,14 @@ record = paretune.run_trial(paretune.TrialSpec(model="embedded", task="rotten_to
 
 {table(["name", "from"], rows)}
 
-Files of your own called `tasks.py`, `methods/`, `runners.py` or `reports/` break nothing: `import paretune` finds ours
-first.
+Files of your own called `tasks.py`, `methods/`, `runners.py` or `reports/` break nothing: `import paretune`
+finds ours first.
 """
 
 
 def _home_in_reports(name: str) -> str:
-    return f"{reports._HOMES[name]}.{name}"
+    homes: dict[str, str] = reports._HOMES  # type: ignore[attr-defined]
+    return f"{homes[name]}.{name}"
 
 
 def _runners() -> str:

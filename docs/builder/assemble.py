@@ -88,7 +88,10 @@ def assemble(build: Path) -> Path:
     for image in DOCS.glob("*.png"):
         shutil.copy2(image, source)
     shutil.copytree(HERE / "assets", source / "assets")
-    nav = {**NAV, "Methods": {"All methods": "methods/index.md"} | {Path(m).stem: m for m in made if "index" not in m}}
+    nav = {
+        **NAV,
+        "Methods": {"All methods": "methods/index.md"} | {Path(m).stem: m for m in made if "index" not in m},
+    }
     _check(nav, set(pages))
     settings = yaml.safe_load((HERE / "site.yaml").read_text(encoding="utf-8"))
     settings |= {
@@ -106,7 +109,7 @@ def assemble(build: Path) -> Path:
 
 
 def _within(text: str) -> str:
-    """A page whose links stay on the site: the root's documents are pages, other files are named without a link."""
+    """A page whose links stay on the site: the root's documents are pages, other files lose the link."""
     for name, page in COPIED.items():
         text = text.replace(f"](../{name}", f"]({page}").replace(f"]({name}", f"]({page}")
     text = text.replace("](../README.md", "](index.md")

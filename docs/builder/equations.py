@@ -2,7 +2,7 @@
 
 A docstring writes an equation as one types it: ``h = W0 x + (alpha / r) B A x``. What is understood:
 
-* a name with digits or ``_name`` behind it is an index (``W0``, ``W_up``, ``theta0_i``); Greek letters by name;
+* digits or ``_name`` behind a name are its index (``W0``, ``W_up``, ``theta0_i``); Greek letters by name;
 * ``/`` is a fraction of the product in front of it and the factor behind it, ``*`` a product entry by entry;
 * ``^T``, ``^(1/2)``, ``sqrt(...)``, ``||...||``, ``<-``, ``...``;
 * pieces of a line, two spaces or more apart, are equations of their own; what says of which shape a tensor is
@@ -56,7 +56,9 @@ def html(lines: list[str]) -> str:
         cells = []
         for piece in pieces(line):
             label = f"{words(piece.label)}: " if piece.label else ""
-            cells.append(f"<span>{label}{mathml(piece.text) if piece.is_equation else words(piece.text)}</span>")
+            cells.append(
+                f"<span>{label}{mathml(piece.text) if piece.is_equation else words(piece.text)}</span>"
+            )
         rows.append(f"<p>{''.join(cells)}</p>")
     return f'<div class="formula" tabindex="0" role="region" aria-label="Formula">{"".join(rows)}</div>'
 

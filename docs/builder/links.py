@@ -1,4 +1,4 @@
-"""Whether every link of a built site leads somewhere, on its pages and to their anchors, and none fetches from elsewhere."""
+"""Whether every link of a built site leads to a page and an anchor, and nothing is fetched from elsewhere."""
 
 from __future__ import annotations
 

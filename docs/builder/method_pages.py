@@ -52,8 +52,9 @@ original and why, the options and the counts. All of it is what the method's own
 
 {table(header, rows)}
 
-*Merges*: what was trained can be folded into the base's own weights, and then costs nothing when the model is used.
-*Starts at the base*: before the first step the model computes what the base does, bit by bit, with the default options.
+*Merges*: what was trained can be folded into the base's own weights, and then costs nothing when the model is
+used. *Starts at the base*: before the first step the model computes what the base does, bit by bit, with the
+default options.
 
 `paretune methods` prints the same, and `paretune methods --model MODEL` what each can do on a model
 ([your model](../your-model.md)). How each is compared with its reference: [parity](../parity.md).
@@ -68,12 +69,12 @@ def _page(method: Method[Any]) -> str:
         ["paper and code", links or cell(card.source)],
         ["merges into the base", "yes" if method.mergeable else "no"],
         ["starts at the base", "yes, bit by bit" if card.starts_at_base else "no"],
-        ["in the PEFT library", "yes: `paretune export --format peft`" if card.peft else "has no equal there"],
+        [
+            "in the PEFT library",
+            "yes: `paretune export --format peft`" if card.peft else "has no equal there",
+        ],
         ["learning rate, default", f"{card.learning_rate:g} (AdamW)"],
-        *(
-            [f"searched: `{name}`", cell(str(space))]
-            for name, space in card.search_space.dimensions.items()
-        ),
+        *([f"searched: `{name}`", cell(str(space))] for name, space in card.search_space.dimensions.items()),
     ]
     return "\n\n".join(
         [
@@ -122,7 +123,8 @@ def _prose(told: str) -> str:
 def _drawn(method: Method[Any]) -> str:
     engine = Environment(loader=PackageLoader("reports.site", "templates"), autoescape=True, trim_blocks=True)
     engine.filters["clean"] = text.clean
-    svg = str(engine.get_template("block.html.j2").module.block(drawing(method.card.places), 340))
+    module: Any = engine.get_template("block.html.j2").module
+    svg = str(module.block(drawing(method.card.places), 340))
     figure = "".join(line.strip() for line in svg.splitlines())
     return f"<figure class='acts'>{figure}<figcaption>Where it acts, at its defaults</figcaption></figure>"
 

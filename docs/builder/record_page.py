@@ -1,4 +1,4 @@
-"""The format of the records: every field with its type, its unit and what it means, from the models themselves."""
+"""The format of the records: every field with type, unit and meaning, from the models themselves."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ UNITS = (
     (r"flops$", "FLOPs"),
     (r"_share$|^ratio(_low|_high)?$|^width_asked$|^widest$", "ratio"),
     (r"steps?$|^resumed_at$|^rungs$", "steps"),
-    (r"(^|_)(sequence_length|prompt_length|mean_length|written_tokens|decode_tokens|tokens|longest)$", "tokens"),
-    (r"max_input_length$|step_length$", "tokens"),
+    (r"_length$|(^|_)tokens$|^longest$", "tokens"),
     (r"(^|_)examples$", "examples"),
     (r"batch_size$", "examples"),
     (r"(^|_)logit_difference$", "logits"),
@@ -42,22 +41,22 @@ def page() -> str:
     parts = [*_parts(record, "Record", known), *_parts(latency, "LatencyRecord", known)]
     return f"""# The record
 
-One JSON file for each trial, and one for each latency comparison. A record repeats the trial: the resolved
-specification, the curve, the scores, the costs, a hash of the data, the model's revision, versions, commit and device.
-A number that was not measured is `null`, never a placeholder. Older versions of the format are brought up to date when
-they are read; a newer one is refused.
+One JSON file for each trial, and one for each latency comparison. It has what is needed to repeat the trial:
+the resolved specification, the curve, the scores, the costs, a hash of the data, the model's revision,
+versions, commit and device. A number that was not measured is `null`, never a placeholder. Older versions of the format
+are brought up to date when they are read; a newer one is refused.
 
 As JSON Schema, for programs in any language: [record.schema.json]({RECORD}) (version
 {record["properties"]["schema_version"]["const"]}) and [latency.schema.json]({LATENCY}) (version
-{latency["properties"]["schema_version"]["const"]}). What a schema cannot say, such as sums that must hold and the hash
-of the specification, `paretune validate` checks:
+{latency["properties"]["schema_version"]["const"]}). What a schema cannot say, such as sums that must hold and
+the hash of the specification, `paretune validate` checks:
 
 ```console
 $ paretune validate results/mine
 ```
 
-In Python `reports.read_record(path)` returns a [`Record`](api/reports.md#reports.records.schema.Record), whose
-attributes are the fields below.
+In Python `reports.read_record(path)` returns a [`Record`](api/reports.md#reports.records.schema.Record), with
+the fields below as attributes.
 
 {chr(10).join(parts)}
 """
@@ -81,7 +80,9 @@ def _parts(schema: dict[str, Any], name: str, known: set[str]) -> Iterator[str]:
         for field, told_of in part["properties"].items():
             kind, inside = _kind(told_of)
             waiting += [(other, schema["$defs"][other]) for other in inside]
-            links = re.sub(r"\b([A-Z]\w+)\b", lambda m: f"[{m[1]}](#{m[1].lower()})", kind) if inside else kind
+            links = (
+                re.sub(r"\b([A-Z]\w+)\b", lambda m: f"[{m[1]}](#{m[1].lower()})", kind) if inside else kind
+            )
             meaning = _meaning(field, told_of, [schema["$defs"][other] for other in inside])
             rows.append([f"`{field}`", links, unit(field) if _is_number(kind) else "", cell(meaning)])
         yield f"\n## {title}\n\n{told}\n\n{table(['field', 'type', 'unit', 'meaning'], rows)}"
@@ -99,7 +100,7 @@ def _is_number(kind: str) -> bool:
     return bool(re.match(r"(list of )?(whole )?number", kind))
 
 
-def _kind(told: dict[str, Any]) -> tuple[str, list[str]]:
+def _kind(told: dict[str, Any]) -> tuple[str, list[str]]:  # noqa: PLR0911 (a kind a line)
     """The type of a field in words, and the models in it."""
     if "$ref" in told:
         name = told["$ref"].rsplit("/", maxsplit=1)[-1]
