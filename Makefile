@@ -47,7 +47,7 @@ format: $(VENV)/.installed-dev ## Fix style.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: lint types test ## All that CI runs.
+check: lint types links test ## All that CI runs.
 
 docs: $(VENV)/.installed-dev ## Build the documentation as a site, site/docs/, and the published comparison beside it, site/.
 	$(BIN)/python -m docs.builder --out site/docs

@@ -154,7 +154,8 @@ $ paretune count bert-base {method.name}
 
 
 def _use(method: Method[Any]) -> str:
-    return f"""```console
+    return f"""<!-- long -->
+```console
 $ paretune run --task rotten_tomatoes --method {method.name} --method head --seeds 3
 ```
 
