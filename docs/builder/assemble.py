@@ -39,6 +39,7 @@ NAV: dict[str, Any] = {
     "Methods": {},
     "Results": {
         "Claims": "claims.md",
+        "The next boards": "protocol.md",
         "Statistics": "statistics.md",
         "GPT-3's memory": "gpt3-memory.md",
         "The embedded model": "embedded.md",
@@ -113,7 +114,7 @@ def _within(text: str) -> str:
     for name, page in COPIED.items():
         text = text.replace(f"](../{name}", f"]({page}").replace(f"]({name}", f"]({page}")
     text = text.replace("](../README.md", "](index.md")
-    return re.sub(r"\[([^\]\[]+)\]\((?!https?:|#|[\w-]+\.(?:md|png|html))[^()\s]+\)", r"\1", text)
+    return re.sub(r"\[([^\]\[]+)\]\((?!https?:|#|(?:methods/|api/)?[\w-]+\.(?:md|png))[^()\s]+\)", r"\1", text)
 
 
 def _check(nav: dict[str, Any], pages: set[str]) -> None:

@@ -43,8 +43,8 @@ def page() -> str:
 
 One JSON file for each trial, and one for each latency comparison. It has what is needed to repeat the trial:
 the resolved specification, the curve, the scores, the costs, a hash of the data, the model's revision,
-versions, commit and device. A number that was not measured is `null`, never a placeholder. Older versions of the
-format are brought up to date when they are read; a newer one is refused.
+versions, commit and device. A number that was not measured is `null`, never a placeholder. Older versions of
+the format are brought up to date when they are read; a newer one is refused.
 
 As JSON Schema, for programs in any language: [record.schema.json]({RECORD}) (version
 {record["properties"]["schema_version"]["const"]}) and [latency.schema.json]({LATENCY}) (version
