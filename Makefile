@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PEER := $(VENV)-adapters
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format check bench golden matrix constraints clean
+.PHONY: help demo test lint types format check docs links bench golden matrix constraints clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,14 @@ format: $(VENV)/.installed-dev ## Fix style.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: lint types test ## All that CI runs.
+check: lint types links test ## All that CI runs.
+
+docs: $(VENV)/.installed-dev ## Build the documentation as a site, site/docs/, and the published comparison beside it, site/.
+	$(BIN)/python -m docs.builder --out site/docs
+	$(BIN)/paretune report reports/leaderboards reports/imported --out site
+
+links: $(VENV)/.installed-dev ## Build the documentation and check every link of it; seconds.
+	$(BIN)/python -m docs.builder --out build/docs-checked
 
 bench: $(VENV)/.installed-dev $(PEER)/.installed ## Time Paretune beside its peers; most of an hour on an idle machine.
 	$(BIN)/python tests/benchmarks/training_step.py

@@ -1,6 +1,10 @@
 """BitFit: only the biases train.
 
-Paper: arXiv 2106.10199; code: benzakenelad/BitFit at 7ead19a. Every bias of the encoder (query, key,
+Paper: arXiv 2106.10199; code: benzakenelad/BitFit at 7ead19a.
+
+    h = W0 x + b        y = w0 * (x - mean(x)) / std(x) + b        b trains, W0 and w0 are frozen
+
+Every bias of the encoder (query, key,
 value, attention output, both feed-forward layers, LayerNorms, the embeddings' LayerNorm included), and
 beside the classifier the bias of the pooler. The pooler's bias is counted with the head: the paper's own
 count is the encoder's biases. Learning rate: theirs is 1e-3 on runs of 16 epochs; 5e-3 is for the shorter

@@ -1,5 +1,7 @@
 """Full fine-tuning: every parameter of the body trains.
 
+    theta = theta0 + delta        delta: (D), from zero; D: all parameters of the body and the head
+
 The reference of every comparison. The default learning rate is in the range of BERT's own fine-tuning
 (arXiv 1810.04805, section A.3: 2e-5 to 5e-5). Searched: 1e-5 to 5e-4, wider on
 both sides.

@@ -1,5 +1,7 @@
 """Head only: a frozen body under a trained task head.
 
+    y = g(f(x; theta0); phi)        phi of the head g trains, theta0 of the body f is frozen
+
 The floor of every comparison: whatever a method costs, it must beat this. A language model's head is
 pretrained and part of the base, so there is nothing to train there. Searched: a decade to either side of the
 default rate.

@@ -1,6 +1,9 @@
 """Prompt tuning: trained embeddings among the input's.
 
 Paper: arXiv 2104.08691, section 2; code: google-research/prompt-tuning@72285ee, prompt_tuning/prompts.py.
+
+    X <- [P; X]        P: (n x d), trains; X: (length x d), embeddings of the text
+
 The input becomes [P; X] at the embedding layer, P (n x d) is all that trains, and n positions of the
 model's input are used up.
 

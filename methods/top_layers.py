@@ -1,5 +1,7 @@
 """Top layers: the last blocks train, all else is frozen.
 
+    h_l = f(h_(l-1); theta_l)        theta_l trains in the last n blocks, two by default
+
 The LoRA paper's FT-Top2 (arXiv 2106.09685, table 3) is the last two blocks; normalisation layers behind
 them, poolers and heads' own layers are not part of it. In an encoder-decoder the last blocks are the
 decoder's. Learning rate: that of full fine-tuning. Searched: what full fine-tuning searches.

@@ -12,14 +12,14 @@ from reports.records.part import Part
 class Memory(Part):
     """Peak memory of a training step on the longest batch, and what it consists of at that moment."""
 
-    peak_training_bytes: int = Field(ge=0)
+    peak_training_bytes: int = Field(ge=0, description="the most that was alive at once")
     parameters_bytes: int | None = Field(
         ge=0, description="weights of the model, trained or not, and buffers"
     )
     gradients_bytes: int | None = Field(
         ge=0, description="null in records of schema 1, like all of the split"
     )
-    optimizer_bytes: int | None = Field(ge=0)
+    optimizer_bytes: int | None = Field(ge=0, description="state of the optimiser")
     activations_bytes: int | None = Field(ge=0, description="kept for the backward pass")
     temporary_bytes: int | None = Field(ge=0, description="everything else that was alive")
     peak_inference_bytes: int | None = Field(ge=0, description="of a forward pass on the same batch")
@@ -29,15 +29,15 @@ class Memory(Part):
         description="the copy of the best trained weights so far, on top of the peak; null before schema 5",
     )
     method: str = Field(description="how it was measured: `tensors` (CPU) or `cuda_allocator`")
-    batch_size: int = Field(ge=1)
-    sequence_length: int | None = Field(ge=1)
+    batch_size: int = Field(ge=1, description="of the batch that was measured")
+    sequence_length: int | None = Field(ge=1, description="of that batch, padding included")
 
 
 class LatencyRow(Part):
     """Inference time of one contender; its ratio is to the untouched base in the same rounds."""
 
-    latency_ms_p50: float = Field(gt=0)
-    latency_ms_p95: float = Field(gt=0)
+    latency_ms_p50: float = Field(gt=0, description="median over rounds")
+    latency_ms_p95: float = Field(gt=0, description="95th percentile over rounds")
     ratio: float = Field(gt=0, description="median over rounds of this contender's time / the base's time")
     ratio_low: float = Field(gt=0, description="lower end of its 95 % bootstrap interval over rounds")
     ratio_high: float = Field(gt=0, description="upper end of the same interval")
@@ -46,10 +46,10 @@ class LatencyRow(Part):
 class Latency(Part):
     """Interleaved timing in one process; lengths are the user's tokens, prompts come on top."""
 
-    batch_size: int = Field(ge=1)
-    sequence_length: int = Field(ge=1)
-    rounds: int = Field(ge=1)
-    base_ms_p50: float = Field(gt=0)
+    batch_size: int = Field(ge=1, description="inputs of one call")
+    sequence_length: int = Field(ge=1, description="of each input")
+    rounds: int = Field(ge=1, description="in each of which every contender was timed once")
+    base_ms_p50: float = Field(gt=0, description="median time of the untouched base")
     control: LatencyRow = Field(description="a second untouched base: its ratio must contain 1")
     unmerged: LatencyRow
     merged: LatencyRow | None = Field(description="null where the method does not merge")
@@ -64,7 +64,7 @@ class Latency(Part):
 class Pace(Part):
     """Time of one token that is written, batch 1; ratios are to the untouched base in the same rounds."""
 
-    base_ms_p50: float = Field(gt=0)
+    base_ms_p50: float = Field(gt=0, description="median time of the untouched base")
     control: LatencyRow = Field(description="a second untouched base: its ratio must contain 1")
     unmerged: LatencyRow
     merged: LatencyRow | None = Field(description="null where the method does not merge")
@@ -77,13 +77,13 @@ class Decoding(Part):
     Lengths are the user's tokens, and prompts of a method come on top. Every model writes as many tokens.
     """
 
-    prompt_length: int = Field(ge=1)
+    prompt_length: int = Field(ge=1, description="of the input that is read first")
     written_tokens: int = Field(ge=2, description="none of them ends the text")
     rounds: int = Field(ge=1, description="of the kind of token that took more of them")
     first_token: Pace = Field(description="the pass over the prompt, up to the logits of the first token")
     next_token: Pace = Field(description="of each token that follows, with the key/value cache")
     base_tokens_per_second: float = Field(gt=0, description="of the whole text, at the median times")
-    tokens_per_second: float = Field(gt=0)
+    tokens_per_second: float = Field(gt=0, description="the same with the method, unmerged")
     merged_tokens_per_second: float | None = Field(gt=0, description="null where the method does not merge")
     base_cache_bytes: int = Field(
         ge=1, description="the key/value cache of one text when its last token is written"
@@ -108,14 +108,14 @@ class Forgetting(Part):
     to the untouched base and is frozen, which falls.
     """
 
-    measure: Literal["perplexity", "accuracy"]
+    measure: Literal["perplexity", "accuracy"] = Field(description="what is measured before and after")
     text: str = Field(description="which text: the name of a task, or of a file")
     text_sha256: str = Field(description="hash of what was read")
     texts: int = Field(ge=1, description="that were scored")
     tokens: int | None = Field(ge=1, description="predicted, of all texts; null for an accuracy")
     longest: int = Field(ge=2, description="tokens that were read of a text at most")
     before: float = Field(gt=0, description="of the untouched base")
-    after: float = Field(ge=0)
+    after: float = Field(ge=0, description="of the model with the trained method")
     ratio: float = Field(ge=0, description="after / before")
     ratio_low: float = Field(ge=0, description="lower end of its 95 % bootstrap interval over texts")
     ratio_high: float = Field(ge=0, description="upper end of the same interval")
@@ -132,7 +132,7 @@ class Compute(Part):
         ge=0,
         description="of the input that latency is measured on; of a model that writes, up to its first token",
     )
-    forward_floor_ms: float = Field(ge=0)
+    forward_floor_ms: float = Field(ge=0, description="the least time of that pass on this machine")
     training_step_flops: int = Field(ge=0, description="forward and backward pass of a mean batch")
     training_step_length: int = Field(ge=1, description="tokens an example of that batch, padding included")
     training_floor_seconds: float | None = Field(
@@ -150,9 +150,11 @@ class Serving(Part):
         ge=0, description="the base's matrices kept beside merged ones; null where the method does not merge"
     )
     switch_ms_p50: float = Field(ge=0, description="to a task in memory")
-    switch_from_disk_ms_p50: float = Field(ge=0)
+    switch_from_disk_ms_p50: float = Field(ge=0, description="to a task that is read first")
     merged_switch_ms_p50: float | None = Field(
         ge=0, description="merged before and after; null: does not merge"
     )
-    merged_switch_from_disk_ms_p50: float | None = Field(ge=0)
+    merged_switch_from_disk_ms_p50: float | None = Field(
+        ge=0, description="merged before and after, to a task that is read first; null: does not merge"
+    )
     load_model_ms_p50: float = Field(ge=0, description="loading a whole model instead")

@@ -36,28 +36,28 @@ class ModelInfo(Part):
 class MetricInfo(Part):
     """One metric of a task, with what is needed to read its numbers."""
 
-    name: str
-    higher_is_better: bool = True
+    name: str = Field(description="such as `accuracy`")
+    higher_is_better: bool = Field(default=True, description="whether a larger value is the better one")
     unit: str = Field(description="`fraction` (0 to 1), `correlation` (-1 to 1) or `points` (from 0 up)")
 
 
 class SplitSizes(Part):
     """Number of examples in each split actually used; null where another suite does not tell it."""
 
-    train: int | None = Field(ge=0)
-    selection: int | None = Field(ge=0)
-    report: int | None = Field(ge=0)
+    train: int | None = Field(ge=0, description="examples that are trained on")
+    selection: int | None = Field(ge=0, description="examples that choose the checkpoint")
+    report: int | None = Field(ge=0, description="examples that are scored once")
 
 
 class TaskInfo(Part):
     """What was learned, and proof of on which data."""
 
-    name: str
-    version: int = Field(ge=1)
-    main_metric: str
-    metrics: tuple[MetricInfo, ...]
+    name: str = Field(description="as `paretune tasks` or the study calls it")
+    version: int = Field(ge=1, description="of the task's declaration")
+    main_metric: str = Field(description="the metric that ranks")
+    metrics: tuple[MetricInfo, ...] = Field(description="every metric that is scored")
     source: str = Field(description="where the data came from: hub id and revision, folder or package")
-    license: str
+    license: str = Field(description="of the data")
     sizes: SplitSizes
     dropped_train_examples: int | None = Field(
         ge=0, description="removed because their text is in another split"
@@ -89,7 +89,7 @@ class Parameters(Part):
 class CurvePoint(Part):
     """One evaluation on the selection split during training."""
 
-    step: int = Field(ge=0)
+    step: int = Field(ge=0, description="optimiser steps so far")
     train_loss: float | None = Field(description="mean training loss since the last point")
     selection: dict[str, float | None] = Field(description="metric name to value, null where undefined")
 
@@ -112,7 +112,7 @@ class Answers(Part):
     and was given rightly (`hits`), and `labels` is one more than the words of the longest sentence.
     """
 
-    count: int = Field(ge=1, le=10_000_000)
+    count: int = Field(ge=1, le=10_000_000, description="of answers")
     labels: int | None = Field(ge=2, le=65_536, description="number of classes; null for a regression")
     predicted: str = Field(max_length=64_000_000, description="base64, in the order of the split")
     references: str = Field(max_length=64_000_000, description="the right answers, packed alike")
@@ -143,13 +143,13 @@ class FurtherReport(Part):
 class Training(Part):
     """The cost of training, evaluation apart."""
 
-    steps: int = Field(ge=0)
+    steps: int = Field(ge=0, description="optimiser steps that were done")
     examples: int = Field(ge=0, description="training examples processed, repeats counted")
     seconds: float = Field(
         ge=0, description="forward, backward and update; no evaluation; since schema 5 no loading either"
     )
-    examples_per_second: float = Field(ge=0)
-    evaluation_seconds: float = Field(ge=0)
+    examples_per_second: float = Field(ge=0, description="`examples` over `seconds`")
+    evaluation_seconds: float = Field(ge=0, description="scoring the selection split while training")
     padding_share: float | None = Field(
         ge=0, le=1, description="padded positions among all positions trained on"
     )
@@ -194,11 +194,11 @@ class Environment(Part):
     paretune_version: str | None = Field(description="null where another suite measured")
     commit: str | None = Field(description="git commit of the code, null outside a checkout")
     tree_clean: bool | None = Field(description="whether the checkout had no uncommitted change")
-    python: str | None
-    platform: str
+    python: str | None = Field(description="version; null where another suite measured")
+    platform: str = Field(description="operating system and processor, as Python names them")
     packages: dict[str, str] = Field(description="versions of the libraries that move numbers")
     device: str = Field(description="`cpu`, `cuda` ...")
-    device_name: str
+    device_name: str = Field(description="of the processor or accelerator")
     processes: int = Field(ge=1, description="number of training processes")
     threads: int | None = Field(ge=1, description="intra-operation threads of torch")
     cores: int | None = Field(
@@ -214,7 +214,7 @@ class SearchStep(Part):
 
     values: dict[str, Any] = Field(description="what was tried, by the names of `Tuning.space`")
     score: float | None = Field(description="main metric on the selection split; null: none was reached")
-    status: Status
+    status: Status = Field(description="how it ended; `pruned`: stopped, since others did better")
     steps: int | None = Field(
         default=None,
         ge=0,
@@ -232,7 +232,7 @@ class Tuning(Part):
 
     split: Literal["selection"] = Field(description="the split that the search compared settings on")
     metric: str = Field(description="the metric that it compared them by")
-    higher_is_better: bool
+    higher_is_better: bool = Field(description="whether a larger value of the metric is the better one")
     trials: int = Field(ge=1, description="settings tried: the same number for every method of the study")
     examples: int = Field(
         ge=1,
@@ -266,8 +266,10 @@ class Suite(Part):
     What `reports/records/checks.py` lists under MEASURED may be null in such a record, and in no other.
     """
 
-    name: str = Field(min_length=1)
-    url: str = Field(pattern=r"^https://[A-Za-z0-9.-]+(/[A-Za-z0-9._~/-]*)?$")
+    name: str = Field(min_length=1, description="what the suite is called")
+    url: str = Field(
+        pattern=r"^https://[A-Za-z0-9.-]+(/[A-Za-z0-9._~/-]*)?$", description="where it is found"
+    )
     experiment: str = Field(description="the suite's own name of the trial")
     label: str = Field(min_length=1, description="the same, shortened to what tells its rows apart")
     status: str = Field(description="the suite's own word")
@@ -285,9 +287,9 @@ class Record(Part):
 
     schema_version: Literal[6] = SCHEMA_VERSION
     trial_id: str = Field(description="content hash of `spec`")
-    study: str
+    study: str = Field(description="the study that the trial is of")
     spec: dict[str, Any] = Field(description="the resolved TrialSpec: model, task, method, options, seed ...")
-    status: Status
+    status: Status = Field(description="how it ended; `pruned`: of a search, stopped since others did better")
     message: str | None = Field(description="why a trial did not complete")
     model: ModelInfo | None
     task: TaskInfo | None
