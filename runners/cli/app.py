@@ -29,26 +29,48 @@ from runners.cli import (
     stopping,
     validate,
 )
+from runners.cli.help import Command, Group
 from runners.cli.options import err
 from runners.failures import LostError
 
 app = typer.Typer(
     name="paretune",
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Which tuning method should I pick? One protocol for every method, and what each costs.",
 )
-_COMMANDS: tuple[Callable[..., None], ...] = (
-    *(demo.demo, plan.plan, run.run, report.report),
-    *(intrinsic.intrinsic, latency.latency, memory.memory, flops.flops, claims.claims),
-    *(validate.validate, publish.publish, check_data.check_data),
-    *(lists.methods, lists.tasks, lists.studies),
-    *(count.count, export.export),
+
+TRY, RUN, MEASURE, SHARE = "Try", "Run", "Measure", "Share"
+"""The groups of commands, in the order in which they are listed."""
+
+COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
+    (TRY, demo.demo, "Compare nine methods on real sentences, offline, in minutes."),
+    (TRY, lists.methods, "List the methods, or what each can do on a model."),
+    (TRY, lists.tasks, "List the tasks, with their metrics and licences."),
+    (TRY, lists.studies, "List the studies: what each answers, and its hours."),
+    (TRY, check_data.check_data, "See what would be used of data of your own."),
+    (RUN, plan.plan, "Tell what a study will take, before it runs."),
+    (RUN, run.run, "Run a study, or a task and methods, where records miss."),
+    (RUN, report.report, "Make pages and tables from records."),
+    (RUN, intrinsic.intrinsic, "Find how few dimensions of a subspace are enough."),
+    (RUN, claims.claims, "Put what is claimed of these methods to the test."),
+    (MEASURE, count.count, "Count a method's parameters on any model."),
+    (MEASURE, memory.memory, "Measure or predict the memory of training."),
+    (MEASURE, flops.flops, "Count the FLOPs of a pass and of a training step."),
+    (MEASURE, latency.latency, "Time methods beside the untouched base."),
+    (SHARE, export.export, "Write a trained method for another library."),
+    (SHARE, validate.validate, "Check records, before you submit them."),
+    (SHARE, publish.publish, "Send pages to the Hugging Face hub or a folder."),
 )
-for _command in _COMMANDS:
-    app.command()(_command)
-app.add_typer(import_.app, name="import")
+"""Every command: its group, what it does, and its line in the list of all, at most 60 characters."""
+
+for _group, _command, _line in COMMANDS:
+    app.command(cls=Command, rich_help_panel=_group, short_help=_line)(_command)
+app.add_typer(
+    import_.app, name="import", rich_help_panel=SHARE, short_help="Turn results of other suites into records."
+)
 
 TOGETHER = {"run", "intrinsic", "demo"}
 """Commands that several processes do together."""
