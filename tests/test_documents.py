@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import methods
+from runners.cli import asked
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,3 +31,14 @@ def test_changelog_entries_are_tagged() -> None:
     )
     assert entries
     assert all(entry.startswith(("[Code]", "[Rules]", "[Results]")) for entry in entries)
+
+
+def test_the_page_of_commands_has_the_table_of_options() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    shown = [line for line in page.splitlines() if line.startswith("| `--")]
+    assert shown == [
+        f"| `{option}` | {' | '.join('yes' if kind in kinds else '–' for kind in asked.KINDS)} |"
+        for option, kinds in asked.APPLIES.items()
+    ]
+    assert f"| option | {' | '.join(asked.KINDS)} |" in page
+    assert all(f"`{option}`" in page for option in asked.TYPED)

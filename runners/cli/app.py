@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated
 
 import typer
 
@@ -29,18 +30,35 @@ from runners.cli import (
     stopping,
     validate,
 )
-from runners.cli.help import Command, Group
+from runners.cli.help import Command, Group, paragraphs
 from runners.cli.options import err
+from runners.errors import UnwrittenError
 from runners.failures import LostError
+
+EXIT_CODES = """Exit codes: 0 done; 1 something failed, is missing or has a fault; 2 the command, a file or a
+model is not what was expected, as one sentence says; 130 and 143 stopped by Ctrl-C or SIGTERM, what was done
+is kept."""
 
 app = typer.Typer(
     name="paretune",
     cls=Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    help="Which tuning method should I pick? One protocol for every method, and what each costs.",
+    epilog=paragraphs(EXIT_CODES),
+    help="Which tuning method should I pick? One protocol for every method, and what each costs.\n\n"
+    "Begin with `paretune demo`, or with a task and methods: `paretune run --task mrpc --method lora`.",
 )
+
+
+@app.callback()
+def _paretune(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Take what comes before the name of a command."""
+
 
 TRY, RUN, MEASURE, SHARE = "Try", "Run", "Measure", "Share"
 """The groups of commands, in the order in which they are listed."""
@@ -72,16 +90,19 @@ app.add_typer(
     import_.app, name="import", rich_help_panel=SHARE, short_help="Turn results of other suites into records."
 )
 
+AFTERWARDS = (LostError, UnwrittenError)
+"""What is no mistake of the user's, and ends work that was begun."""
+
 TOGETHER = {"run", "intrinsic", "demo"}
 """Commands that several processes do together."""
 
 
 def main() -> None:
-    """Run the command; a mistake of the user ends with one sentence and exit code 2."""
+    """Run the command; a mistake of the user ends with one sentence and exit code 2, see EXIT_CODES."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         with stopping.stoppable(), options.one_speaks(), _together():
-            app()
+            app(prog_name="paretune")
     except stopping.Stopped as stopped:
         if options.speaks():
             err.print(
@@ -98,7 +119,16 @@ def main() -> None:
 
         if options.speaks():
             err.print(f"error: {text.clean(error, 2000)}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2 if isinstance(error, ValueError) else 1)
+        sys.exit(1 if isinstance(error, AFTERWARDS) else 2)
+
+
+def _version(asked: bool) -> None:
+    """Print the version and end, where that was asked for."""
+    if asked:
+        from runners.environment import version
+
+        print(f"paretune {version()}")
+        raise typer.Exit
 
 
 def _together() -> AbstractContextManager[None]:
@@ -122,7 +152,7 @@ def _is_for_the_user(error: BaseException) -> bool:
     """Whether the message of an error was written as a sentence for the user."""
     from methods.errors import MethodError
     from reports.errors import RecordError
-    from runners.errors import ModelError, PeerError, UnwrittenError
+    from runners.errors import ModelError, PeerError
     from runners.launch import LaunchError
     from runners.plan.errors import SpecError
     from runners.share.publish import PublishError

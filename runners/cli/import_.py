@@ -12,7 +12,7 @@ from rich.console import Console
 from runners.cli.help import Command, Group
 from runners.cli.options import Json
 
-Out = Annotated[Path, typer.Option("--out", help="Folder of the records.")]
+Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Of the records.")]
 
 app = typer.Typer(
     cls=Group,

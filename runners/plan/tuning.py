@@ -73,7 +73,7 @@ class Budget(BaseModel):
         try:
             budget = cls.model_validate(dict(values))
         except ValidationError as error:
-            raise SpecError(explain(error, "tuning", cls.model_fields)) from None
+            raise SpecError(explain(error, "tuning", cls)) from None
         if budget.seed in seeds:
             raise SpecError(
                 f"tuning: seed={budget.seed} is one of the study's seeds, expected another: "
