@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 
 class MethodError(ValueError):
@@ -36,19 +37,44 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"{hint}Valid: {', '.join(valid) or 'none'}"
 
 
-def explain(error: ValidationError, what: str, valid: Iterable[str]) -> str:
-    """Turn the first fault that pydantic found into one sentence.
+def explain(error: ValidationError, what: str, valid: Iterable[str] | type[BaseModel]) -> str:
+    """Turn what pydantic found into one sentence: an unknown name if there is one, else the first fault.
 
     Args:
         error: what a pydantic model raised.
         what: the thing that was being read, e.g. ``"lora"`` or ``"protocol"``.
-        valid: the field names that ``what`` accepts.
+        valid: the model that reads it, or the field names that ``what`` accepts.
     """
-    fault = error.errors(include_url=False)[0]
+    faults = error.errors(include_url=False)
+    fault = next((one for one in faults if one["type"] == "extra_forbidden"), faults[0])
     where = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":
-        return f"{what} has no option {where!r}; {nearest(str(fault['loc'][-1]), valid)}."
+        names = _fields_at(valid, fault["loc"][:-1]) if isinstance(valid, type) else [*valid]
+        hint = f"; {nearest(str(fault['loc'][-1]), names)}" if names else ""
+        return f"{what} has no option {where!r}{hint}."
+    if fault["type"] == "missing":
+        return f"{what} has no {where}, which it needs."
     reason = fault["msg"].removeprefix("Value error, ")
     if not where:
         return f"{what}: {reason}."
     return f"{what}: {where}={fault['input']!r} is not valid: {reason[0].lower()}{reason[1:]}."
+
+
+def _fields_at(model: type[BaseModel], path: Iterable[int | str]) -> list[str]:
+    """The field names of the model that stands at a place inside of another."""
+    for part in path:
+        if isinstance(part, int):  # in a list, whose annotation told the model already
+            continue
+        field = model.model_fields.get(part)
+        inside = _models_in(field.annotation) if field else []
+        if not inside:
+            return []
+        model = inside[0]
+    return [*model.model_fields]
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that an annotation such as ``list[Cell] | None`` names."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]

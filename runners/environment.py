@@ -37,6 +37,11 @@ _CODE_ROOT = Path(__file__).resolve().parent.parent
 _GIT_SECONDS = 20.0
 
 
+def version() -> str:
+    """Paretune's own."""
+    return _version(DISTRIBUTION) or "0+unknown"  # run from a folder, never installed
+
+
 def describe(accelerator: accelerate.Accelerator, side_by_side: int = 1) -> Environment:
     """The environment of the trial that ``accelerator`` runs, one of so many at once on this machine."""
     import torch  # here, since a command asks for cores before it is imported
@@ -45,12 +50,12 @@ def describe(accelerator: accelerate.Accelerator, side_by_side: int = 1) -> Envi
 
     commit, tree_clean = checkout(_CODE_ROOT)
     return Environment(
-        paretune_version=_version(DISTRIBUTION) or "0+unknown",  # run from a folder, never installed
+        paretune_version=version(),
         commit=commit,
         tree_clean=tree_clean,
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
-        packages={name: version for name in PACKAGES if (version := _version(name)) is not None},
+        packages={name: found for name in PACKAGES if (found := _version(name)) is not None},
         device=accelerator.device.type,
         device_name=device_name(accelerator.device),
         processes=accelerator.num_processes,

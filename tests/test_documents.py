@@ -18,6 +18,7 @@ from docs.builder import equations, links
 from docs.builder.assemble import COPIED, NAV
 from reports.records.schema_json import latency_schema, record_schema
 from reports.site.method import blocks
+from runners.cli import asked
 from runners.cli.app import app
 from runners.plan.study import content, read_study
 from tests.commands import Command, commands, shown
@@ -28,7 +29,7 @@ SHOWN = shown()
 COMMAND: Any = typer.main.get_command(app)
 USAGE = typer.BadParameter.__bases__[0]
 """What typer raises for whatever is wrong in what was typed."""
-COMING = {"board-minilm", "choose", "compare"}
+COMING = {"board-minilm"}
 """Studies and commands that docs/protocol.md and docs/choosing.md describe before they are there."""
 
 
@@ -222,3 +223,14 @@ def test_changelog_entries_are_tagged() -> None:
     )
     assert entries
     assert all(entry.startswith(("[Code]", "[Rules]", "[Results]")) for entry in entries)
+
+
+def test_the_page_of_commands_has_the_table_of_options() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    shown = [line for line in page.splitlines() if line.startswith("| `--")]
+    assert shown == [
+        f"| `{option}` | {' | '.join('yes' if kind in kinds else '–' for kind in asked.KINDS)} |"
+        for option, kinds in asked.APPLIES.items()
+    ]
+    assert f"| option | {' | '.join(asked.KINDS)} |" in page
+    assert all(f"`{option}`" in page for option in asked.TYPED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,38 @@ print(json.dumps(told))
 """
 
 
+COMPLETED: dict[tuple[str, ...], set[str]] = {
+    ("clai",): {"claims"},
+    ("run", "tuned"): {"tuned-glue", "tuned-reviews"},
+    ("plan", "demo"): {"demo"},
+    ("run", "--task", "mnl"): {"mnli", "mnli_mismatched"},
+    ("run", "--method", "pre"): {"prefix"},
+    ("run", "--model", "emb"): {"embedded"},
+    ("run", "--protocol", "batch"): {"batch_size="},
+    ("run", "--only", "s"): {"seed="},
+    ("count", "gpt2-m"): {"gpt2-medium"},
+    ("count", "embedded", "hou"): {"houlsby"},
+    ("latency", "embedded", "--method", "hou"): {"houlsby"},
+    ("latency", "embedded", "--dtype", "b"): {"bfloat16"},
+    ("intrinsic", "embedded", "rotten"): {"rotten_tomatoes"},
+    ("claims", "lora-a"): {"lora-alpha"},
+    ("memory", "embedded", "--quant"): {"--quantization"},
+}
+"""What the Tab key makes of words, of which the last is incomplete."""
+
+
 def typed(*words: str) -> str:
     """What the command does when these words are typed."""
     return f"import sys\nsys.argv = ['paretune', *{words!r}]\nfrom runners.cli.app import main\nmain()"
+
+
+def tab(*words: str) -> str:
+    """What the Tab key does after these words."""
+    told = {"_PARETUNE_COMPLETE": "complete_bash", "COMP_CWORD": str(len(words))}
+    told |= {"COMP_WORDS": " ".join(["paretune", *words])}
+    unset = "".join(f"os.environ.pop({name!r})\n" for name in told)
+    code = typed().replace("main()", "try:\n    main()\nfinally:\n" + textwrap.indent(unset, "    "))
+    return f"import os\nos.environ |= {told!r}\n{code}"
 
 
 PLAIN = {
@@ -80,6 +110,10 @@ for name in study.built_in():
     "count": typed("count", "embedded", "lora", "rank=4", "--json"),
     "count of GPT-3": typed("count", "gpt3-175b", "prefix", "--json"),
     "count on the hub": typed("count", "somebody/some-model", "ia3", "--json"),
+    "count, options with the method": typed("count", "embedded", "lora:rank=4", "--json"),
+    "version": typed("--version"),
+    "help": typed("run", "--help"),
+    **{f"tab: {' '.join(words)}": tab(*words) for words in COMPLETED},
 }
 SLIPS = {
     "no such study": (typed("run", "dmeo"), "did you mean demo"),
@@ -185,8 +219,14 @@ def test_the_lists_are_those_of_the_packages(told: dict[str, Any]) -> None:
     assert all(row["mergeable"] == methods.get(row["name"]).mergeable for row in listed["methods"])
 
 
+@pytest.mark.parametrize("words", COMPLETED, ids=" ".join)
+def test_tab_completes_names(words: tuple[str, ...], told: dict[str, Any]) -> None:
+    assert set(told[f"tab: {' '.join(words)}"][2].split()) == COMPLETED[words]
+
+
 def test_the_counts_are_those_that_are_known(told: dict[str, Any]) -> None:
     found = {name: json.loads(told[name][2]) for name in PLAIN if name.startswith("count")}
+    assert found["count, options with the method"] == found["count"]
     assert [found["count"][n] for n in ("base", "method", "head")] == [22_713_216, 36_864, 770]
     assert found["count of GPT-3"]["stored"] == 2 * 96 * 12_288 * 10
     assert found["count on the hub"]["method"] == 6 * (2 * 384 + 1536)

@@ -21,6 +21,8 @@ from runners.plan.intrinsic import parse_intrinsic_study
 from runners.plan.spec import TrialSpec
 from runners.work import claims
 
+from . import study_hours
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -176,3 +178,10 @@ def test_published_sizes_are_those_of_the_closed_forms() -> None:
 def _floors_file() -> list[str]:
     text = (ROOT / "reports" / "published" / "floors.csv").read_text(encoding="utf-8")
     return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def test_studies_tell_the_hours_that_their_records_took() -> None:
+    found = study_hours.hours(study_hours.published())
+    for name in study.built_in():
+        told = study.content(name).get("hours")
+        assert told == (found[name].model_dump() if name in found else None), name

@@ -114,7 +114,9 @@ def _within(text: str) -> str:
     for name, page in COPIED.items():
         text = text.replace(f"](../{name}", f"]({page}").replace(f"]({name}", f"]({page}")
     text = text.replace("](../README.md", "](index.md")
-    return re.sub(r"\[([^\]\[]+)\]\((?!https?:|#|(?:methods/|api/)?[\w-]+\.(?:md|png))[^()\s]+\)", r"\1", text)
+    return re.sub(
+        r"\[([^\]\[]+)\]\((?!https?:|#|(?:methods/|api/)?[\w-]+\.(?:md|png))[^()\s]+\)", r"\1", text
+    )
 
 
 def _check(nav: dict[str, Any], pages: set[str]) -> None:

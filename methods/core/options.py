@@ -22,7 +22,7 @@ class Options(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise OptionError(explain(error, method, cls.model_fields)) from None
+            raise OptionError(explain(error, method, cls)) from None
 
     def told(self) -> dict[str, Any]:
         """As plain data for records and checkpoints, from which :meth:`parse` makes them again.

@@ -1,14 +1,79 @@
-"""What a kind of study has no use for, of the options that are given with it."""
+"""Which option has a meaning for which kind of study: one table, for ``paretune run`` and ``paretune plan``.
+
+An option that a kind would pass over is refused, so that nobody waits for what will not come.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+import typer
 
 from runners.cli.options import processes
 
+TRIALS, TUNED, LATENCY, INTRINSIC, CLAIM = "trials", "tuned", "latency", "intrinsic", "claim"
+KINDS: Final = (TRIALS, TUNED, LATENCY, INTRINSIC, CLAIM)
+"""Kinds of studies. One with a claim is of another kind as well, and takes what both take."""
 
-def check(kind: str, asked: Mapping[str, object]) -> None:
-    """Refuse what a study of some kind has no use for.
+_TRAINS = (TRIALS, TUNED, INTRINSIC, CLAIM)
+_LISTED = (TRIALS, TUNED, CLAIM)
+APPLIES: Final[Mapping[str, Collection[str]]] = {
+    "--model": (TRIALS, TUNED),
+    "--limit": (TRIALS, TUNED),
+    "--only": _LISTED,
+    "--part": _LISTED,
+    "--wandb": _LISTED,
+    "--data": _TRAINS,
+    "--retry": _TRAINS,
+    "--keep-models": _TRAINS,
+    "--checkpoint-every": _TRAINS,
+    "--workers": _TRAINS,
+    "--executor": _TRAINS,
+    "--address": _TRAINS,
+    "--cpus-per-trial": _TRAINS,
+    "--gpus-per-trial": _TRAINS,
+    "--quick": _TRAINS,
+    "--out": KINDS,
+    "--dry-run": KINDS,
+    "--json": KINDS,
+}
+"""By option, the kinds of studies that it says something to."""
+
+WHY: Final = {
+    LATENCY: "a study of latency trains nothing, and measures one model on an idle machine",
+    INTRINSIC: "a study of intrinsic dimension chooses its trials by those before, on its own model",
+    CLAIM: "a claim's rule was written for the trials of its study",
+}
+
+TYPED: Final = ("--task", "--method", "--seeds", "--steps", "--protocol", "--no-costs")
+"""What describes a study where no file does; beside one they are refused (:mod:`runners.plan.typed`)."""
+
+
+def kinds(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The kinds that a study is of, by the content of its file."""
+    kind = str(content.get("kind", TRIALS))
+    if kind == TRIALS and content.get("tuning") is not None:
+        kind = TUNED
+    return (kind, CLAIM) if content.get("claim") is not None else (kind,)
+
+
+def given(context: typer.Context) -> list[str]:
+    """The options that were typed, by their long names."""
+    found = []
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name) if parameter.name else None
+        if source is not None and source.name == "COMMANDLINE" and parameter.param_type_name == "option":
+            found.append(parameter.opts[0])
+    return found
+
+
+def check(content: Mapping[str, Any], options: Iterable[str]) -> None:
+    """Refuse what a study has no use for.
+
+    Args:
+        content: of its file.
+        options: what was typed, see :func:`given`.
 
     Raises:
         SpecError: one sentence.
@@ -16,17 +81,13 @@ def check(kind: str, asked: Mapping[str, object]) -> None:
     from reports import text
     from runners.plan.errors import SpecError
 
-    if kind == "latency" and processes() > 1:
-        raise SpecError(
-            f"a study of latency runs in one process, received {processes()}: start it without a launcher."
-        )
-    useless = {
-        "latency": ("of latency trains nothing, and measures on an idle machine", tuple(asked)),
-        "intrinsic": (
-            "of intrinsic dimension chooses its trials by those before",
-            ("--part", "--only", "--limit"),
-        ),
-    }
-    why, names = useless.get(kind, ("", ()))
-    if found := [name for name in names if asked[name]]:
-        raise SpecError(f"a study {why}: leave out {text.listing(found)}.")
+    typed = list(options)
+    for kind in kinds(content):
+        if kind == LATENCY and processes() > 1:
+            raise SpecError(
+                f"a study of latency runs in one process, received {processes()}: start it without a "
+                "launcher."
+            )
+        useless = [option for option in typed if option in APPLIES and kind not in APPLIES[option]]
+        if kind in KINDS and useless:
+            raise SpecError(f"{WHY[kind]}: leave out {text.listing(useless)}.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runners.cli import complete
 from runners.cli.options import Json, err, out, say, table
 
 if TYPE_CHECKING:
@@ -25,36 +26,83 @@ def check_data(
         list[str],
         typer.Argument(help="Files of the training split, or one that is split; or a study with own data."),
     ],
-    report: Annotated[list[str] | None, typer.Option(help="Files of the split that is reported on.")] = None,
+    report: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE", help="Of the split that is reported on.", show_default="a part of the one file"
+        ),
+    ] = None,
     selection: Annotated[
-        list[str] | None, typer.Option(help="Files that select; without, a part of the training rows does.")
+        list[str] | None,
+        typer.Option(
+            metavar="FILE", help="Of the split that selects.", show_default="a part of the training rows"
+        ),
     ] = None,
     text: Annotated[
-        list[str] | None, typer.Option(help="Column of the text; twice for pairs. [default: text]")
+        list[str] | None,
+        typer.Option(metavar="COLUMN", help="Of the text; twice for pairs.", show_default="text"),
     ] = None,
-    label: Annotated[str | None, typer.Option(help="Column of the label. [default: label]")] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Of the label.", show_default="label")
+    ] = None,
     target: Annotated[
-        str | None, typer.Option(help="In place of a label: column of the text to write.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Of the text to write, in place of a label.", show_default="none"
+        ),
     ] = None,
     template: Annotated[
-        str | None, typer.Option(help="Prompt for a model that writes, such as `{text} Summary:`.")
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="Prompt for a model that writes, such as `{text} Summary:`.",
+            show_default="the text alone",
+        ),
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(help="What ranks, then others. [default: told by the data]")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="What ranks; again for others beside it.", show_default="told by the data"
+        ),
     ] = None,
-    positive: Annotated[str | None, typer.Option(help="The label that `--metric f1` is of.")] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="The label that `--metric f1` is of.", show_default="none"),
+    ] = None,
     problem: Annotated[
         str | None,
-        typer.Option(help="classification, regression, token_classification. [default: told by the data]"),
+        typer.Option(
+            metavar="KIND",
+            help="classification, regression or token_classification.",
+            show_default="told by the data",
+            autocompletion=complete.words("classification", "regression", "token_classification"),
+        ),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Of the task. [default: from the files]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the split of one file. [default: 0]")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the task.", show_default="from the files")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Of the split of one file.", show_default="0")
+    ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", help="Tell lengths in its tokens: hub id, folder, `embedded`."),
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="Tell lengths in its tokens: hub id, folder, `embedded`.",
+            show_default="lengths are not told",
+            autocompletion=complete.models,
+        ),
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option("--max-length", min=8, help="Tell what this longest input cuts too.")
+        int | None,
+        typer.Option(
+            "--max-length",
+            metavar="N",
+            min=8,
+            help="Tell what this longest input cuts too.",
+            show_default="64, 128, 256 and 512",
+        ),
     ] = None,
     json_: Json = False,
 ) -> None:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from runners.cli import complete
 from runners.cli.executors import Where
-from runners.cli.options import Data, Json, Workers, err, out, say
+from runners.cli.options import Data, Json, Retry, Workers, err, out, say
+from runners.cli.outcome import noting, undone
 from runners.cli.stopping import StopCheck
 
 if TYPE_CHECKING:
@@ -25,10 +27,15 @@ STYLES = {"supported": "green", "not supported": "red", "not decided": "yellow"}
 def claims(
     name: Annotated[
         list[str] | None,
-        typer.Argument(help="Claims (see --list), or study files with a claim. [default: all built-in ones]"),
+        typer.Argument(
+            help="Claims (see --list), or study files with a claim.",
+            show_default="all built-in ones",
+            autocompletion=complete.claims,
+        ),
     ] = None,
     out_dir: Annotated[
-        Path, typer.Option("--out", help="Folder of the page and, by claim, of the records.")
+        Path,
+        typer.Option("--out", metavar="FOLDER", help="Of the page and, by claim, of the records."),
     ] = Path("results/claims"),
     data: Data = None,
     report_only: Annotated[
@@ -36,6 +43,7 @@ def claims(
     ] = False,
     list_: Annotated[bool, typer.Option("--list", help="Say what is claimed, and run nothing.")] = False,
     workers: Workers = None,
+    retry: Retry = False,
     json_: Json = False,
 ) -> None:
     """Put what is claimed of these methods to the test; again after a stop: does what has no record yet.
@@ -44,6 +52,7 @@ def claims(
     """
     from runners.plan.claims import names, read_claim
 
+    _check(list_, report_only, workers, retry)
     where = Where(workers)
     where.check()
     read = [read_claim(which, data) for which in name or names()]
@@ -54,21 +63,40 @@ def claims(
     from reports.site.claims import write_claims_page
     from runners.work import claims as work
 
-    if not report_only:
-        for item in items:
-            _run(item, out_dir / item.name, where)
+    ran = [_run(item, out_dir / item.name, where, retry) for item in items if not report_only]
     judgements = [work.judged(item, out_dir / item.name) for item in items]
     page = write_claims_page(judgements, out_dir).resolve()
     if json_:
         verdicts = [_as_data(judgement) for judgement in judgements]
         print(json.dumps({"page": str(page), "claims": verdicts}))
-        return
-    _show(judgements)
-    print(page)
+    else:
+        _show(judgements)
+        print(page)
+    if not all(ran):
+        raise typer.Exit(1)
 
 
-def _run(item: ClaimStudy, folder: Path, where: Where) -> None:
-    """Run a claim's study; where its data or model is not here, say so and go on with the next."""
+def _check(list_: bool, report_only: bool, workers: int | None, retry: bool) -> None:
+    """Refuse what says something to a run where nothing is run.
+
+    Raises:
+        SpecError: one sentence.
+    """
+    from reports import text
+    from runners.plan.errors import SpecError
+
+    typed = {"--report-only": report_only, "--workers": workers, "--retry": retry}
+    reason = "--list" if list_ else "--report-only" if report_only else None
+    if reason and (useless := [name for name, value in typed.items() if value and name != reason]):
+        raise SpecError(f"received {reason}, which runs nothing: leave out {text.listing(useless)}.")
+
+
+def _run(item: ClaimStudy, folder: Path, where: Where, retry: bool) -> bool:
+    """Run a claim's study; where its data or model is not here, say so and go on with the next.
+
+    Returns:
+        Whether nothing of it misses.
+    """
     from runners.cli.live import LiveTable
     from runners.errors import ModelError
     from runners.plan.study import Study
@@ -82,12 +110,15 @@ def _run(item: ClaimStudy, folder: Path, where: Where) -> None:
             done = execute.existing(item.study, folder)
             with LiveTable(item.study, done, err, where.lanes) as live, where.executor() as executor:
                 observers: list[Observer] = [StopCheck(), live]
-                work.run(item, folder, say=say, observers=observers, executor=executor)
-        else:
-            with err.status(f"{item.study.title} ..."):
-                work.run(item, folder, say=say)
+                records = work.run(item, folder, say=say, observers=observers, executor=executor, retry=retry)
+            return not undone(records, len(item.study.specs))
+        left_out: list[str] = []
+        with err.status(f"{item.study.title} ..."):
+            work.run(item, folder, say=noting(left_out))
+        return not left_out
     except (DataError, ModelError) as error:
         say(f"The claim {item.name} was not run: {error}")
+        return False
 
 
 def _list(items: list[ClaimStudy], json_: bool) -> None:

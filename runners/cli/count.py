@@ -7,18 +7,20 @@ from typing import Annotated
 
 import typer
 
-from runners.cli.options import Json, out, table
+from runners.cli import complete
+from runners.cli.options import Json, Options, Size, out, table
 
 
 def count(
-    model: Annotated[
-        str, typer.Argument(help="A hub id, folder, config.json, `embedded`, or e.g. `gpt3-175b`.")
+    model: Size,
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="NAME or NAME:KEY=VALUE,..; see `paretune methods`.", autocompletion=complete.methods
+        ),
     ],
-    method: Annotated[str, typer.Argument(help="A method, see `paretune methods`.")],
-    options: Annotated[
-        list[str] | None, typer.Argument(help="Options as KEY=VALUE.", metavar="[KEY=VALUE]...")
-    ] = None,
-    labels: Annotated[int, typer.Option(min=1, help="Outputs of the task head.")] = 2,
+    options: Options = None,
+    labels: Annotated[int, typer.Option(metavar="N", min=1, help="Outputs of the task head.")] = 2,
     json_: Json = False,
 ) -> None:
     """Count a method's parameters on any model, without loading weights.
@@ -27,12 +29,11 @@ def count(
     roberta-large, deberta-v2-xxlarge, gpt2, gpt2-medium, gpt2-large, gpt2-xl, gpt3-175b, gpt-oss-20b and
     mixtral-8x7b.
     """
-    import methods
     from runners.measure import counting
-    from runners.plan.contenders import parse_options
+    from runners.plan.contenders import parse_contender
 
-    methods.get(method)
-    chosen, found = counting.count(model, method, parse_options(options or []), labels)
+    asked = parse_contender(method, options or ())
+    chosen, found = counting.count(model, asked.method, dict(asked.options), labels)
     trainable = found.method + found.head
     if json_:
         result = {
@@ -49,7 +50,7 @@ def count(
         print(json.dumps(result))
         return
     shown = table("", "parameters", "of the base")
-    rows = [("base", found.base), (method, found.method)]
+    rows = [("base", found.base), (asked.method, found.method)]
     rows += [(f"  {part}", size) for part, size in found.parts.items() if len(found.parts) > 1]
     rows += [("  kept in a checkpoint", found.stored)] if found.stored != found.method else []
     rows += [("task head", found.head), ("trainable", trainable)]

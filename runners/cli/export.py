@@ -8,18 +8,33 @@ from typing import Annotated
 
 import typer
 
+from runners.cli import complete
 from runners.cli.options import Json
 
 
 def export(
     checkpoint: Annotated[Path, typer.Argument(help="A folder that `save()` of a trained method made.")],
-    format_: Annotated[str, typer.Option("--format", help="The library that shall read it: peft.")] = "peft",
+    format_: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="The library that shall read it: peft.",
+            autocompletion=complete.words("peft"),
+        ),
+    ] = "peft",
     model: Annotated[
         str | None,
-        typer.Option(help="Its base: hub id, folder or `embedded`. [default: what it was trained on]"),
+        typer.Option(
+            metavar="MODEL",
+            help="Its base: hub id, folder or `embedded`.",
+            show_default="what it was trained on",
+            autocompletion=complete.models,
+        ),
     ] = None,
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Folder to write. [default: CHECKPOINT/FORMAT]")
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="To write.", show_default="CHECKPOINT/FORMAT"),
     ] = None,
     json_: Json = False,
 ) -> None:

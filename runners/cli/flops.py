@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from runners.cli.options import Json, out
+from runners.cli import complete
+from runners.cli.options import METHOD, Json, Options, Size, out
 
 if TYPE_CHECKING:
     from runners.measure.flops import FlopReport
@@ -18,15 +19,18 @@ if TYPE_CHECKING:
 
 
 def flops(
-    model: Annotated[
-        str, typer.Argument(help="A hub id, folder, config.json, `embedded`, or e.g. `gpt3-175b`.")
-    ],
+    model: Size,
+    options: Options = None,
     method: Annotated[
         list[str] | None,
-        typer.Option("--method", help="NAME or NAME:KEY=VALUE,..; may be repeated. [default: all]"),
+        typer.Option(
+            "--method", metavar="METHOD", help=METHOD, show_default="all", autocompletion=complete.methods
+        ),
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Rows of the batch.")] = 32,
-    length: Annotated[int, typer.Option("--length", min=1, help="The user's tokens in each row.")] = 128,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Rows of the batch.")] = 32,
+    length: Annotated[
+        int, typer.Option("--length", metavar="N", min=1, help="The user's tokens in each row.")
+    ] = 128,
     json_: Json = False,
 ) -> None:
     """Show the FLOPs of a forward pass and a training step, counted by torch and in closed form.
@@ -35,10 +39,11 @@ def flops(
     activations are needed all the same.
     """
     from runners.known import location
-    from runners.plan.contenders import contenders
+    from runners.plan.contenders import contenders, parse_contenders
 
     location(model)
-    show(model, contenders(model, method, also_free=True), batch, length, json_=json_)
+    parse_contenders(method or (), options or ())
+    show(model, contenders(model, method, options or (), also_free=True), batch, length, json_=json_)
 
 
 def show(model: str, choices: Sequence[Choice], batch: int, length: int, *, json_: bool = False) -> None:

@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
+from runners.cli.help import Command, Group
 from runners.cli.options import Json, out
 
-Out = Annotated[Path, typer.Option("--out", help="Folder of the records.")]
+Out = Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Of the records.")]
 
 app = typer.Typer(
-    no_args_is_help=True, help="Turn results of other suites into records; a page shows them apart from ours."
+    cls=Group,
+    no_args_is_help=True,
+    help="Turn results of other suites into records; a page shows them apart from ours.",
 )
 
 
@@ -22,7 +25,7 @@ def _group() -> None:
     """Keep the suite's name a command of its own, though there is only one so far."""
 
 
-@app.command()
+@app.command(cls=Command)
 def peft(
     files: Annotated[
         list[Path], typer.Argument(help="Result files of PEFT's method_comparison, or folders of them.")

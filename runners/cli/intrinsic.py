@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from runners.cli import complete
 from runners.cli.executors import Where
-from runners.cli.options import Json, Retry, Workers, begins, err, out, say, speaks
+from runners.cli.options import KEYS, Data, Json, Options, Retry, Workers, begins, err, out, say, speaks
+from runners.cli.outcome import undone
 from runners.cli.stopping import StopCheck
 
 if TYPE_CHECKING:
@@ -26,33 +28,61 @@ if TYPE_CHECKING:
 
 DEFAULTS = "intrinsic"
 """The built-in study whose settings hold where the command line gives none."""
+STUDYS = "the built-in study's"
 
 
 def intrinsic(
-    model: Annotated[str, typer.Argument(help="A hub id, folder or `embedded`.")],
-    task: Annotated[str, typer.Argument(help="A task, see `paretune tasks`.")],
-    data: Annotated[
-        str | None, typer.Option("--data", help="Folder with the task's data, in the layout of nyu-mll/glue.")
-    ] = None,
+    model: Annotated[
+        str, typer.Argument(help="A hub id, folder or `embedded`.", autocompletion=complete.models)
+    ],
+    task: Annotated[str, typer.Argument(help="A task, see `paretune tasks`.", autocompletion=complete.tasks)],
+    options: Options = None,
     method: Annotated[
         str | None,
-        typer.Option("--method", help="NAME or NAME:KEY=VALUE,.. [default: the built-in study's]"),
+        typer.Option(
+            "--method",
+            metavar="METHOD",
+            help="NAME or NAME:KEY=VALUE,.. that trains in a subspace.",
+            show_default=f"{STUDYS} method",
+            autocompletion=complete.methods,
+        ),
     ] = None,
     dimensions: Annotated[
-        str | None, typer.Option("--dimensions", help="The grid of d, such as 16,64,256. [default: as above]")
+        str | None,
+        typer.Option(
+            "--dimensions",
+            metavar="D,D,..",
+            help="The grid of d, such as 16,64,256.",
+            show_default=f"{STUDYS} grid",
+        ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="Seeds of every trial. [default: as above]")
+        int | None,
+        typer.Option(
+            "--seeds", metavar="N", min=1, help="Seeds of every trial.", show_default=f"{STUDYS} seeds"
+        ),
     ] = None,
     rates: Annotated[
         str | None,
-        typer.Option("--learning-rates", help="To choose from for every d, on the selection split."),
+        typer.Option(
+            "--learning-rates",
+            metavar="X,X,..",
+            help="To choose from for every d, on the selection split.",
+            show_default=f"{STUDYS} rates",
+        ),
     ] = None,
     protocol: Annotated[
         list[str] | None,
-        typer.Option("--protocol", help="KEY=VALUE of the training protocol; may be repeated."),
+        typer.Option(
+            "--protocol",
+            metavar="KEY=VALUE",
+            help=KEYS,
+            show_default=f"{STUDYS} protocol",
+            autocompletion=complete.protocol,
+        ),
     ] = None,
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder of the records.")] = Path(
+    data: Data = None,
+    out_dir: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Of the records.")] = Path(
         "results/intrinsic"
     ),
     retry: Retry = False,
@@ -65,7 +95,7 @@ def intrinsic(
     trained first; what has a record in the folder is not run again. The last line is the page's path.
     """
     from runners.plan import study as studies
-    from runners.plan.contenders import parse_contender, parse_options
+    from runners.plan.contenders import parse_contenders, parse_options
     from runners.plan.intrinsic import parse_intrinsic_study
     from runners.plan.levels import overlaid
 
@@ -81,8 +111,7 @@ def intrinsic(
         ("--protocol", tuned),
     )
     content |= {"model": model, "tasks": [task]}
-    if method is not None:
-        choice = parse_contender(method)
+    for choice in parse_contenders([] if method is None else [method], options or ()):
         content["method"] = {"method": choice.method, "options": dict(choice.options)}
     if dimensions is not None:
         content["dimensions"] = sorted(set(_numbers(dimensions, "--dimensions", int)))
@@ -105,10 +134,7 @@ def run_study(
     where: Where | None = None,
 ) -> None:
     """Run a study of intrinsic dimension, print its answers and write its page."""
-    from reports import build_site
-    from reports.stats.intrinsic import curves
     from runners.plan.names import Names
-    from runners.share.catalogue import catalogue
     from runners.work import intrinsic, shelf
     from runners.work.execute import How
 
@@ -119,8 +145,19 @@ def run_study(
             records = intrinsic.run(
                 study, folder, [StopCheck(), lines], say=say, retry=retry, how=how, executor=executor
             )
-    if not speaks():
-        return
+    whole = not undone(records)
+    if speaks():
+        _present(records, folder, json_)
+    if not whole:
+        raise typer.Exit(1)
+
+
+def _present(records: Sequence[Record], folder: Path, json_: bool) -> None:
+    """Print the answers, and write the pages."""
+    from reports import build_site
+    from reports.stats.intrinsic import curves
+    from runners.share.catalogue import catalogue
+
     found = curves(records)
     page = build_site(records, folder / "site", catalogue=catalogue()).resolve()
     page = page.parent / "intrinsic.html" if found else page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,43 +11,87 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from runners.cli.options import Json, err, out
+from runners.cli import complete
+from runners.cli.options import DTYPES, METHOD, Json, Options, err, out
+from runners.cli.outcome import noting
 
 if TYPE_CHECKING:
     from reports.records.latency_schema import LatencyRecord
     from runners.work.latency_study import LatencyStudy
 
-DTYPES = ("float32", "bfloat16", "float16")
-
 
 def latency(
     model: Annotated[
-        str, typer.Argument(help="A hub id, folder, `embedded`, or an architecture such as `gpt2-medium`.")
+        str,
+        typer.Argument(
+            help="A hub id, folder, `embedded`, or a known size such as `gpt2-medium`.",
+            autocompletion=complete.sizes,
+        ),
     ],
+    options: Options = None,
     method: Annotated[
         list[str] | None,
         typer.Option(
-            "--method", help="NAME or NAME:KEY=VALUE,..; may be repeated. [default: all that cost time]"
+            "--method",
+            metavar="METHOD",
+            help=METHOD,
+            show_default="all that cost time",
+            autocompletion=complete.methods,
         ),
     ] = None,
-    batch: Annotated[str, typer.Option("--batch", help="Batch sizes, such as 1,2,8.")] = "1",
+    batch: Annotated[
+        str, typer.Option("--batch", metavar="N,N,..", help="Batch sizes, such as 1,2,8.")
+    ] = "1",
     length: Annotated[
-        str, typer.Option("--length", help="Input lengths in tokens, such as 16,128.")
+        str, typer.Option("--length", metavar="N,N,..", help="Input lengths in tokens, such as 16,128.")
     ] = "16,128",
     decode: Annotated[
-        int | None, typer.Option("--decode", min=1, help="Also time so many further tokens (causal models).")
+        int | None,
+        typer.Option(
+            "--decode",
+            metavar="N",
+            min=1,
+            help="Also time so many further tokens (causal models).",
+            show_default="none",
+        ),
     ] = None,
     width: Annotated[
-        float, typer.Option("--width", min=0.0001, max=1, help="Go on until every interval is narrower.")
+        float,
+        typer.Option(
+            "--width",
+            metavar="X",
+            min=0.0001,
+            max=1,
+            help="Go on until every interval of a ratio is narrower.",
+        ),
     ] = 0.01,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Time limit of each input.")] = 60.0,
-    dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
+    seconds: Annotated[
+        float, typer.Option("--seconds", metavar="S", min=0.1, help="Time limit of each input.")
+    ] = 60.0,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            "--dtype",
+            metavar="DTYPE",
+            help="float32, bfloat16 or float16.",
+            autocompletion=complete.words(*DTYPES),
+        ),
+    ] = "float32",
     threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Threads of a CPU. [default: torch's]")
+        int | None,
+        typer.Option("--threads", metavar="N", min=1, help="Threads of a CPU.", show_default="torch's"),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, help="Of weights, inputs and their order.")
+    ] = 0,
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="Keep the comparisons here, for `paretune report`.")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FOLDER",
+            help="Keep the comparisons here, for `paretune report`.",
+            show_default="nothing is kept",
+        ),
     ] = None,
     json_: Json = False,
 ) -> None:
@@ -56,62 +101,66 @@ def latency(
     ratio to itself is not 1, the numbers of that run cannot be trusted.
     """
     from runners.known import location
-    from runners.plan.contenders import contenders, parse_contender
+    from runners.plan.contenders import contenders, parse_contenders
 
     if dtype not in DTYPES:
         raise _spec_error(f"received the dtype {dtype!r}, expected one of {', '.join(DTYPES)}.")
     batches, lengths = _numbers(batch, "--batch"), _numbers(length, "--length")
     location(model)
-    choices = [parse_contender(text) for text in method or []]
+    choices = parse_contenders(method or (), options or ())
     import torch
 
     from reports import write_latency
     from runners.measure.comparison import Comparison
+    from runners.work import shelf
 
     if threads is not None:
         torch.set_num_threads(threads)
-    with err.status("Building the models ..."):
-        choices = choices or contenders(model, None)
-        comparison = Comparison(model, choices, dtype=getattr(torch, dtype), seed=seed)
-        cells = comparison.cells(batches, lengths, decode)
     records = []
-    for cell in cells:
-        with err.status(f"{cell} ...") as status:
-            record = comparison.measure(
-                cell,
-                width=width,
-                seconds=seconds,
-                watch=lambda rounds, widest, cell=cell, status=status: status.update(  # type: ignore[misc]
-                    f"{cell}: {rounds} rounds, widest interval {widest:.1%}"
-                ),
-            )
-        records.append(record)
-        if out_dir is not None:
-            write_latency(record, out_dir)
-        if not json_:
-            show(record)
+    with shelf.sole_owner(out_dir) if out_dir is not None else nullcontext():
+        with err.status("Building the models ..."):
+            choices = choices or contenders(model, None)
+            comparison = Comparison(model, choices, dtype=getattr(torch, dtype), seed=seed)
+            cells = comparison.cells(batches, lengths, decode)
+        for cell in cells:
+            with err.status(f"{cell} ...") as status:
+                record = comparison.measure(
+                    cell,
+                    width=width,
+                    seconds=seconds,
+                    watch=lambda rounds, widest, cell=cell, status=status: status.update(  # type: ignore[misc]
+                        f"{cell}: {rounds} rounds, widest interval {widest:.1%}"
+                    ),
+                )
+            records.append(record)
+            if out_dir is not None:
+                write_latency(record, out_dir)
+            if not json_:
+                show(record)
     if json_:
         print(json.dumps([record.model_dump(mode="json") for record in records]))
 
 
-def run_study(study: LatencyStudy, folder: Path, json_: bool) -> None:
-    """Run a study of latency and print its tables."""
-    from runners.work import latency_study
+def run_study(study: LatencyStudy, folder: Path, json_: bool) -> bool:
+    """Run a study of latency and print its tables; return whether every input could be measured."""
+    from runners.work import latency_study, shelf
 
-    with err.status(f"{study.title} ...") as status:
+    left_out: list[str] = []
+    with shelf.sole_owner(folder, len(study.cells)), err.status(f"{study.title} ...") as status:
         records = latency_study.run(
             study,
             folder,
-            say=lambda line: err.print(line, markup=False, highlight=False),
+            say=noting(left_out),
             watch=lambda cell, rounds, widest: status.update(
                 f"{cell}: {rounds} rounds, widest interval {widest:.1%}"
             ),
         )
     if json_:
         print(json.dumps([record.model_dump(mode="json") for record in records]))
-        return
-    for record in records:
-        show(record)
+    else:
+        for record in records:
+            show(record)
+    return not left_out
 
 
 def show(record: LatencyRecord) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from runners.cli import complete
 from runners.cli.options import Json, out, say, table
 
 if TYPE_CHECKING:
@@ -21,7 +22,11 @@ def methods(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model", help="Say what each can do on it: a hub id, folder, config.json or e.g. `gpt2-medium`."
+            "--model",
+            metavar="MODEL",
+            help="Say what each can do on it: a hub id, folder, config.json or e.g. `gpt2-medium`.",
+            show_default="none: list the methods",
+            autocompletion=complete.sizes,
         ),
     ] = None,
     json_: Json = False,
@@ -111,7 +116,13 @@ def _told(task: TaskSpec) -> str:
 
 
 def studies(json_: Json = False) -> None:
-    """List the studies that come with Paretune."""
+    """List the studies that come with Paretune: the question that each answers, and its hours.
+
+    Hours are those of the published records, one trial after another on two cores of an AMD EPYC; `~` where
+    they are estimated from those of other studies, `<` where a limit ends the study.
+    """
+    from reports.records.identity import CLAIM
+    from runners.plan import about
     from runners.plan import study as reader
 
     found = [reader.content(name) for name in reader.built_in()]
@@ -123,6 +134,8 @@ def studies(json_: Json = False) -> None:
             if content.get("kind", "trials") == "trials"
             else None,
             "title": content["title"],
+            "question": about.question(content),
+            "hours": about.hours(content),
             "description": content["description"],
         }
         for content in found
@@ -130,10 +143,18 @@ def studies(json_: Json = False) -> None:
     if json_:
         print(json.dumps(rows))
         return
-    shown = table("study", "kind", "settings", "what it is")
-    for row in rows:
-        shown.add_row(row["name"], row["kind"], row["settings"] or "–", row["description"])
+    shown = table("study", "hours", "what it answers")
+    for row in sorted(rows, key=lambda row: row["name"].startswith(CLAIM)):
+        shown.add_row(row["name"], _hours(row["hours"]), row["question"])
     out.print(shown)
+    say("Hours on two cores; ~ estimated, < at most, – not known. Yours: paretune plan STUDY.")
+
+
+def _hours(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "–"
+    mark = {"measured": "", "estimated": "~", "at most": "<"}[found["how"]]
+    return f"{mark}{found['value']:.2g}"
 
 
 def _say_faults(faults: Sequence[str]) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
-from runners.cli.options import Json, err, out
+from runners.cli import complete
+from runners.cli.options import DTYPES, METHOD, Json, Options, Size, err, out
 
 if TYPE_CHECKING:
     from runners.measure.footprint import Footprint, Setting, Source, Workbench
@@ -29,49 +30,81 @@ COLUMNS = {
 
 
 def memory(
-    model: Annotated[
-        str, typer.Argument(help="A hub id, folder, config.json, `embedded`, or e.g. `gpt3-175b`.")
-    ],
+    model: Size,
+    options: Options = None,
     method: Annotated[
         list[str] | None,
-        typer.Option("--method", help="NAME or NAME:KEY=VALUE,..; may be repeated. [default: all]"),
+        typer.Option(
+            "--method", metavar="METHOD", help=METHOD, show_default="all", autocompletion=complete.methods
+        ),
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Rows of the batch.")] = 32,
-    length: Annotated[int, typer.Option("--length", min=1, help="Tokens in each row.")] = 128,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", min=1, help="Rows of the batch.")] = 32,
+    length: Annotated[int, typer.Option("--length", metavar="N", min=1, help="Tokens in each row.")] = 128,
     predict: Annotated[
         bool, typer.Option("--predict", help="Predict from the configuration, without the memory.")
     ] = False,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Measure, also beside --predict. [default without --predict]")
+        bool, typer.Option("--measure", help="Measure, also beside --predict; without it, this is done.")
     ] = False,
     dtype: Annotated[
-        str, typer.Option("--dtype", help="Of all tensors: float32, bfloat16 or float16.")
+        str,
+        typer.Option(
+            "--dtype",
+            metavar="DTYPE",
+            help="Of all tensors: float32, bfloat16 or float16.",
+            autocompletion=complete.words(*DTYPES),
+        ),
     ] = "float32",
     objective: Annotated[
         str | None,
         typer.Option(
-            help="The head and its loss: classification, language-modeling or token-classification. "
-            "[default: what a trial has]"
+            metavar="NAME",
+            help="The head and its loss: classification, language-modeling or token-classification.",
+            show_default="what a trial has",
+            autocompletion=complete.words("classification", "language-modeling", "token-classification"),
         ),
     ] = None,
-    labels: Annotated[int, typer.Option(min=2, help="Classes of a classifier.")] = 2,
+    labels: Annotated[int, typer.Option(metavar="N", min=2, help="Classes of a classifier.")] = 2,
     precision: Annotated[
-        str, typer.Option(help="Of a trial's computation: float32, bfloat16 or float16.")
+        str,
+        typer.Option(
+            metavar="DTYPE",
+            help="Of a trial's computation: float32, bfloat16 or float16.",
+            autocompletion=complete.words(*DTYPES),
+        ),
     ] = "float32",
     base_dtype: Annotated[
-        str, typer.Option(help="Of what a trial keeps frozen: float32 or bfloat16.")
+        str,
+        typer.Option(
+            metavar="DTYPE",
+            help="Of what a trial keeps frozen: float32 or bfloat16.",
+            autocompletion=complete.words("float32", "bfloat16"),
+        ),
     ] = "float32",
     quantization: Annotated[
-        str | None, typer.Option(help="Of a trial's frozen linear layers: nf4 or int8.")
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Of a trial's frozen linear layers: nf4 or int8.",
+            show_default="none",
+            autocompletion=complete.words("nf4", "int8"),
+        ),
     ] = None,
     micro_batch: Annotated[
-        int | None, typer.Option(min=1, help="Rows that are computed at once. [default: the batch]")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Rows that are computed at once.", show_default="the batch"),
     ] = None,
     checkpointing: Annotated[
         bool, typer.Option("--gradient-checkpointing", help="Compute the blocks again in the backward pass.")
     ] = False,
     attention: Annotated[
-        str | None, typer.Option(help="eager or sdpa. [default: as the model chooses]")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="eager or sdpa.",
+            show_default="as the model chooses",
+            autocompletion=complete.words("eager", "sdpa"),
+        ),
     ] = None,
     json_: Json = False,
 ) -> None:
@@ -83,7 +116,7 @@ def memory(
     """
     import methods
     from runners.known import location
-    from runners.plan.contenders import Choice, parse_contender
+    from runners.plan.contenders import Choice, parse_contenders
     from runners.plan.errors import SpecError
     from runners.plan.spec import Protocol
 
@@ -91,7 +124,7 @@ def memory(
     stated |= {"quantization": quantization, "gradient_checkpointing": checkpointing, "attention": attention}
     stored = Protocol.parse(stated).numerics
     location(model)
-    choices = [parse_contender(text) for text in method or []]
+    choices = parse_contenders(method or (), options or ())
     from runners.measure.footprint import Setting, Workbench
 
     asked = Setting(model, batch, length, dtype, objective, labels, stored, micro_batch)

@@ -6,18 +6,22 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from runners.cli import complete
 
 # What is printed holds users' labels, paths and names: `[x]` and `:cat:` in them are no markup.
 out, err = Console(markup=False, emoji=False), Console(stderr=True, markup=False, emoji=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")]
 Wandb = Annotated[bool, typer.Option("--wandb", help="Log to Weights & Biases; offline unless logged in.")]
-Retry = Annotated[bool, typer.Option("--retry", help="Run again what failed or ran out of memory.")]
+Retry = Annotated[
+    bool, typer.Option("--retry", help="Run again what failed or ran out of memory, and costs that miss.")
+]
 KeepModels = Annotated[
     bool, typer.Option("--keep-models", help="Keep every trained method beside its record, in models/.")
 ]
@@ -25,62 +29,116 @@ CheckpointEvery = Annotated[
     int | None,
     typer.Option(
         "--checkpoint-every",
+        metavar="N",
         min=1,
-        help="Steps between snapshots of a training, from which a killed one goes on. [default: none]",
+        help="Steps between snapshots of a training, from which a killed one goes on.",
+        show_default="no snapshots",
     ),
 ]
 Workers = Annotated[
     int | None,
     typer.Option(
         "--workers",
+        metavar="N",
         help="Run so many trials side by side, each with its share of the cores; costs are measured alone, "
-        "afterwards. [default: one after another]",
+        "afterwards.",
+        show_default="one trial after another",
     ),
 ]
 ExecutorName = Annotated[
-    str, typer.Option("--executor", help="Where trials are run: `local`, or `ray` for a cluster.")
+    str,
+    typer.Option(
+        "--executor",
+        metavar="NAME",
+        help="Where trials are run: `local`, or `ray` for a cluster.",
+        autocompletion=complete.words("local", "ray"),
+    ),
 ]
 Address = Annotated[
     str | None,
-    typer.Option("--address", help="Of the Ray cluster: `auto` or HOST:PORT. [default: Ray on this machine]"),
+    typer.Option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of the Ray cluster, or `auto`.",
+        show_default="Ray on this machine",
+    ),
 ]
 CpusPerTrial = Annotated[
     float | None,
-    typer.Option("--cpus-per-trial", help="CPUs of a trial on a cluster, and threads. [default: 1]"),
+    typer.Option(
+        "--cpus-per-trial", metavar="X", help="CPUs of a trial on a cluster, and threads.", show_default="1"
+    ),
 ]
 GpusPerTrial = Annotated[
     float | None,
     typer.Option(
         "--gpus-per-trial",
-        help="GPUs of a trial on a cluster, or a part of one. [default: 1 if there is one]",
+        metavar="X",
+        help="GPUs of a trial on a cluster, or a part of one.",
+        show_default="1 where there is one",
     ),
 ]
 PartOf = Annotated[
     str | None,
     typer.Option(
-        "--part", help="I/N: run only the I-th of N parts, as one of several machines. [default: all]"
+        "--part",
+        metavar="I/N",
+        help="Run only the I-th of N parts, as one of several machines.",
+        show_default="the whole",
     ),
 ]
 OnlyThese = Annotated[
     list[str] | None,
     typer.Option(
         "--only",
-        help="KEY=VALUE: run only some trials of it; model, task, method or seed, such as "
-        "method=lora:rank=4. May be repeated: values of one key are alternatives, keys have to agree.",
+        metavar="KEY=VALUE",
+        help="Run only some trials of it; model, task, method or seed, such as method=lora:rank=4. May be "
+        "repeated: values of one key are alternatives, keys have to agree.",
+        show_default="all",
+        autocompletion=complete.only,
     ),
 ]
 Limit = Annotated[
     int | None,
     typer.Option(
         "--limit",
+        metavar="N",
         min=1,
         help="Train on at most so many examples, and score as many of each split: to try something out.",
+        show_default="as the study says",
     ),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder of the records. [default: results/STUDY]")]
-Data = Annotated[
-    str | None, typer.Option("--data", help="Folder with the tasks' data, in the layout of nyu-mll/glue.")
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FOLDER", help="Of the records.", show_default="results/STUDY"),
 ]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="FOLDER",
+        help="With the tasks' data, in the layout of nyu-mll/glue.",
+        show_default="the study's, or from the hub",
+    ),
+]
+Options = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE",
+        help="Options of the method, as in NAME:KEY=VALUE.",
+        show_default="the method's own",
+    ),
+]
+Size = Annotated[
+    str,
+    typer.Argument(
+        help="A hub id, folder, config.json, `embedded`, or a known size such as `gpt3-175b`.",
+        autocompletion=complete.sizes,
+    ),
+]
+DTYPES: Final = ("float32", "bfloat16", "float16")
+METHOD: Final = "NAME or NAME:KEY=VALUE,..; may be repeated."
+KEYS: Final = "KEY=VALUE of the training protocol; may be repeated."
 
 
 def say(line: str) -> None:
@@ -123,6 +181,6 @@ def table(*columns: str) -> Table:
     """An empty table; numbers are on the right."""
     made = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        numeric = column in ("parameters", "of the base", "trials")
+        numeric = column in ("parameters", "of the base", "trials", "hours")
         made.add_column(column, justify="right" if numeric else "left", no_wrap=column in ("task", "study"))
     return made

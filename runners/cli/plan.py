@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runners.cli import asked
+from runners.cli import asked, complete
 from runners.cli.options import Data, Json, Limit, OnlyThese, Out, PartOf, err, out, say, speaks, table
 
 if TYPE_CHECKING:
@@ -25,17 +25,36 @@ WORKERS = (2, 4, 8)
 
 
 def plan(
-    study: Annotated[str, typer.Argument(help="A YAML file, or a built-in study (see `paretune studies`).")],
+    context: typer.Context,
+    study: Annotated[
+        str,
+        typer.Argument(
+            help="A YAML file, or a built-in study (see `paretune studies`).", autocompletion=complete.studies
+        ),
+    ],
     out_dir: Out = None,
     data: Data = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", help="In place of the study's: hub id, folder, `embedded`; may be repeated."),
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="Hub id, folder, `embedded`; may be repeated.",
+            show_default="the study's",
+            autocompletion=complete.models,
+        ),
     ] = None,
     limit: Limit = None,
     only: OnlyThese = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Tell the hours on so many as well.")
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            help="Tell the hours on so many as well.",
+            show_default="1, 2, 4 and 8 alone",
+        ),
     ] = None,
     part: PartOf = None,
     retry: Annotated[bool, typer.Option("--retry", help="Plan what failed once more.")] = False,
@@ -56,7 +75,7 @@ def plan(
     own = Part.parse(part) if part is not None else None
     these = Only.parse(only) if only else None
     content = Typed(model or ()).beside(study)
-    asked.check(str(content.get("kind")), {"--part": own, "--only": these, "--limit": limit})
+    asked.check(content, asked.given(context))
     folder = out_dir or Path("results") / str(content["name"])
     chosen: dict[str, Any] = {"part": own, "only": these, "limit": limit, "retry": retry, "quick": quick}
     show(content, folder, data, workers=workers, json_=json_, **chosen)
@@ -231,15 +250,14 @@ def _print_workers(found: Forecast, numbers: Sequence[int]) -> None:
 def _show_latency(study: LatencyStudy, json_: bool) -> None:
     from reports import text
 
-    seconds = min(study.total_seconds, study.seconds * len(study.cells))
     if json_:
         told = {"study": study.name, "at_most": True, "rows": [], "cells": len(study.cells)}
-        print(json.dumps({**told, "missing": 0, "seconds": {"latency": seconds}}))
+        print(json.dumps({**told, "missing": 0, "seconds": {"latency": study.most_seconds}}))
         return
     out.print(study.title, highlight=False, markup=False)
     _line(
         f"{text.plural(len(study.cells), 'input')} x {text.plural(len(study.choices), 'method')}, nothing is "
-        f"trained: at most {text.seconds(seconds)}, and the time to read the model."
+        f"trained: at most {text.seconds(study.most_seconds)}, and the time to read the model."
     )
 
 

@@ -18,7 +18,13 @@ SHOWN = 20
 def publish(
     site: Annotated[Path, typer.Argument(help="A folder that `paretune report` made.")],
     to: Annotated[
-        str | None, typer.Option("--to", help="hf://spaces/NAME, hf://datasets/NAME, or a folder.")
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="PLACE",
+            help="hf://spaces/NAME, hf://datasets/NAME, or a folder.",
+            show_default="nowhere: --wandb alone",
+        ),
     ] = None,
     wandb: Annotated[
         bool, typer.Option("--wandb", help="Log the tables to Weights & Biases; offline unless logged in.")

@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 
 def report(
     results: Annotated[list[Path], typer.Argument(help="Record files, or folders of them.")],
-    out_dir: Annotated[Path, typer.Option("--out", help="Folder of the page.")],
-    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    out_dir: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Of the pages.")],
+    title: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Heading of the page.", show_default="Which tuning method should I pick?"
+        ),
+    ] = None,
     margin: Annotated[
         float,
         typer.Option(
+            metavar="X",
             min=0,
             max=1,
             help="By how much a method may be worse and still be called as good: in points of the score on "

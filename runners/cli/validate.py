@@ -23,7 +23,7 @@ def validate(
 ) -> None:
     """Check records: types, units, ranges, arithmetic, hash, counts in closed form, complete cells.
 
-    One sentence per fault, with its JSON path; exit code 2 where there is any. A caution leaves a record
+    One sentence per fault, with its JSON path; exit code 1 where there is any. A caution leaves a record
     valid, but not ranked. Nothing is downloaded and no field of a record is opened as a file.
     """
     from reports.records.validate import validate as check
@@ -38,7 +38,7 @@ def validate(
         _show(checked, together)
     found = [*checked, together]
     if any(one.faults or (strict and one.cautions) for one in found):
-        raise typer.Exit(2)
+        raise typer.Exit(1)
 
 
 def _as_json(checked: list[Checked], together: Findings) -> dict[str, object]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import methods
 from reports import yaml_text
+from reports.text import listing
 from runners.plan.errors import SpecError
 
 
@@ -54,8 +56,12 @@ def parse_options(texts: Iterable[str]) -> dict[str, Any]:
     return found
 
 
-def parse_contender(text: str) -> Choice:
-    """Read ``NAME`` or ``NAME:KEY=VALUE,KEY=VALUE``; a list is written with ``+``.
+def parse_contender(text: str, further: Iterable[str] = ()) -> Choice:
+    """Read ``NAME`` or ``NAME:KEY=VALUE,KEY=VALUE``; the items of a list are parted by ``+`` or ``,``.
+
+    Args:
+        text: the method.
+        further: more of its options, each as KEY=VALUE.
 
     Raises:
         SpecError: it is written otherwise.
@@ -64,26 +70,68 @@ def parse_contender(text: str) -> Choice:
     name, colon, rest = text.partition(":")
     if colon and not rest:
         raise SpecError(f"received the method {text!r}, expected NAME or NAME:KEY=VALUE,KEY=VALUE.")
-    options = parse_options(rest.split(",")) if rest else {}
-    values = {k: tuple(v.split("+")) if isinstance(v, str) and "+" in v else v for k, v in options.items()}
+    values = {key: _listed(value) for key, value in parse_options([*_pairs(rest), *further]).items()}
     methods.get(name).options.parse(name, values)
     return Choice(label(name, values), name, values)
 
 
-def contenders(model: str, texts: Sequence[str] | None, *, also_free: bool = False) -> list[Choice]:
+def parse_contenders(texts: Sequence[str], further: Sequence[str] = ()) -> list[Choice]:
+    """Read several methods; options that are typed apart belong to the one that is named.
+
+    Args:
+        texts: as for :func:`parse_contender`.
+        further: options, each as KEY=VALUE.
+
+    Raises:
+        SpecError: as :func:`parse_contender`, or there are options apart and not one method.
+        MethodError: as :func:`parse_contender`.
+    """
+    if further and len(texts) != 1:
+        typed = [one for one in further if "=" not in one]
+        if typed:
+            raise SpecError(f"received {typed[0]!r}, expected --method {typed[0]}, or KEY=VALUE of a method.")
+        which = f"{len(texts)} methods" if texts else "no method"
+        raise SpecError(
+            f"received {listing([*further])} beside {which}, expected --method "
+            f"NAME:{','.join(further)}, or one method."
+        )
+    return [parse_contender(text, further) for text in texts]
+
+
+def _pairs(text: str) -> list[str]:
+    """``a=1,b=x,y`` as ``a=1`` and ``b=x,y``: what has no key goes on with the value before."""
+    found: list[str] = []
+    for part in text.split(",") if text else ():
+        if "=" in part or not found:
+            found.append(part)
+        else:
+            found[-1] += f",{part}"
+    return found
+
+
+def _listed(value: Any) -> Any:
+    """The items of a list that is typed as one word."""
+    parts = re.split("[+,]", value) if isinstance(value, str) else []
+    return tuple(parts) if len(parts) > 1 else value
+
+
+def contenders(
+    model: str, texts: Sequence[str] | None, further: Sequence[str] = (), *, also_free: bool = False
+) -> list[Choice]:
     """The methods that were named, or every one whose forward pass on this model differs from the base's.
 
     Args:
         model: as for :func:`runners.models.skeleton`.
-        texts: as :func:`parse_contender` reads them; none or nothing for the default.
+        texts: as :func:`parse_contenders` reads them; none or nothing for the default.
+        further: options of the one method that is named.
         also_free: by default, those too whose forward pass is the base's own.
 
     Raises:
-        SpecError, MethodError: as :func:`parse_contender`.
+        SpecError, MethodError: as :func:`parse_contenders`.
         ModelError: the model cannot be found, read or reached.
     """
-    if texts:
-        return [parse_contender(text) for text in texts]
+    if texts or further:
+        return parse_contenders(texts or (), further)
     from runners import models
 
     found = []

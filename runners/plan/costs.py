@@ -64,4 +64,4 @@ class CostSettings(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise SpecError(explain(error, "costs", cls.model_fields)) from None
+            raise SpecError(explain(error, "costs", cls)) from None

@@ -25,30 +25,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 import methods
-from methods.errors import explain
 from reports import text
 from reports.records.identity import INTRINSIC
 from reports.stats.intrinsic import DIMENSION, RATE
 from runners.plan import own_tasks
+from runners.plan.about import About
 from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
+from runners.plan.keys import explain_study
 from runners.plan.levels import overlaid
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Entry, Study, entry
 
 
-class _File(BaseModel):
+class _File(About):
     """The keys of a study of intrinsic dimension."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: Literal["intrinsic"]
     name: str = Field(pattern=rf"^{INTRINSIC}[A-Za-z0-9._-]*$")
-    title: str = ""
-    description: str = ""
     model: str = "embedded"
     tasks: list[Any] = Field(min_length=1)
     method: Any = Field(description="what trains in a subspace; it has an option `dimension`")
@@ -122,7 +119,7 @@ def parse_intrinsic_study(content: Mapping[str, Any], data: str | None = None) -
     try:
         file = _File.model_validate(dict(content))
     except ValidationError as error:
-        raise SpecError(explain(error, "the study", _File.model_fields)) from None
+        raise SpecError(explain_study(error, _File)) from None
     method, whole = entry(file.method, "method"), entry(file.reference, "method")
     if DIMENSION not in methods.get(method.name).options.model_fields:
         valid = [n for n in methods.names() if DIMENSION in methods.get(n).options.model_fields]

@@ -22,10 +22,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import methods
-from methods.errors import explain
 from reports import text
+from runners.plan.about import About
 from runners.plan.contenders import Choice, label
 from runners.plan.errors import SpecError
+from runners.plan.keys import explain_study
 from runners.plan.study import entry
 
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -39,15 +40,11 @@ class _CellEntry(BaseModel):
     decode: int | None = Field(None, ge=1)
 
 
-class _File(BaseModel):
+class _File(About):
     """The keys of a latency study."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: Literal["latency"]
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    title: str = ""
-    description: str = ""
     model: str = "embedded"
     dtype: Dtype = "float32"
     methods: list[Any] = Field(min_length=1)
@@ -77,6 +74,11 @@ class LatencyStudy:
     seed: int
 
     @property
+    def most_seconds(self) -> float:
+        """How long it takes at the most, without the time to read the model."""
+        return min(self.total_seconds, self.seconds * len(self.cells))
+
+    @property
     def size(self) -> str:
         """`3 comparisons of 4 methods`."""
         compared = text.plural(len(self.cells), "comparison")
@@ -93,7 +95,7 @@ def parse_latency_study(content: Mapping[str, Any]) -> LatencyStudy:
     try:
         file = _File.model_validate(dict(content))
     except ValidationError as error:
-        raise SpecError(explain(error, "the study", _File.model_fields)) from None
+        raise SpecError(explain_study(error, _File)) from None
     choices = []
     for item in file.methods:
         named = entry(item, "method")

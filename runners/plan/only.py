@@ -27,6 +27,8 @@ _OF: Final[dict[str, Callable[[TrialSpec], str]]] = {
 }
 """What a trial can be chosen by."""
 
+KEYS: Final = tuple(_OF)
+
 
 @dataclass(frozen=True)
 class Only:

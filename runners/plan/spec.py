@@ -136,7 +136,7 @@ class Protocol(BaseModel):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            raise SpecError(explain(error, "protocol", fields)) from None
+            raise SpecError(explain(error, "protocol", cls)) from None
 
 
 class TrialSpec(BaseModel):
@@ -207,7 +207,7 @@ class TrialSpec(BaseModel):
         try:
             super().__init__(**(values | resolved))
         except ValidationError as error:
-            raise SpecError(explain(error, "the trial", type(self).model_fields)) from None
+            raise SpecError(explain(error, "the trial", type(self))) from None
         if self.protocol.text_to_text and self.declared.problem_type != "classification":
             raise SpecError(
                 f"protocol: text_to_text=true, but {self.task} is a {self.declared.problem_type}, whose "

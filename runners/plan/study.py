@@ -44,8 +44,10 @@ from reports import text, yaml_text
 from reports.records.schema import Tuning
 from reports.records.tuning import told
 from runners.plan import own_tasks
+from runners.plan.about import About
 from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
+from runners.plan.keys import check_kind, explain_study, misplaced, nearly
 from runners.plan.levels import overlaid
 from runners.plan.spec import Protocol, TrialSpec
 from runners.plan.tuning import Budget, Search, check_equal, plan
@@ -79,15 +81,11 @@ class Entry(BaseModel):
     """What is said of a task of one's own data."""
 
 
-class _File(BaseModel):
+class _File(About):
     """The keys of a study file."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: Literal["trials"] = "trials"
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    title: str = ""
-    description: str = ""
     models: list[str] = Field(default=["embedded"], min_length=1)
     tasks: list[Any] = Field(min_length=1)
     methods: list[Any] = Field(min_length=1)
@@ -161,6 +159,7 @@ def content(study: str) -> dict[str, Any]:
         raise SpecError(
             f"{path} holds {type(found).__name__}, expected a mapping with tasks and methods{_of_data(path)}."
         )
+    check_kind(found, study)
     return {"name": path.stem, **own_tasks.beside(found, path.parent)}
 
 
@@ -191,7 +190,7 @@ def parse_study(values: Mapping[str, Any], data: str | None = None, limit: int |
     try:
         file = _File.model_validate(dict(values))
     except ValidationError as error:
-        raise SpecError(explain(error, "the study", _File.model_fields)) from None
+        raise SpecError(explain_study(error, _File)) from None
     chosen_tasks = [part for item in file.tasks for part in expanded(entry(item, "task"))]
     chosen_methods = [part for item in file.methods for part in expanded(entry(item, "method"))]
     places, notes = own_tasks.places(chosen_tasks, data if data is not None else file.data)
@@ -274,6 +273,10 @@ def limited(stated: Mapping[str, Any], limit: int | None, keys: Collection[str] 
     return found
 
 
+_BESIDE = tuple(name for name in Entry.model_fields if name not in ("name", "own"))
+"""What may stand beside the name of a method or task."""
+
+
 def entry(item: Any, kind: str) -> Entry:
     """Read ``name``, ``{name: {option: value}}`` or ``{method: name, options: ..., protocol: ...}``.
 
@@ -294,8 +297,11 @@ def entry(item: Any, kind: str) -> Entry:
         try:
             found = Entry.model_validate(values)
         except ValidationError as error:
-            valid = [kind, *(name for name in Entry.model_fields if name not in ("name", "own"))]
-            raise SpecError(explain(error, f"a {kind} of the study", valid)) from None
+            valid = [kind, *_BESIDE]
+            what = f"the {kind} {item[kind]} of the study"
+            unknown = [key for key in item if key not in valid]
+            told = misplaced(what, str(unknown[0]), item[unknown[0]], valid) if unknown else None
+            raise SpecError(told or explain(error, what, valid)) from None
         if kind == "task" and (found.options or (found.grid and found.grid.options)):
             raise SpecError(
                 f"the task {found.name} has options, expected a protocol: a task has none to choose."
@@ -307,6 +313,9 @@ def entry(item: Any, kind: str) -> Entry:
         if isinstance(name, str) and (options is None or isinstance(options, Mapping)):
             field = "options" if kind == "method" else "protocol"
             return Entry(name=name, **{field: dict(options or {})})
+    for key in (kind, "name") if kind == "task" and isinstance(item, Mapping) else (kind,):
+        if isinstance(item, Mapping) and (told := nearly(item, key, (kind, *_BESIDE))):
+            raise SpecError(f"a {kind} of the study {told}")
     expected = f"a name, `name: {{...}}`, or a mapping with `{kind}: name`"
     raise SpecError(f"a {kind} of the study is {item!r}, expected {expected}{hint}.")
 

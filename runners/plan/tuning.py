@@ -80,7 +80,7 @@ class Budget(BaseModel):
         try:
             budget = cls.model_validate(dict(values))
         except ValidationError as error:
-            raise SpecError(explain(error, "tuning", cls.model_fields)) from None
+            raise SpecError(explain(error, "tuning", cls)) from None
         if taken := sorted(set(budget.of_trials) & set(seeds)):
             raise SpecError(
                 f"tuning: seed={taken[0]} is one of the study's seeds, expected another: "

@@ -13,7 +13,7 @@ from typing import Any, Final
 from reports import text, yaml_text
 from reports.records.atomic import write_atomically
 from reports.records.identity import CLAIM, INTRINSIC
-from runners.plan.contenders import parse_contender, parse_options
+from runners.plan.contenders import Choice, parse_contenders, parse_options
 from runners.plan.costs import NONE
 from runners.plan.errors import SpecError
 from runners.plan.study import content as read_content
@@ -54,6 +54,8 @@ class Typed:
     """Each as KEY=VALUE of the training protocol."""
     no_costs: bool = False
     """Whether costs are left out."""
+    options: Sequence[str] = ()
+    """Of the one method, each as KEY=VALUE."""
 
     def content(self, data: str | None = None, limit: int | None = None) -> dict[str, Any]:
         """The content of the study file that says the same.
@@ -85,7 +87,7 @@ class Typed:
             "name": name_of(models, self.tasks),
             "models": models,
             "tasks": list(self.tasks),
-            "methods": [_entry(one) for one in self.methods],
+            "methods": [_entry(one) for one in parse_contenders(self.methods, self.options)],
             "seeds": seeds_of(self.seeds) if self.seeds is not None else [0],
             **({"data": data} if data is not None else {}),
             **({"protocol": stated} if stated else {}),
@@ -167,9 +169,8 @@ def keep(found: Mapping[str, Any], folder: Path) -> Path:
     raise AssertionError
 
 
-def _entry(typed: str) -> str | dict[str, Any]:
+def _entry(choice: Choice) -> str | dict[str, Any]:
     """A method as a study file lists it."""
-    choice = parse_contender(typed)
     if not choice.options:
         return choice.method
     return {choice.method: {k: list(v) if isinstance(v, tuple) else v for k, v in choice.options.items()}}

@@ -57,7 +57,7 @@ def _check_task(which: Identity, record: Record, found: Findings) -> None:
     try:
         task = _declaration(which, record)
     except (DataError, ValidationError) as error:
-        why = str(error) if isinstance(error, DataError) else explain(error, "it", Own.model_fields)
+        why = str(error) if isinstance(error, DataError) else explain(error, "it", Own)
         found.faults.append(f"$.spec.own is no task of one's own data: {why}".removesuffix("."))
         return
     except TaskError:

@@ -31,7 +31,8 @@ def run(
     say: Callable[[str], None],
     observers: list[Observer] | None = None,
     executor: Executor | None = None,
-) -> None:
+    retry: bool = False,
+) -> list[Record]:
     """Do what has no record yet, as ``execute.run_study`` and ``latency_study.run`` do.
 
     Args:
@@ -40,18 +41,23 @@ def run(
         say: shows one line to the user.
         observers: are told what happens.
         executor: where trials are run; None for here, where latency is measured in any case.
+        retry: run again what failed or ran out of memory.
+
+    Returns:
+        The records of its trials; none of a study of latency.
 
     Raises:
         DataError, ModelError: the data or the model is not here; one sentence.
         SpecError: another run is at work in the folder.
     """
     if isinstance(item.study, LatencyStudy):
-        latency_study.run(item.study, folder, say=say)
-        return
+        with shelf.sole_owner(folder, len(item.study.cells)):
+            latency_study.run(item.study, folder, say=say)
+        return []
     checking.check(item.study)
     with shelf.sole_owner(folder, len(execute.missing(item.study, folder))):
         how = execute.How(say=say)
-        execute.run_study(item.study, folder, observers or [], how=how, executor=executor)
+        return execute.run_study(item.study, folder, observers or [], retry=retry, how=how, executor=executor)
 
 
 def judged(item: ClaimStudy, folder: Path) -> Judgement:

@@ -134,7 +134,10 @@ def test_failed_trials_show_in_the_exit_code(
 
     monkeypatch.setattr(trial.loop, "fit", explode)
     assert paretune("run", str(study_file), "--out", str(tmp_path / "out")) == 1
-    assert "failed: RuntimeError: no luck" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "failed: RuntimeError: no luck" in said
+    assert "2 of 2 trials failed or ran out of memory: cola / head / seed 0 and cola / lora / seed 0." in said
+    assert "The same command with --retry runs what failed again" in said
 
 
 def test_count_matches_the_known_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -296,6 +299,15 @@ def test_lists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["count", "embedded", "lra"], "did you mean lora"),
         (["count", "embedded", "lora", "rnk=8"], "did you mean rank"),
         (["count", "embedded", "lora", "rank"], "expected KEY=VALUE"),
+        (["count", "embedded", "lora:rank=2", "rank=4"], "received the option 'rank' twice"),
+        (["memory", "embedded", "rank=4"], "received rank=4 beside no method"),
+        (["flops", "embedded", "lora"], "received 'lora', expected --method lora"),
+        (["latency", "embedded", "--method", "lora", "--method", "lin", "rank=4"], "beside 2 methods"),
+        (["intrinsic", "embedded", "cola", "dimension=4"], "beside no method"),
+        (["run", "--task", "cola", "--method", "lora", "rnk=4"], "did you mean rank"),
+        (["run", "demo", "rank=4"], "received the study 'demo' and KEY=VALUE, expected one of the two"),
+        (["claims", "--list", "--workers", "1"], "leave out --workers"),
+        (["run", "latency-small-batch", "--retry", "--wandb"], "leave out --retry and --wandb"),
         (["count", "embedded", "lora", "rank=eight"], "rank='eight'"),
         (["count", "./nowhere", "lora"], "there is no model at './nowhere'"),
         (["run", "dmo"], "did you mean demo"),
@@ -346,7 +358,7 @@ def test_a_missing_data_folder_loses_nothing(
 
 
 def test_a_bug_of_ours_is_not_dressed_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    def explode() -> None:
+    def explode(**_: Any) -> None:
         raise ValueError("internal")
 
     monkeypatch.setattr(cli, "app", explode)

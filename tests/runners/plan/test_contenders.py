@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 import methods
-from runners.plan.contenders import Choice, contenders, label, parse_contender
+from runners.plan.contenders import Choice, contenders, label, parse_contender, parse_contenders
 from runners.plan.errors import SpecError
 
 
@@ -59,3 +59,37 @@ def test_labels_tell_what_was_given() -> None:
     assert label("lora", {}) == "lora"
     assert label("lora", {"target": ["query", "key"], "rank": 2}) == "lora target=query+key rank=2"
     assert label("lin", {"layers": [0, 1]}) == "lin layers=0+1"
+
+
+@pytest.mark.parametrize(
+    ("together", "name", "apart"),
+    [
+        ("lora:rank=8", "lora", ["rank=8"]),
+        ("lora:rank=8,alpha=4", "lora:alpha=4", ["rank=8"]),
+        ("lora:target=query+key", "lora", ["target=query,key"]),
+        ("lora:target=query,key,rank=2", "lora", ["target=query+key", "rank=2"]),
+        ("lora:layers=0,2,rank=2", "lora", ["layers=0+2", "rank=2"]),
+        ("prefix:hidden=none", "prefix", ["hidden=none"]),
+    ],
+)
+def test_options_are_the_same_together_and_apart(together: str, name: str, apart: list[str]) -> None:
+    one, other = parse_contender(together), parse_contender(name, apart)
+    options = methods.get(one.method).options
+    assert one.method == other.method
+    assert options.parse(one.method, one.options) == options.parse(other.method, other.options)
+    assert parse_contenders([name], apart) == [other]
+
+
+@pytest.mark.parametrize(
+    ("texts", "apart", "words"),
+    [
+        (["lora", "lin"], ["rank=8"], "received rank=8 beside 2 methods, expected --method NAME:rank=8"),
+        ([], ["rank=8"], "beside no method"),
+        ([], ["lora"], "received 'lora', expected --method lora, or KEY=VALUE"),
+        (["lora:rank=4"], ["rank=8"], "'rank' twice"),
+        (["lora"], ["rank"], "expected KEY=VALUE"),
+    ],
+)
+def test_options_apart_belong_to_one_method(texts: list[str], apart: list[str], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        parse_contenders(texts, apart)

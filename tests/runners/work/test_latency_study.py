@@ -6,12 +6,16 @@ from typing import Any
 import pytest
 
 import methods
+from reports import yaml_text
 from reports.records.latency_files import read_latencies
 from runners.measure.comparison import Comparison
 from runners.plan import study
+from runners.plan.claims import read_claim
 from runners.plan.errors import SpecError
 from runners.plan.latency_study import parse_latency_study
-from runners.work import latency_study
+from runners.work import claims, latency_study, shelf
+
+from ..command import paretune
 
 
 def content(model: str, **changes: Any) -> dict[str, Any]:
@@ -86,3 +90,20 @@ def test_the_built_in_study_has_the_papers_sizes() -> None:
     ]
     assert sizes[1:] == [516_312, 11_089_152, 540_912, 11_064_576]
     assert {(1, 128, None), (16, 256, None), (32, 512, None)} <= set(made.cells)
+
+
+def test_two_runs_do_not_share_a_folder(
+    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever times: a study by its name, a claim's study, and methods that are typed."""
+    file, out = tmp_path / "quick.yaml", tmp_path / "out"
+    file.write_text(yaml_text.dump(content(tiny_model)))
+    typed = ["latency", tiny_model, "--method", "lora", "rank=2", "--length", "4", "--out", str(out)]
+    with shelf.sole_owner(out):
+        for words in (["run", str(file), "--out", str(out)], typed):
+            assert paretune(*words) == 2
+            assert "another run is at work in" in capsys.readouterr().err
+        claim = read_claim("merged-lora-latency")
+        with pytest.raises(SpecError, match="another run is at work in"):
+            claims.run(claim, out, say=print)
+    assert not list(out.glob("*.json"))

@@ -1,0 +1,48 @@
+"""What a study file says of the study itself: the question that it answers, and how many hours it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Hours(BaseModel):
+    """How long a whole study takes, one trial after another; see ``tests/study_hours.py``, which finds it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: float = Field(gt=0)
+    how: Literal["measured", "estimated"] = Field(
+        description="measured: wall seconds of its published records; estimated: from their seconds for a row"
+    )
+
+
+class About(BaseModel):
+    """The keys that every kind of study file may have and no trial depends on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str = ""
+    description: str = ""
+    question: str = Field("", description="what it answers, in one sentence; none = its title")
+    hours: Hours | None = None
+
+
+def question(content: Mapping[str, Any]) -> str:
+    """What a study answers, by the content of its file."""
+    return str(content.get("question") or content.get("title") or content["name"])
+
+
+def hours(content: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The hours of a study by the content of its file: its value and how it is known; None if it is not.
+
+    A study of latency has a limit of its own.
+    """
+    if content.get("kind") == "latency":
+        from runners.plan.latency_study import parse_latency_study
+
+        study = parse_latency_study(content)
+        return {"value": study.most_seconds / 3600, "how": "at most"}
+    return Hours.model_validate(content["hours"]).model_dump() if content.get("hours") else None

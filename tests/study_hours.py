@@ -1,0 +1,74 @@
+"""How many hours the built-in studies take, from the published records; a study's file says it as ``hours``.
+
+    python tests/study_hours.py
+
+``measured``: the wall seconds of a study's own records, of its searches too, one trial after another.
+``estimated``: for a study of which nothing is published, each trial's rows (steps x batch) times the wall
+seconds for a row of the published records of the same model, task and method, whatever their options. A study
+with a trial that has no such record is told nothing of.
+
+They were measured with one or two threads of a 2-core AMD EPYC, some of `tuned-reviews` on an Intel Xeon;
+`paretune plan STUDY` tells the hours of another machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from runners.plan import study
+from runners.plan.about import Hours
+from runners.plan.spec import TrialSpec
+
+ROOT = Path(__file__).parents[1]
+
+
+def published() -> list[dict[str, Any]]:
+    """The records of trials that come with Paretune."""
+    paths = (ROOT / "reports" / "leaderboards").rglob("*.json")
+    found = [json.loads(path.read_text()) for path in paths if not path.name.endswith(".latency.json")]
+    return [record for record in found if "wall_seconds" in record]
+
+
+def hours(records: Iterable[dict[str, Any]]) -> dict[str, Hours]:
+    """What can be told of the built-in studies of trials, to two digits."""
+    own: dict[str, float] = defaultdict(float)
+    rows: dict[tuple[str, str, str], float] = defaultdict(float)
+    seconds: dict[tuple[str, str, str], float] = defaultdict(float)
+    for record in records:
+        own[record["study"]] += record["wall_seconds"]
+        spec, training = record["spec"], record["training"]
+        if training is not None and training["steps"]:
+            key = spec["model"], spec["task"], spec["method"]
+            rows[key] += training["steps"] * spec["protocol"]["batch_size"]
+            seconds[key] += record["wall_seconds"]
+    found = {}
+    for name in study.built_in():
+        content = study.content(name)
+        if name in own:
+            found[name] = Hours(value=_short(own[name]), how="measured")
+        elif content.get("kind", "trials") == "trials":
+            specs = study.parse_study(content).specs
+            keys = [(spec.model, spec.task, spec.method) for spec in specs]
+            if all(key in rows for key in keys):
+                each = zip(specs, keys, strict=True)
+                whole = sum(_rows(spec) * seconds[key] / rows[key] for spec, key in each)
+                found[name] = Hours(value=_short(whole), how="estimated")
+    return found
+
+
+def _rows(spec: TrialSpec) -> int:
+    assert spec.protocol.steps is not None, f"{spec.label}: its steps depend on its data"
+    return spec.protocol.steps * spec.protocol.batch_size
+
+
+def _short(seconds: float) -> float:
+    return float(f"{seconds / 3600:.2g}")
+
+
+if __name__ == "__main__":
+    for name, each in hours(published()).items():
+        print(f"{name:26} hours: {{value: {each.value:g}, how: {each.how}}}")
