@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -135,7 +135,7 @@ def studies(json_: Json = False) -> None:
             else None,
             "title": content["title"],
             "question": about.question(content),
-            "hours": about.hours(content),
+            "hours": _hours(content),
             "description": content["description"],
         }
         for content in found
@@ -145,12 +145,22 @@ def studies(json_: Json = False) -> None:
         return
     shown = table("study", "hours", "what it answers")
     for row in sorted(rows, key=lambda row: row["name"].startswith(CLAIM)):
-        shown.add_row(row["name"], _hours(row["hours"]), row["question"])
+        shown.add_row(row["name"], _short(row["hours"]), row["question"])
     out.print(shown)
     say("Hours on two cores; ~ estimated, < at most, – not known. Yours: paretune plan STUDY.")
 
 
-def _hours(found: dict[str, Any] | None) -> str:
+def _hours(content: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The hours of a study and how they are known, by the content of its file; None if they are not."""
+    from runners.plan.about import Hours
+    from runners.plan.latency_study import parse_latency_study
+
+    if content.get("kind") == "latency":
+        return {"value": parse_latency_study(content).most_seconds / 3600, "how": "at most"}
+    return Hours.model_validate(content["hours"]).model_dump() if "hours" in content else None
+
+
+def _short(found: dict[str, Any] | None) -> str:
     if found is None:
         return "–"
     mark = {"measured": "", "estimated": "~", "at most": "<"}[found["how"]]

@@ -33,16 +33,3 @@ class About(BaseModel):
 def question(content: Mapping[str, Any]) -> str:
     """What a study answers, by the content of its file."""
     return str(content.get("question") or content.get("title") or content["name"])
-
-
-def hours(content: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The hours of a study by the content of its file: its value and how it is known; None if it is not.
-
-    A study of latency has a limit of its own.
-    """
-    if content.get("kind") == "latency":
-        from runners.plan.latency_study import parse_latency_study
-
-        study = parse_latency_study(content)
-        return {"value": study.most_seconds / 3600, "how": "at most"}
-    return Hours.model_validate(content["hours"]).model_dump() if content.get("hours") else None

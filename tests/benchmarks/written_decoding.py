@@ -2,9 +2,9 @@
 
 Plain is what one writes by hand: prompts of one length in a batch, of at most as many rows, so that nothing
 is padded; and batches as the rows come, padded on the left. All are greedy, to the same limit. Runs
-alternate, and what is printed is the ratio of seconds, by the clock and of processor time (which a busy machine
-leaves alone), and how many texts differ (batches of other shapes round otherwise, and the logits of a random
-model lie close).
+alternate, and what is printed is the ratio of seconds, by the clock and of processor time (which a busy
+machine leaves alone), and how many texts differ (batches of other shapes round otherwise, and the logits of
+a random model lie close).
 
     python tests/benchmarks/written_decoding.py --data E2E [--model FOLDER] [--texts 500] [--longest 40]
 """
