@@ -146,9 +146,9 @@ class Answer:
     @property
     def told_out(self) -> list[str]:
         """By limit the methods above it and what they cost, then those whose cost is not known."""
-        lines, unknown = [], []
+        lines, unknown = list[str](), list[str]()
         for name, most in self.limits.items():
-            over = []
+            over = list[str]()
             for one in self.predictions:
                 if name not in self.ruled_out.get(one.choice.label, ()):
                     continue

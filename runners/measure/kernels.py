@@ -170,11 +170,11 @@ def measure(
             for call in keys:
                 seconds[call].append(_timed(next(copies[call]), clock, device))
     own = statistics.median(nothing)
-    found = {call: max(0.0, statistics.median(many) - own) / 1e9 for call, many in seconds.items()}
+    medians = {call: max(0.0, statistics.median(many) - own) / 1e9 for call, many in seconds.items()}
     return Costs(
         run=statistics.median(passes) / 1e9,
-        calls={call: value for call, value in found.items() if call is not None},
-        module=found[None],
+        calls={call: value for call, value in medians.items() if call is not None},
+        module=medians[None],
     )
 
 

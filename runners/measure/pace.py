@@ -82,8 +82,8 @@ class Track:
         ends = _ends([one for one in choices if one.label in told], told)
         steps = [self._steps(one, fewer, length) for one in ends]
         rates = forecast.rates_of(steps, 0.0, 0.0, 0.0, here.bytes_per_second)
-        found = {label: rates.training(one) for label, one in told.items()}
-        return found, [one.label for one in ends]
+        seconds = {label: rates.training(one) for label, one in told.items()}
+        return seconds, [one.label for one in ends]
 
     def ratios(self, rows: int, length: int, choices: Sequence[Choice]) -> dict[str, float | None]:
         """By label the time of a pass with the method as it is deployed, as a multiple of the base's.

@@ -29,6 +29,7 @@ _LINES: Final = {
     "--steps": "protocol: {steps: 200}",
     "--protocol": "protocol: {batch_size: 16}",
     "--no-costs": "costs: none",
+    "KEY=VALUE": "methods: [{lora: {rank: 4}}]",
 }
 """What a study file says in place of an option, such as it is."""
 

@@ -232,7 +232,9 @@ class _Loop:
         if batch:
             mask = batch["attention_mask"]
             self.examples += mask.shape[0]
-            self.positions += sum(self.computed(part) for part, _ in parts(batch, self.protocol.micro_batch))
+            self.positions += sum(
+                self.computed(dict(part)) for part, _ in parts(batch, self.protocol.micro_batch)
+            )
             self.real += mask.sum()
 
     def _counted(self) -> tuple[int, int, int]:

@@ -174,7 +174,7 @@ def _written(asked: _Asked) -> Reading:
 
 def _scoring(split: Encoded) -> Shape:
     """The batches of a split that is scored, which are of falling length; of all the mean one."""
-    return _in_batches(split.lengths, SCORING_BATCH)
+    return _in_batches(split.lengths.tolist(), SCORING_BATCH)
 
 
 def _in_batches(of_rows: Sequence[float], size: int) -> Shape:
