@@ -21,7 +21,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tasks import glue, inference, intents, reviews, superglue, tagging, topics, writing
+from tasks import glue, inference, intents, reviews, superglue, tagging, topics, webnlg, writing
 from tasks.hub import FurtherSplit, HubSource
 from tasks.registry import Registry
 from tasks.spec import (
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _TASKS: dict[str, TaskSpec] = {}
-_OURS = (glue, reviews, tagging, writing, superglue, inference, topics, intents)
+_OURS = (glue, reviews, tagging, writing, webnlg, superglue, inference, topics, intents)
 for _task in (task for declared in _OURS for task in declared.TASKS):
     if _task.name in _TASKS:
         raise TaskError(f"the task {_task.name!r} is declared twice")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from tasks.joined import Joined
 
@@ -43,5 +45,28 @@ class HubSource:
         """The names of its further report splits."""
         return tuple(one.name for one in self.further_splits)
 
+    def pattern(self, split: str) -> str:
+        """What the files of a split are called in a local folder; of `*` those of every split."""
+        return f"{split}-*.parquet"
+
     def __str__(self) -> str:
         return f"{self.hub_id} ({self.config})"
+
+
+@dataclass(frozen=True)
+class FolderSource(HubSource):
+    """A data set that is in a local folder alone, since no commit of the hub is known that has its files.
+
+    A split is one file, `<split>.json`, and `<split>_<part>` a part of the same file. `read` gives the rows
+    of a split, by column, and raises ValueError where the file is another; `home` says who has the files.
+    """
+
+    read: Callable[[Path, str], dict[str, list]] = field(kw_only=True)
+    home: str = field(kw_only=True)
+
+    def pattern(self, split: str) -> str:
+        """One file for all parts of a split."""
+        return f"{split.partition('_')[0]}.json"
+
+    def __str__(self) -> str:
+        return f"{self.hub_id} of {self.home}"

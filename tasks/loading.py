@@ -113,7 +113,7 @@ def _local(source: HubSource, origin: Origin, found: tuple[Columns, ...]) -> str
     other = [
         f"{name} has {_count(columns)} rows, officially {rows}"
         for (name, rows), columns in zip(official, found, strict=True)
-        if _count(columns) != rows
+        if rows and _count(columns) != rows  # of some data sets no number is known
     ]
     other += [f"no {one.split}" for one in source.further_splits if one not in origin.further]
     return f"local folder, {source.hub_id} layout" + (f" ({'; '.join(other)})" if other else "")

@@ -23,7 +23,7 @@ from pyarrow import ArrowException
 from pyarrow.parquet import ParquetFile
 
 from tasks import cache
-from tasks.hub import FurtherSplit, HubSource
+from tasks.hub import FolderSource, FurtherSplit, HubSource
 from tasks.spec import DataError, PackageSource, TaskSpec
 
 Columns = dict[str, list]
@@ -50,6 +50,11 @@ class Origin:
 
 def hub(spec: TaskSpec, source: HubSource) -> Origin:
     """The files of the hub at the declared commit, which tells what is in them."""
+    if isinstance(source, FolderSource):
+        raise DataError(
+            f"task {spec.name!r} is read from a folder alone, which {source.home} has; "
+            f"{_layout(source, source.train_split)}"
+        )
     names = _names(source, source.further_splits)
     content = (source.hub_id, source.revision, source.config, *names)
     large = source.train_rows >= _HUB_ROWS
@@ -66,7 +71,7 @@ def folder(spec: TaskSpec, source: HubSource, data: str) -> Origin:
     content = _content(spec, parts)
 
     def read() -> tuple[Columns, ...]:
-        found = tuple(_parquet(spec, source, *part) for part in zip(names, parts, strict=True))
+        found = tuple(_rows(spec, source, *part) for part in zip(names, parts, strict=True))
         if _content(spec, parts) != content:
             raise DataError(
                 f"task {spec.name!r}: files in {data!r} changed while they were read; run it again"
@@ -131,27 +136,30 @@ def _folder_files(spec: TaskSpec, source: HubSource, data: str, split: str) -> l
     files = _found(source, data, split)
     if not files:
         raise DataError(
-            f"task {spec.name!r}: no {split}-*.parquet in {str(inside(source, data))!r}; "
+            f"task {spec.name!r}: no {source.pattern(split)} in {str(inside(source, data))!r}; "
             f"{_layout(source, split)}"
         )
     return files
 
 
 def _found(source: HubSource, data: str, split: str) -> list[Path]:
-    return sorted(inside(source, data).glob(f"{split}-*.parquet"))
+    return sorted(inside(source, data).glob(source.pattern(split)))
 
 
 def _layout(source: HubSource, split: str) -> str:
     folder = "" if source.config == _ONLY else f"{source.config}/"
-    return f"--data DIR takes a folder with {folder}{split}-*.parquet, the layout of {source.hub_id}"
+    return f"--data DIR takes a folder with {folder}{source.pattern(split)}, the layout of {source.hub_id}"
 
 
-def _parquet(spec: TaskSpec, source: HubSource, split: str, files: Sequence[Path]) -> Columns:
+def _rows(spec: TaskSpec, source: HubSource, split: str, files: Sequence[Path]) -> Columns:
     """The rows of one split, file after file; a column that one of them lacks is left out."""
     found: list[Columns] = []
     for file in files:
-        with _failing(f"task {spec.name!r}: cannot read {split}-*.parquet", _layout(source, split)):
-            found.append(ParquetFile(file).read().to_pydict())
+        with _failing(f"task {spec.name!r}: cannot read {source.pattern(split)}", _layout(source, split)):
+            if isinstance(source, FolderSource):
+                found.append(source.read(file, split))
+            else:
+                found.append(ParquetFile(file).read().to_pydict())
     names = [name for name in found[0] if all(name in columns for columns in found)]
     return {name: [value for columns in found for value in columns[name]] for name in names}
 

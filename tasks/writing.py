@@ -8,9 +8,7 @@ the LoRA paper trained on (github.com/microsoft/LoRA, `data/e2e`) hold the same 
 A folder of either is taken; the content hash of a trial tells which it was.
 
 E2E is scored by BLEU, NIST, ROUGE-L and CIDEr as in its official evaluation, which has METEOR besides: that
-is a program in Java (`tasks/written/meteor.py`), and no metric of a task that every machine can score. WebNLG
-is not here: the hub has it as nested records behind a loading script, and no commit of flat files of it is
-known to us.
+is a program in Java (`tasks/written/meteor.py`), and no metric of a task that every machine can score.
 """
 
 from __future__ import annotations

@@ -64,7 +64,8 @@ def fault_of(command: Command) -> str:
         whole = type(error).__name__ not in ("MissingParameter", "BadOptionUsage")  # what a mention may lack
         return str(error) if whole or not command.mention else ""
     study, chosen = context.params.get("study"), context.params.get("method") or []
-    if context.info_name == "run" and study and not (study.endswith((".yaml", "NAME")) or study.isupper()):
+    named = study and "=" not in study and not (study.endswith((".yaml", "NAME")) or study.isupper())
+    if context.info_name == "run" and named:
         try:
             content(study)
         except ValueError as error:

@@ -19,7 +19,7 @@ def test_names_are_the_tasks_of_the_issue_in_order():
     assert tasks.names() == (
         *("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "mnli_mismatched", "qnli", "rte", "wnli"),
         *("rotten_tomatoes", "imdb", "imdb_pair", "conll2003"),
-        *("e2e", "gsm8k"),
+        *("e2e", "gsm8k", "webnlg"),
         *("boolq", "cb", "copa", "wic", "snli", "ag_news", "trec", "banking77", "clinc150"),
     )
 

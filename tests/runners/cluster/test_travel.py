@@ -63,6 +63,16 @@ def test_files_travel_where_a_configuration_has_no_folder(tmp_path: Path) -> Non
             (tmp_path / "default" / name).write_bytes(b"other rows")
 
 
+def test_files_of_another_layout_travel_too(tmp_path: Path) -> None:
+    for name in ("train.json", "test.json", "notes.txt"):
+        (tmp_path / name).write_bytes(b"{}")
+    freight = travel.of_data(
+        TrialSpec(model="embedded", task="webnlg", method="head", data=str(tmp_path)), stored
+    )
+    assert freight is not None
+    assert freight.names == ("test.json", "train.json")
+
+
 def test_several_processes_of_a_machine_unpack_at_once(tiny_model: str, tmp_path: Path) -> None:
     model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
     freight = travel.of_model(TrialSpec(model=str(model), task="cola", method="head"), stored)
