@@ -65,8 +65,8 @@ WEBNLG = TaskSpec(
     description=(
         "The WebNLG challenge of 2017: triples of a subject, a property and an object, and what crowd "
         "workers wrote from them. The whole test set ranks; its entries of categories that training has, and "
-        "of those that it has not, are further report splits. BLEU is that of E2E's script; the challenge's own "
-        "is of lower-cased words, and its METEOR and TER are not computed."
+        "of those that it has not, are further report splits. BLEU is that of E2E's script; the challenge's "
+        "own is of lower-cased words, and its METEOR and TER are not computed."
     ),
     problem_type="generation",
     text_columns=("triples",),

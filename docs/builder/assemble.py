@@ -49,6 +49,7 @@ NAV: dict[str, Any] = {
         "Speed": "speed.md",
     },
     "Reference": {
+        "The command line": "commands.md",
         "The record": "record.md",
         "paretune": "api/paretune.md",
         "methods": "api/methods.md",
