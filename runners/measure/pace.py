@@ -72,7 +72,7 @@ class Track:
             choices: the methods.
             asks: by label what a step asks for; None where nothing tells that.
         """
-        told = {one.label: found for one in choices if (found := asks[one.label]) is not None}
+        told = {label: one for label, one in asks.items() if one is not None}
         if not told:
             return {}, ()
         here = machine.measure(self.device)
@@ -80,7 +80,7 @@ class Track:
         guess = forecast.guessed(here).training(told[heaviest])
         fewer = max(1, min(rows, int(rows * MOST_SECONDS / guess)))
         ends = _ends([one for one in choices if one.label in told], told)
-        steps = [self._steps(one, fewer, length) for one in ends]
+        steps = [self.timed(one, told[one.label].part(fewer / rows), fewer, length) for one in ends]
         rates = forecast.rates_of(steps, 0.0, 0.0, 0.0, here.bytes_per_second)
         seconds = {label: rates.training(one) for label, one in told.items()}
         return seconds, [one.label for one in ends]
@@ -121,12 +121,17 @@ class Track:
             inputs |= {f"decoder_{name}": value for name, value in inputs.items()}
         return inputs
 
-    def _steps(self, choice: Choice, rows: int, length: int) -> list[forecast.Timed]:
+    def timed(self, choice: Choice, asks: Asks, rows: int, length: int) -> list[forecast.Timed]:
+        """Take a few real steps with a method.
+
+        Args:
+            choice: the method.
+            asks: what such a step asks for.
+            rows: of a batch.
+            length: tokens in each.
+        """
         adapted = methods.apply(self.model, choice.method, **choice.options)
         try:
-            work = adapted.flops(rows, length)
-            trained = sum(parameter.nbytes for parameter in adapted.trained().values())
-            asks = Asks(work.forward_flops, work.training_step_flops - work.forward_flops, trained)
             loader = [self._batch(adapted, rows, length) for _ in range(1 + STEPS)]
             return forecast.time_steps(
                 *(self.accelerator, adapted, Protocol(), loader, lambda batch: asks),

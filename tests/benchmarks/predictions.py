@@ -20,6 +20,7 @@ import methods
 from runners.choosing.predicted import Sizes, predict
 from runners.measure import pace
 from runners.measure.footprint import Setting, Workbench
+from runners.measure.forecast import Asks
 from runners.plan.contenders import Choice
 
 SETTINGS = (
@@ -29,7 +30,7 @@ SETTINGS = (
 )
 ENDS = ("full", "bitfit")
 """The methods whose steps tell the rates."""
-CALLS, STEPS = 15, 3
+CALLS = 15
 
 
 def deployed(base, name):
@@ -61,7 +62,7 @@ def latencies(track, names, rows, length):
 
 def step(track, name, rows, length):
     """Seconds of a real step."""
-    timed = track._steps(Choice(name, name, {}), rows, length)
+    timed = track.timed(Choice(name, name, {}), Asks(0), rows, length)
     return statistics.median(one.forward + one.backward + one.update + one.batch for one in timed)
 
 
