@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
@@ -37,6 +38,9 @@ Clock = Callable[[], int]
 """Nanoseconds."""
 
 ROUNDS: Final = 30
+MOST_SPREAD: Final = 0.2
+"""Of the middle half of the model's own passes, as a share of their median: more says that others took the
+cores, which slows what is large and computed by several threads more than what is small."""
 MOST_COPIES: Final = 16
 """Of the weights of a call."""
 MOST_CALLS: Final = 150
@@ -117,6 +121,15 @@ class Costs:
     calls: Mapping[Call, float]
     module: float
     """Of a call of a module that does nothing."""
+    low: float
+    """A quarter of the model's own passes were faster."""
+    high: float
+    """A quarter of them were slower."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether the machine let the model's own passes take about as long each time."""
+        return self.high - self.low <= MOST_SPREAD * self.run
 
     def ratio(self, base: Pass, adapted: Pass) -> float | None:
         """The time of an adapted pass beside the base's; None where a call was not timed, or cannot be."""
@@ -175,6 +188,8 @@ def measure(
         run=statistics.median(passes) / 1e9,
         calls={call: value for call, value in alone.items() if call is not None},
         module=alone[None],
+        low=float(np.percentile(passes, 25)) / 1e9,
+        high=float(np.percentile(passes, 75)) / 1e9,
     )
 
 

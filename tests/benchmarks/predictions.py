@@ -44,7 +44,7 @@ def deployed(base, name):
 def latencies(track, names, rows, length):
     """The median time of a pass with each method, as a multiple of the base's of the same round."""
     inputs = track.inputs(rows, length)
-    models = {"": copy.deepcopy(track.model)} | {name: deployed(track.model, name) for name in names}
+    models = {"": copy.deepcopy(track.model).eval()} | {name: deployed(track.model, name) for name in names}
     found, order, rng = defaultdict(list), list(models), random.Random(0)
     with torch.inference_mode():
         for _ in range(CALLS):
