@@ -146,9 +146,10 @@ class Answer:
     @property
     def told_out(self) -> list[str]:
         """By limit the methods above it and what they cost, then those whose cost is not known."""
-        lines, unknown = list[str](), list[str]()
+        lines: list[str] = []
         for name, most in self.limits.items():
-            over = list[str]()
+            over: list[str] = []
+            unknown: list[str] = []
             for one in self.predictions:
                 if name not in self.ruled_out.get(one.choice.label, ()):
                     continue
@@ -161,7 +162,6 @@ class Answer:
                 lines.append(f"  {NAMES[name]} above {told(name, most)}: {text.listing(over)}")
             if unknown:
                 lines.append(f"  {NAMES[name]} not known: {text.listing(unknown)}")
-            unknown = []
         return lines
 
     @property

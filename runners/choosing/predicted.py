@@ -23,10 +23,13 @@ from runners.measure import counting, flops, kept, pace
 from runners.measure.capability import abilities
 from runners.measure.footprint import Footprint, Setting, Workbench
 from runners.measure.forecast import Asks
+from runners.measure.pace import Passes
 from runners.plan.contenders import Choice
 from runners.plan.errors import SpecError
 
 Told = Callable[[str], None]
+
+MANY: Final = "too many calls are added to a pass for each to be timed: see `paretune latency`."
 
 MOST_SHARE: Final = 0.5
 """Of the free memory that the model's weights may take for anything to be timed here."""
@@ -62,6 +65,8 @@ class Prediction:
     latency: float | None = None
     """Time of a pass, as a multiple of the untouched base's."""
     merges: bool = False
+    busy: bool = False
+    """Whether the machine was too busy for times to mean much."""
     cannot: str | None = None
     """Why the model cannot carry it, a sentence."""
     why_not: Mapping[str, str] = field(default_factory=dict)
@@ -172,22 +177,21 @@ def _timed(sizes: Sizes, found: Sequence[Prediction], told: Told) -> list[Predic
     told("A few training steps ...")
     fits = [one for one in able if one.memory is None or one.memory.peak_training_bytes <= free]
     asks = {one.choice.label: _asks(one) for one in fits}
-    steps, _ = track.steps(sizes.batch, sizes.length, [one.choice for one in fits], asks)
+    steps = track.steps(sizes.batch, sizes.length, [one.choice for one in fits], asks)
     told("Passes, and the calls that methods add ...")
     wanted = [one.choice for one in able if one.latency is None]
-    ratios = track.ratios(sizes.served, sizes.length, wanted) if wanted else {}
-    return [_with_times(one, steps, ratios) if one.cannot is None else one for one in found]
+    passes = track.ratios(sizes.served, sizes.length, wanted) if wanted else None
+    return [_with_times(one, steps, passes) if one.cannot is None else one for one in found]
 
 
-def _with_times(
-    one: Prediction, steps: Mapping[str, float], ratios: Mapping[str, float | None]
-) -> Prediction:
-    label = one.choice.label
-    latency = one.latency if one.latency is not None else ratios.get(label)
-    why = dict(one.why_not)
-    if latency is None:
-        why[LATENCY] = "it adds too many calls to a pass for each to be timed: see `paretune latency`."
-    return replace(one, step_seconds=steps.get(label), latency=latency, why_not=why)
+def _with_times(one: Prediction, steps: Mapping[str, float], passes: Passes | None) -> Prediction:
+    label, why, latency = one.choice.label, dict(one.why_not), one.latency
+    busy = passes is not None and passes.busy is not None
+    if latency is None and passes is not None:
+        latency = None if passes.busy else passes.ratios.get(label)
+        if latency is None:
+            why[LATENCY] = passes.busy or MANY
+    return replace(one, step_seconds=steps.get(label), latency=latency, busy=busy, why_not=why)
 
 
 def _asks(one: Prediction) -> Asks | None:

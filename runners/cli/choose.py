@@ -162,6 +162,7 @@ def _numbers(one: Prediction) -> dict[str, Any]:
         "forward_flops": one.forward_flops,
         "training_step_flops": one.step_flops,
         "step_seconds": one.step_seconds,
+        "busy": one.busy,
         "latency": one.latency,
         "latency_merged": 1.0 if one.merges else None,
         "why_not": dict(one.why_not),
@@ -234,6 +235,11 @@ def _marks(found: Answer) -> list[str]:
     return [
         "step: a training step on this machine; rank: average over the tasks above, 1 is the best.",
         *(["m: ×1.00 once merged into the base."] if merging else []),
+        *(
+            ["Seconds and hours are those of a busy machine."]
+            if any(p.busy for p in found.predictions)
+            else []
+        ),
     ]
 
 

@@ -58,6 +58,10 @@ class Asks:
     """FLOPs of the backward pass."""
     trained_bytes: int = 0
 
+    def part(self, share: float) -> Asks:
+        """What a part of the batch asks for: the update is that of the whole."""
+        return Asks(round(share * self.forward), round(share * self.backward), self.trained_bytes)
+
     @property
     def activations(self) -> int:
         """The part of the backward pass that a frozen body has as well."""

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
@@ -37,6 +38,9 @@ Clock = Callable[[], int]
 """Nanoseconds."""
 
 ROUNDS: Final = 30
+MOST_SPREAD: Final = 0.2
+"""Of the middle half of the model's own passes, as a share of their median: more says that others took the
+cores, which slows what is large and computed by several threads more than what is small."""
 MOST_COPIES: Final = 16
 """Of the weights of a call."""
 MOST_CALLS: Final = 150
@@ -117,9 +121,18 @@ class Costs:
     calls: Mapping[Call, float]
     module: float
     """Of a call of a module that does nothing."""
+    low: float
+    """A quarter of the model's own passes were faster."""
+    high: float
+    """A quarter of them were slower."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether the machine let the model's own passes take about as long each time."""
+        return self.high - self.low <= MOST_SPREAD * self.run
 
     def ratio(self, base: Pass, adapted: Pass) -> float | None:
-        """The time of an adapted pass beside the base's; None where a call was not timed."""
+        """The time of an adapted pass beside the base's; None where a call was not timed, or cannot be."""
         more, less = adapted.beyond(base), base.beyond(adapted)
         if not (more.keys() | less.keys()) <= self.calls.keys():
             return None
@@ -157,8 +170,8 @@ def measure(
         copies: dict[Call | None, Iterator[Callable[[], object]]]
         copies = {call: _copies(call, number, device) for call, number in times.items()}
         copies[None] = itertools.cycle([partial(_Nothing(), None)])
-        for once in (run, *map(next, copies.values())):
-            once()  # the first of its kind picks kernels
+        run()  # the first of its kind picks kernels
+        copies = {call: made for call, made in copies.items() if _runs(made)}
         passes, nothing = list[int](), list[int]()
         seconds: dict[Call | None, list[int]] = {call: [] for call in copies}
         for _ in range(rounds):
@@ -170,11 +183,13 @@ def measure(
             for call in keys:
                 seconds[call].append(_timed(next(copies[call]), clock, device))
     own = statistics.median(nothing)
-    medians = {call: max(0.0, statistics.median(many) - own) / 1e9 for call, many in seconds.items()}
+    alone = {call: max(0.0, statistics.median(many) - own) / 1e9 for call, many in seconds.items()}
     return Costs(
         run=statistics.median(passes) / 1e9,
-        calls={call: value for call, value in medians.items() if call is not None},
-        module=medians[None],
+        calls={call: value for call, value in alone.items() if call is not None},
+        module=alone[None],
+        low=float(np.percentile(passes, 25)) / 1e9,
+        high=float(np.percentile(passes, 75)) / 1e9,
     )
 
 
@@ -220,6 +235,17 @@ def _tensors(value: Any, device: torch.device) -> Any:
             return slice(*value[1:])
         return tuple(_tensors(one, device) for one in value)
     return value
+
+
+def _runs(made: Iterator[Callable[[], object]]) -> bool:
+    """Whether a call can be made again: one that takes what is no tensor, number or word may not."""
+    try:
+        next(made)()
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # whatever a torch function ends in that was given something else
+        return False
+    return True
 
 
 def _copies(call: Call, number: int, device: torch.device) -> Iterator[Callable[[], object]]:

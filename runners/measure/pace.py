@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
@@ -38,6 +39,26 @@ def nanoseconds(where: torch.device) -> Callable[[], int]:
     return time.thread_time_ns if alone else time.perf_counter_ns
 
 
+@dataclass(frozen=True)
+class Passes:
+    """Passes with methods beside the untouched base's."""
+
+    ratios: Mapping[str, float | None]
+    """By label; None where a method adds too many calls to time each, or one that cannot be made alone."""
+    costs: kernels.Costs
+
+    @property
+    def busy(self) -> str | None:
+        """What is to be said where the machine was too busy for the ratios to mean anything."""
+        if self.costs.steady:
+            return None
+        low, high = (f"{1000 * end:,.1f} ms" for end in (self.costs.low, self.costs.high))
+        return (
+            f"this machine is too busy to time passes: half of those without any method took less than {low} "
+            f"or more than {high}. Wait, or set OMP_NUM_THREADS=1, which counts processor time alone."
+        )
+
+
 class Track:
     """A model with random weights on the device, on which methods are timed.
 
@@ -63,8 +84,8 @@ class Track:
         length: int,
         choices: Sequence[Choice],
         asks: Mapping[str, Asks | None],
-    ) -> tuple[dict[str, float], Sequence[str]]:
-        """Seconds of a training step with each method, and the labels of those that were timed.
+    ) -> dict[str, float]:
+        """Seconds of a training step with each method.
 
         Args:
             rows: of a batch.
@@ -72,21 +93,20 @@ class Track:
             choices: the methods.
             asks: by label what a step asks for; None where nothing tells that.
         """
-        told = {one.label: found for one in choices if (found := asks[one.label]) is not None}
+        told = {label: one for label, one in asks.items() if one is not None}
         if not told:
-            return {}, ()
+            return {}
         here = machine.measure(self.device)
         heaviest = max(told, key=lambda label: forecast.guessed(here).training(told[label]))
         guess = forecast.guessed(here).training(told[heaviest])
         fewer = max(1, min(rows, int(rows * MOST_SECONDS / guess)))
         ends = _ends([one for one in choices if one.label in told], told)
-        steps = [self._steps(one, fewer, length) for one in ends]
+        steps = [self.timed(one, told[one.label].part(fewer / rows), fewer, length) for one in ends]
         rates = forecast.rates_of(steps, 0.0, 0.0, 0.0, here.bytes_per_second)
-        seconds = {label: rates.training(one) for label, one in told.items()}
-        return seconds, [one.label for one in ends]
+        return {label: rates.training(one) for label, one in told.items()}
 
-    def ratios(self, rows: int, length: int, choices: Sequence[Choice]) -> dict[str, float | None]:
-        """By label the time of a pass with the method as it is deployed, as a multiple of the base's.
+    def ratios(self, rows: int, length: int, choices: Sequence[Choice]) -> Passes:
+        """The time of a pass with each method as it is deployed, as a multiple of the base's.
 
         Args:
             rows: inputs at once.
@@ -111,7 +131,7 @@ class Track:
         costs = kernels.measure(
             lambda: self.model(**inputs), base, list(passes.values()), self.device, clock=self.clock
         )
-        return {label: costs.ratio(base, one) for label, one in passes.items()}
+        return Passes({label: costs.ratio(base, one) for label, one in passes.items()}, costs)
 
     def inputs(self, rows: int, length: int) -> dict[str, Tensor]:
         """Random tokens, without padding."""
@@ -121,12 +141,17 @@ class Track:
             inputs |= {f"decoder_{name}": value for name, value in inputs.items()}
         return inputs
 
-    def _steps(self, choice: Choice, rows: int, length: int) -> list[forecast.Timed]:
+    def timed(self, choice: Choice, asks: Asks, rows: int, length: int) -> list[forecast.Timed]:
+        """Take a few real steps with a method.
+
+        Args:
+            choice: the method.
+            asks: what such a step asks for.
+            rows: of a batch.
+            length: tokens in each.
+        """
         adapted = methods.apply(self.model, choice.method, **choice.options)
         try:
-            work = adapted.flops(rows, length)
-            trained = sum(parameter.nbytes for parameter in adapted.trained().values())
-            asks = Asks(work.forward_flops, work.training_step_flops - work.forward_flops, trained)
             loader = [self._batch(adapted, rows, length) for _ in range(1 + STEPS)]
             return forecast.time_steps(
                 *(self.accelerator, adapted, Protocol(), loader, lambda batch: asks),

@@ -20,6 +20,7 @@ import methods
 from runners.choosing.predicted import Sizes, predict
 from runners.measure import pace
 from runners.measure.footprint import Setting, Workbench
+from runners.measure.forecast import Asks
 from runners.plan.contenders import Choice
 
 SETTINGS = (
@@ -29,7 +30,7 @@ SETTINGS = (
 )
 ENDS = ("full", "bitfit")
 """The methods whose steps tell the rates."""
-CALLS, STEPS = 15, 3
+CALLS = 15
 
 
 def deployed(base, name):
@@ -43,7 +44,7 @@ def deployed(base, name):
 def latencies(track, names, rows, length):
     """The median time of a pass with each method, as a multiple of the base's of the same round."""
     inputs = track.inputs(rows, length)
-    models = {"": copy.deepcopy(track.model)} | {name: deployed(track.model, name) for name in names}
+    models = {"": copy.deepcopy(track.model).eval()} | {name: deployed(track.model, name) for name in names}
     found, order, rng = defaultdict(list), list(models), random.Random(0)
     with torch.inference_mode():
         for _ in range(CALLS):
@@ -61,7 +62,7 @@ def latencies(track, names, rows, length):
 
 def step(track, name, rows, length):
     """Seconds of a real step."""
-    timed = track._steps(Choice(name, name, {}), rows, length)
+    timed = track.timed(Choice(name, name, {}), Asks(0), rows, length)
     return statistics.median(one.forward + one.backward + one.update + one.batch for one in timed)
 
 

@@ -77,13 +77,22 @@ def test_every_call_that_a_method_adds_can_be_made_again(track):
 
 def test_methods_are_told_as_ratios_and_leave_the_model_as_it_was(track):
     before = {name: value.clone() for name, value in track.model.state_dict().items()}
-    found = track.ratios(1, 8, [Choice(name, name, {}) for name in ("lora", "pfeiffer", "did")])
+    found = track.ratios(1, 8, [Choice(name, name, {}) for name in ("lora", "pfeiffer", "did")]).ratios
     assert found["did"] is None
     assert found["lora"] > 1
     assert found["pfeiffer"] > 1
     after = track.model.state_dict()
     assert before.keys() == after.keys()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_ratios_of_passes_that_vary_mean_nothing_and_say_so():
+    for low, high, steady in ((0.95, 1.05, True), (0.7, 1.4, False)):
+        costs = kernels.Costs(run=1.0, calls={}, module=0.0, low=low, high=high)
+        passes = pace.Passes({"lora": 1.1}, costs)
+        assert costs.steady == steady
+        assert (passes.busy is None) == steady
+    assert "700.0 ms or more than 1,400.0 ms" in passes.busy
 
 
 def test_time_is_the_threads_own_where_one_computes():
