@@ -84,6 +84,7 @@ def _candidate(one: Candidate) -> dict[str, Any]:
         "rank": one.rank,
         "lost": one.risk.lost,
         "runs": one.risk.seeds,
+        "atMost": one.risk.interval.high if one.risk.interval else None,
         "costs": dict(one.costs),
     }
 
