@@ -60,9 +60,9 @@
       const at = limit === undefined ? -1 : d3.bisectRight(stops[name], limit) - 1;
       input.value = limit === undefined || limit >= most ? stops[name].length : Math.max(at, 0);
       // The most that any method takes, so that a limit beyond it is seen to rule nothing out.
-      const said = limit === undefined ? `any (all ≤ ${SHOWN[name](most || 0)})` : `≤ ${SHOWN[name](limit)}`;
+      const said = limit === undefined ? `all ≤ ${SHOWN[name](most || 0)}` : `≤ ${SHOWN[name](limit)}`;
       $(`${name}-said`).textContent = said;
-      input.setAttribute("aria-valuetext", said);
+      input.setAttribute("aria-valuetext", limit === undefined ? `no limit; every method takes ${said.slice(4)}` : said);
     }
   }
 
