@@ -256,8 +256,8 @@ def test_who_measured_stands_in_every_export(tmp_path: Path) -> None:
     assert "self-reported (eve)" in (tmp_path / record_page(theirs[0])).read_text()
     assert "self-reported" not in (tmp_path / record_page(ours[0])).read_text()
     page = Reader((tmp_path / "intrinsic.html").read_text()).text
-    assert page.index("rotten_tomatoes on embedded") < page.index(
-        "aaa on embedded, said, self-reported (eve)"
+    assert page.index("rotten_tomatoes on embedded (22.7 M)") < page.index(
+        "aaa on embedded (22.7 M), said, self-reported (eve)"
     )
 
 
@@ -266,8 +266,8 @@ def test_a_section_that_others_report_says_so_on_every_page(tmp_path: Path) -> N
     build_site([*theirs, *ours], tmp_path, origins=known((EVE, theirs), (OURS, ours)))
     for page in ("memory.html", "protocol.html"):
         said = Reader((tmp_path / page).read_text()).text
-        assert "zzz on embedded, reported by others" in said, page
-        assert "cola on embedded, reported" not in said, page
+        assert "zzz on embedded (22.7 M), reported by others" in said, page
+        assert "cola on embedded (22.7 M), reported" not in said, page
     for table in ("table.tex", "table.md"):
         assert "embedded, reported by others" in (tmp_path / table).read_text(), table
 

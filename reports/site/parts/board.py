@@ -302,6 +302,19 @@ def _view(number: int, section: Section, folder: str, margin: float, cards: Cata
     return View(number, section, found, ranks(section.rows, found), placed(section, margin), folder, name)
 
 
+def columns(views: Sequence[View]) -> dict[str, bool]:
+    """Which columns of the table of all rows say anything."""
+    rows = [row for view in views for row in view.rows]
+    timed = [row for view in views for row in view.rows if view.section.timed(row)]
+    return {
+        "risk": any(row.risk.share is not None for row in rows),
+        "memory": any(row.peak_training_bytes is not None for row in rows),
+        "latency": any(row.slower for row in timed),
+        "merged": any(row.slower_merged for row in timed),
+        "again": any(not view.section.suite for view in views),
+    }
+
+
 def called(model: str, cards: Catalogue, parameters: int | None = None) -> str:
     """What people call a model, with its size: `MiniLM-L6 (22.7 M)`."""
     card = cards.model(model)

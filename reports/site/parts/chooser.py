@@ -84,6 +84,7 @@ def _candidate(one: Candidate) -> dict[str, Any]:
         "rank": one.rank,
         "lost": one.risk.lost,
         "runs": one.risk.seeds,
+        "atMost": round(one.risk.interval.high, 4) if one.risk.interval else None,
         "costs": dict(one.costs),
     }
 
@@ -121,5 +122,6 @@ def _one(section: Section, standing: Standing | None, called: str) -> dict[str, 
 def _scored(found: Evidence, scores: Mapping[str, Score]) -> dict[str, Any]:
     told = content(found)
     for one in told["candidates"]:
-        one["score"] = scores.get(one["label"], (None, None, None))
+        found_score = scores.get(one["label"], (None, None, None))
+        one["score"] = [None if value is None else round(value, 5) for value in found_score]
     return told

@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from reports import text
 from reports.records.schema import SCHEMA_VERSION
 from reports.site.parts.again import again
+from reports.site.parts.board import columns
 from reports.site.parts.links import https, method_page, record_page, sources, task_page
 from reports.stats.busy import busy
 from reports.stats.section import measured_by
@@ -160,6 +161,6 @@ def _engine() -> Environment:
     for name in _FILTERS:
         engine.filters[name] = getattr(text, name)
     engine.filters |= {"ms": text.milliseconds, "flops": text.flops, "https": https, "sources": sources}
-    engine.filters |= {"measured_by": measured_by, "busy": busy, "again": again}
+    engine.filters |= {"measured_by": measured_by, "busy": busy, "again": again, "columns": columns}
     engine.filters |= {"task_page": task_page, "method_page": method_page, "record_page": record_page}
     return engine

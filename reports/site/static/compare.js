@@ -66,7 +66,7 @@
       counts.set(said, (counts.get(said) || 0) + 1);
     });
     const told = element("p", `By task: ${Array.from(counts, ([said, count]) => `${said} on ${count}`).join("; ")}. As good means within ${score(margin)}.`);
-    const risk = over?.found ? element("p", `Runs that learned nothing: ${a} ${over.found.lost ?? "?"} of ${over.found.runs}, ${b} ${over.found.otherLost ?? "?"} of ${over.found.otherRuns}. Differences are of the runs in which both learned.`) : "";
+    const risk = over?.found ? element("p", `Runs that learned nothing: ${a} ${over.found.lost ?? "?"} of ${over.found.runs}, ${b} ${over.found.otherLost ?? "?"} of ${over.found.otherRuns}. Differences are of the runs in which both learned; over all tasks these are pooled, so that more can be decided than on one.`) : "";
     $("said").replaceChildren(a === b ? element("p", "Choose two different methods.") : lead, ...(a === b ? [] : [told, risk]));
 
     const measured = tasks.filter(({ found }) => found && found.value !== null);

@@ -30,7 +30,11 @@
     return unit === undefined || !(Number(found[1]) > 0) ? null : Number(found[1]) * unit;
   }
 
-  const list = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
+  const MANY = 8;
+  function list(names) {
+    const shown = names.length > MANY ? [...names.slice(0, MANY - 1), `${names.length - MANY + 1} more`] : names;
+    return shown.length < 2 ? shown.join("") : `${shown.slice(0, -1).join(", ")} and ${shown.at(-1)}`;
+  }
   const limits = new Map(); // cost -> the most of it
   let model, part, stops;
 
@@ -55,9 +59,10 @@
       const limit = limits.get(name);
       const at = limit === undefined ? -1 : d3.bisectRight(stops[name], limit) - 1;
       input.value = limit === undefined || limit >= most ? stops[name].length : Math.max(at, 0);
-      const said = limit === undefined ? "any" : `≤ ${SHOWN[name](limit)}`;
+      // The most that any method takes, so that a limit beyond it is seen to rule nothing out.
+      const said = limit === undefined ? `all ≤ ${SHOWN[name](most || 0)}` : `≤ ${SHOWN[name](limit)}`;
       $(`${name}-said`).textContent = said;
-      input.setAttribute("aria-valuetext", `${said}; the most that any takes is ${most ? SHOWN[name](most) : "not known"}`);
+      input.setAttribute("aria-valuetext", limit === undefined ? `no limit; every method takes ${said.slice(4)}` : said);
     }
   }
 
@@ -113,7 +118,8 @@
     if (risky && risky.lost !== null && risky.runs) {
       const strong = document.createElement("strong");
       strong.textContent = `${risky.lost} of its ${risky.runs} runs learned nothing`;
-      lines.push([strong, risky.lost ? " (no better than the best constant answer)." : "."]);
+      const percent = risky.atMost === null ? "" : `${Math.round(100 * risky.atMost)} %`;
+      lines.push([strong, `${risky.lost ? ", no better than the best constant answer" : ""}${percent ? ` (so up to ${percent} of all may, 95 % interval).` : "."}`]);
     }
     if (outs.length) {
       lines.push(`Ruled out: ${outs.map(([label, names]) => `${label} (${names.map((name) => (by.get(label).costs[name] ? `${COSTS[name][0].split(",")[0]} ${EXACT[name] ? EXACT[name](by.get(label).costs[name]) : SHOWN[name](by.get(label).costs[name])}` : `${COSTS[name][0].split(",")[0]} not known`)).join(", ")})`).join("; ")}.`);

@@ -9,7 +9,7 @@
   const TITLES = {
     parameters: "trainable parameters (log scale)", memory: "peak training memory, MB",
     seconds: "training time, seconds", latency: "latency, untouched base = 1",
-    merged: "latency, merged where it merges, untouched base = 1", storage: "storage, bytes (log scale)",
+    merged: "latency, merged where it merges, untouched base = 1", storage: "checkpoint, bytes (log scale)",
   };
   const LOGARITHMIC = new Set(["parameters", "storage"]);
 

@@ -390,7 +390,7 @@ def test_records_without_optional_parts(make_record, tmp_path):
     failed = make_record("head", status="failed", message="no such model")
     nothing = {"model": None, "task": None, "parameters": None}
     page = _page([bare, failed.model_copy(update=nothing)], tmp_path, "results.html")
-    assert "74,498 method 0.32 % – 36.0 s A, seed 0 – – –" in page.text
+    assert "74,498 method 0.32 % 36.0 s A, seed 0 –" in page.text
     assert not (tmp_path / "memory.html").exists()
     assert "no such model" in Reader((tmp_path / "tasks/rotten_tomatoes.html").read_text()).text
     only = _page([failed.model_copy(update=nothing)], tmp_path / "only")

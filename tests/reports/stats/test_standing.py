@@ -141,7 +141,7 @@ def test_page_and_files(make_tasks, tmp_path):
     records = make_tasks()
     page = build_site(records, tmp_path).read_text(encoding="utf-8")
     text = _text(page)
-    assert "What the seeds decide on embedded, all 3 tasks: task_0, task_1, task_2" in text
+    assert "What the seeds decide on embedded (22.7 M), all 3 tasks: task_0, task_1, task_2" in text
     assert text.count("Every two methods: the row's score less the column's") == 1
     alone = _text((tmp_path / "tasks" / "task_1.html").read_text(encoding="utf-8"))
     assert alone.count("What the seeds decide") == 1
@@ -188,7 +188,7 @@ def test_two_suites_that_measured_one_model_are_two_comparisons(make_tasks, tmp_
     text = _text(build_site(records, tmp_path).read_text(encoding="utf-8"))
     for name in names:
         assert f"task_2; measured by {name}" in text
-        assert f"embedded, measured by {name}. On 3 tasks: " in text
+        assert f"embedded (22.7 M), measured by {name}" in text
 
 
 def test_what_others_report_is_placed_against_the_ranked_rows(make_record):
