@@ -41,8 +41,8 @@ APPLIES: Final[Mapping[str, Collection[str]]] = {
 """By option, the kinds of studies that it says something to."""
 
 WHY: Final = {
-    LATENCY: "a study of latency trains nothing, and measures one model on an idle machine",
-    INTRINSIC: "a study of intrinsic dimension chooses its trials by those before, on its own model",
+    LATENCY: "a study of latency trains nothing, and measures on an idle machine",
+    INTRINSIC: "a study of intrinsic dimension chooses its trials by those before",
     CLAIM: "a claim's rule was written for the trials of its study",
 }
 

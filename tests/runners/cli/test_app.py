@@ -307,7 +307,7 @@ def test_lists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "--task", "cola", "--method", "lora", "rnk=4"], "did you mean rank"),
         (["run", "demo", "rank=4"], "received the study 'demo' and KEY=VALUE, expected one of the two"),
         (["claims", "--list", "--workers", "1"], "leave out --workers"),
-        (["run", "latency-small-batch", "--retry", "--wandb"], "leave out --retry and --wandb"),
+        (["run", "latency-small-batch", "--retry", "--wandb"], "leave out --wandb and --retry"),
         (["count", "embedded", "lora", "rank=eight"], "rank='eight'"),
         (["count", "./nowhere", "lora"], "there is no model at './nowhere'"),
         (["run", "dmo"], "did you mean demo"),
