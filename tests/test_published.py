@@ -64,7 +64,7 @@ def test_published_records_are_whole_and_clean(board: Path) -> None:
         specs += planned.best(own[0].chosen)
         # Those of before trained all their settings whole.
         halved = {"halving": bool(own[0].rungs)}
-        tried += [planned.trial(step.values).model_copy(update=halved) for step in own[0].history]
+        tried += [planned.trials_at(step.values)[0].model_copy(update=halved) for step in own[0].history]
     assert {record.trial_id for record in records} == ids_by_their_rules(specs, records)
     searched = read_searches(board)
     assert {record.trial_id for record in searched} == (

@@ -20,8 +20,8 @@ Boards = Annotated[
     list[Path] | None,
     typer.Option(
         "--boards",
-        help="Records whose scores count, files or folders; may be repeated. "
-        "[default: the published boards, and ./results]",
+        help="Records whose scores count, files or folders; may be repeated.",
+        show_default="the published boards, and ./results",
     ),
 ]
 
@@ -30,20 +30,37 @@ def choose(
     model: Annotated[
         str, typer.Argument(help="A hub id, folder, config.json, `embedded`, or e.g. `bert-base`.")
     ],
-    task: Annotated[str | None, typer.Option("--task", help="Your task, if Paretune has it.")] = None,
-    like: Annotated[str | None, typer.Option("--like", help="A task of Paretune that yours is like.")] = None,
-    max_memory: Annotated[str | None, typer.Option("--max-memory", help="Of training, such as 8GB.")] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="Your task, if Paretune has it.", show_default="any task")
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option("--like", help="A task of Paretune that yours is like.", show_default="any task"),
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option("--max-memory", help="Of training, such as 8GB.", show_default="no limit")
+    ] = None,
     max_latency: Annotated[
-        str | None, typer.Option("--max-latency", help="As a multiple of the base's, such as 1.05.")
+        str | None,
+        typer.Option(
+            "--max-latency", help="As a multiple of the base's, such as 1.05.", show_default="no limit"
+        ),
     ] = None,
     max_params: Annotated[
-        str | None, typer.Option("--max-params", help="That train, such as 1% of the base, 300k or 1M.")
+        str | None,
+        typer.Option(
+            "--max-params", help="That train, such as 1% of the base, 300k or 1M.", show_default="no limit"
+        ),
     ] = None,
     max_checkpoint: Annotated[
-        str | None, typer.Option("--max-checkpoint", help="Of one trained method, such as 5MB.")
+        str | None,
+        typer.Option("--max-checkpoint", help="Of one trained method, such as 5MB.", show_default="no limit"),
     ] = None,
     examples: Annotated[
-        int | None, typer.Option("--examples", min=1, help="How many training examples you have.")
+        int | None,
+        typer.Option(
+            "--examples", min=1, help="How many training examples you have.", show_default="not said"
+        ),
     ] = None,
     merge_allowed: Annotated[
         bool, typer.Option("--merge-allowed", help="Count the latency of what merges as merged.")
@@ -61,7 +78,8 @@ def choose(
         bool, typer.Option("--no-timing", help="Time nothing here: no seconds, and no latency but ×1.")
     ] = False,
     out_file: Annotated[
-        Path | None, typer.Option("--out", help="Write the study that would decide what is open.")
+        Path | None,
+        typer.Option("--out", help="Write the study that would decide what is open.", show_default="no file"),
     ] = None,
     json_: Json = False,
 ) -> None:

@@ -22,9 +22,15 @@ def compare(
     second: Annotated[str, typer.Argument(help="The other one.")],
     model: Annotated[
         str | None,
-        typer.Option("--model", help="Prefer scores on it, and predict what both would cost there."),
+        typer.Option(
+            "--model",
+            help="Prefer scores on it, and predict what both would cost there.",
+            show_default="any model",
+        ),
     ] = None,
-    task: Annotated[str | None, typer.Option("--task", help="Compare on tasks like this one.")] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="Compare on tasks like this one.", show_default="any task")
+    ] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Rows of a training batch.")] = 32,
     length: Annotated[int, typer.Option("--length", min=1, help="Tokens in each row.")] = 128,
     margin: Annotated[

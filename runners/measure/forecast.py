@@ -296,6 +296,8 @@ def guessed(here: machine.Machine) -> Rates:
         scoring=second / SCORING_SHARE,
         once=ONCE_SECONDS,
         load=LOAD_SECONDS,
+        written=ONCE_SECONDS,
+        next_token=ONCE_SECONDS,
     )
 
 

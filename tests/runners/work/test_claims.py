@@ -70,6 +70,10 @@ def test_built_in_claims_are_whole(name: str) -> None:
         assert part.in_words.endswith((".", ")."))
 
 
+class Trial(SimpleNamespace):
+    """As much of a record as a rule looks at, and what a weak reference can be made to."""
+
+
 @pytest.mark.parametrize("name", names())
 def test_every_group_of_a_built_in_claim_is_in_its_study(name: str, tmp_path: Path) -> None:
     """A rule that no trial can match would stay undecided whatever was measured."""
@@ -80,7 +84,7 @@ def test_every_group_of_a_built_in_claim_is_in_its_study(name: str, tmp_path: Pa
         assert asked <= shown
         return
     trials = [
-        SimpleNamespace(spec=spec.model_dump(mode="json"), suite=None, tuning=None, method_origin=None)
+        Trial(spec=spec.model_dump(mode="json"), suite=None, tuning=None, method_origin=None)
         for spec in item.study.specs
     ]
     seeds = {trial.spec["seed"] for trial in trials}

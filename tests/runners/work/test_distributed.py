@@ -158,7 +158,9 @@ def test_one_two_and_three_processes_do_the_same_trial(results: Path, number: in
         # Each pads its share to its own longest row; of what is no padding there is the same.
         real = [r["training"]["mean_length"] * (1 - r["training"]["padding_share"]) for r in (one, several)]
         assert real[0] == pytest.approx(real[1])
-        assert several["training"]["mean_length"] <= one["training"]["mean_length"]
+        # Texts are computed in parts of similar length, which a smaller share has fewer of.
+        if "text" not in ALIKE[number]:
+            assert several["training"]["mean_length"] <= one["training"]["mean_length"]
 
 
 def test_every_process_draws_its_own_dropout(results: Path) -> None:

@@ -120,7 +120,7 @@ def tried(whole: Whole, method: str) -> list[Record]:
     by_id = {record.trial_id: record for record in whole.searched}
     (planned,) = [one for one in whole.study.searches if one.default.method == method]
     tuning = whole.study.tunings[next(s.trial_id for s in whole.study.specs if s.method == method)]
-    return [by_id[planned.trial(step.values).trial_id] for step in tuning.history]
+    return [by_id[planned.trials_at(step.values)[0].trial_id] for step in tuning.history]
 
 
 def test_what_was_stopped_says_so_and_is_a_record_like_any_other(whole: Whole) -> None:
