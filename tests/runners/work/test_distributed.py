@@ -159,7 +159,7 @@ def test_one_two_and_three_processes_do_the_same_trial(results: Path, number: in
         real = [r["training"]["mean_length"] * (1 - r["training"]["padding_share"]) for r in (one, several)]
         assert real[0] == pytest.approx(real[1])
         # Texts are computed in parts of similar length, which a smaller share has fewer of.
-        if "text" not in ALIKE[number]:
+        if "text" not in list(ALIKE)[number]:
             assert several["training"]["mean_length"] <= one["training"]["mean_length"]
 
 
