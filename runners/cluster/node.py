@@ -148,7 +148,8 @@ def _prepare(threads: int, devices: bool) -> None:
 def _own_folder(session: Path, parcel: Parcel) -> Iterator[Path]:
     """A folder that is this job's own."""
     own = session / f"job-{uuid.uuid4().hex}"
-    parcel.mailbox.begun.remote(parcel.number, own.name)
+    with suppress(RayError):  # waited for: whoever stops this job waits for the folders that are known
+        ray.get(parcel.mailbox.begun.remote(parcel.number, own.name), timeout=PATIENCE_S)
     try:
         own.mkdir(parents=True)
         yield own
