@@ -73,14 +73,14 @@ def two() -> Iterator[Two]:
 
 @dataclass
 class Watcher:
-    """An observer that counts, and does something when two trials are in the first half of their training.
+    """An observer that counts, and does something when two trials are in training at once.
 
-    One in the second half may be over already, its node at the next: word comes late.
+    Word comes late: of one that is over, and of the next on its node. So word has to come of both in turn.
     """
 
     then: Any = None
-    training: dict[str, float] = field(default_factory=dict)
-    """The share of its steps that a trial has taken."""
+    heard: list[str] = field(default_factory=list)
+    """Of which trials word came, one after another, without those that are done."""
     finishes: Counter[str] = field(default_factory=Counter)
     lines: list[str] = field(default_factory=list)
 
@@ -88,14 +88,15 @@ class Watcher:
         """Says that it was given out, not that a node has begun."""
 
     def progress(self, spec: TrialSpec, progress: Any) -> None:
-        if progress.phase == "training":
-            self.training[spec.trial_id] = progress.step / progress.steps
-        if self.then is not None and sum(share < 0.5 for share in self.training.values()) == 2:
+        if progress.phase == "training" and spec.trial_id not in self.heard[-1:]:
+            self.heard.append(spec.trial_id)
+        first, *others = self.heard or [""]
+        if self.then is not None and first in others:
             then, self.then = self.then, None
             then()
 
     def finished(self, spec: TrialSpec, record: Record) -> None:
-        self.training.pop(spec.trial_id, None)
+        self.heard = [one for one in self.heard if one != spec.trial_id]
         self.finishes[record.trial_id] += 1
 
 
@@ -216,7 +217,7 @@ def test_a_node_is_killed_in_mid_study(
     Biases of all blocks are trained: a trial of `head`, whose steps pass no frozen block, is over before word
     of its training has come.
     """
-    long = {**quick, "steps": 600, "evaluate_every": 300}
+    long = {**quick, "steps": 1000, "evaluate_every": 500}
     content = {"name": "s", "models": [tiny_model], "tasks": ["cola"], "data": glue_folder, "protocol": long}
     made = parse_study({**content, "methods": ["bitfit"], "seeds": [0, 1, 2], "costs": "none"})
     watcher = Watcher(partial(lose, two))
