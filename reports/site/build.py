@@ -15,9 +15,10 @@ from reports.errors import RecordError
 from reports.records.latency_schema import LatencyRecord
 from reports.records.origins import Origins
 from reports.records.schema import Record
+from reports.site.api import INDEX, documents
 from reports.site.claims import claims_page
 from reports.site.compare import compare_page
-from reports.site.front import front_page, results_page
+from reports.site.front import embedded_page, front_page, results_page
 from reports.site.intrinsic import intrinsic_page
 from reports.site.latency import latency_page
 from reports.site.markdown import markdown_report
@@ -57,6 +58,8 @@ NAV = {
     "protocol.html": "Protocol",
 }
 """What the bar on top links to, where the site has it."""
+DOCUMENTS = "docs/index.html"
+"""The documentation, where `make docs` has put it into the same folder."""
 
 
 def build_site(
@@ -102,10 +105,15 @@ def build_site(
     pages += [claims_page(claims)] if claims else []
     paths = {page.path for page in pages}
     nav = tuple((path, name) for path, name in NAV.items() if path in paths)
-    shell = Shell(title=title, nav=nav)
+    documented = (Path(out) / DOCUMENTS).is_file()
+    nav = (*nav, (DOCUMENTS, "Documentation")) if documented else nav
+    told = dict(documents(boards, title))
+    shell = Shell(title=title, nav=nav, programs=INDEX if told else "")
     with Folder(Path(out)) as folder:
         for page in pages:
             folder.write(page.path, render(page, shell))
+        for name, document in told.items():
+            folder.write(name, document)
         for board in boards:
             _write_trials(board, shell, folder)
             for name, data in _data(board):
@@ -153,7 +161,7 @@ def _pages(board: Board) -> Iterator[Page]:
     """Every page but those of the trials, the first one first."""
     if board.records:
         yield front_page(board)
-        for page in (results_page(board), compare_page(board)):
+        for page in (embedded_page(board), results_page(board), compare_page(board)):
             if page:
                 yield page
         yield from task_pages(board)

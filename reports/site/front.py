@@ -73,6 +73,24 @@ def front_page(board: Board) -> Page:
     return Page(where.page, board.title, "front.html.j2", context, tuple(files), scripts, about=about)
 
 
+def embedded_page(board: Board) -> Page | None:
+    """Figure and answer alone, for a frame on another site; None where there is nothing to choose from.
+
+    Its address takes the same view as the first page's.
+    """
+    evidence = chooser(board)
+    if not evidence:
+        return None
+    context = {"board": board, "data": Markup(script_json(evidence))}
+    scripts = (*FIGURES, "address.js", "choose.js", "front.js")
+    return Page(
+        *(board.paths.embedded, board.title, "embed.html.j2", context),
+        scripts=scripts,
+        about=f"{board.scope}: the figure alone.",
+        alone=True,
+    )
+
+
 def results_page(board: Board) -> Page | None:
     """Every method on every task, to sort and filter; None where nothing is ranked."""
     if not board.ranked:

@@ -13,19 +13,26 @@ class Mailbox:
         self._letters: list[bytes] = []
         self._snapshots: dict[int, bytes] = {}
         self._folders: dict[int, str] = {}
+        self._standing: set[str] = set()
 
     def begun(self, job: int, folder: str) -> None:
         """A job has a folder of its own on its node; of an attempt before nothing is expected any more."""
         self._folders[job] = folder
+        self._standing.add(folder)
 
     def left(self, job: int, folder: str) -> None:
         """It has removed it."""
+        self._standing.discard(folder)
         if self._folders.get(job) == folder:
             del self._folders[job]
 
     def busy(self) -> bool:
         """Whether a job has yet to remove its folder."""
         return bool(self._folders)
+
+    def standing(self) -> list[str]:
+        """The folders that nobody has said are removed, such as those of processes that died."""
+        return sorted(self._standing)
 
     def put(self, letter: bytes) -> None:
         """Leave a letter."""

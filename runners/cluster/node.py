@@ -11,7 +11,7 @@ import pickle
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -43,6 +43,9 @@ NO_DEVICE: Final = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ZE_AFFINITY_
 
 PATIENCE_S: Final = 10.0
 """For an answer of the mailbox, without which a job goes on as well."""
+
+SWEEP_S: Final = 0.5
+"""After which a folder that was removed must still be gone."""
 
 
 @dataclass(frozen=True)
@@ -114,12 +117,11 @@ def describe(threads: int, devices: bool) -> Described:
 def on_node(parcel: Parcel) -> Returned:
     """Do a job here."""
     _prepare(parcel.threads, parcel.devices)
-    told = ray.get_runtime_context()
     name = f"the node {ray.util.get_node_ip_address()}"
-    returned = Returned(told.get_node_id())
+    returned = Returned(ray.get_runtime_context().get_node_id())
     if (other := builds.difference(parcel.build, builds.build())) is not None:
         return replace(returned, refused=f"{name} has {other}")
-    session = Path(told.get_temp_dir()) / told.get_session_name() / "paretune"
+    session = _session()
     with _own_folder(session, parcel) as own:
         job, spec = parcel.job, parcel.job.spec
         here = replace(job, spec=_arrived(parcel, session), folder=own)
@@ -132,6 +134,26 @@ def on_node(parcel: Parcel) -> Returned:
         # Mapped into memory, which outlives the folder.
         left = beside.contents(own, beside.files(own, spec)) if job.folder else {}
         return replace(returned, record=record, beside=left, said=tuple(post.said))
+
+
+def sweep(folders: Iterable[str]) -> None:
+    """Remove folders of jobs that were stopped, of those that are on this node.
+
+    A process that is killed may still write for a moment, so a folder counts as gone when it stays so.
+    """
+    left, end = {_session() / name for name in folders}, time.monotonic() + PATIENCE_S
+    while left and time.monotonic() < end:
+        there = {folder for folder in left if folder.exists()}
+        for folder in there:
+            shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(SWEEP_S)
+        left = {folder for folder in there if folder.exists()}
+
+
+def _session() -> Path:
+    """Paretune's part of Ray's own folder of the session."""
+    told = ray.get_runtime_context()
+    return Path(told.get_temp_dir()) / told.get_session_name() / "paretune"
 
 
 def _prepare(threads: int, devices: bool) -> None:

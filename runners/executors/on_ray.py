@@ -148,10 +148,23 @@ class Ray:
                 time.sleep(POLL_S / 10)
             for task in self._tasks:
                 ray.cancel(task, force=True)
+            self._sweep()
             if self._mailbox is not None:
                 ray.kill(self._mailbox)
         if self._own:
             ray.shutdown()
+
+    def _sweep(self) -> None:
+        """Have every node remove what processes left there that died, or did not heed that they were stopped.
+
+        Python drops the interrupt that is to stop a task where it comes in a callback or in `__del__`.
+        """
+        if self._mailbox is None or not (folders := self._ask(self._mailbox.standing.remote())):
+            return
+        swept = ray.remote(num_cpus=0)(node.sweep)
+        where = (NodeAffinitySchedulingStrategy(one.id, soft=False) for one in nodes.alive())
+        told = [swept.options(scheduling_strategy=place).remote(folders) for place in where]
+        ray.wait(told, num_returns=len(told), timeout=GRACE_S)
 
     def _start(self) -> None:
         """Hand Ray as many jobs as there is room for, and some more."""

@@ -38,6 +38,8 @@ class Paths:
     """The page of every method on every task."""
     compare: str = "compare.html"
     """The page of any two methods."""
+    embedded: str = "embed.html"
+    """The figure alone, for other sites to put into a frame."""
     folder: str = ""
     """Of its pages of tasks and methods."""
 
@@ -48,6 +50,7 @@ IMPORTED = Paths(
     "imported-",
     "imported-results.html",
     "imported-compare.html",
+    "imported-embed.html",
     "imported/",
 )
 

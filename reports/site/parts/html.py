@@ -63,6 +63,8 @@ class Page:
     """Of ``assets/``, in order."""
     about: str = ""
     """One line for search engines and previews."""
+    alone: bool = False
+    """Without the bar and the foot of the other pages: to be framed."""
 
     @property
     def root(self) -> str:
@@ -77,6 +79,8 @@ class Shell:
     title: str
     nav: tuple[tuple[str, str], ...] = field(default=())
     """Path and name of what the bar on top links to."""
+    programs: str = ""
+    """Path of the list of documents for programs; empty where there are none."""
 
     @cached_property
     def digest(self) -> str:
@@ -95,7 +99,7 @@ def _sealed(page: Page, shell: Shell, body: str) -> Sealed:
     """128 bits of a hash of all that is foreign on a page: to write them into it would take knowing them."""
     said = "\0".join((shell.title, page.path, page.title, page.about, body))
     digest = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
-    return Sealed(shell.title, shell.nav, digest[:32])
+    return Sealed(shell.title, shell.nav, shell.programs, digest[:32])
 
 
 def render(page: Page, shell: Shell) -> str:

@@ -74,7 +74,10 @@
     return found;
   }
 
-  const link = (label) => Object.assign(document.createElement("a"), { href: root + model.pages[label], textContent: label });
+  const framed = document.body.classList.contains("alone"); // on somebody else's page: links leave the frame
+  const link = (label) => Object.assign(document.createElement("a"), {
+    href: root + model.pages[label], textContent: label, ...(framed && { target: "_blank", rel: "noopener" }),
+  });
   function paragraph(...pieces) {
     const node = document.createElement("p");
     node.append(...pieces.filter((piece) => piece !== ""));
@@ -109,10 +112,11 @@
     } else if (!rest) {
       head.textContent = "No method fits these limits.";
     } else {
-      head.append("No evidence. ");
-      lines.push(leader
-        ? `${leader} has the best average rank of those that fit, but so few seeds tell it from no other method.`
-        : `${list(part.candidates.filter(({ label }) => !choice.ruledOut[label]).map(({ label }) => label))} would fit, without three seeds on every task that would rank them.`);
+      head.append("Too few runs to pick one.");
+      const fit = part.candidates.filter(({ label }) => !choice.ruledOut[label]);
+      const first = leader ? by.get(leader) : fit.find(({ score }) => score[0] !== null);
+      const told = first && first.score[0] !== null ? `First so far is ${first.label} with ${three(first.score[0])} (${part.metric})` : "No score is known";
+      lines.push(`${told}, of ${fit.length === 1 ? "the one method that fits" : `${fit.length} methods that fit`}. That may be chance: it takes three seeds of every method on every task to tell them apart.`);
     }
     const risky = pick && by.get(pick);
     if (risky && risky.lost !== null && risky.runs) {
@@ -162,7 +166,16 @@
     });
   }
 
+  // The same view as a command, as the first page, and as a frame for other pages.
   function command() {
+    const view = location.hash.includes("=") ? location.hash : "";
+    if (framed) {
+      $("whole").href = $("whole").href.replace(/#.*/, "") + view;
+      return;
+    }
+    const here = new URL(form.dataset.frame, location.href);
+    here.hash = view;
+    $("frame").textContent = `<iframe src="${here}" title="${document.title.replaceAll('"', "&quot;")}" width="100%" height="620" style="border:0"></iframe>`;
     const found = asked();
     const short = { memory: bytes, storage: bytes };
     const options = Object.entries(found).map(([name, value]) => `--${COSTS[name][1]} ${(short[name] ? short[name](value) : name === "parameters" ? String(value) : three(value)).replace(" ", "")}`);
@@ -237,7 +250,7 @@
   }));
   form.addEventListener("submit", (event) => event.preventDefault());
   Address.onChange(load);
-  document.querySelectorAll(".chooser [hidden]").forEach((node) => { node.hidden = false; });
+  document.querySelectorAll(".chooser [hidden], .embed[hidden]").forEach((node) => { node.hidden = false; });
   load();
   performance.mark("figure");
 })();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -153,6 +154,22 @@ def test_limits_change_the_answer_at_once_and_stand_in_the_address(page):
     assert "max-params" not in page.url
 
 
+def test_the_figure_in_a_frame_shows_the_view_of_the_first_page_alone(page):
+    _open(page, "index.html")
+    page.wait_for_selector("#figure svg.drawn")
+    page.locator("input[name=parameters]").focus()
+    page.keyboard.press("Home")
+    answer = page.locator("#answer").inner_text()
+    code = page.locator("#frame").text_content()
+    address = re.search('src="([^"]+)"', code)[1]
+    assert address.startswith(f"{page.root}/embed.html#max-params=")
+    page.goto(address)
+    page.wait_for_selector("#figure svg.drawn")
+    assert page.locator("#answer").inner_text() == answer
+    assert not page.locator("form, nav, footer").locator("visible=true").count()
+    assert page.locator("#whole").get_attribute("href").endswith(address.rpartition("#")[2])
+
+
 def test_two_methods_side_by_side(page):
     _open(page, "compare.html#compare=lora,full")
     assert page.locator("#said").inner_text().startswith("lora and full: ")
@@ -244,6 +261,7 @@ def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(page, st
             "index.html",
             "results.html",
             "compare.html",
+            "embed.html",
             "tasks/index.html",
             "tasks/rotten_tomatoes.html",
             "methods/index.html",

@@ -107,7 +107,8 @@ def test_files_and_path(make_study, tmp_path):
     path = build_site(make_study(), tmp_path / "site", title="Pick one")
     assert path == tmp_path / "site" / "index.html"
     assert sorted(file.name for file in path.parent.iterdir()) == [
-        *(".paretune-made", ".paretune-site", "assets", "index.html", "memory.html", "methods"),
+        *(".paretune-made", ".paretune-site", "api", "assets", "embed.html", "index.html"),
+        *("memory.html", "methods"),
         *("protocol.html", "records", "results.html"),
         *("table.csv", "table.json", "table.md", "table.parquet", "table.tex", "tasks"),
         *("trials.csv", "trials.parquet"),
