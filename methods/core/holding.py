@@ -16,6 +16,11 @@ def held_by(model: nn.Module) -> Adapted:
     """
     inner = getattr(model, "module", model)  # DistributedDataParallel
     found = getattr(inner, MARK, None)
+    if found is not None and not isinstance(found, Adapted):
+        kind = type(found).__name__.lower()
+        raise MethodError(
+            f"{type(inner).__name__} holds a {kind} of tasks and no one method: ask that for them."
+        )
     if not isinstance(found, Adapted):
         raise MethodError(f"{type(inner).__name__} holds no method: apply one.")
     return found
