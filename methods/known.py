@@ -1,4 +1,4 @@
-"""The methods of this process by name, ours and others': filled by the package's face, for rooms that look one up."""
+"""The methods of this process by name, filled by the package's face, for rooms that look one up."""
 
 from __future__ import annotations
 

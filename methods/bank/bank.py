@@ -13,61 +13,16 @@ from torch import Tensor, nn
 
 from methods.anatomy import Anatomy, Model
 from methods.bank.calls import Call, Forward, Generate, Names, Save
+from methods.bank.held import Held
 from methods.bank.rows import Rows
 from methods.bank.served import check, kind_of, labels_of
 from methods.bank.task import Layout, Task
-from methods.bank.units import units_of
 from methods.core import Adapted, Checkpoint, Method
 from methods.core.adapted import MARK
-from methods.core.places import Place, every_place
 from methods.core.saving import unguard
 from methods.errors import MethodError, nearest
 from methods.known import KNOWN
 from methods.peft.format import read_saved
-
-
-class Held:
-    """A method in the model of a bank, and what its tasks are put into.
-
-    Args:
-        model: the base.
-        saved: a task, whose method and options it has.
-        method: of it.
-
-    Raises:
-        MethodError: the method has no place in the model, or cannot be served there.
-    """
-
-    def __init__(self, model: Model, saved: Checkpoint, method: Method[Any]) -> None:
-        self.method, self.kind = method, kind_of(method.name)
-        self.adapted = Adapted(model, method, method.options.parse(method.name, saved.options))
-        try:
-            self._find()
-        except BaseException:
-            self.adapted.remove()
-            raise
-
-    def _find(self) -> None:
-        adapted, anatomy = self.adapted, self.adapted.anatomy
-        own = adapted.of_the_task()
-        for parameter in own.values():
-            parameter.requires_grad_(False)
-        known = every_place(adapted.model.modules())
-        self.places: dict[str, list[Place]] = {name: known[id(p)] for name, p in own.items()}
-        self.units = units_of(adapted, self.places)
-        layouts = anatomy.layouts
-        self.flattens = anatomy.is_known and not any(one.attends_to_positions for one in layouts)
-
-    @property
-    def own(self) -> dict[str, nn.Parameter]:
-        """The tensors that lie there now, by their names in a checkpoint."""
-        return {name: held[0].parameter for name, held in self.places.items()}
-
-    def put(self, parameters: Mapping[str, nn.Parameter]) -> None:
-        """Put others there."""
-        for name, held in self.places.items():
-            for place in held:
-                place.put(parameters[name])
 
 
 class Bank:
@@ -82,10 +37,10 @@ class Bank:
         with bank.tasks("news"):                       # one name: every row
             model.generate(**batch)
 
-    A batch of one task runs as the adapted model itself does, bit for bit. In one of several each row is computed
-    with copies of its own task's tensors by products of one matrix a row, without a loop over tasks; the base
-    is there once. Where heads have different numbers of labels, the logits of a mixed batch are as wide as the
-    widest and -inf behind a row's own, so that argmax and softmax are right.
+    A batch of one task runs as the adapted model itself does, bit for bit. In one of several each row is
+    computed with copies of its own task's tensors, by products of one matrix a row, without a loop over
+    tasks; the base is there once. Where heads have different numbers of labels, the logits of a mixed batch
+    are as wide as the widest and -inf behind a row's own, so that argmax and softmax are right.
 
     Calls from several threads take turns.
 
@@ -100,8 +55,8 @@ class Bank:
         Anatomy(model)
         if held := getattr(model, MARK, None):
             raise MethodError(
-                f"the model already holds {held.method.name!r}: keep it with checkpoint(), call remove() on it, "
-                "then add() it here."
+                f"the model already holds {held.method.name!r}: keep it with checkpoint(), call remove() on "
+                "it, then add() it here."
             )
         self.model = model
         self._tasks: dict[str, Task] = {}
@@ -169,8 +124,8 @@ class Bank:
             kind_of(saved.method)
             if self._held is not None and saved.method != self._held.method.name:
                 raise MethodError(
-                    f"{saved.origin} holds {saved.method}, the bank {self._held.method.name}: all tasks of a bank "
-                    "are of one method, so add it to a bank on a model of its own."
+                    f"{saved.origin} holds {saved.method}, the bank {self._held.method.name}: all tasks of a "
+                    "bank are of one method, so add it to a bank on a model of its own."
                 )
             was_empty = self._held is None
             if was_empty:
@@ -211,7 +166,7 @@ class Bank:
             names: one for each row of the batches, or a text: one for all.
 
         Raises:
-            MethodError: there is no such task, or the model is in training mode.
+            MethodError: there is no such task.
         """
         with self._lock:
             asked = (names,) if isinstance(names, str) else tuple(names)
@@ -245,8 +200,8 @@ class Bank:
         """
         if not self._asked:
             raise MethodError(
-                f"the model serves {len(self._tasks)} tasks of {self._held and self._held.method.name}: say whose "
-                "the rows are, with task=[...] in the call or inside tasks([...])."
+                f"the model serves {len(self._tasks)} tasks of one base: say whose the rows are, with "
+                "task=[...] in the call or inside tasks([...])."
             )
         if self.model.training:
             raise MethodError(
@@ -254,16 +209,16 @@ class Bank:
             )
         if labels and not all(self._tasks[name].as_many_labels for name in self._asked):
             raise MethodError(
-                f"the model computes its loss for {self.model.config.num_labels} labels, and a task of the batch "
-                "has another number: leave out labels, and compute the loss from the logits."
+                f"the model computes its loss for {self.model.config.num_labels} labels, and a task of the "
+                "batch has another number: leave out labels, and compute the loss from the logits."
             )
         if not self._each or batch is None:
             return
         times, left = divmod(batch, len(self._asked))
         if left or (times != 1 and not writes):
             raise MethodError(
-                f"received a batch of {batch} rows and {len(self._asked)} tasks, expected one name for each row, or "
-                "one text for all."
+                f"received a batch of {batch} rows and {len(self._asked)} tasks, expected one name for each "
+                "row, or one text for all."
             )
         if self._rows is not None and self._rows.count != batch:
             self._serve(times)
@@ -325,21 +280,22 @@ class Bank:
 
     def _layout(self, values: Mapping[str, Tensor], where: Mapping[str, Any]) -> Layout:
         shapes = {name: (where[name], value.shape) for name, value in values.items()}
-        return self._layouts.setdefault(tuple(shapes.items()), Layout(shapes))
+        key = tuple(shapes.items())
+        if key not in self._layouts:
+            self._layouts[key] = Layout(shapes)
+        return self._layouts[key]
 
     def _follow(self) -> None:
         """Let the tasks be where the model is now, in its dtype."""
-        held = self._held
-        assert held is not None
-        for task in self._tasks.values():
-            name, slot = next(iter(task.layout.slots.items()))
-            now = self._idle[name]
-            if slot.where == (now.device, now.dtype):
+        own = self._idle
+        for key in set(self._asked):
+            task = self._tasks[key]
+            first = next(iter(own.values()))
+            if (first.device, first.dtype) in task.pieces:
                 continue
-            own, tensors = self._idle, task.tensors()
-            moved = {name: tensor.to(own[name] if name in own else now) for name, tensor in tensors.items()}
+            moved = {name: tensor.to(own.get(name, first)) for name, tensor in task.tensors().items()}
             where = {name: (tensor.device, tensor.dtype) for name, tensor in moved.items()}
-            task.__init__(self._layout(moved, where), task.options, moved, task.as_many_labels)  # type: ignore[misc]
+            self._tasks[key] = Task(self._layout(moved, where), task.options, moved, task.as_many_labels)
 
     def _serve(self, times: int) -> None:
         """Let the model compute with the tensors of the tasks that are asked for.

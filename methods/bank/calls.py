@@ -116,8 +116,8 @@ class Save(Call):
             MethodError: always.
         """
         raise MethodError(
-            "save_pretrained() would write a base with a bank in it, which from_pretrained() cannot read: call "
-            "remove() on the bank first; its tasks are the checkpoints that it was given."
+            "save_pretrained() would write a base with a bank in it, which from_pretrained() cannot read: "
+            "call remove() on the bank first; its tasks are the checkpoints that it was given."
         )
 
 

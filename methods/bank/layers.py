@@ -102,7 +102,7 @@ class Norms(Computed):
 
 
 class BroadcastNorms(OwnParameters):
-    """A model's own norm: it multiplies what it has normalised by its weight, which may be (batch x 1 x d)."""
+    """A model's own norm: it multiplies by its weight, which may be (batch x 1 x d)."""
 
     def instead(self, name: str, parameter: nn.Parameter | None) -> nn.Parameter | None:
         """Its own, until it runs."""

@@ -39,27 +39,24 @@ class Rows:
         return {where: torch.stack([self.tasks[row].pieces[where] for row in rows]) for where in pieces}
 
     def _side_by_side(self) -> dict[str, Tensor]:
-        stacked = self._stacked(range(self.count))
-        return {name: slot.of(stacked[slot.where]) for name, slot in self.tasks[0].layout.slots.items()}
+        return self.tasks[0].layout.tensors(self._stacked(range(self.count)))
 
     def _filled_up(self, groups: list[list[int]]) -> dict[str, Tensor]:
         made: dict[str, Tensor] = {}
         layouts = [self.tasks[group[0]].layout for group in groups]
         for group, layout in zip(groups, layouts, strict=True):
-            stacked = self._stacked(group)
-            for name, slot in layout.slots.items():
-                part = slot.of(stacked[slot.where])
+            for name, part in layout.tensors(self._stacked(group)).items():
                 if name not in made:
                     made[name] = part.new_zeros(self.count, *self._largest(name, layouts))
                 whole = made[name]
-                for axis, size in enumerate(slot.shape, 1):
+                for axis, size in enumerate(part.shape[1:], 1):
                     whole = whole.narrow(axis, 0, size)
                 whole[group] = part
         return made
 
     @staticmethod
     def _largest(name: str, layouts: Sequence[Layout]) -> list[int]:
-        return [max(sizes) for sizes in zip(*(layout.slots[name].shape for layout in layouts), strict=True)]
+        return [max(sizes) for sizes in zip(*(layout.shapes[name] for layout in layouts), strict=True)]
 
     def of(self, name: str) -> Tensor:
         """A tensor of every row, (batch x ...), by its name in a checkpoint."""
@@ -67,7 +64,7 @@ class Rows:
 
     def sizes(self, name: str, axis: int) -> Tensor | None:
         """How long a tensor of each row is in truth, (batch x 1); None where they are all as long."""
-        found = [task.layout.slots[name].shape[axis] for task in self.tasks]
+        found = [task.layout.shapes[name][axis] for task in self.tasks]
         if len(set(found)) == 1:
             return None
         return torch.tensor(found, device=self.of(name).device)[:, None]

@@ -31,8 +31,8 @@ class RowWise(ABC):
     def leave(self) -> None:
         """Compute as the module does."""
 
-    def alone(self, options: Options) -> None:
-        """Follow the options of the one task whose tensors now lie in the model."""
+    def alone(self, options: Options) -> None:  # noqa: B027
+        """Follow the options of the one task whose tensors lie in the model; most depend on none."""
 
     def derive(self, tensors: Mapping[str, Tensor], options: Options) -> dict[str, Tensor]:
         """What rows need beside the tensors of a task, made once, by name."""

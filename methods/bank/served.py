@@ -104,7 +104,7 @@ def check(
         differing = {
             name: (value, getattr(here, name))
             for name, value in options
-            if value != getattr(here, name) and name not in (kind.size, "alpha")
+            if value != getattr(here, name) and name in ("target", "layers", "layer_norms")
         }
         said = ", ".join(f"{name}={there}, here {ours}" for name, (there, ours) in differing.items())
         raise MethodError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 
 import torch
@@ -16,37 +15,35 @@ ALIGNED = 64
 """Bytes: tensors begin where torch's own do, since a product's last bit may depend on it."""
 
 
-@dataclass(frozen=True)
-class Slot:
-    """Where a tensor lies."""
-
-    where: Where
-    """The piece of memory."""
-    start: int
-    """Its first scalar there."""
-    shape: torch.Size
-
-    def of(self, piece: Tensor) -> Tensor:
-        """The tensor in a piece of memory, or those of several rows (rows x scalars): a view."""
-        flat = piece.narrow(-1, self.start, prod(self.shape))
-        return flat.view(*piece.shape[:-1], *self.shape)
-
-
 class Layout:
     """Where the tensors of a task lie; one for all tasks whose tensors have the same shapes.
 
     Args:
-        shapes: by name, the device and dtype and the shape.
+        shapes: by name, the device and dtype and the shape. Those of one device and dtype share a piece of
+            memory.
     """
 
     def __init__(self, shapes: Mapping[str, tuple[Where, torch.Size]]) -> None:
-        self.slots: dict[str, Slot] = {}
-        self.sizes: dict[Where, int] = {}
+        self.shapes = {name: shape for name, (_, shape) in shapes.items()}
+        self.names: dict[Where, list[str]] = {}
+        self.steps: dict[Where, list[int]] = {}
+        """From each tensor's beginning to the next one's."""
         for name, (where, shape) in shapes.items():
-            start = self.sizes.get(where, 0)
-            self.slots[name] = Slot(where, start, shape)
             step = max(1, ALIGNED // where[1].itemsize)
-            self.sizes[where] = -(-(start + prod(shape)) // step) * step
+            self.names.setdefault(where, []).append(name)
+            self.steps.setdefault(where, []).append(-(-prod(shape) // step) * step)
+
+    def tensors(self, pieces: Mapping[Where, Tensor]) -> dict[str, Tensor]:
+        """Views of the tensors by name; (rows x ...) of pieces that are (rows x scalars)."""
+        found = {}
+        for where, piece in pieces.items():
+            parts = piece.split(self.steps[where], dim=-1)
+            for name, part in zip(self.names[where], parts, strict=True):
+                shape = self.shapes[name]
+                if part.shape[-1] != (size := shape.numel()):
+                    part = part.narrow(-1, 0, size)  # noqa: PLW2901
+                found[name] = part.view(*piece.shape[:-1], *shape)
+        return found
 
 
 class Task:
@@ -56,16 +53,19 @@ class Task:
         layout: where its tensors lie.
         options: of its method.
         values: its tensors by name; they are copied.
-        labels: whether its head has as many labels as the model says.
+        as_many_labels: whether its head has as many labels as the model says.
     """
 
-    def __init__(self, layout: Layout, options: Options, values: Mapping[str, Tensor], labels: bool) -> None:
-        self.layout, self.options, self.as_many_labels = layout, options, labels
+    def __init__(
+        self, layout: Layout, options: Options, values: Mapping[str, Tensor], as_many_labels: bool
+    ) -> None:
+        self.layout, self.options, self.as_many_labels = layout, options, as_many_labels
         self.pieces = {
-            where: torch.empty(size, device=where[0], dtype=where[1]) for where, size in layout.sizes.items()
+            (device, dtype): torch.empty(sum(steps), device=device, dtype=dtype)
+            for (device, dtype), steps in layout.steps.items()
         }
-        for name, slot in layout.slots.items():
-            slot.of(self.pieces[slot.where]).copy_(values[name])
+        for name, tensor in self.tensors().items():
+            tensor.copy_(values[name])
 
     @property
     def bytes(self) -> int:
@@ -74,7 +74,7 @@ class Task:
 
     def tensors(self) -> dict[str, Tensor]:
         """Views of them by name."""
-        return {name: slot.of(self.pieces[slot.where]) for name, slot in self.layout.slots.items()}
+        return self.layout.tensors(self.pieces)
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """The same as parameters that do not train."""

@@ -94,6 +94,6 @@ def _of_the_base(module: nn.Module, names: Mapping[str, str], path: str, adapted
             return BroadcastNorms
     raise MethodError(
         f"a bank cannot serve {adapted.method.name} on {adapted.anatomy}: {path} is a "
-        f"{type(module).__name__}, which does not compute every row of a batch with a {' and '.join(names)} of "
-        "its own."
+        f"{type(module).__name__}, which does not compute every row of a batch with a "
+        f"{' and '.join(names)} of its own."
     )

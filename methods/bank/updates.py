@@ -52,8 +52,8 @@ class LowRanks(Computed):
 class Directions(LowRanks):
     """h + U + (s - 1) (W0 x + U), with U and s of each row's task; see ``methods/modules/dora.py``.
 
-    s - 1 is made once, when a task is added: the lengths of the rows of W0 + (alpha / r) B A take as long as a
-    product with a matrix of that size.
+    s - 1 is made once, when a task is added: the lengths of the rows of W0 + (alpha / r) B A take as long as
+    a product with a matrix of that size.
     """
 
     module: DoRALinear
