@@ -2,11 +2,12 @@
 
 One base (MiniLM, two classes) and tasks of LoRA (rank 8 on query and value). The same batch is run mixed by
 the bank, under one task by the bank, by the base alone, mixed by peft's `adapter_names=`, and as a loop over
-tasks: a part of the batch for each, by the bank. They take turns, round by round, so that what else the machine
-does falls on all. Answers are compared first. Heads are one for all in peft's, which has no other. With
-`--method` another method of the bank is timed, without peft.
+tasks: a part of the batch for each, by the bank. They take turns, round by round, so that what else the
+machine does falls on all. Answers are compared first. Heads are one for all in peft's, which has no other.
+With `--method` another method of the bank is timed, without peft.
 
-    python tests/benchmarks/mixed_batch.py [--tasks 16] [--rows 32] [--length 16] [--rounds 30] [--threads 1] [--device cpu]
+    python tests/benchmarks/mixed_batch.py [--tasks 16] [--rows 32] [--length 16] [--rounds 30] [--threads 1]
+        [--device cpu]
     python tests/benchmarks/mixed_batch.py --method houlsby --rounds 15
 """
 
