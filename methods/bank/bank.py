@@ -176,6 +176,7 @@ class Bank:
                 self._task(name)
             before = self._asked, self._each
             self._asked, self._each = asked, not isinstance(names, str)
+            self._thread = threading.get_ident()
             try:
                 self._serve(1)
                 yield self.model
@@ -185,6 +186,8 @@ class Bank:
 
     _each = False
     """Whether what is asked for is one task for each row."""
+    _thread: int | None = None
+    """Who asked: a call of another thread, that names no task, is not served by chance."""
 
     def reads(self, batch: int | None, labels: bool, writes: bool) -> None:
         """Make ready for a batch of so many rows; the model's forward pass asks for it.
@@ -198,7 +201,7 @@ class Bank:
             MethodError: no tasks were named, or not as many as there are rows; the model is in training mode;
                 or its loss is of another number of labels than a task has.
         """
-        if not self._asked:
+        if not self._asked or self._thread != threading.get_ident():
             raise MethodError(
                 f"the model serves {len(self._tasks)} tasks of one base: say whose the rows are, with "
                 "task=[...] in the call or inside tasks([...])."

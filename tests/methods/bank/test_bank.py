@@ -261,6 +261,36 @@ def test_threads_take_turns() -> None:
     assert not wrong
 
 
+def test_a_thread_is_not_served_by_what_another_asked_for() -> None:
+    model, refused = base("bert"), []
+    bank, batch = filled(model, three("lora", "bert")), text(model)
+
+    def call() -> None:
+        with pytest.raises(MethodError, match="say whose the rows are"):
+            model(**batch)
+        refused.append(True)
+
+    with bank.tasks("a"):
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()
+    assert refused
+
+
+@pytest.mark.parametrize("name", ["dora", "bitfit", "prefix", "prompt", "ln"])
+@pytest.mark.parametrize("first", ["a", ["a", "b", "a", "b"]])
+def test_a_task_may_come_while_others_are_served(name: str, first: Any) -> None:
+    tasks, model = three(name, "bert"), base("bert")
+    bank, batch = methods.Bank(model), text(model, LENGTHS)
+    for who in "ab":
+        bank.add(who, tasks[who])
+    with bank.tasks(first):
+        before = logits(model, batch)
+        bank.add("c", tasks["c"])
+        assert torch.equal(logits(model, batch), before)
+    assert torch.equal(mixed(model, batch, "c"), logits(tasks["c"].model, batch))
+
+
 def test_whoever_fails_leaves_the_bank_as_it_was() -> None:
     tasks, model = three("lora", "bert"), base("bert")
     bank, batch = filled(model, tasks), text(model, LENGTHS)
