@@ -39,8 +39,6 @@ class Held:
     def _find(self) -> None:
         adapted, anatomy = self.adapted, self.adapted.anatomy
         own = adapted.of_the_task()
-        for parameter in own.values():
-            parameter.requires_grad_(False)
         known = every_place(adapted.model.modules())
         self.places: dict[str, list[Place]] = {name: known[id(p)] for name, p in own.items()}
         self.units = units_of(adapted, self.places)

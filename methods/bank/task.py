@@ -77,5 +77,9 @@ class Task:
         return self.layout.tensors(self.pieces)
 
     def parameters(self) -> dict[str, nn.Parameter]:
-        """The same as parameters that do not train."""
-        return {name: nn.Parameter(tensor, requires_grad=False) for name, tensor in self.tensors().items()}
+        """The same as parameters.
+
+        They take gradients as those of an adapted model do: torch multiplies a tensor that is not contiguous
+        in another order by a matrix that takes none, and the last bit would differ.
+        """
+        return {name: nn.Parameter(tensor) for name, tensor in self.tensors().items()}

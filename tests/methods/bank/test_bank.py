@@ -21,7 +21,8 @@ from .tasks_of import OTHER, base, filled, three, trained
 
 WHO = ["a", "c", "b", "c"]
 LENGTHS = (11, 5, 8, 7)
-ARCHITECTURES = ("bert", "roberta", "mpnet", "modernbert", "gpt2", "opt", "llama", "t5")
+ARCHITECTURES = ("bert", "roberta", "mpnet", "modernbert", "gpt2", "gpt_neox", "opt", "llama", "t5")
+ARCHITECTURES += ("whisper",)
 
 
 def heads(architecture: str) -> tuple[str, ...]:
