@@ -107,12 +107,12 @@ def build_site(
     nav = tuple((path, name) for path, name in NAV.items() if path in paths)
     documented = (Path(out) / DOCUMENTS).is_file()
     nav = (*nav, (DOCUMENTS, "Documentation")) if documented else nav
-    told = dict(documents(boards, title))
-    shell = Shell(title=title, nav=nav, programs=INDEX if told else "")
+    programs = INDEX if any(board.records for board in boards) else ""
+    shell = Shell(title=title, nav=nav, programs=programs)
     with Folder(Path(out)) as folder:
         for page in pages:
             folder.write(page.path, render(page, shell))
-        for name, document in told.items():
+        for name, document in documents(boards, title):
             folder.write(name, document)
         for board in boards:
             _write_trials(board, shell, folder)
@@ -186,12 +186,13 @@ def _data(board: Board) -> Iterator[tuple[str, str | bytes]]:
 
 def _tables(board: Board, where: Paths) -> Iterator[tuple[str, str | bytes]]:
     found = [view.section for view in board.views]
-    table, every = compare_sections(found), trials(board.records, board.origins)
+    table = compare_sections(found)
     yield f"{where.table}.md", markdown_report(board)
     yield f"{where.table}.csv", safe_csv(table)
     yield f"{where.table}.json", json_table(table)
     yield f"{where.table}.tex", latex_sections(found)
     yield f"{where.table}.parquet", parquet_table(table)
+    every = trials(board.records, board.origins)
     yield f"{where.prefix}trials.csv", safe_csv(every)
     yield f"{where.prefix}trials.parquet", parquet_table(every)
     alone = [view.standing for view in board.views if view.standing]
