@@ -114,7 +114,7 @@ def _best(section: Section, scored: Sequence[Row]) -> str:
     size = section.info.sizes.report
     served = f" on {text.plural(size, 'example')} that served for nothing else" if size is not None else ""
     return (
-        f"{who}: {text.clean(section.info.main_metric)} {text.spread(best.score)}{seeds}{served}, training "
+        f"{who}: {text.clean(section.info.main_metric.replace('_', ' '))} {text.spread(best.score)}{seeds}{served}, training "
         f"{text.count(best.trainable_parameters)} parameters."
     )
 

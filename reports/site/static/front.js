@@ -209,7 +209,7 @@
     }
     const here = new URL(form.dataset.frame, location.href);
     here.hash = view;
-    $("frame").textContent = `<iframe src="${here}" title="${document.title.replaceAll('"', "&quot;")}" width="100%" height="620" style="border:0"></iframe>`;
+    $("frame").textContent = `<iframe src="${here}" title="${document.title.replaceAll('"', "&quot;")}" width="100%" height="720" style="border:0"></iframe>`;
     const found = asked();
     const short = { memory: bytes, storage: bytes };
     const options = Object.entries(found).map(([name, value]) => `--${COSTS[name][1]} ${(short[name] ? short[name](value) : name === "parameters" ? String(value) : three(value)).replace(" ", "")}`);

@@ -243,6 +243,23 @@ def test_what_repeats_a_row_is_in_sight_and_says_the_same_after_a_click(tab):
     assert "sha256" in tab.locator("#cite-text").inner_text()
 
 
+def test_captions_and_metrics_are_read_whole_on_a_phone(tab):
+    tab.set_viewport_size({"width": 390, "height": 844})
+    for name in ("latency.html", "results.html", "compare.html"):
+        _open(tab, name)
+        text = tab.locator("caption").first
+        right = text.evaluate(
+            """node => {
+              const range = document.createRange();
+              range.selectNodeContents(node);
+              return range.getBoundingClientRect().right;
+            }"""
+        )
+        assert right <= 390, name
+    _open(tab, "tasks/index.html")
+    assert "matthews correlation 0." in tab.locator("main").inner_text()
+
+
 def test_names_in_a_crowd_do_not_lie_on_each_other(tab):
     _open(tab, "imported.html")
     tab.wait_for_selector("#figure svg.drawn")
