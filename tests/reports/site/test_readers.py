@@ -23,7 +23,7 @@ BOARDS = Path(reports.__file__).parent / "leaderboards"
 SHOWN = ("tuned-reviews", "tuned-glue", "rotten-tomatoes", "intrinsic", "latency-small-batch")
 PAGES = (
     *("index.html", "results.html", "compare.html", "embed.html", "protocol.html", "memory.html"),
-    *("tasks/index.html", "tasks/rotten_tomatoes.html", "methods/index.html", "methods/lora.html"),
+    *("tasks/rotten_tomatoes.html", "tasks/index.html", "methods/index.html", "methods/lora.html"),
     *("latency.html", "intrinsic.html", "claims.html"),
     *("imported.html", "imported-results.html", "imported-embed.html"),
     *("imported/tasks/index.html", "imported/methods/lora.html"),
