@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from reports.claims import Judgement
+from reports.claims import Judgement, Unmeasured
 from reports.errors import RecordError
 from reports.records.latency_schema import LatencyRecord
 from reports.records.origins import Origins
@@ -71,6 +71,7 @@ def build_site(
     title: str = QUESTION,
     catalogue: Catalogue | None = None,
     claims: Sequence[Judgement] = (),
+    unmeasured: Sequence[Unmeasured] = (),
     margin: float = MARGIN,
     left_out: Sequence[str] = (),
 ) -> Path:
@@ -90,6 +91,7 @@ def build_site(
         title: heading of the front page.
         catalogue: what is said of methods and tasks beside their results.
         claims: verdicts, for a page of their own; their records are not those of `records` and `latencies`.
+        unmeasured: claims that have a rule and no records, for the same page.
         margin: by how much a method may be worse and still be called as good.
         left_out: sentences on what was not taken, for the protocol's page.
 
@@ -102,7 +104,7 @@ def build_site(
     if boards:
         boards[0] = replace(boards[0], left_out=(*left_out, *boards[0].left_out))
     pages = [page for board in boards for page in _pages(board)]
-    pages += [claims_page(claims)] if claims else []
+    pages += [claims_page(claims, unmeasured)] if claims else []
     paths = {page.path for page in pages}
     nav = tuple((path, name) for path, name in NAV.items() if path in paths)
     documented = (Path(out) / DOCUMENTS).is_file()

@@ -44,7 +44,7 @@
     if (!values.length) return [];
     const [low, high] = d3.extent(values);
     const grid = name === "latency"
-      ? [...d3.range(100, 130).map((value) => value / 100), ...d3.range(130, 1000, 10).map((value) => value / 100)]
+      ? [...d3.range(101, 130).map((value) => value / 100), ...d3.range(130, 1000, 10).map((value) => value / 100)]
       : d3.range(0, 13).flatMap((power) => [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8].map((digit) => Number(`${digit}e${power}`)));
     return grid.filter((value) => value >= low * 0.85 && value < high);
   }
@@ -95,12 +95,15 @@
     const code = part.verdicts[part.candidates.indexOf(first)][part.candidates.indexOf(by.get(pick))];
     const verdict = code === "w" ? `${pick} is decided to be worse` : code === "s" ? `${pick} is decided to be as good` : "not decided";
     const strong = Object.assign(document.createElement("strong"), { textContent: "What the limits cost: " });
-    const said = [strong, `${three(ours)} in place of ${three(theirs)} with ${first.label}, the first without limits (${part.metric}); ${verdict}`];
+    const said = [strong, `${three(ours)} in place of ${three(theirs)} with ${first.label}, the first without limits (${part.metric}, every run counted); ${verdict}`];
     if (!form.dataset.compare) return [[...said, "."]];
     const view = new URLSearchParams({ compare: `${pick},${first.label}`, ...(model !== models[0] && { model: model.name }) });
     const beside = anchor(`${form.dataset.compare}#${view.toString().replaceAll("%2C", ",")}`, "task by task");
     return [[...said, ": ", beside, "."]];
   }
+
+  // Whether some run learned nothing: no verdict is drawn then, which is not to say that the scores are alike.
+  const failed = (label) => part.candidates.find((one) => one.label === label).lost > 0;
 
   function said(choice) {
     const { pick, certainty, leader, alike, open, worse } = choice;
@@ -112,10 +115,10 @@
     const lines = [];
     const verdictOn = part.task ? `on ${part.title}` : `over ${part.title}`;
     if (pick) {
-      head.append(certainty === "decided" ? "Pick " : certainty === "only" ? "Only " : "Best guess: ", link(pick), certainty === "only" ? " fits." : ".");
+      head.append(certainty === "decided" ? `On ${model.called} pick ` : certainty === "only" ? "Only " : `Best guess on ${model.called}: `, link(pick), certainty === "only" ? " fits." : ".");
       const chip = document.createElement("span");
       chip.className = `chip ${certainty}`;
-      chip.textContent = { decided: "decided", leads: "leads, not decided", only: "only one fits" }[certainty];
+      chip.textContent = { decided: "decided", leads: "first, not proven best", only: "only one fits" }[certainty];
       head.append(" ", chip);
       const rank = by.get(leader).rank.toFixed(1);
       const who = pick === leader ? "it has" : `${leader} has`;
@@ -125,7 +128,13 @@
         : `${among}, ${who} the best average rank ${verdictOn}: ${rank}, where 1 is best.`
           + (pick === leader ? "" : ` ${pick} is decided to be as good and takes the least ${COSTS[choice.binding][0]}.`)
           + (worse.length ? ` Decided to be worse: ${list(worse)}.` : ""));
-      if (open.length) lines.push(`The runs do not tell it from ${list(open)}${alike.length ? `; as good: ${list(alike)}` : ""}.`);
+      if (open.length) {
+        const [unsteady, others] = [open.filter(failed), open.filter((label) => !failed(label))];
+        const share = (label) => `${label} (${by.get(label).lost} of ${by.get(label).runs})`;
+        const told = others.length ? `The runs do not tell it from ${list(others)}` : "";
+        const nor = unsteady.length ? `${told ? "; no" : "No"} verdict on ${list(unsteady.map(share))}, of whose runs some learned nothing` : "";
+        lines.push(`${told}${nor}${alike.length ? `; as good: ${list(alike)}` : ""}.`);
+      }
       else if (alike.length) lines.push(`As good as the best, decided: ${list(alike)}.`);
     } else if (!rest) {
       head.textContent = "No method fits these limits.";
@@ -161,7 +170,8 @@
       const ask = Object.assign(document.createElement("button"), { type: "button", className: "link", textContent: "ask for yours" });
       ask.addEventListener("click", () => {
         $("yours").open = true;
-        $("yours").querySelector("summary").focus();
+        $("yours").scrollIntoView({ block: "start" });
+        $("yours").querySelector("summary").focus({ preventScroll: true });
       });
       reach.append(": ", ask, ".");
     }
@@ -184,7 +194,8 @@
       ["picked", (label) => label === choice.pick, "circle", 1, true],
       ["leads", (label) => label === choice.leader && label !== choice.pick, "circle", 0],
       ["decided as good", (label) => choice.alike.includes(label) && label !== choice.pick, "circle", 2],
-      ["not told from it", (label) => choice.open.includes(label), "ring", 0],
+      ["not told from it", (label) => choice.open.includes(label) && !failed(label), "ring", 0],
+      ["no verdict: runs learned nothing", (label) => choice.open.includes(label) && failed(label), "ring", 4],
       ["decided worse", (label) => choice.worse.includes(label), "times", 0],
       ["over a limit", (label) => label in choice.ruledOut, "ring", -1],
       [choice.pick ? "not ranked" : "too few runs to rank", (label) => !(label in choice.ruledOut) && ![choice.pick, choice.leader, ...choice.alike, ...choice.open, ...choice.worse].includes(label), "ring", choice.pick ? 7 : 0],

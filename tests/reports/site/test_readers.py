@@ -167,6 +167,26 @@ def test_what_limits_cost_is_said_with_the_verdict_and_leads_to_the_tasks(tab):
     assert tab.locator("#said .pick").inner_text().startswith(f"{pick} and {first}: ")
 
 
+def test_methods_of_which_runs_learned_nothing_are_not_said_to_be_as_good(browser, tmp_path, make_study):
+    records = make_study(seeds=3)
+    last = max(records, key=lambda record: record.scores.report[record.task.main_metric])
+    others = [record for record in records if record.spec["method"] != last.spec["method"]]
+    spoilt = next(record for record in others if record.spec["seed"] == 2)
+    floor = {name: value or 0.0 for name, value in spoilt.scores.majority.items()}
+    scores = spoilt.scores.model_copy(update={"report": {**spoilt.scores.report, **floor}})
+    records[records.index(spoilt)] = spoilt.model_copy(update={"scores": scores, "answers": None})
+    build_site(records, tmp_path)
+    tab = browser.new_page(viewport={"width": 1280, "height": 800})
+    tab.goto((tmp_path / "index.html").as_uri())
+    answer = tab.locator("#answer").inner_text()
+    tab.close()
+    named = f"{spoilt.spec['method']} (1 of 3)"
+    _, _, after = answer.partition("o verdict on ")
+    listed, said, _ = after.partition(", of whose runs some learned nothing")
+    assert said, answer
+    assert named in listed
+
+
 def test_who_has_another_model_is_led_to_the_command_and_keeps_the_limits(tab):
     _open(tab, LIMITED)
     tab.locator("#answer button", has_text="ask for yours").click()
