@@ -22,6 +22,8 @@ import numpy as np
 import yaml
 from scipy import stats
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # else `reports` is the tests' folder of that name
+
 from reports.records.schema import Record
 from reports.records.store import read_records
 from reports.stats.learning import ONE_SIDED

@@ -9,8 +9,12 @@ Remake it when an architecture, a method or the version of transformers changes;
 from __future__ import annotations
 
 import json
+import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # else `reports` is the tests' folder of that name
 
 import methods
 from methods import Adapted, MethodError

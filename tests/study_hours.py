@@ -14,10 +14,13 @@ They were measured with one or two threads of a 2-core AMD EPYC, some of `tuned-
 from __future__ import annotations
 
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # else `reports` is the tests' folder of that name
 
 from runners.plan import study
 from runners.plan.about import Hours

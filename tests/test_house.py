@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -165,3 +167,19 @@ def test_files_stay_short() -> None:
     for wing in WINGS:
         for path in files(wing):
             assert len(path.read_text(encoding="utf-8").splitlines()) <= MOST_LINES, path
+
+
+SCRIPTS = [
+    path
+    for path in sorted((ROOT / "tests").glob("*.py"))
+    if not path.name.startswith("test_") and "__main__" in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_beside_folders_named_like_ours_finds_ours(script: Path, tmp_path: Path) -> None:
+    """``tests/reports`` lies beside it, in the folder that Python searches first."""
+    start = "import runpy, sys; sys.path.insert(0, sys.argv[1]); runpy.run_path(sys.argv[2], run_name='read')"
+    command = [sys.executable, "-c", start, str(script.parent), str(script)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

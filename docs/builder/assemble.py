@@ -52,6 +52,7 @@ NAV: dict[str, Any] = {
     "Reference": {
         "The command line": "commands.md",
         "The record": "record.md",
+        "The site": "site.md",
         "paretune": "api/paretune.md",
         "methods": "api/methods.md",
         "tasks": "api/tasks.md",

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from reports.claims.claim import Claim, Judgement, judge, parse_claim
+from reports.claims.claim import Claim, Judgement, Unmeasured, judge, parse_claim
 
-__all__ = ["Claim", "Judgement", "judge", "parse_claim"]
+__all__ = ["Claim", "Judgement", "Unmeasured", "judge", "parse_claim"]

@@ -81,6 +81,16 @@ class Judgement:
         return f"Of {text.plural(len(self.findings), 'part')}, {text.listing(counts)}."
 
 
+@dataclass(frozen=True)
+class Unmeasured:
+    """A claim that has its rule and no records yet."""
+
+    name: str
+    claim: Claim
+    hours: float | None
+    """Of its study, one trial after another; None where nothing tells them."""
+
+
 def parse_claim(content: Any, study: str) -> Claim:
     """Check the ``claim`` of a study file.
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from reports.records.cost_parts import Compute, Decoding, Forgetting, Latency, Memory, Serving
 from reports.records.part import Part
+from reports.records.shared import shared
 
 SCHEMA_VERSION: Final = 6
 
@@ -338,3 +339,8 @@ class Record(Part):
     wall_seconds: float = Field(
         ge=0, description="the whole trial: loading, training, scoring, timing, and what it was spared"
     )
+
+    @field_validator("model", "task", "parameters", "compute", "serving", "tuning", "environment")
+    @classmethod
+    def _one(cls, part: Part | None) -> Part | None:
+        return part and shared(part)

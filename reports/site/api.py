@@ -44,7 +44,7 @@ def documents(boards: Sequence[Board], title: str) -> Iterator[tuple[str, str]]:
                 tasks.add(result.task, result, board.paths.folder + task_page(result.task))
     for name, found in methods.results.items():
         card = next((card for board in told if (card := board.catalogue.method(name))), None)
-        about = {
+        facts = {
             "summary": card.summary if card else "",
             "source": card.source if card else "",
             "mergeable": card.mergeable if card else None,
@@ -52,10 +52,10 @@ def documents(boards: Sequence[Board], title: str) -> Iterator[tuple[str, str]]:
         entry = methods.entry("methods", name)
         yield (
             entry.address,
-            api.MethodDocument(**dict(entry), **about, results=tuple(found)).model_dump_json(),
+            api.MethodDocument(**dict(entry), **facts, results=tuple(found)).model_dump_json(),
         )
     for name, found in tasks.results.items():
-        named = next((card for board in told if (card := board.catalogue.task(name))), None)
+        named = next((about for board in told if (about := board.catalogue.task(name))), None)
         entry = tasks.entry("tasks", name)
         heading = named.title if named else name
         yield (

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from reports.claims import Judgement
+from reports.claims import Judgement, Unmeasured
 from reports.errors import RecordError
 from reports.records.latency_schema import LatencyRecord
 from reports.records.origins import Origins
@@ -71,6 +71,7 @@ def build_site(
     title: str = QUESTION,
     catalogue: Catalogue | None = None,
     claims: Sequence[Judgement] = (),
+    unmeasured: Sequence[Unmeasured] = (),
     margin: float = MARGIN,
     left_out: Sequence[str] = (),
 ) -> Path:
@@ -90,6 +91,7 @@ def build_site(
         title: heading of the front page.
         catalogue: what is said of methods and tasks beside their results.
         claims: verdicts, for a page of their own; their records are not those of `records` and `latencies`.
+        unmeasured: claims that have a rule and no records, for the same page.
         margin: by how much a method may be worse and still be called as good.
         left_out: sentences on what was not taken, for the protocol's page.
 
@@ -102,17 +104,17 @@ def build_site(
     if boards:
         boards[0] = replace(boards[0], left_out=(*left_out, *boards[0].left_out))
     pages = [page for board in boards for page in _pages(board)]
-    pages += [claims_page(claims)] if claims else []
+    pages += [claims_page(claims, unmeasured)] if claims else []
     paths = {page.path for page in pages}
     nav = tuple((path, name) for path, name in NAV.items() if path in paths)
     documented = (Path(out) / DOCUMENTS).is_file()
     nav = (*nav, (DOCUMENTS, "Documentation")) if documented else nav
-    told = dict(documents(boards, title))
-    shell = Shell(title=title, nav=nav, programs=INDEX if told else "")
+    programs = INDEX if any(board.records for board in boards) else ""
+    shell = Shell(title=title, nav=nav, programs=programs)
     with Folder(Path(out)) as folder:
         for page in pages:
             folder.write(page.path, render(page, shell))
-        for name, document in told.items():
+        for name, document in documents(boards, title):
             folder.write(name, document)
         for board in boards:
             _write_trials(board, shell, folder)
@@ -186,12 +188,13 @@ def _data(board: Board) -> Iterator[tuple[str, str | bytes]]:
 
 def _tables(board: Board, where: Paths) -> Iterator[tuple[str, str | bytes]]:
     found = [view.section for view in board.views]
-    table, every = compare_sections(found), trials(board.records, board.origins)
+    table = compare_sections(found)
     yield f"{where.table}.md", markdown_report(board)
     yield f"{where.table}.csv", safe_csv(table)
     yield f"{where.table}.json", json_table(table)
     yield f"{where.table}.tex", latex_sections(found)
     yield f"{where.table}.parquet", parquet_table(table)
+    every = trials(board.records, board.origins)
     yield f"{where.prefix}trials.csv", safe_csv(every)
     yield f"{where.prefix}trials.parquet", parquet_table(every)
     alone = [view.standing for view in board.views if view.standing]

@@ -9,7 +9,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from reports import text
-from reports.claims.claim import Judgement, Part
+from reports.claims.claim import Judgement, Part, Unmeasured
 from reports.claims.finding import Finding
 from reports.errors import RecordError
 from reports.records.atomic import write_atomically
@@ -64,8 +64,8 @@ def write_claims_page(judgements: Sequence[Judgement], folder: Path | str) -> Pa
     return write_atomically(folder / "claims.html", render(content, Shell(TITLE)))
 
 
-def claims_page(judgements: Sequence[Judgement]) -> Page:
-    """The page, for a site or by itself."""
+def claims_page(judgements: Sequence[Judgement], waiting: Sequence[Unmeasured] = ()) -> Page:
+    """The page, for a site or by itself; ``waiting`` are claims with a rule that nobody has measured yet."""
     ours = [judgement for judgement in judgements if not judgement.whose]
     counts = ", ".join(
         f"{sum(judgement.verdict == verdict for judgement in ours)} {verdict}" for verdict in MARKS
@@ -76,6 +76,7 @@ def claims_page(judgements: Sequence[Judgement]) -> Page:
         "scope": f"{text.plural(len(ours), 'claim')}: {counts}{more}",
         "views": [_view(judgement) for judgement in in_order(judgements)],
         "marks": MARKS,
+        "waiting": waiting,
     }
     return Page(
         "claims.html",

@@ -63,6 +63,7 @@ def front_page(board: Board) -> Page:
         "data": Markup(script_json(evidence)) if evidence else "",
         "rule": RULE,
         "compared": compared(board),
+        "serving": [view for view in board.ranked if any(_serves(row) for row in view.rows)],
         "averages": [averages(board, item.model, item.suite) for item in board.across],
         "carried": found,
         "size": Markup(figure_json(size)) if found and (size := against_size(board)) else "",
@@ -81,7 +82,7 @@ def embedded_page(board: Board) -> Page | None:
     evidence = chooser(board)
     if not evidence:
         return None
-    context = {"board": board, "data": Markup(script_json(evidence))}
+    context = {"board": board, "data": Markup(script_json(evidence)), "compared": compared(board)}
     scripts = (*FIGURES, "address.js", "choose.js", "front.js")
     return Page(
         *(board.paths.embedded, board.title, "embed.html.j2", context),
@@ -197,6 +198,11 @@ def limits(values: Sequence[float | None]) -> list[float]:
     useful = [step for step in steps if known[0] <= step < known[-1]]
     stride = math.ceil(len(useful) / STEPS) or 1
     return useful[::-1][::stride][::-1]
+
+
+def _serves(row: Row) -> bool:
+    """Whether what many tasks from one base cost was measured with it."""
+    return bool(row.sample and row.sample.serving)
 
 
 def _whole(shown: Callable[[int | None], str]) -> Callable[[float], str]:

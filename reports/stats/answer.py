@@ -113,8 +113,9 @@ def _best(section: Section, scored: Sequence[Row]) -> str:
     seeds = f" over {text.plural(best.score.n, 'seed')}" if best.score.n > 1 else ""
     size = section.info.sizes.report
     served = f" on {text.plural(size, 'example')} that served for nothing else" if size is not None else ""
+    metric = text.clean(section.info.main_metric.replace("_", " "))
     return (
-        f"{who}: {text.clean(section.info.main_metric)} {text.spread(best.score)}{seeds}{served}, training "
+        f"{who}: {metric} {text.spread(best.score)}{seeds}{served}, training "
         f"{text.count(best.trainable_parameters)} parameters."
     )
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from reports import text
+from reports.records.schema import Record
 from reports.stats.estimate import MIN_SEEDS
 from reports.stats.front import COSTS, PARAMETERS, TIMES
 from reports.stats.learning import Risk
@@ -182,20 +183,26 @@ def _costs(sections: Sequence[Section], label: str) -> Costs:
     }
 
 
+def different_examples(record: Record) -> int | None:
+    """How many examples a training saw, each counted once; None where it is not known.
+
+    Training counts an example as often as it was seen, and no one sees more than the task has.
+    """
+    if record.training is None or record.task is None:
+        return None
+    limits = (record.task.sizes.train, record.training.examples)
+    return min(number for number in limits if number is not None)
+
+
 def _reach(sections: Sequence[Section], model: str) -> str:
-    """`six tasks, one model (MiniLM-L6), 2,560 to 15,360 training examples, 3 seeds`."""
-    seen = [
-        record.training.examples
-        for section in sections
-        for row in section.rows
-        for record in row.records
-        if record.training
-    ]
+    """`6 tasks, one model, MiniLM-L6, 2,560 to 7,681 different training examples, 3 seeds`."""
+    records = [record for section in sections for row in section.rows for record in row.records]
+    seen = [count for record in records if (count := different_examples(record)) is not None]
     seeds = sorted({row.score.n for section in sections for row in section.rows if row.score.n})
     parts = [text.plural(len(sections), "task"), f"one model, {text.clean(model)}"]
     if seen:
         ends = dict.fromkeys(text.count(end) for end in (min(seen), max(seen)))
-        parts.append(f"{' to '.join(ends)} training examples")
+        parts.append(f"{' to '.join(ends)} different training examples")
     if seeds:
         ends = dict.fromkeys(str(end) for end in (seeds[0], seeds[-1]))
         parts.append(f"{' to '.join(ends)} {'seed' if seeds[-1] == 1 else 'seeds'}")

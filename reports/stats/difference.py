@@ -18,7 +18,14 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.stats.estimate import MIN_SEEDS, Interval, examples_variance, sample_variance
+from reports.stats.estimate import (
+    MIN_SEEDS,
+    Interval,
+    examples_variance,
+    normal_quantile,
+    quantile,
+    sample_variance,
+)
 from reports.stats.flips import Ends, Flips, flipped
 
 POWER: Final = 0.8
@@ -91,19 +98,17 @@ def _design(strata: Sequence[Stratum], alpha: float, seed: int) -> tuple[Sequenc
 def _difference(
     used: Sequence[Stratum], flips: Flips, p: float, ends: Ends | None, alpha: float
 ) -> Difference:
-    from scipy import stats
-
     value = float(np.mean([stratum.differences.mean() for stratum in used]))
     seeds, way, error = _seeds(flips, ends, value, alpha)
     spread = math.sqrt(sum(_of_examples(stratum) for stratum in used)) / len(used)
     if seeds is None:
         interval, detectable = None, None
     else:
-        z = float(stats.norm.ppf(1 - alpha / 2))
+        z = normal_quantile(1 - alpha / 2)
         low = value - math.hypot(value - seeds.low, z * spread)
         high = value + math.hypot(seeds.high - value, z * spread)
         interval = Interval(low, high) if low < high else None
-        more = float(stats.norm.ppf(POWER)) * math.hypot(error, spread)
+        more = normal_quantile(POWER) * math.hypot(error, spread)
         detectable = max(value - low, high - value) + more if interval else None
     return Difference(
         value=value,
@@ -122,8 +127,6 @@ def _seeds(
     flips: Flips, found: Ends | None, value: float, alpha: float
 ) -> tuple[Interval | None, Way, float]:
     """The seeds' part: its interval, how it was found, and its standard error."""
-    from scipy import stats
-
     sizes, parts = flips.sizes, flips.strata
     known = [sample_variance(part) / len(part) for part in parts if len(part) > 1]
     variance = np.array(known) / len(parts) ** 2
@@ -135,7 +138,7 @@ def _seeds(
         return None, "none", error
     freedom = np.array([size - 1 for size in sizes])
     effective = float(variance.sum()) ** 2 / float((variance**2 / freedom).sum())
-    half = float(stats.t.ppf(1 - alpha / 2, effective)) * error
+    half = quantile(effective, 1 - alpha / 2) * error
     return Interval(value - half, value + half), "t", error
 
 

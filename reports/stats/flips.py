@@ -31,7 +31,7 @@ DRAWS: Final = 1_000_000
 MONTE_CARLO_ERRORS: Final = 4.0
 DIGITS: Final = 12
 """What is equal on paper must be equal here: rounding errors would break ties."""
-BLOCK: Final = 1 << 14
+BLOCK: Final = 1 << 12
 """Random patterns that are worked on at a time: what they take stays in the processor's cache."""
 
 Values = NDArray[np.float64]

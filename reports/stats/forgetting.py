@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.records.cost_parts import Forgetting
-from reports.stats.estimate import LEVEL, MIN_SEEDS
+from reports.stats.estimate import MIN_SEEDS, quantile
 from reports.stats.latency import Ratio
 
 
@@ -40,12 +40,10 @@ def forgotten(parts: Sequence[Forgetting]) -> Forgotten | None:
     of_one = [part for part in parts if part.text_sha256 == parts[0].text_sha256 and part.ratio_low > 0]
     if not of_one:
         return None
-    from scipy import stats
-
     logs = np.log([part.ratio for part in of_one])
     value, count, over_seeds = float(logs.mean()), len(of_one), 0.0
     if count >= MIN_SEEDS:
-        t = float(stats.t.ppf((1 + LEVEL) / 2, count - 1))
+        t = quantile(count - 1)
         over_seeds = t * float(logs.std(ddof=1)) / math.sqrt(count)
     down = statistics.fmean(math.log(part.ratio / part.ratio_low) for part in of_one)
     up = statistics.fmean(math.log(part.ratio_high / part.ratio) for part in of_one)

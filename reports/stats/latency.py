@@ -19,7 +19,7 @@ import numpy as np
 from reports import text
 from reports.records.cost_parts import LatencyRow
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
-from reports.stats.estimate import LEVEL, MIN_SEEDS, Interval
+from reports.stats.estimate import LEVEL, MIN_SEEDS, Interval, quantile
 
 BETWEEN: Final = 0.0063
 """What a process adds to the half width of an interval, in quadrature and as a share of the ratio: the least
@@ -71,15 +71,13 @@ def ratio(rows: Sequence[LatencyRow], between: float = BETWEEN) -> Ratio:
     Raises:
         ValueError: there is no run.
     """
-    from scipy import stats
-
     if not rows:
         raise ValueError("a ratio needs at least one run")
     logs = np.log([row.ratio for row in rows])
     value, count = float(logs.mean()), len(rows)
     over_runs = 0.0
     if count >= MIN_SEEDS:
-        t = float(stats.t.ppf((1 + LEVEL) / 2, count - 1))
+        t = quantile(count - 1)
         over_runs = t * float(logs.std(ddof=1)) / math.sqrt(count)
     below = [math.log(row.ratio / row.ratio_low) for row in rows]
     above = [math.log(row.ratio_high / row.ratio) for row in rows]

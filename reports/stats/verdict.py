@@ -153,7 +153,7 @@ class Verdict:
             return f"{first} and {second} are as good as each other within {margin}"
         if any(good):
             one, other = (first, second) if good[0] else (second, first)
-            return f"{one} is as good as {other} within {margin}"
+            return f"{one} is at least as good as {other}, within {margin}"
         return f"{first} and {second}: not decided"
 
     @property

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -47,7 +48,7 @@ def trials(records: Sequence[Record], origins: Origins | None = None) -> pd.Data
 
     `origin` and `submitter` tell who measured it; what is not in ``origins`` is self-reported.
     """
-    return _frame([_trial(record) | _whose(origin_of(record, origins)) for record in records])
+    return _frame(_trial(record) | _whose(origin_of(record, origins)) for record in records)
 
 
 def _whose(origin: Origin) -> dict[str, str | None]:
@@ -73,19 +74,26 @@ def compare(records: Sequence[Record], origins: Origins | None = None) -> pd.Dat
 
 def compare_sections(found: Sequence[Section]) -> pd.DataFrame:
     """The same of records that are grouped already."""
-    rows = []
-    for section in found:
-        rows += [_compared(section, row) for row in section.every_row]
-    return _frame(rows)
+    return _frame(_compared(section, row) for section in found for row in section.every_row)
 
 
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows)
+def _frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a table, column by column: so many dictionaries at once would take most of a site's memory."""
+    columns: dict[str, Any] = {}
+    count = 0
+    for row in rows:
+        for name, value in row.items():
+            column = columns.setdefault(name, [])
+            column.extend([math.nan] * (count - len(column)))
+            column.append(value)
+        count += 1
+    for column in columns.values():
+        column.extend([math.nan] * (count - len(column)))
     for name in _WHOLE:
-        if name in frame:
+        if name in columns:
             # From the numbers themselves: a column with a null is one of floats, which hold 53 bits.
-            frame[name] = pd.array([row.get(name) for row in rows], dtype="Int64")
-    return frame
+            columns[name] = pd.array(columns[name], dtype="Int64")
+    return pd.DataFrame(columns)
 
 
 def _trial(record: Record) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from reports import RecordError, text
 from reports.records.identity import is_for_claim, is_for_dimensions
 from reports.records.schema import Record
 from reports.stats.aggregate import Row
-from reports.stats.choice import Evidence, evidence
+from reports.stats.choice import Evidence, different_examples, evidence
 from reports.stats.section import Section, by_model
 from reports.stats.sections import repeats, sections
 from reports.stats.standing import Standing, standing
@@ -219,12 +219,7 @@ def _options(record: Record) -> dict[str, Any]:
 
 def _reach(some: Sequence[Section]) -> Reach:
     records = [record for section in some for row in section.rows for record in row.records]
-    seen = []
-    for record in records:
-        if record.training is None or record.task is None:
-            continue
-        limits = (record.task.sizes.train, record.training.examples)
-        seen.append(min(number for number in limits if number is not None))
+    seen = [count for record in records if (count := different_examples(record)) is not None]
     sizes = [record.parameters.base for record in records if record.parameters]
     return Reach(
         tasks=tuple(section.task for section in some),

@@ -68,6 +68,7 @@ def report(
         latencies=latencies,
         origins=reading.origins,
         claims=judged,
+        unmeasured=claims.unmeasured(judged),
         margin=margin,
         left_out=left_out,
         **options,

@@ -48,6 +48,9 @@ LOOK_S: Final = 5.0
 GRACE_S: Final = 10.0
 """For tasks to put their folders in order when a run is stopped."""
 
+SWEEP_S: Final = 30.0
+"""For nodes to remove what tasks left that did not: a process may have to be started for it."""
+
 
 class Ray:
     """Does jobs on a cluster, or on this machine as if it were one.
@@ -164,7 +167,7 @@ class Ray:
         swept = ray.remote(num_cpus=0)(node.sweep)
         where = (NodeAffinitySchedulingStrategy(one.id, soft=False) for one in nodes.alive())
         told = [swept.options(scheduling_strategy=place).remote(folders) for place in where]
-        ray.wait(told, num_returns=len(told), timeout=GRACE_S)
+        ray.wait(told, num_returns=len(told), timeout=SWEEP_S)
 
     def _start(self) -> None:
         """Hand Ray as many jobs as there is room for, and some more."""

@@ -21,6 +21,13 @@ class Choice:
     method: str
     options: Mapping[str, Any]
 
+    @property
+    def listed(self) -> dict[str, Any]:
+        """The options as a study file writes them."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in self.options.items()
+        }
+
 
 def parse_option(text: str) -> tuple[str, Any]:
     """Read ``KEY=VALUE``; the value as YAML has it, and ``none``.

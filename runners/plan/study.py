@@ -45,6 +45,7 @@ from reports.records.schema import Tuning
 from reports.records.tuning import told
 from runners.plan import own_tasks
 from runners.plan.about import About
+from runners.plan.contenders import parse_contender
 from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
 from runners.plan.keys import check_kind, explain_study, misplaced, nearly
@@ -280,10 +281,13 @@ _BESIDE = tuple(name for name in Entry.model_fields if name not in ("name", "own
 def entry(item: Any, kind: str) -> Entry:
     """Read ``name``, ``{name: {option: value}}`` or ``{method: name, options: ..., protocol: ...}``.
 
+    A method may bring options as on the command line: ``lora:rank=8``.
+
     A task of one's own data is ``{name: ..., train: ..., report: ...}``, see :mod:`tasks.own.declaration`.
     """
     if isinstance(item, str):
-        return Entry(name=item)
+        choice = parse_contender(item) if kind == "method" and ":" in item else None
+        return Entry(name=choice.method, options=choice.listed) if choice else Entry(name=item)
     if isinstance(item, Mapping) and kind == "task" and "name" in item and "task" not in item:
         own_tasks.check_levels(item, Protocol.model_fields)
         return Entry(

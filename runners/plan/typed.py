@@ -174,4 +174,4 @@ def _entry(choice: Choice) -> str | dict[str, Any]:
     """A method as a study file lists it."""
     if not choice.options:
         return choice.method
-    return {choice.method: {k: list(v) if isinstance(v, tuple) else v for k, v in choice.options.items()}}
+    return {choice.method: choice.listed}

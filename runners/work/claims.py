@@ -8,12 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from methods import MethodError
-from reports.claims import Judgement, judge
+from reports.claims import Judgement, Unmeasured, judge
+from reports.records.identity import CLAIM
 from reports.records.latency_files import read_latencies
 from reports.records.latency_schema import LatencyRecord
 from reports.records.origins import UNKNOWN, Origin, Origins, origin_of, trusted
 from reports.records.schema import Record
 from reports.records.store import read_records
+from runners.plan import study
+from runners.plan.about import Hours
 from runners.plan.claims import ClaimStudy, names, read_claim
 from runners.plan.errors import SpecError
 from runners.plan.latency_study import LatencyStudy
@@ -96,6 +99,18 @@ def sort_out(
         latencies = [record for record in latencies if id(record) not in taken]
         judgements.append(judgement)
     return judgements, list(records), list(latencies)
+
+
+def unmeasured(judgements: Sequence[Judgement]) -> list[Unmeasured]:
+    """The built-in claims without a verdict, and what one would take."""
+    known = {judgement.name for judgement in judgements}
+    found = []
+    for name in names():
+        if name not in known:
+            told = study.content(CLAIM + name).get("hours")
+            hours = Hours.model_validate(told).value if told else None
+            found.append(Unmeasured(name, read_claim(name).claim, hours))
+    return found
 
 
 def _decides(found: Sequence[Record | LatencyRecord], origins: Origins) -> set[Origin]:

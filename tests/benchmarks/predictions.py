@@ -31,6 +31,8 @@ SETTINGS = (
 ENDS = ("full", "bitfit")
 """The methods whose steps tell the rates."""
 CALLS = 15
+TRIES = 5
+"""So many times the rounds, until as many are left in which the machine was not busy."""
 
 
 def deployed(base, name):
@@ -94,13 +96,16 @@ def main() -> None:
         del measured
         track = pace.Track(asked.model, 2)
         told, steps, ratios = {}, defaultdict(list), defaultdict(list)
-        for _ in range(asked.rounds):
+        for _ in range(TRIES * asked.rounds):
+            if ratios and all(len(ratios[name]) >= asked.rounds for name in names):
+                break
             found = {p.choice.label: p for p in predict(sizes, [Choice(n, n, {}) for n in everyone])}
             told = told or found
             real = latencies(track, names, rows, length)
             for name in names:
                 steps[name].append((found[name].step_seconds, step(track, name, rows, length)))
-                ratios[name].append((found[name].latency, real[name]))
+                if found[name].latency is not None:  # not told where the machine was busy
+                    ratios[name].append((found[name].latency, real[name]))
         for name in names:
             bytes_ = told[name].memory.peak_training_bytes
             off = bytes_ / memory[name] - 1

@@ -1,17 +1,21 @@
 """How long a site of 10,000 records takes to build, what its pages weigh, and when the front page is usable.
 
-    python tests/benchmarks/site.py [--records 10000] [--out FOLDER]
+    python tests/benchmarks/site.py [--records 10000] [--out FOLDER] [--from FOLDER]
 
 The records are made up: models x tasks x methods x seeds, written to disk through the schema, then read and
-built as `paretune report` does. Weights are gzip's, as a host would send; "usable" is when the figure
-stands and the table can be sorted, in headless Chromium at a quarter of its speed, from disk.
+built as `paretune report` does. Times are of the clock and, in brackets, of the processor, which other work
+leaves alone; the memory is the most that reading and building took. Weights are gzip's, as a host would send;
+"usable" is when the figure stands and the table can be sorted, in headless Chromium at a quarter of its
+speed, from disk.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import multiprocessing
 import re
+import resource
 import shutil
 import sys
 import tempfile
@@ -27,7 +31,7 @@ from runners.share.catalogue import catalogue
 from tests.reports.conftest import STUDY, build_record
 
 MODELS, TASKS, SEEDS = 5, 40, 5
-MEGABYTE = 1e6
+MEGABYTE, KIB = 1e6, 1024
 SLOWER = 4
 """By how much the processor is slowed down."""
 
@@ -74,7 +78,8 @@ def usable(page: Path) -> tuple[float, float] | None:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         tab = browser.new_page()
         tab.context.new_cdp_session(tab).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
-        tab.goto(page.as_uri(), timeout=0)  # its deferred scripts, which draw, are done by then
+        tab.goto(page.as_uri(), timeout=0)
+        tab.wait_for_function("performance.getEntriesByName('figure').length", timeout=0)
         marks = [
             tab.evaluate(f"performance.getEntriesByName('{name}')[0].startTime / 1000")
             for name in ("table", "figure")
@@ -88,16 +93,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=10_000)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--from", type=Path, dest="folder", help="written here where it is not there yet")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder, site = Path(temporary) / "records", given.out or Path(temporary) / "site"
-        write(given.records, folder)
-        begin = time.perf_counter()
+        folder = given.folder or Path(temporary) / "records"
+        site = given.out or Path(temporary) / "site"
+        if not folder.exists():
+            writer = multiprocessing.get_context("spawn").Process(target=write, args=(given.records, folder))
+            writer.start()  # a process of its own, so that what it takes is not counted
+            writer.join()
+        begin = time.perf_counter(), time.process_time()
         records = read_records(folder)
-        middle = time.perf_counter()
+        middle = time.perf_counter(), time.process_time()
         front = build_site(records, site, catalogue=catalogue())
-        end = time.perf_counter()
-        print(f"{len(records):,} records: read in {middle - begin:.1f} s, built in {end - middle:.1f} s")
+        end = time.perf_counter(), time.process_time()
+        took = [
+            f"{after[0] - before[0]:.1f} s ({after[1] - before[1]:.1f} s)"
+            for before, after in ((begin, middle), (middle, end))
+        ]
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB / MEGABYTE
+        print(f"{len(records):,} records: read in {took[0]}, built in {took[1]}, with at most {most:.0f} MB")
         files = [path for path in site.rglob("*") if path.is_file()]
         total = sum(path.stat().st_size for path in files)
         print(f"site: {len(files):,} files, {total / MEGABYTE:.0f} MB on disk")

@@ -9,7 +9,10 @@ from reports import text
 from reports.site.parts.board import Board, View
 from reports.site.parts.figures import spoken
 from reports.site.parts.links import method_page
+from reports.site.parts.provenance import command
+from reports.stats.aggregate import Row
 from reports.stats.choice import Candidate, Evidence, evidence
+from reports.stats.estimate import MIN_SEEDS
 from reports.stats.section import Section, by_model
 from reports.stats.standing import Standing
 from reports.stats.verdict import Verdict, by_pair
@@ -37,10 +40,33 @@ def chooser(board: Board) -> list[dict[str, Any]]:
                 "called": text.measured(called, first.suite),
                 "pages": {row.label: folder + method_page(row.identity.method) for row in rows},
                 "margin": next((v.margin for part in (over,) if part for v in part.verdicts), None),
+                "sizes": _sizes(rows),
+                "more": _more(rows),
                 "parts": [part for part in parts if part],
             }
         )
     return [one for one in found if one["parts"]]
+
+
+def _sizes(rows: Sequence[Row]) -> tuple[int, int] | None:
+    """Batch size and length at which the most memory was measured, for a prediction of the same."""
+    found = [record.memory for row in rows for record in row.records if record.memory]
+    known = [(one.peak_training_bytes, one.batch_size, one.sequence_length) for one in found]
+    whole = [(peak, batch, length) for peak, batch, length in known if length is not None]
+    return max(whole)[1:] if whole else None
+
+
+def _more(rows: Sequence[Row]) -> dict[str, Any] | None:
+    """Where rows have too few seeds for an interval, what trains those that are missing, and for how long.
+
+    None where nothing is missing, another suite measured it, or several studies did.
+    """
+    missing = {row.label: max(MIN_SEEDS - len(row.records), 0) for row in rows}
+    studies = {record.study for row in rows for record in row.records if record.suite is None}
+    if not any(missing.values()) or len(studies) != 1:
+        return None
+    times = [(row.training_seconds or 0.0) * max(MIN_SEEDS - len(row.records), 0) for row in rows]
+    return {"command": f"{command(studies.pop())} --seeds {MIN_SEEDS}", "seconds": round(sum(times), 1)}
 
 
 def telling(board: Board) -> list[View]:

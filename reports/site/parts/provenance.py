@@ -59,13 +59,14 @@ def provenance(section: Section) -> Provenance:
         ],
         settings=[_settings_row(row, varying, tuned) for row in section.own_rows],
         warnings=_warnings(section, records),
-        commands=[_command(study) for study in _unique(text.clean(r.study) for r in records if not r.suite)],
+        commands=[command(study) for study in _unique(r.study for r in records if not r.suite)],
     )
 
 
-def _command(study: str) -> str:
+def command(study: str) -> str:
     """The command that runs a study again; a name that looks like an option stays a name."""
-    return f"paretune run {'-- ' if study.startswith('-') else ''}{shlex.quote(study)}"
+    named = text.clean(study)
+    return f"paretune run {'-- ' if named.startswith('-') else ''}{shlex.quote(named)}"
 
 
 def _suite(records: Sequence[Record]) -> Facts:

@@ -20,16 +20,21 @@ const Address = (() => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     const text = document.getElementById(button.dataset.copy)?.textContent ?? button.dataset.copy;
-    const before = button.textContent;
+    const before = Array.from(button.childNodes); // what only a screen reader is told stays unseen
     try {
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
     } catch { // no permission: what would have been copied is shown
       window.prompt("Copy:", text);
     }
-    setTimeout(() => { button.textContent = before; }, 1500);
+    setTimeout(() => button.replaceChildren(...before), 1500);
   });
   document.querySelectorAll("[data-copy]").forEach((button) => { button.hidden = false; });
 
-  return { read, write, onChange: (listener) => window.addEventListener("hashchange", listener) };
+  // A jump to a part of the page (`#content`) is no other view.
+  const onChange = (listener) => window.addEventListener("hashchange", () => {
+    if (!location.hash || location.hash.includes("=")) listener();
+  });
+
+  return { read, write, onChange };
 })();

@@ -46,8 +46,8 @@
     if (!found) return "not compared";
     if (found.sign) return `${found.sign > 0 ? a : b} is better`;
     if (found.good && found.other) return "each as good as the other";
-    if (found.good) return `${a} is as good as ${b}`;
-    if (found.other) return `${b} is as good as ${a}`;
+    if (found.good) return `${a} is at least as good as ${b}`;
+    if (found.other) return `${b} is at least as good as ${a}`;
     return found.value === null ? "not decided: no seed with which both learned" : found.low === null ? "not decided: too few pairs for an interval" : "not decided";
   }
 
@@ -61,16 +61,17 @@
     const lead = element("p", "", "pick");
     lead.append(over ? `${a} and ${b}: ${decided(over.found, a, b)}` : `${a} and ${b}`, over ? `, over ${over.part.title}.` : ".");
     const counts = new Map();
-    tasks.forEach(({ found }) => {
+    tasks.forEach(({ part, found }) => {
       const said = decided(found, a, b).split(":")[0];
-      counts.set(said, (counts.get(said) || 0) + 1);
+      counts.set(said, [...(counts.get(said) || []), part.title]);
     });
-    const told = element("p", `By task: ${Array.from(counts, ([said, count]) => `${said} on ${count}`).join("; ")}. As good means within ${score(margin)}.`);
+    const told = element("p", `By task: ${Array.from(counts, ([said, names]) => `${said} on ${names.join(", ")}`).join("; ")}.`);
     const risk = over?.found ? element("p", `Runs that learned nothing: ${a} ${over.found.lost ?? "?"} of ${over.found.runs}, ${b} ${over.found.otherLost ?? "?"} of ${over.found.otherRuns}. Differences are of the runs in which both learned; over all tasks these are pooled, so that more can be decided than on one.`) : "";
     $("said").replaceChildren(a === b ? element("p", "Choose two different methods.") : lead, ...(a === b ? [] : [told, risk]));
 
     const measured = tasks.filter(({ found }) => found && found.value !== null);
-    $("pair-caption").textContent = `${a} less ${b} by task, with its interval, cut where it is wider than the figure; right of the line ${a} scores more`;
+    $("pair-caption").textContent = `${a} less ${b} by task, with its interval, cut where it is wider than the figure; right of the line ${a} scores more`
+      + (measured.length < tasks.length ? `. Not drawn, as no seed learned with both: ${tasks.filter((row) => !measured.includes(row)).map(({ part }) => part.title).join(", ")}` : "");
     Figures.keep($("pair-figure"), () => {
       if (!measured.length) {
         $("pair-figure").textContent = "Nothing to draw: there is no task on which both learned.";
@@ -90,7 +91,8 @@
     });
 
     const table = $("verdicts");
-    head(table, ["Task", a, b, "Difference", "Verdict", "Learned nothing"]);
+    head(table, ["Task", "Verdict", "Difference", a, b, "Learned nothing"]);
+    table.tHead.rows[0].cells[2].append(element("span", "where both learned", "sub"));
     table.tBodies[0].replaceChildren(...rows.map(({ part, found }) => {
       const row = element("tr");
       const name = element("th");
@@ -99,8 +101,8 @@
       name.append(element("span", part.metric, "sub"));
       const difference = element("td", found && found.value !== null ? signed(found.value) : "–");
       if (found && found.low !== null) difference.append(element("span", `${signed(found.low)} to ${signed(found.high)}, ${found.pairs} pairs`, "sub"));
-      row.append(name, element("td", score(part.scores[part.labels.indexOf(a)])), element("td", score(part.scores[part.labels.indexOf(b)])),
-        difference, element("td", decided(found, a, b), "name"),
+      row.append(name, element("td", decided(found, a, b), "name"), difference,
+        element("td", score(part.scores[part.labels.indexOf(a)])), element("td", score(part.scores[part.labels.indexOf(b)])),
         element("td", found ? `${found.lost ?? "?"} of ${found.runs}, ${found.otherLost ?? "?"} of ${found.otherRuns}` : "–"));
       return row;
     }));

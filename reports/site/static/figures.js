@@ -7,7 +7,8 @@ const Figures = (() => {
 
   const colour = (number) => (number < 0 ? "var(--muted)" : `var(--c${number || 0})`);
   const paint = (series, point) => (point.grey ? "var(--faint)" : colour(series.colour));
-  const compact = d3.format(".4~s"), plain = d3.format(".4~g");
+  const compact = d3.format(".4~s"), plain = d3.format(".4~g"), short = d3.format("~s");
+  const counted = (axis) => (value) => short(value).replace("G", axis.label?.includes("parameters") ? "B" : "G"); // 3 B parameters
   const said = (value, axis) => (typeof value !== "number" ? value : axis.log || Math.abs(value) >= 1e5 ? compact(value) : plain(value));
 
   function caption(figure, series, point) {
@@ -63,7 +64,7 @@ const Figures = (() => {
         if (series.symbol === "ringdot") found.push(Plot.dot(points, { ...position, r: 1.8, fill: stroke }));
       }
       if (sides) {
-        for (const [side, labelled] of d3.group(points.filter((p) => p.label), (p) => sides.get(p))) {
+        for (const [side, labelled] of d3.group(points.filter((p) => sides.has(p)), (p) => sides.get(p))) {
           const [beside, dy, textAnchor] = SIDES[side];
           found.push(Plot.text(labelled, {
             ...position, text: "label", dx: beside, dy, textAnchor, fontSize: SIZE, fill: "currentColor",
@@ -98,18 +99,26 @@ const Figures = (() => {
     });
     const overlap = (a, b) => Math.max(Math.min(a[2], b[2]) - Math.max(a[0], b[0]), 0)
       * Math.max(Math.min(a[3], b[3]) - Math.max(a[1], b[1]), 0);
-    const bodies = spots.map(([x, y]) => [x - 7, y - 7, x + 7, y + 7]);
+    // A point with its interval; of its own only the interval is in the way.
+    const bodies = spots.map(([x, y, low, high]) => [x - 7, Math.min(y - 7, high), x + 7, Math.max(y + 7, low)]);
+    const own = spots.map(([x, , low, high]) => [x - 1, high, x + 1, low]);
     const far = 1e4;
     const edges = [[-far, -far, left, far], [right, -far, far, far], [-far, -far, far, top], [-far, bottom, far, far]];
     const chosen = candidates.map((boxes) => boxes[0]);
     for (let sweep = 0; sweep < 3; sweep += 1) {
       candidates.forEach((boxes, index) => {
-        const rest = [...edges.map((edge) => [edge, 4]), ...bodies.filter((_, other) => other !== index).map((body) => [body, 1]),
+        const rest = [...edges.map((edge) => [edge, 4]), ...bodies.map((body, other) => [other === index ? own[index] : body, 1]),
           ...chosen.filter((_, other) => other !== index && (sweep || other < index)).map(([, box]) => [box, 1])];
         chosen[index] = d3.least(boxes, ([, box]) => d3.sum(rest, ([other, weight]) => weight * overlap(box, other)));
       });
     }
-    return new Map(points.map((point, index) => [point, chosen[index][0]]));
+    // In a crowd the first keep their names, which are the best; the others say theirs when pointed at.
+    const kept = new Map(), area = ([left, top, right, bottom]) => (right - left) * (bottom - top);
+    points.forEach((point, index) => {
+      const [side, box] = chosen[index];
+      if (Array.from(kept.values()).every(([, other]) => overlap(box, other) < 0.12 * area(box))) kept.set(point, [side, box]);
+    });
+    return new Map(Array.from(kept, ([point, [side]]) => [point, side]));
   }
 
   // Whole powers of ten; where there are fewer than three, what D3 finds.
@@ -135,7 +144,7 @@ const Figures = (() => {
       const ends = figure.series.some((s) => s.mark === "bars") ? undefined : stretch(axis, d3.extent([...extent(key, ...((key === "x") === Boolean(y.names) ? ["low", "high"] : [key, key])), ...rules(key)]));
       return {
         type: axis.log ? "log" : "linear", domain: ends, label: axis.label || null, zero: axis.zero && !axis.log,
-        tickFormat: axis.log || (ends && ends[1] >= 1e5) ? "~s" : axis.format || undefined, labelArrow: "none",
+        tickFormat: axis.log || (ends && ends[1] >= 1e5) ? counted(axis) : axis.format || undefined, labelArrow: "none",
       };
     };
     const ends = scale(x, "x"), up = scale(y, "y");
@@ -167,7 +176,7 @@ const Figures = (() => {
     if (labelled.length) { // where labels go depends on the scales, so these are asked for first
       const bare = Plot.plot({ ...options, marks: marks(figure, panel, null) });
       const [sx, sy] = [bare.scale("x"), bare.scale("y")];
-      sides = place(labelled, labelled.map((p) => [sx.apply(p.x), sy.apply(p.y)]),
+      sides = place(labelled, labelled.map((p) => [sx.apply(p.x), ...[p.y, p.low ?? p.y, p.high ?? p.y].map((value) => sy.apply(value))]),
         [margin - 30, 4, width - 2, figure.height - options.marginBottom]);
     }
     const made = Plot.plot({ ...options, marks: [base, marks(figure, panel, sides)] });

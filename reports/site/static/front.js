@@ -15,13 +15,13 @@
   const three = (value) => String(Number(value.toPrecision(3)));
   const bytes = (value) => (value >= 1e9 ? `${three(value / 1e9)} GB` : value >= 1e6 ? `${three(value / 1e6)} MB` : `${three(value / 1e3)} kB`);
   const SHOWN = {
-    parameters: (value) => (value >= 1e6 ? `${three(value / 1e6)} M` : value >= 1e3 ? `${three(value / 1e3)} k` : three(value)),
+    parameters: (value) => (value >= 1e9 ? `${three(value / 1e9)} B` : value >= 1e6 ? `${three(value / 1e6)} M` : value >= 1e3 ? `${three(value / 1e3)} k` : three(value)),
     memory: bytes, storage: bytes, latency: (value) => `×${three(value)}`, merged: (value) => `×${three(value)}`,
     seconds: (value) => (value >= 3600 ? `${three(value / 3600)} h` : value >= 120 ? `${three(value / 60)} min` : `${three(value)} s`),
   };
   const times = (value) => `×${value.toFixed(3)}`;
   const EXACT = { latency: times, merged: times }; // so that ×1.063 is seen to be over ×1.06
-  const UNITS = { k: 1e3, kb: 1e3, m: 1e6, mb: 1e6, g: 1e9, gb: 1e9, min: 60, h: 3600, s: 1, "": 1 };
+  const UNITS = { k: 1e3, kb: 1e3, m: 1e6, mb: 1e6, g: 1e9, gb: 1e9, b: 1e9, min: 60, h: 3600, s: 1, "": 1 };
 
   // `600MB`, `5 min`, `×1.05`, `30k` as a number; null where it is none.
   function parsed(text) {
@@ -44,7 +44,7 @@
     if (!values.length) return [];
     const [low, high] = d3.extent(values);
     const grid = name === "latency"
-      ? [...d3.range(100, 130).map((value) => value / 100), ...d3.range(130, 1000, 10).map((value) => value / 100)]
+      ? [...d3.range(101, 130).map((value) => value / 100), ...d3.range(130, 1000, 10).map((value) => value / 100)]
       : d3.range(0, 13).flatMap((power) => [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8].map((digit) => Number(`${digit}e${power}`)));
     return grid.filter((value) => value >= low * 0.85 && value < high);
   }
@@ -64,6 +64,7 @@
       $(`${name}-said`).textContent = said;
       input.setAttribute("aria-valuetext", limit === undefined ? `no limit; every method takes ${said.slice(4)}` : said);
     }
+    form.elements.merge.closest("label").hidden = !stops.latency.length;
   }
 
   function asked() {
@@ -75,14 +76,34 @@
   }
 
   const framed = document.body.classList.contains("alone"); // on somebody else's page: links leave the frame
-  const link = (label) => Object.assign(document.createElement("a"), {
-    href: root + model.pages[label], textContent: label, ...(framed && { target: "_blank", rel: "noopener" }),
+  const anchor = (path, textContent) => Object.assign(document.createElement("a"), {
+    href: root + path, textContent, ...(framed && { target: "_blank", rel: "noopener" }),
   });
+  const link = (label) => anchor(model.pages[label], label);
   function paragraph(...pieces) {
     const node = document.createElement("p");
     node.append(...pieces.filter((piece) => piece !== ""));
     return node;
   }
+
+  // What the limits cost: the pick beside the method that would lead without them.
+  function given(pick, by, outs) {
+    const first = outs.length ? by.get(Choice.choose(part, {}).leader) : null;
+    if (!first || !outs.some(([label]) => label === first.label)) return [];
+    const [ours, theirs] = [by.get(pick), first].map(({ score }) => score[0]);
+    if (ours === null || theirs === null) return [];
+    const code = part.verdicts[part.candidates.indexOf(first)][part.candidates.indexOf(by.get(pick))];
+    const verdict = code === "w" ? `${pick} is decided to be worse` : code === "s" ? `${pick} is decided to be as good` : "not decided";
+    const strong = Object.assign(document.createElement("strong"), { textContent: "What the limits cost: " });
+    const said = [strong, `${three(ours)} in place of ${three(theirs)} with ${first.label}, the first without limits (${part.metric}, every run counted); ${verdict}`];
+    if (!form.dataset.compare) return [[...said, "."]];
+    const view = new URLSearchParams({ compare: `${pick},${first.label}`, ...(model !== models[0] && { model: model.name }) });
+    const beside = anchor(`${form.dataset.compare}#${view.toString().replaceAll("%2C", ",")}`, "task by task");
+    return [[...said, ": ", beside, "."]];
+  }
+
+  // Whether some run learned nothing: no verdict is drawn then, which is not to say that the scores are alike.
+  const failed = (label) => part.candidates.find((one) => one.label === label).lost > 0;
 
   function said(choice) {
     const { pick, certainty, leader, alike, open, worse } = choice;
@@ -94,10 +115,10 @@
     const lines = [];
     const verdictOn = part.task ? `on ${part.title}` : `over ${part.title}`;
     if (pick) {
-      head.append(certainty === "decided" ? "Pick " : certainty === "only" ? "Only " : "Best guess: ", link(pick), certainty === "only" ? " fits." : ".");
+      head.append(certainty === "decided" ? `On ${model.called} pick ` : certainty === "only" ? "Only " : `Best guess on ${model.called}: `, link(pick), certainty === "only" ? " fits." : ".");
       const chip = document.createElement("span");
       chip.className = `chip ${certainty}`;
-      chip.textContent = { decided: "decided", leads: "leads, not decided", only: "only one fits" }[certainty];
+      chip.textContent = { decided: "decided", leads: "first, not proven best", only: "only one fits" }[certainty];
       head.append(" ", chip);
       const rank = by.get(leader).rank.toFixed(1);
       const who = pick === leader ? "it has" : `${leader} has`;
@@ -107,7 +128,13 @@
         : `${among}, ${who} the best average rank ${verdictOn}: ${rank}, where 1 is best.`
           + (pick === leader ? "" : ` ${pick} is decided to be as good and takes the least ${COSTS[choice.binding][0]}.`)
           + (worse.length ? ` Decided to be worse: ${list(worse)}.` : ""));
-      if (open.length) lines.push(`The runs do not tell it from ${list(open)}${alike.length ? `; as good: ${list(alike)}` : ""}.`);
+      if (open.length) {
+        const [unsteady, others] = [open.filter(failed), open.filter((label) => !failed(label))];
+        const share = (label) => `${label} (${by.get(label).lost} of ${by.get(label).runs})`;
+        const told = others.length ? `The runs do not tell it from ${list(others)}` : "";
+        const nor = unsteady.length ? `${told ? "; no" : "No"} verdict on ${list(unsteady.map(share))}, of whose runs some learned nothing` : "";
+        lines.push(`${told}${nor}${alike.length ? `; as good: ${list(alike)}` : ""}.`);
+      }
       else if (alike.length) lines.push(`As good as the best, decided: ${list(alike)}.`);
     } else if (!rest) {
       head.textContent = "No method fits these limits.";
@@ -117,20 +144,37 @@
       const first = leader ? by.get(leader) : fit.find(({ score }) => score[0] !== null);
       const told = first && first.score[0] !== null ? `First so far is ${first.label} with ${three(first.score[0])} (${part.metric})` : "No score is known";
       lines.push(`${told}, of ${fit.length === 1 ? "the one method that fits" : `${fit.length} methods that fit`}. That may be chance: it takes three seeds of every method on every task to tell them apart.`);
+      if (model.more) {
+        const next = document.createElement("code");
+        next.textContent = model.more.command;
+        const time = model.more.seconds ? `, about ${SHOWN.seconds(model.more.seconds)} on the same machine` : "";
+        lines.push(["Next: ", next, ` trains the seeds that are missing${time}, and keeps what is done. A study of your own is named by its file.`]);
+      }
     }
+    if (pick) lines.push(...given(pick, by, outs));
     const risky = pick && by.get(pick);
     if (risky && risky.lost !== null && risky.runs) {
       const strong = document.createElement("strong");
       strong.textContent = `${risky.lost} of its ${risky.runs} runs learned nothing`;
       const percent = risky.atMost === null ? "" : `${Math.round(100 * risky.atMost)} %`;
-      lines.push([strong, `${risky.lost ? ", no better than the best constant answer" : ""}${percent ? ` (so up to ${percent} of all may, 95 % interval).` : "."}`]);
+      lines.push([strong, `${risky.lost ? ", no better than the best constant answer" : ""}${percent ? ` (95 % interval: up to ${percent} of all).` : "."}`]);
     }
     if (outs.length) {
       lines.push(`Ruled out: ${outs.map(([label, names]) => `${label} (${names.map((name) => (by.get(label).costs[name] ? `${COSTS[name][0].split(",")[0]} ${EXACT[name] ? EXACT[name](by.get(label).costs[name]) : SHOWN[name](by.get(label).costs[name])}` : `${COSTS[name][0].split(",")[0]} not known`)).join(", ")})`).join("; ")}.`);
     }
     const reach = document.createElement("p");
     reach.className = "reach";
-    reach.textContent = `Known from ${part.reach}. Of other models, tasks and amounts of data it says nothing.`;
+    reach.textContent = `Known from ${part.reach}. Of other models, tasks and amounts of data it says nothing`;
+    if (framed || !form.dataset.ours) reach.append(".");
+    else {
+      const ask = Object.assign(document.createElement("button"), { type: "button", className: "link", textContent: "ask for yours" });
+      ask.addEventListener("click", () => {
+        $("yours").open = true;
+        $("yours").scrollIntoView({ block: "start" });
+        $("yours").querySelector("summary").focus({ preventScroll: true });
+      });
+      reach.append(": ", ask, ".");
+    }
     $("answer").replaceChildren(head, ...lines.map((line) => (Array.isArray(line) ? paragraph(...line) : paragraph(line))), reach);
   }
 
@@ -150,10 +194,11 @@
       ["picked", (label) => label === choice.pick, "circle", 1, true],
       ["leads", (label) => label === choice.leader && label !== choice.pick, "circle", 0],
       ["decided as good", (label) => choice.alike.includes(label) && label !== choice.pick, "circle", 2],
-      ["not told from it", (label) => choice.open.includes(label), "ring", 0],
+      ["not told from it", (label) => choice.open.includes(label) && !failed(label), "ring", 0],
+      ["no verdict: runs learned nothing", (label) => choice.open.includes(label) && failed(label), "ring", 4],
       ["decided worse", (label) => choice.worse.includes(label), "times", 0],
       ["over a limit", (label) => label in choice.ruledOut, "ring", -1],
-      ["not ranked", (label) => !(label in choice.ruledOut) && ![choice.pick, choice.leader, ...choice.alike, ...choice.open, ...choice.worse].includes(label), "ring", 7],
+      [choice.pick ? "not ranked" : "too few runs to rank", (label) => !(label in choice.ruledOut) && ![choice.pick, choice.leader, ...choice.alike, ...choice.open, ...choice.worse].includes(label), "ring", choice.pick ? 7 : 0],
     ];
     const limit = asked()[cost];
     const rules = limit === undefined ? [] : [{ axis: "x", value: scaled(limit), label: "limit", dash: "" }];
@@ -175,12 +220,13 @@
     }
     const here = new URL(form.dataset.frame, location.href);
     here.hash = view;
-    $("frame").textContent = `<iframe src="${here}" title="${document.title.replaceAll('"', "&quot;")}" width="100%" height="620" style="border:0"></iframe>`;
+    $("frame").textContent = `<iframe src="${here}" title="${document.title.replaceAll('"', "&quot;")}" width="100%" height="720" style="border:0"></iframe>`;
     const found = asked();
     const short = { memory: bytes, storage: bytes };
     const options = Object.entries(found).map(([name, value]) => `--${COSTS[name][1]} ${(short[name] ? short[name](value) : name === "parameters" ? String(value) : three(value)).replace(" ", "")}`);
     if ("merged" in found) options.push("--merge-allowed");
-    $("command").textContent = ["paretune choose", model.name, part.task ? `--task ${part.task}` : "", ...options].filter(Boolean).join(" ");
+    const sizes = model.sizes ? [`--batch ${model.sizes[0]} --length ${model.sizes[1]}`] : [];
+    $("command").textContent = ["paretune choose", model.name, part.task ? `--task ${part.task}` : "", ...options, ...sizes].filter(Boolean).join(" ");
   }
 
   function update() {

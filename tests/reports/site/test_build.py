@@ -214,8 +214,9 @@ def test_table_semantics_and_front_markers(make_study, tmp_path):
     assert page.tags.count("caption") == page.tags.count("table") == 1
     assert page.text.count("(perhaps on the Pareto front)") == 6  # one seed does not settle it
     assert (
-        "full (perhaps on the Pareto front) rotten_tomatoes embedded (22.7 M) 0.815 1 seed 0 of 1 0 % to "
-        "98 % 1 22,713,986 method 100 % 512 MB 61.0 s A, seed 0 ×1.00" in page.text
+        "full (perhaps on the Pareto front) Repeat : copy the command that repeats full on rotten_tomatoes "
+        "rotten_tomatoes embedded (22.7 M) 0.815 1 seed 0 of 1 0 % to 98 % 1 22,713,986 method 100 % 512 MB "
+        "61.0 s A, seed 0 ×1.00" in page.text
     )
     numbers = next(value for _, name, value in page.attributes if name == "data-parameters")
     assert numbers == "22713986"

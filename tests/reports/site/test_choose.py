@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from reports.site.parts.chooser import content
+from reports.site.parts.board import make_board
+from reports.site.parts.chooser import chooser, content
 from reports.site.parts.html import STATIC
-from reports.stats.choice import Candidate, Evidence, choose
+from reports.stats.choice import Candidate, Evidence, choose, different_examples
 from reports.stats.difference import Difference
 from reports.stats.estimate import Interval
 from reports.stats.learning import Risk
@@ -88,3 +89,36 @@ def test_page_and_package_pick_the_same_within_random_limits() -> None:
     assert kinds == {"decided", "leads", "only", "no evidence"}, "every kind of answer was asked for"
     empty = replace(cases[0][0], candidates=(), verdicts=())
     assert choose(empty, {}).pick is None
+
+
+def test_seeds_that_are_missing_are_named_with_their_command_and_time(make_study, make_record) -> None:
+    one = make_study(seeds=1)
+    found = chooser(make_board(one, "Title"))[0]
+    seconds = sum(record.training.seconds for record in one if record.training)
+    assert found["more"] == {"command": "paretune run demo --seeds 3", "seconds": pytest.approx(2 * seconds)}
+    assert chooser(make_board(make_study(seeds=3), "Title"))[0]["more"] is None
+    mixed = [*one, make_record("ia3", study="other", score=0.7)]
+    assert chooser(make_board(mixed, "Title"))[0]["more"] is None, "which of the two studies is not known"
+
+
+def test_the_sizes_are_those_of_the_largest_memory(make_study) -> None:
+    records = make_study(seeds=1)
+    most = max((record.memory for record in records if record.memory), key=lambda m: m.peak_training_bytes)
+    found = chooser(make_board(records, "Title"))[0]["sizes"]
+    assert found == (most.batch_size, most.sequence_length)
+
+
+@pytest.mark.parametrize(("train", "processed", "different"), [(100, 40, 40), (100, 400, 100)])
+def test_an_example_seen_twice_is_one(make_record, train: int, processed: int, different: int) -> None:
+    record = make_record()
+    assert record.training
+    assert record.task
+    sizes = record.task.sizes.model_copy(update={"train": train})
+    seen = record.model_copy(
+        update={
+            "training": record.training.model_copy(update={"examples": processed}),
+            "task": record.task.model_copy(update={"sizes": sizes}),
+        }
+    )
+    assert different_examples(seen) == different
+    assert different_examples(record.model_copy(update={"training": None})) is None

@@ -38,6 +38,14 @@ def test_three_ways_to_write_a_method() -> None:
     assert (prefix.options["length"], prefix.protocol.learning_rate) == (5, 0.01)
 
 
+def test_a_method_may_be_written_as_on_the_command_line() -> None:
+    typed = study.parse_study(SMALL | {"methods": ["lora:rank=4,target=query+value", "lora:rank=2"]})
+    listed = [{"lora": {"rank": 4, "target": ["query", "value"]}}, {"lora": {"rank": 2}}]
+    assert typed.specs == study.parse_study(SMALL | {"methods": listed}).specs
+    with pytest.raises(MethodError, match="lora has no option 'rnk'; did you mean rank"):
+        study.parse_study(SMALL | {"methods": ["lora:rnk=4"]})
+
+
 def test_a_grid_is_every_combination_the_last_list_fastest() -> None:
     item = {
         "method": "lora",

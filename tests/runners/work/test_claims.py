@@ -17,6 +17,7 @@ from reports.records.latency_files import read_latencies
 from reports.records.origins import Origin, content_key
 from reports.records.schema import Record
 from reports.records.store import read_records, write_record
+from reports.site import build as site
 from runners.plan.claims import names, read_claim
 from runners.plan.errors import SpecError
 from runners.plan.study import Study
@@ -256,6 +257,19 @@ def test_report_parts_the_records_of_claims_from_the_comparison(
     # And where there is nothing else:
     assert paretune("report", str(tmp_path / "records"), "--out", str(tmp_path / "alone")) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "alone" / "claims.html")
+
+
+def test_claims_without_records_are_listed_with_their_hours(tmp_path: Path) -> None:
+    waiting = claims.unmeasured([])
+    assert [one.name for one in waiting] == list(names())
+    assert next(one.hours for one in waiting if one.name == "harder-tasks") > 1
+    first, *others = waiting
+    judged = claims.judged(read_claim(first.name), tmp_path / "nothing")
+    assert claims.unmeasured([judged]) == others
+    site.build_site([], tmp_path, claims=[judged], unmeasured=others)
+    page = (tmp_path / "claims.html").read_text(encoding="utf-8")
+    for one in others:
+        assert f"paretune claims {one.name}</code>" in page
 
 
 def test_two_claims_may_ask_for_the_same_trial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
