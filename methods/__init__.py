@@ -5,12 +5,14 @@ adapted = methods.apply(model, "lora", rank=8, alpha=16)
 adapted.model                  # called like the Hugging Face model it is
 adapted.parameter_counts()     # base, method, head, trainable
 
+bank = methods.Bank(other)     # one base for many trained tasks of a method
+
 methods.register(MyMethod())   # one of yours beside ours, for this process
 
 Installed packages bring methods of their own by entry points of the group `paretune.methods`.
 
 Beside this file are the methods; importing them needs no torch, which comes when a model does. Ground floor:
-`errors`, `later`, `registry`.
+`errors`, `known`, `later`, `registry`.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from methods.full import Full
 from methods.head import Head
 from methods.houlsby import Houlsby
 from methods.ia3 import IA3
+from methods.known import KNOWN
 from methods.later import later
 from methods.lin import Lin
 from methods.ln import LN
@@ -54,15 +57,16 @@ if TYPE_CHECKING:
     import torch
 
     from methods.anatomy import Anatomy, Model
+    from methods.bank import Bank
     from methods.core import Adapted
 else:
-    __getattr__, __dir__ = later(__name__, {"methods.core": ("Adapted",)})
+    __getattr__, __dir__ = later(__name__, {"methods.core": ("Adapted",), "methods.bank": ("Bank",)})
 
-__all__ = ["ACTS", "Adapted", "AnatomyError", "Capability", "Checkpoint", "IncompleteHeadWarning"]
+__all__ = ["ACTS", "Adapted", "AnatomyError", "Bank", "Capability", "Checkpoint", "IncompleteHeadWarning"]
 __all__ += ["MergeError", "Method", "MethodError", "OptionError", "adapted", "apply", "capabilities"]
 __all__ += ["export_peft", "faults", "get", "load", "names", "only_here", "origin", "register"]
 
-REGISTRY: dict[str, Method[Any]] = {}
+REGISTRY: dict[str, Method[Any]] = KNOWN
 _METHODS: tuple[Method[Any], ...] = (
     *(Full(), Head(), BitFit(), LN(), TopLayers()),
     *(LoRA(), DoRA(), VeRA(), IA3()),
@@ -257,10 +261,6 @@ def _revived(model: Model, saved: Checkpoint) -> Adapted:
 
 def _read(path: str | Path, anatomy: Anatomy) -> Checkpoint:
     """Read a saved method, of ours or the PEFT library's, for a model."""
-    from methods.peft import format as peft_format
+    from methods.peft.format import read_saved
 
-    if peft_format.lies_in(path) and not Checkpoint.lies_in(path):
-        forms = {name: get(name).card.form for name in names()}
-        ours = {name: form for name, form in forms.items() if isinstance(form, peft_format.PeftForm)}
-        return peft_format.read_folder(path, anatomy, ours)
-    return Checkpoint.read(path)
+    return read_saved(path, anatomy, {name: get(name) for name in names()})

@@ -31,6 +31,7 @@ NAV: dict[str, Any] = {
         "Measuring latency": "latency.md",
         "Tuning": "tuning.md",
         "Text that a model writes": "written.md",
+        "Many tasks, one base": "serving.md",
         "Sizes: few bits, half precision": "sizes.md",
         "Scale: workers, machines, clusters": "scale.md",
         "What a trial survives": "trials.md",

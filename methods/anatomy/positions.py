@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -79,25 +80,25 @@ def causal_positions(anatomy: Anatomy, inputs: dict[str, Any], ids: Tensor | Non
     return torch.arange(past, past + length, device=device)[None]
 
 
-def explicit_positions(anatomy: Anatomy, input_ids: Tensor | None, at: int, extra: int) -> Tensor | None:
-    """Positions to pass when ``extra`` embeddings are put in at index ``at``.
+def explicit_positions(
+    anatomy: Anatomy, input_ids: Tensor | None, put_in: Callable[[Tensor], Tensor]
+) -> Tensor | None:
+    """Positions to pass when embeddings are put in among those of tokens.
 
     Args:
         anatomy: the model.
         input_ids: the user's tokens (batch x length), None when embeddings were passed.
-        at: index of the first new position.
-        extra: how many are put in.
+        put_in: from a mask (batch x length) of tokens that are no padding, to that of all that is numbered
+            (batch x (length + n)).
 
     Returns:
-        (batch x (length + extra)), or None where the model's own numbering is right.
+        (batch x (length + n)), or None where the model's own numbering is right.
     """
     if anatomy.fact(anatomy.stacks[0], "positions") != "tokens" or input_ids is None:
         return None
     table = position_table(anatomy.body)
     padding = int(table.padding_idx or 0) if table is not None else 0
-    real = input_ids.ne(padding).int()
-    new = real.new_ones(real.shape[0], extra)
-    real = torch.cat([real[:, :at], new, real[:, at:]], dim=1)
+    real = put_in(input_ids.ne(padding).int())
     return (real.cumsum(dim=1) * real).long() + padding
 
 

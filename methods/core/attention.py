@@ -11,6 +11,7 @@ import copy
 import inspect
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -45,11 +46,15 @@ class Masks:
     def __init__(self) -> None:
         self._made: dict[Any, tuple[Any, tuple[int, int], Tensor]] = {}
 
-    def opened(self, mask: Tensor, length: int) -> Tensor:
-        """A mask (batch x heads x queries x keys) with ``length`` more keys, open to all queries."""
+    def opened(self, mask: Tensor, length: int, rows: Tensor | None = None) -> Tensor:
+        """A mask (batch x heads x queries x keys) with ``length`` more keys, open to all queries.
+
+        ``rows``, (batch x 1 x 1 x length), says which of them a row has; None: all.
+        """
+        make = partial(self._open, mask, length) if rows is None else partial(self._open_rows, mask, rows)
         if mask.is_inference() or mask.requires_grad:  # whether it was written to cannot be told
-            return self._open(mask, length)
-        return self._once(id(mask), mask, lambda: self._open(mask, length))
+            return make()
+        return self._once(id(mask), mask, make)
 
     def causal(self, queries: int, length: int, device: torch.device) -> Tensor:
         """The mask (1 x 1 x queries x keys) of a causal attention that was handed none."""
@@ -66,6 +71,12 @@ class Masks:
     def _open(mask: Tensor, length: int) -> Tensor:
         # Boolean masks mean "may attend", additive ones are zero where one may.
         return F.pad(mask, (length, 0), value=True if mask.dtype == torch.bool else 0.0)
+
+    @staticmethod
+    def _open_rows(mask: Tensor, rows: Tensor) -> Tensor:
+        front = rows if mask.dtype == torch.bool else closing(rows, mask.dtype)
+        front = front.expand(-1, *mask.shape[1:3], -1)
+        return torch.cat([front, mask.expand(front.shape[0], -1, -1, -1)], dim=-1)
 
     def _once(self, key: Any, source: Tensor | None, make: Callable[[], Tensor]) -> Tensor:
         of, versions, made = self._made.get(key, (None, (-1, -1), None))
@@ -89,16 +100,24 @@ class Masks:
         return {"_made": {}}
 
 
+def closing(rows: Tensor, dtype: torch.dtype) -> Tensor:
+    """An additive mask from one that says where one may attend."""
+    return torch.zeros_like(rows, dtype=dtype).masked_fill(~rows, torch.finfo(dtype).min)
+
+
 class KeysValues(nn.Module):
     """The extra keys and values of one attention, each (heads x length x head size).
 
-    They are parameters, or tensors that are set before each forward pass.
+    They are parameters, or tensors that are set before each forward pass; where every row of a batch has its
+    own, (batch x heads x length x head size).
     """
 
     keys: Tensor
     values: Tensor
     masks: Masks
     """Of the pass; one for all attentions of a model."""
+    rows: Tensor | None = None
+    """Which of its keys a row has, (batch x 1 x 1 x length): they may be of different number; None: all."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles leave out tensors that belong to one forward pass."""
@@ -228,7 +247,7 @@ def _in_front_of(implementation: str) -> Attend:
         inner = ALL_ATTENTION_FUNCTIONS.get(implementation) or _eager_function(module)
         slot = module._modules.get(SLOT)
         if isinstance(slot, KeysValues):
-            batch, length, queries = key.shape[0], slot.keys.shape[1], query.shape[2]
+            batch, length, queries = key.shape[0], slot.keys.shape[-2], query.shape[2]
             causal = kwargs.get("is_causal")
             causal = getattr(module, "is_causal", True) if causal is None else causal
             if attention_mask is None and causal and queries > 1:
@@ -236,8 +255,15 @@ def _in_front_of(implementation: str) -> Attend:
                 # a static cache.
                 key, value = key[:, :, :queries], value[:, :, :queries]
                 attention_mask = slot.masks.causal(queries, length, key.device)
+                if slot.rows is not None:
+                    tokens = attention_mask[..., length:]
+                    attention_mask = slot.masks.opened(tokens, length, slot.rows)
             elif attention_mask is not None:
-                attention_mask = slot.masks.opened(attention_mask, length)
+                attention_mask = slot.masks.opened(attention_mask, length, slot.rows)
+            elif slot.rows is not None:
+                attention_mask = F.pad(slot.rows, (0, key.shape[2]), value=True)
+                if implementation == "eager":
+                    attention_mask = closing(attention_mask, query.dtype)
             # (batch, heads, n + T, size)
             key = torch.cat([slot.keys.expand(batch, -1, -1, -1).to(key.dtype), key], dim=2)
             value = torch.cat([slot.values.expand(batch, -1, -1, -1).to(value.dtype), value], dim=2)

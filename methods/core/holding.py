@@ -16,6 +16,9 @@ def held_by(model: nn.Module) -> Adapted:
     """
     inner = getattr(model, "module", model)  # DistributedDataParallel
     found = getattr(inner, MARK, None)
+    if found is not None and not isinstance(found, Adapted):
+        kind = type(found).__name__
+        raise MethodError(f"{type(inner).__name__} holds a {kind} of several tasks, and no one method.")
     if not isinstance(found, Adapted):
         raise MethodError(f"{type(inner).__name__} holds no method: apply one.")
     return found

@@ -71,13 +71,15 @@ class PositionShift(Change):
 
     Args:
         anatomy: the model.
-        length: n.
+        length: n; of a batch whose rows have prefixes of different length the largest, and ``of_rows``,
+            (batch x 1), has each.
     """
 
     def __init__(self, anatomy: Anatomy, length: int) -> None:
         root = anatomy.stacks[0].root
         self.anatomy = anatomy
         self.reserved_positions = length
+        self.of_rows: Tensor | None = None
         self.names = list(inspect.signature(root.forward).parameters)
         self.redo()
 
@@ -107,7 +109,7 @@ class PositionShift(Change):
                 f"a prefix of {n} numbers an input of {used - n} tokens up to {used}, the model has {limit} "
                 f"positions: shorten the input to {limit - n}."
             )
-        inputs["position_ids"] = positions + n
+        inputs["position_ids"] = positions + (n if self.of_rows is None else self.of_rows)
         return (), inputs
 
 

@@ -27,7 +27,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from methods.anatomy import Anatomy
-from methods.core import Checkpoint, Form, Options
+from methods.core import Checkpoint, Form, Method, Options
 from methods.errors import IncompleteHeadWarning, MethodError
 from methods.peft.names import Names, Tensors, Words
 
@@ -189,6 +189,27 @@ def task_type(anatomy: Anatomy) -> str | None:
 def lies_in(path: str | Path) -> bool:
     """Whether a folder is one of peft's."""
     return (Path(path) / CONFIG).is_file()
+
+
+def read_saved(path: str | Path, anatomy: Anatomy, methods: Mapping[str, Method[Any]]) -> Checkpoint:
+    """Read a saved method, of ours or of peft's.
+
+    Args:
+        path: the folder.
+        anatomy: the model that it is for.
+        methods: what a folder of peft's may hold, by name.
+
+    Raises:
+        MethodError: it is neither, or as :func:`read_folder`.
+
+    Warns:
+        IncompleteHeadWarning: a folder of peft's leaves out some of the model's task head.
+    """
+    if lies_in(path) and not Checkpoint.lies_in(path):
+        forms = {name: method.card.form for name, method in methods.items()}
+        ours = {name: form for name, form in forms.items() if isinstance(form, PeftForm)}
+        return read_folder(path, anatomy, ours, depth=5)
+    return Checkpoint.read(path)
 
 
 def read_folder(
