@@ -71,7 +71,8 @@ def publish(
         return
     out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
     if target:
-        for file in found[:SHOWN]:
+        # What lies on top first: a site's own pages, not the documents below `api/`.
+        for file in sorted(found, key=lambda file: (file.path.count("/"), file.path))[:SHOWN]:
             out.print(f"{text.size(file.size):>8}  {text.clean(file.path)}", markup=False)
         if len(found) > SHOWN:
             out.print(f"... and {len(found) - SHOWN:,} more")
