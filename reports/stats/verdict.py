@@ -15,6 +15,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal
 
 import numpy as np
@@ -52,7 +53,7 @@ class Verdict:
     """In how many of the pairs only the first learned nothing, and in how many only the second."""
     unit: str = "points of the score"
 
-    @property
+    @cached_property  # every page of a model asks for it
     def swapped(self) -> Verdict:
         """The same, seen from the second method."""
         found = self.difference
