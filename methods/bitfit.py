@@ -23,6 +23,7 @@ from methods.core import (
     LogUniform,
     Method,
     SearchSpace,
+    Served,
     Work,
     at,
 )
@@ -43,6 +44,7 @@ class BitFit(Method[BlockOptions]):
 
     name = "bitfit"
     options = BlockOptions
+    served = Served()
     card = Card(
         summary="Only biases train, the weights stay frozen.",
         source="arXiv 2106.10199; benzakenelad/BitFit@7ead19a",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from methods.anatomy import Geometry
-from methods.core import LATER, Card, Chain, Choice, Form, LogUniform, Method, SearchSpace, Work, at
+from methods.core import LATER, LOW_RANK, Card, Chain, Choice, Form, LogUniform, Method, SearchSpace, Work, at
 from methods.lora import LoraOptions
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class DoRA(Method[DoraOptions]):
     name = "dora"
     options = DoraOptions
     mergeable = True
+    served = LOW_RANK
     card = Card(
         summary="LoRA on the direction of each weight row, with its length trained apart; merges away.",
         source="arXiv 2402.09353; huggingface/peft@5d602fd",

@@ -29,6 +29,7 @@ class Full(Method[NoOptions]):
 
     name = "full"
     options = NoOptions
+    served_instead = "lora, or bitfit for what is the base's own"
     card = Card(
         summary="Every weight trains: the reference of every comparison.",
         source="arXiv 1810.04805",

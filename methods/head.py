@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from methods.anatomy import Geometry
-from methods.core import Card, LogUniform, Method, NoOptions, SearchSpace, Work, at
+from methods.core import Card, LogUniform, Method, NoOptions, SearchSpace, Served, Work, at
 from methods.errors import AnatomyError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Head(Method[NoOptions]):
 
     name = "head"
     options = NoOptions
+    served = Served()
     card = Card(
         summary="The body is frozen, only the task head trains: the floor of every comparison.",
         source="linear probing, arXiv 1610.01644",

@@ -27,6 +27,7 @@ from pydantic import Field
 
 from methods.anatomy import Geometry
 from methods.core import (
+    BOTTLENECK,
     Card,
     Choice,
     Layers,
@@ -70,6 +71,7 @@ class Houlsby(Method[HoulsbyOptions]):
 
     name = "houlsby"
     options = HoulsbyOptions
+    served = BOTTLENECK
     card = Card(
         summary="Two bottleneck adapters per block, before each residual addition; LayerNorms train too.",
         source="arXiv 1902.00751; google-research/adapter-bert@1a31fc6",

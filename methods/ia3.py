@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from methods.anatomy import Geometry
-from methods.core import BlockOptions, Card, Form, LogUniform, Method, SearchSpace, Work, at
+from methods.core import BlockOptions, Card, Form, LogUniform, Method, SearchSpace, Served, Work, at
 
 if TYPE_CHECKING:
     from methods.anatomy import Anatomy
@@ -47,6 +47,7 @@ class IA3(Method[BlockOptions]):
     name = "ia3"
     options = BlockOptions
     mergeable = True
+    served = Served()
     card = Card(
         summary="Trained vectors scale keys, values and the inner feed-forward activation; merges away.",
         source="arXiv 2205.05638; r-three/t-few@114dece",

@@ -24,6 +24,7 @@ from pydantic import Field
 
 from methods.anatomy import Geometry
 from methods.core import (
+    BOTTLENECK,
     Card,
     Choice,
     Layers,
@@ -61,6 +62,7 @@ class Lin(Method[LinOptions]):
 
     name = "lin"
     options = LinOptions
+    served = BOTTLENECK
     card = Card(
         summary="One bottleneck adapter at the end of each block, behind a LayerNorm of its own.",
         source="arXiv 2004.03829; zlinao/VGLM@39e094f",

@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from methods.anatomy import Geometry
-from methods.core import BlockOptions, Card, Form, LogUniform, Method, SearchSpace, Work, at
+from methods.core import BlockOptions, Card, Form, LogUniform, Method, SearchSpace, Served, Work, at
 from methods.errors import AnatomyError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class LN(Method[BlockOptions]):
 
     name = "ln"
     options = BlockOptions
+    served = Served()
     card = Card(
         summary="Only the normalisation layers train, LayerNorm or RMSNorm.",
         source="arXiv 2312.11420; huggingface/peft@5d602fd",

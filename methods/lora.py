@@ -48,6 +48,7 @@ from pydantic import Field
 from methods.anatomy import Geometry
 from methods.core import (
     LATER,
+    LOW_RANK,
     Card,
     Chain,
     Choice,
@@ -124,6 +125,7 @@ class LoRA(Method[LoraOptions]):
     name = "lora"
     options = LoraOptions
     mergeable = True
+    served = LOW_RANK
     card = Card(
         summary="Low-rank updates beside frozen linear layers; merges away.",
         source="arXiv 2106.09685; microsoft/LoRA@c4593f0",

@@ -29,12 +29,14 @@ sizes beside 64, and their two scales.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from methods.anatomy import Geometry
 from methods.core import (
+    BOTTLENECK,
     Card,
     Choice,
     Layers,
@@ -79,6 +81,7 @@ class Parallel(Method[ParallelOptions]):
 
     name = "parallel"
     options = ParallelOptions
+    served = replace(BOTTLENECK, factor="scale")
     card = Card(
         summary="One bottleneck adapter per block, beside the feed-forward and scaled.",
         source="arXiv 2110.04366; jxhe/unify-parameter-efficient-tuning@3222ce2",

@@ -27,6 +27,7 @@ from pydantic import Field
 
 from methods.anatomy import Geometry
 from methods.core import (
+    BOTTLENECK,
     Card,
     Choice,
     Layers,
@@ -64,6 +65,7 @@ class Pfeiffer(Method[PfeifferOptions]):
 
     name = "pfeiffer"
     options = PfeifferOptions
+    served = BOTTLENECK
     card = Card(
         summary="One bottleneck adapter per block, between two uses of the block's own LayerNorm.",
         source="arXiv 2005.00247; adapter-hub/adapters@88f18eb",

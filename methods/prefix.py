@@ -31,7 +31,20 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from methods.anatomy import Geometry
-from methods.core import Card, Chain, Choice, Form, Layers, LogUniform, Method, Options, SearchSpace, Work, at
+from methods.core import (
+    Card,
+    Chain,
+    Choice,
+    Form,
+    Layers,
+    LogUniform,
+    Method,
+    Options,
+    SearchSpace,
+    Served,
+    Work,
+    at,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,6 +91,7 @@ class Prefix(Method[PrefixOptions]):
 
     name = "prefix"
     options = PrefixOptions
+    served = Served("length", {"keys": 1, "values": 1})
     card = Card(
         summary="Trained keys and values in front of every self-attention's own.",
         source="arXiv 2101.00190; XiangLi1999/PrefixTuning@6519d30",

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from methods.anatomy import Geometry
-from methods.core import Card, Choice, Form, LogUniform, Method, Options, SearchSpace, Work, at
+from methods.core import Card, Choice, Form, LogUniform, Method, Options, SearchSpace, Served, Work, at
 from methods.errors import MethodError
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Prompt(Method[PromptOptions]):
 
     name = "prompt"
     options = PromptOptions
+    served = Served("length", {"weight": 0})
     card = Card(
         summary="Trained embeddings among the input's; uses up input positions.",
         source="arXiv 2104.08691; google-research/prompt-tuning@72285ee",

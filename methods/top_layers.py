@@ -38,6 +38,7 @@ class TopLayers(Method[TopLayersOptions]):
 
     name = "top_layers"
     options = TopLayersOptions
+    served_instead = "lora with layers=last:2"
     card = Card(
         summary="Only the last blocks train: full fine-tuning's cheap cousin.",
         source="arXiv 2106.09685, table 3 (FT-Top2)",

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.bank.served import Kind
 from methods.bank.task import Layout, Task
+from methods.core import Served
 from methods.errors import MethodError
 
 
@@ -26,7 +26,7 @@ class Rows:
         flattens: whether the model runs rows and tokens in one dimension in places.
     """
 
-    def __init__(self, tasks: Sequence[Task], kind: Kind, flattens: bool) -> None:
+    def __init__(self, tasks: Sequence[Task], kind: Served, flattens: bool) -> None:
         self.tasks, self.kind, self.flattens = tasks, kind, flattens
         self.count = len(tasks)
         groups: dict[int, list[int]] = {}

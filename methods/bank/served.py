@@ -3,80 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from methods.anatomy import Anatomy
-from methods.core import Checkpoint, Options
+from methods.core import Checkpoint, Method, Options, Served
 from methods.errors import MethodError
+from methods.known import KNOWN
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What may differ between the tasks of a method, beside the values of their tensors."""
-
-    size: str | None = None
-    """The option that sizes the tensors."""
-    axes: Mapping[str, int] = field(default_factory=dict)
-    """The axis that it sizes, by the last word of a tensor's name."""
-    factor: str | None = None
-    """What of the options scales what the method adds."""
-
-    def shape(self, name: str, own: torch.Size, here: Options, there: Options) -> torch.Size:
-        """The shape of a tensor of the method under other options.
-
-        Args:
-            name: of the tensor in a checkpoint.
-            own: its shape under the options ``here``.
-            here: options.
-            there: the others.
-        """
-        axis = self.axes.get(name.rpartition(".")[2]) if name.startswith("method.") else None
-        if self.size is None or axis is None or own[axis] != getattr(here, self.size):
-            return own
-        return torch.Size((*own[:axis], getattr(there, self.size), *own[axis + 1 :]))
-
-
-_LOW_RANK = Kind("rank", {"lora_A": 0, "lora_B": 1}, "scaling")
-_INNER = {"down": 0, "down_bias": 0, "up": 1}
-SERVED: dict[str, Kind] = {
-    "lora": _LOW_RANK,
-    "dora": _LOW_RANK,
-    "ia3": Kind(),
-    "houlsby": Kind("bottleneck", _INNER),
-    "lin": Kind("bottleneck", _INNER),
-    "pfeiffer": Kind("bottleneck", _INNER),
-    "parallel": Kind("bottleneck", _INNER, "scale"),
-    "prefix": Kind("length", {"keys": 1, "values": 1}),
-    "prompt": Kind("length", {"weight": 0}),
-    "bitfit": Kind(),
-    "ln": Kind(),
-    "head": Kind(),
-}
-_NEAREST = {"top_layers": "lora with layers=last:2", "full": "lora, or bitfit for what is the base's own"}
-
-
-def kind_of(method: str) -> Kind:
+def kind_of(method: str) -> Served:
     """What may differ between the tasks of a method.
 
     Raises:
-        MethodError: no bank serves it.
+        MethodError: there is no such method, or no bank serves it.
     """
-    if method not in SERVED:
+    known = KNOWN.get(method)
+    if known is None or known.served is None:
+        served = [name for name, one in KNOWN.items() if one.served is not None]
+        instead = (known or Method).served_instead
         raise MethodError(
             f"a bank does not serve {method}, whose rows of a batch would need weights of their own; the "
-            f"nearest that it serves is {_NEAREST.get(method, 'lora')} (of {', '.join(SERVED)})."
+            f"nearest that it serves is {instead} (of {', '.join(served)})."
         )
-    return SERVED[method]
+    found: Served = known.served
+    return found
 
 
 def check(
     saved: Checkpoint,
     options: Options,
-    kind: Kind,
+    kind: Served,
     anatomy: Anatomy,
     own: Mapping[str, Tensor],
     here: Options,
@@ -113,7 +72,7 @@ def check(
         )
     labels = labels_of(saved.tensors, own, anatomy.config)
     for name, ours in own.items():
-        found, expected = saved.tensors[name], kind.shape(name, ours.shape, here, options)
+        found, expected = saved.tensors[name], torch.Size(kind.shape(name, tuple(ours.shape), here, options))
         if name in labels:
             expected = torch.Size((labels[name], *expected[1:]))
         if found.shape != expected or not found.is_floating_point():

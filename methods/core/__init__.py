@@ -11,6 +11,7 @@ from methods.core.flops import Chain, Flops, Work, closed_form
 from methods.core.method import Method
 from methods.core.options import LATER, BlockOptions, Layers, NoOptions, Options, Targets
 from methods.core.search_space import LEARNING_RATE, Choice, Dimension, LogUniform, SearchSpace
+from methods.core.served import BOTTLENECK, LOW_RANK, Served
 from methods.later import later
 
 if TYPE_CHECKING:
@@ -67,3 +68,4 @@ __all__ += [
     "part_path",
     "write_to",
 ]
+__all__ += ["BOTTLENECK", "LOW_RANK", "Served"]

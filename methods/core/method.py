@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from methods.anatomy.geometry import Geometry
 from methods.core.card import Card
 from methods.core.options import Options
+from methods.core.served import Served
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,6 +36,11 @@ class Method(ABC, Generic[OptionsT]):
     """The options it takes, with their defaults."""
     mergeable: ClassVar[bool] = False
     """Whether :meth:`Adapted.merge` can write it into the base weights: all its changes are foldable."""
+
+    served: ClassVar[Served | None] = None
+    """What may differ between tasks of it that share a batch of ``methods.Bank``; None: no bank serves it."""
+    served_instead: ClassVar[str] = "lora"
+    """What is nearest to it among what a bank serves, where it is not served."""
 
     @abstractmethod
     def inject(self, anatomy: Anatomy, options: OptionsT) -> Injection:

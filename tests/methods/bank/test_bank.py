@@ -13,12 +13,12 @@ import torch
 
 import methods
 from methods import MethodError
-from methods.bank.served import SERVED
 
 from ..cells import equal, state, why_not
 from ..conftest import inputs, logits, text, tiny
 from .tasks_of import OTHER, base, filled, three, trained
 
+SERVED = [name for name in methods.names() if methods.get(name).served is not None]
 WHO = ["a", "c", "b", "c"]
 LENGTHS = (11, 5, 8, 7)
 ARCHITECTURES = ("bert", "roberta", "mpnet", "modernbert", "gpt2", "gpt_neox", "opt", "llama", "t5")
