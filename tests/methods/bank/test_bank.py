@@ -459,7 +459,8 @@ def test_a_loss_of_the_models_own_labels_is_that_of_the_adapted_model() -> None:
 
 
 def test_what_may_differ_is_an_option_of_the_method() -> None:
-    for name, kind in SERVED.items():
+    for name in SERVED:
+        kind = methods.get(name).served
         method = methods.get(name)
         assert kind.size is None or kind.size in method.options.model_fields
         assert kind.factor is None or isinstance(getattr(method.options(), kind.factor), float)
