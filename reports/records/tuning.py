@@ -21,7 +21,7 @@ def how_set(records: Sequence[Record]) -> str:
         (r.tuning.trials, r.tuning.seeds, bool(r.tuning.rungs)) if r.tuning else (0, 1, False) for r in ours
     }
     said = [told(trials, seeds=seeds, halving=halving) for trials, seeds, halving in sorted(found)]
-    return text.listing(said) or ("" if records else FIXED)
+    return ", or ".join(said) or ("" if records else FIXED)
 
 
 def told(trials: int, *, seeds: int = 1, halving: bool = False) -> str:

@@ -14,10 +14,10 @@ def test_in_short(make_record):
     fixed, tuned = make_record(), make_record("head", tuning=True)
     assert how_set([fixed]) == how_set([]) == "fixed settings"
     assert how_set([tuned, tuned]) == "tuned: 3 trials each"
-    assert how_set([tuned, fixed]) == "fixed settings and tuned: 3 trials each"
+    assert how_set([tuned, fixed]) == "fixed settings, or tuned: 3 trials each"
     by_halving = halved(tuned)
     assert how_set([by_halving]) == "tuned: 3 trials each, by halving"
-    assert how_set([by_halving, tuned]) == "tuned: 3 trials each and tuned: 3 trials each, by halving"
+    assert how_set([by_halving, tuned]) == "tuned: 3 trials each, or tuned: 3 trials each, by halving"
     assert identity(by_halving).settings["search"] == "3 trials, halved"
 
 

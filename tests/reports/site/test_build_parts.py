@@ -115,7 +115,7 @@ def test_rows_apart_are_told_everywhere_and_ranked_nowhere(mixed, tmp_path: Path
     told = markdown_report(make_board(ours, "Title"))
     assert "Shown apart, not ranked:" in told
     assert f"* head: {reason}" in told
-    assert "Fixed settings and tuned: 3 trials each." in told
+    assert "Fixed settings, or tuned: 3 trials each." in told
 
 
 def test_where_nothing_is_ranked_there_is_no_table_to_filter(make_record, tmp_path: Path) -> None:
