@@ -1,6 +1,6 @@
 """Equal parts of records as one object: all trials of a study tell the same model, task and machine.
 
-Parts are frozen, so nobody can tell; a site of ten thousand trials takes a third less memory.
+Parts are frozen, so nobody can tell but by the memory that ten thousand records take.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from reports.records.schema import Record
 from reports.site.api import INDEX, documents
 from reports.site.claims import claims_page
 from reports.site.compare import compare_page
-from reports.site.front import embedded_page, front_page, results_page
+from reports.site.front import front_pages, results_page
 from reports.site.intrinsic import intrinsic_page
 from reports.site.latency import latency_page
 from reports.site.markdown import markdown_report
@@ -162,8 +162,8 @@ def _boards(
 def _pages(board: Board) -> Iterator[Page]:
     """Every page but those of the trials, the first one first."""
     if board.records:
-        yield front_page(board)
-        for page in (embedded_page(board), results_page(board), compare_page(board)):
+        yield from front_pages(board)
+        for page in (results_page(board), compare_page(board)):
             if page:
                 yield page
         yield from task_pages(board)

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
@@ -45,7 +46,14 @@ STEPS = 7
 Limits = list[tuple[float, str]]
 
 
-def front_page(board: Board) -> Page:
+def front_pages(board: Board) -> list[Page]:
+    """The first page, and where there is anything to choose from its figure alone."""
+    evidence = chooser(board)
+    first = _front_page(board, evidence)
+    return [first, _embedded_page(board, evidence)] if evidence else [first]
+
+
+def _front_page(board: Board, evidence: list[dict[str, Any]]) -> Page:
     """Limits, the answer within them, and scores by task."""
     where = board.paths
     files = [(f"{where.table}{suffix}", kind) for suffix, kind in TABLES]
@@ -54,7 +62,6 @@ def front_page(board: Board) -> Page:
         files.append((f"{where.prefix}comparisons.csv", "every comparison of two methods"))
     groups = by_model([view.section for view in board.ranked or board.views])
     answers = [group_answer(board, group) for group in groups]
-    evidence = chooser(board)
     suites = {item.suite for item in board.overall}
     found = carried(board.overall, board.names) if len(suites) == 1 else None
     context = {
@@ -74,14 +81,8 @@ def front_page(board: Board) -> Page:
     return Page(where.page, board.title, "front.html.j2", context, tuple(files), scripts, about=about)
 
 
-def embedded_page(board: Board) -> Page | None:
-    """Figure and answer alone, for a frame on another site; None where there is nothing to choose from.
-
-    Its address takes the same view as the first page's.
-    """
-    evidence = chooser(board)
-    if not evidence:
-        return None
+def _embedded_page(board: Board, evidence: list[dict[str, Any]]) -> Page:
+    """Figure and answer alone, for a frame on another site; its address takes the first page's views."""
     context = {"board": board, "data": Markup(script_json(evidence)), "compared": compared(board)}
     scripts = (*FIGURES, "address.js", "choose.js", "front.js")
     return Page(

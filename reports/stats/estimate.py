@@ -185,7 +185,7 @@ def no_interval(seeds: int) -> str:
 def quantile(freedom: float, share: float = (1 + LEVEL) / 2) -> float:
     """The quantile of Student's t with that many degrees of freedom, 0.975 unless another is asked for.
 
-    By the function behind ``scipy.stats.t.ppf``, which takes some fifty times as long to call it.
+    By the function behind ``scipy.stats.t.ppf``, which spends most of its time on checks of arrays.
     """
     from scipy import special
 

@@ -102,7 +102,7 @@
     return [[...said, ": ", beside, "."]];
   }
 
-  // Whether some run learned nothing: no verdict is drawn then, which is not to say that the scores are alike.
+  // Whether some run learned nothing: where a verdict is missing, that is why, and not that the scores are alike.
   const failed = (label) => part.candidates.find((one) => one.label === label).lost > 0;
 
   function said(choice) {
