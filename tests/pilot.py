@@ -2,7 +2,6 @@
 
     python tests/pilot.py rates     --data GLUE --banking77 FOLDER [--out results/pilot]
     python tests/pilot.py length    --data GLUE --banking77 FOLDER --rate 0.003
-    python tests/pilot.py precision --data GLUE --banking77 FOLDER --rate 0.003 --steps 320
 
 Each part is one study or several, run by `paretune run` into folders of their own; it goes on where it was.
 """
@@ -20,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import yaml
-from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # else `reports` is the tests' folder of that name
 
@@ -33,7 +31,6 @@ LENGTHS = (160, 320, 640, 1280)
 SEEDS = (100, 101, 102, 103, 104)
 TASKS = ("rotten_tomatoes", "imdb", "sst2", "mrpc", "stsb", "cola", "banking77")
 LONG = {"imdb": {"max_length": 128}}
-MARGIN = 0.01
 BATCH = 32
 
 
@@ -136,31 +133,6 @@ def length(asked: argparse.Namespace) -> None:
                 break
 
 
-def precision(asked: argparse.Namespace) -> None:
-    """Part 3: the mean paired difference of bfloat16 and float32, with its interval."""
-    methods = ["full", {"method": "lora", "protocol": {"learning_rate": asked.rate}}, "houlsby", "prefix"]
-    found = {}
-    for kind in ("float32", "bfloat16"):
-        tasks = [entry(name, asked) for name in ("rotten_tomatoes", "stsb")]
-        records = ran(
-            f"precision-{kind}",
-            tasks,
-            methods,
-            asked,
-            seeds=list(SEEDS[:3]),
-            protocol=training(asked.steps) | {"precision": kind},
-        )
-        found[kind] = {(r.spec["task"], r.spec["method"], r.spec["seed"]): selection(r) for r in records}
-    pairs = [(found["bfloat16"][key], found["float32"][key]) for key in found["float32"]]
-    differences = [one - other for one, other in pairs if one is not None and other is not None]
-    low, high = stats.t.interval(0.95, len(differences) - 1, np.mean(differences), stats.sem(differences))
-    equal = low > -MARGIN and high < MARGIN
-    print(
-        f"bfloat16 less float32: {np.mean(differences):+.4f} ({low:+.4f} to {high:+.4f}), "
-        f"{len(differences)} of {len(pairs)} pairs: {'bfloat16' if equal else 'float32'}"
-    )
-
-
 def training(steps: int) -> dict[str, Any]:
     """The protocol of every part."""
     return {"steps": steps, "batch_size": BATCH}
@@ -169,15 +141,14 @@ def training(steps: int) -> dict[str, Any]:
 def main() -> None:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=("rates", "length", "precision"))
+    parser.add_argument("part", choices=("rates", "length"))
     parser.add_argument("--data", required=True, help="folder of nyu-mll/glue")
     parser.add_argument("--banking77", type=Path, required=True, help="folder with train.csv and test.csv")
     parser.add_argument("--out", type=Path, default=Path("results/pilot"))
     parser.add_argument("--rate", type=float, default=0.001, help="of lora, from part 1")
-    parser.add_argument("--steps", type=int, default=320, help="of part 3, from part 2")
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
-    {"rates": rates, "length": length, "precision": precision}[asked.part](asked)
+    {"rates": rates, "length": length}[asked.part](asked)
 
 
 if __name__ == "__main__":
