@@ -14,6 +14,7 @@ from reports.errors import RecordError
 if TYPE_CHECKING:
     from reports.records.latency_files import read_latencies, write_latency
     from reports.records.schema import SCHEMA_VERSION, Record
+    from reports.records.serving_files import read_servings, write_serving
     from reports.records.store import read_record, read_records, write_record
     from reports.site.build import build_site
     from reports.site.parts.catalogue import Catalogue
@@ -28,6 +29,7 @@ else:
     _LATER = {
         "reports.records.latency_files": ("read_latencies", "write_latency"),
         "reports.records.schema": ("SCHEMA_VERSION", "Record"),
+        "reports.records.serving_files": ("read_servings", "write_serving"),
         "reports.records.store": ("read_record", "read_records", "write_record"),
         "reports.site.build": ("build_site",),
         "reports.site.parts.catalogue": ("Catalogue",),
@@ -69,8 +71,10 @@ __all__ = [
     "read_latencies",
     "read_record",
     "read_records",
+    "read_servings",
     "trials",
     "verdicts",
     "write_latency",
     "write_record",
+    "write_serving",
 ]

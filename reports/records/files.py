@@ -18,6 +18,9 @@ from reports.errors import RecordError
 LATENCY_SUFFIX: Final = ".latency.json"
 """Tells a latency comparison's file from a trial's record in the same folder."""
 
+SERVING_SUFFIX: Final = ".serving.json"
+"""Tells a file on serving many tasks from them."""
+
 SEARCH_SUFFIX: Final = ".search.json"
 """Tells a trial of a search from those that are reported on."""
 
@@ -40,13 +43,14 @@ class Files:
     trials: list[Path] = field(default_factory=list)
     searches: list[Path] = field(default_factory=list)
     latencies: list[Path] = field(default_factory=list)
+    servings: list[Path] = field(default_factory=list)
     refused: dict[Path, str] = field(default_factory=dict)
     """What is named like a record and is no plain file, with what it is."""
 
     @property
     def every(self) -> list[Path]:
         """All that can be read."""
-        return [*self.trials, *self.searches, *self.latencies]
+        return [*self.trials, *self.searches, *self.latencies, *self.servings]
 
 
 def find(sources: Sources) -> Files:
@@ -65,7 +69,7 @@ def find(sources: Sources) -> Files:
             _add(found, source)
         else:
             raise RecordError(f"{source}: there is no such file or folder.")
-    for group in (found.trials, found.searches, found.latencies):
+    for group in (found.trials, found.searches, found.latencies, found.servings):
         group[:] = dict.fromkeys(group)
     return found
 
@@ -114,6 +118,8 @@ def _add(found: Files, path: Path) -> None:
     group = found.trials
     if path.name.endswith(LATENCY_SUFFIX):
         group = found.latencies
+    elif path.name.endswith(SERVING_SUFFIX):
+        group = found.servings
     elif path.name.endswith(SEARCH_SUFFIX):
         group = found.searches
     group.append(path)

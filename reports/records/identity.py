@@ -12,6 +12,7 @@ from reports.errors import RecordError
 from reports.records.latency_schema import LatencyRecord
 from reports.records.once import once
 from reports.records.schema import Record, Tuning
+from reports.records.serving_schema import ServingRecord
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,20 @@ ComparisonKey = tuple[str, str, str]
 def comparison_key(record: LatencyRecord) -> ComparisonKey:
     """What may be there once: a latency comparison as it was measured at one time for one study."""
     return comparison_id(record), record.started_at, record.study
+
+
+def serving_id(record: ServingRecord) -> str:
+    """SHA-256 of what was served, wherever and whatever the outcome, in hexadecimal."""
+    content = [
+        [record.model, record.weights, record.dtype, record.seed, record.environment.threads],
+        [record.method, record.options, record.mix],
+    ]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def serving_key(record: ServingRecord) -> ComparisonKey:
+    """What may be there once: many tasks of a method as they were served at one time for one study."""
+    return serving_id(record), record.started_at, record.study
 
 
 def is_for_claim(record: Record) -> bool:
