@@ -34,9 +34,9 @@ class Stored(Part):
     memory_bytes: int = Field(
         ge=0, description="tensors of all tasks, beside the base, as they lie in memory"
     )
-    resident_bytes: int | None = Field(
-        description="by how much the memory of the process, or of the accelerator's allocator, grew with "
-        "them; null where the system does not tell"
+    allocated_bytes: int = Field(
+        description="by how much the memory of all tensors of the process, or what the accelerator's "
+        "allocator has given out, grew with them"
     )
     add: Took = Field(description="taking one more task in, from a checkpoint in memory")
     add_from_disk: Took = Field(description="the same from its files, which the system has read before")

@@ -117,6 +117,8 @@ class Measured:
     rounds: int
     widest: float
     """The width of the widest interval, as a share of its ratio."""
+    nanoseconds: dict[str, NDArray[np.int64]]
+    """Of every call, by contender, shape (rounds,); index i is the same round."""
 
 
 def measure_until(
@@ -166,7 +168,7 @@ def measure_until(
         watch(len(times), widest)
         narrow = narrow + 1 if len(times) >= least and widest <= width else 0
         if narrow >= NARROW_LOOKS or len(times) >= most or time.perf_counter_ns() >= deadline:
-            return Measured(rows, len(times), widest)
+            return Measured(rows, len(times), widest, {name: times[:, i] for i, name in enumerate(names)})
         # A quarter more each time: the bootstrap between blocks stays a small share of the whole.
         more = int(min(max(least - len(times), len(times) // 4, 1), most - len(times)))
         times = np.concatenate([times, _rounds(calls, more, device, rng, until_ns=deadline, prepare=before)])

@@ -1,0 +1,1 @@
+"""What it costs to serve many tasks of one method from one base."""
