@@ -29,6 +29,7 @@ from runners.cli import (
     publish,
     report,
     run,
+    serve_cost,
     stopping,
     validate,
 )
@@ -82,6 +83,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None], str], ...] = (
     (MEASURE, memory.memory, "Measure or predict the memory of training."),
     (MEASURE, flops.flops, "Count the FLOPs of a pass and of a training step."),
     (MEASURE, latency.latency, "Time methods beside the untouched base."),
+    (MEASURE, serve_cost.serve_cost, "Measure many tasks of a method on one base."),
     (SHARE, export.export, "Write a trained method for another library."),
     (SHARE, validate.validate, "Check records, before you submit them."),
     (SHARE, publish.publish, "Send pages to the Hugging Face hub or a folder."),

@@ -12,8 +12,11 @@ import typer
 
 from runners.cli.options import processes
 
-TRIALS, TUNED, LATENCY, INTRINSIC, CLAIM = "trials", "tuned", "latency", "intrinsic", "claim"
-KINDS: Final = (TRIALS, TUNED, LATENCY, INTRINSIC, CLAIM)
+TRIALS, TUNED, LATENCY, SERVING, INTRINSIC, CLAIM = (
+    *("trials", "tuned", "latency", "serving"),
+    *("intrinsic", "claim"),
+)
+KINDS: Final = (TRIALS, TUNED, LATENCY, SERVING, INTRINSIC, CLAIM)
 """Kinds of studies. One with a claim is of another kind as well, and takes what both take."""
 
 _TRAINS = (TRIALS, TUNED, INTRINSIC, CLAIM)
@@ -42,6 +45,7 @@ APPLIES: Final[Mapping[str, Collection[str]]] = {
 
 WHY: Final = {
     LATENCY: "a study of latency trains nothing, and measures on an idle machine",
+    SERVING: "a study of serving trains nothing, and measures on an idle machine",
     INTRINSIC: "a study of intrinsic dimension chooses its trials by those before",
     CLAIM: "a claim's rule was written for the trials of its study",
 }
@@ -83,10 +87,9 @@ def check(content: Mapping[str, Any], options: Iterable[str]) -> None:
 
     typed = list(options)
     for kind in kinds(content):
-        if kind == LATENCY and processes() > 1:
+        if kind in (LATENCY, SERVING) and processes() > 1:
             raise SpecError(
-                f"a study of latency runs in one process, received {processes()}: start it without a "
-                "launcher."
+                f"a study of {kind} runs in one process, received {processes()}: start it without a launcher."
             )
         useless = [option for option in typed if option in APPLIES and kind not in APPLIES[option]]
         if kind in KINDS and useless:

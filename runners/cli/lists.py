@@ -154,9 +154,11 @@ def _hours(content: Mapping[str, Any]) -> dict[str, Any] | None:
     """The hours of a study and how they are known, by the content of its file; None if they are not."""
     from runners.plan.about import Hours
     from runners.plan.latency_study import parse_latency_study
+    from runners.plan.serving_study import parse_serving_study
 
-    if content.get("kind") == "latency":
-        return {"value": parse_latency_study(content).most_seconds / 3600, "how": "at most"}
+    timed: dict[str, Any] = {"latency": parse_latency_study, "serving": parse_serving_study}
+    if (parse := timed.get(str(content.get("kind")))) is not None:
+        return {"value": parse(content).most_seconds / 3600, "how": "at most"}
     return Hours.model_validate(content["hours"]).model_dump() if "hours" in content else None
 
 

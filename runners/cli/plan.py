@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runners.plan.latency_study import LatencyStudy
     from runners.plan.only import Only
     from runners.plan.parts import Part
+    from runners.plan.serving_study import ServingStudy
     from runners.plan.study import Study
 
 WORKERS = (2, 4, 8)
@@ -114,10 +115,14 @@ def show(
     from runners.plan.intrinsic import parse_intrinsic_study
     from runners.plan.latency_study import parse_latency_study
     from runners.plan.only import chosen
+    from runners.plan.serving_study import parse_serving_study
     from runners.plan.study import parse_study
 
     if content.get("kind") == "latency":
         _show_latency(parse_latency_study(content), json_)
+        return
+    if content.get("kind") == "serving":
+        _show_serving(parse_serving_study(content), json_)
         return
     if content.get("kind") == "intrinsic":
         searched = parse_intrinsic_study(content, data)
@@ -258,6 +263,22 @@ def _show_latency(study: LatencyStudy, json_: bool) -> None:
     _line(
         f"{text.plural(len(study.cells), 'input')} x {text.plural(len(study.choices), 'method')}, nothing is "
         f"trained: at most {text.seconds(study.most_seconds)}, and the time to read the model."
+    )
+
+
+def _show_serving(study: ServingStudy, json_: bool) -> None:
+    from reports import text
+
+    grid = study.asked
+    batches = len(grid.tasks) * len(grid.batches) * len(grid.lengths)
+    if json_:
+        told = {"study": study.name, "at_most": True, "rows": [], "cells": batches}
+        print(json.dumps({**told, "missing": 0, "seconds": {"serving": study.most_seconds}}))
+        return
+    out.print(study.title, highlight=False, markup=False)
+    _line(
+        f"{text.plural(batches, 'batch size')} x {text.plural(len(study.choices), 'method')}, nothing is "
+        f"trained: about {text.seconds(study.most_seconds)} at the most, and the time to read the model."
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reports import yaml_text
-from runners.cli import asked, complete, intrinsic, latency, plan
+from runners.cli import asked, complete, intrinsic, latency, plan, serve_cost
 from runners.cli.executors import LOCAL, Where
 from runners.cli.options import (
     KEYS,
@@ -179,6 +179,9 @@ def run(
     if kind == "latency":
         _time(content, folder, json_)
         return
+    if kind == "serving":
+        _serve(content, folder, json_)
+        return
     if kind == "intrinsic":
         searched = parse_intrinsic_study(content, data)
         begins(searched.title, searched.size, folder, searched.notes)
@@ -208,6 +211,19 @@ def _time(content: Mapping[str, Any], folder: Path, json_: bool) -> None:
     study = parse_latency_study(content)
     begins(study.title, study.size, folder)
     whole = latency.run_study(study, folder, json_)
+    if not json_:
+        _say_where(folder)
+    if not whole:
+        raise typer.Exit(1)
+
+
+def _serve(content: Mapping[str, Any], folder: Path, json_: bool) -> None:
+    """Run a study of serving."""
+    from runners.plan.serving_study import parse_serving_study
+
+    study = parse_serving_study(content)
+    begins(study.title, study.size, folder)
+    whole = serve_cost.run_study(study, folder, json_)
     if not json_:
         _say_where(folder)
     if not whole:

@@ -14,7 +14,7 @@ from runners.plan.costs import CostSettings
 from runners.plan.errors import SpecError
 from runners.plan.spec import Protocol
 
-KINDS = ("trials", "latency", "intrinsic")
+KINDS = ("trials", "latency", "serving", "intrinsic")
 """What a study may be of."""
 
 _PLACES: Mapping[str, type[BaseModel]] = {"protocol": Protocol, "costs": CostSettings}

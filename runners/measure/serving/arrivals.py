@@ -18,9 +18,9 @@ from reports.records.serving_schema import (
 )
 from runners import device as devices
 from runners.measure.serving import rehearsal, simulation
-from runners.measure.serving.asked import AskedArrivals
 from runners.measure.serving.queue import arrivals
 from runners.measure.serving.ways import Inputs, Models
+from runners.plan.serving_study import AskedArrivals
 
 WAYS: Final[tuple[Way, ...]] = get_args(Way)
 REHEARSED_TASKS: Final = 16
@@ -117,7 +117,7 @@ def study(
 
 
 def _half_of_base(record: ServingRecord, length: int) -> float:
-    """About half the rate at which the base serves the smallest batch, rounded down to 1, 2 or 5 times 10^k."""
+    """About half the rate at which the base serves the smallest batch, rounded down to 1, 2 or 5 x 10^k."""
     cells = [one for one in record.batches if one.sequence_length == length]
     smallest = min(cells, key=lambda one: one.batch_size)
     return _round_below(500 * smallest.batch_size / smallest.base_ms_p50)

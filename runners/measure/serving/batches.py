@@ -7,9 +7,9 @@ import torch
 
 from reports.records.serving_schema import Paired, ServedBatch
 from runners.measure import timing
-from runners.measure.serving.asked import Asked
 from runners.measure.serving.draws import Draws
 from runners.measure.serving.ways import Inputs, Models, Rows, contenders, serve
+from runners.plan.serving_study import Asked
 
 MOST_OFF = 0.01
 """Share of the largest answer by which ways may differ; ten times as much in half precision."""

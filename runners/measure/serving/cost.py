@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,16 +19,24 @@ from reports import text
 from reports.records.serving_schema import ServedBatch, ServingRecord, Stored, Took
 from runners import device, environment, models
 from runners.measure.serving import arrivals, storage
-from runners.measure.serving.asked import Asked, AskedArrivals, Watch
 from runners.measure.serving.batches import served_batch
 from runners.measure.serving.filled import Filled
 from runners.measure.serving.tenants import Tenants
 from runners.measure.serving.ways import Inputs, Models
 from runners.plan.contenders import Choice
 from runners.plan.errors import SpecError
+from runners.plan.serving_study import Asked, AskedArrivals
 
 MEMORY_SHARE = 0.8
 """Of what is free may be filled."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Is told what happens; nothing, unless it is given something to call."""
+
+    doing: Callable[[str], None] = field(default=lambda what: None)
+    left_out: Callable[[str], None] = field(default=lambda what: None)
 
 
 class ServeCost:

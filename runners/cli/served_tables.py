@@ -1,0 +1,153 @@
+"""What a record of serving many tasks says, as tables on a terminal."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from runners.cli.options import out
+
+if TYPE_CHECKING:
+    from reports.records.serving_schema import ArrivalStudy, ServingRecord, Took
+    from reports.stats.serving import BreakEven
+
+
+def show(record: ServingRecord) -> None:
+    """Print one record."""
+    from reports import text
+
+    where = text.plural(record.environment.threads, "thread")
+    head = f" on {record.model}, {record.dtype}, rows drawn {record.mix} ({where})"
+    out.print(Text.assemble("\n", (record.label, "bold"), head), highlight=False)
+    _show_stored(record)
+    _show_batches(record)
+    for sentence in sentences(record):
+        out.print(sentence, style="dim", highlight=False, soft_wrap=True)
+    if record.arrivals is not None:
+        _show_arrivals(record.arrivals)
+
+
+def _show_stored(record: ServingRecord) -> None:
+    from reports import text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("tasks", "in memory", "on disk", "add ms", "add, read ms", "switch ms", "evict ms"):
+        table.add_column(name, justify="right")
+    for one in record.stored:
+        table.add_row(
+            f"{one.tasks:,}",
+            text.size(one.memory_bytes),
+            text.size(one.tasks * record.task_disk_bytes),
+            *(_took(part) for part in (one.add, one.add_from_disk, one.switch, one.evict)),
+        )
+    out.print(table)
+    if record.merged_switch is not None and record.merged_switch_from_disk is not None:
+        out.print(
+            f"Merged, a switch takes {_took(record.merged_switch)} ms, with reading "
+            f"{_took(record.merged_switch_from_disk)} ms, and {text.size(record.merged_kept_bytes)} of the base "
+            "are kept beside.",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _show_batches(record: ServingRecord) -> None:
+    from reports.stats.latency import trusted
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("batch", "tasks", "in it", "base ms", "one task", "mixed", "in turn"):
+        table.add_column(name, justify="right")
+    merges = any(one.merged for one in record.batches)
+    for name in (*(("merged", "merged in turn") if merges else ()), "rows/s mixed", "A/A"):
+        table.add_column(name, justify="right")
+    for one in record.batches:
+        ways = (one.one_task, one.mixed, one.in_turn, *((one.merged, one.merged_in_turn) if merges else ()))
+        table.add_row(
+            f"{one.batch_size} x {one.sequence_length}",
+            f"{one.tasks:,}",
+            f"{one.distinct_tasks:.1f}",
+            f"{one.base_ms_p50:.3g}",
+            *(f"x{way.ratio:.2f}" if way else "" for way in ways),
+            f"{1000 * one.batch_size / one.mixed.latency_ms_p50:.3g}",
+            f"x{one.control.ratio:.2f}{'' if trusted(one.control) else ' !'}",
+        )
+    out.print(table)
+
+
+def _show_arrivals(found: ArrivalStudy) -> None:
+    out.print(
+        f"Simulated: requests of {found.sequence_length} tokens arrive at random, their tasks by Zipf's law "
+        f"(s = {found.zipf_exponent:g}), up to {found.largest_batch} served at once; largest rate: 99 of 100 "
+        f"within {found.limit_ms:g} ms.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("way", "tasks", "held", "rate /s", "p50 ms", "p95 ms", "p99 ms", "largest rate /s"):
+        table.add_column(name, justify="left" if name == "way" else "right")
+    for one in found.simulated:
+        waits = one.waited
+        table.add_row(
+            one.way,
+            f"{one.tasks:,}",
+            f"{one.in_memory:,}",
+            f"{one.rate_per_second:g}",
+            *(f"{value:.3g}" for value in (waits.ms_p50, waits.ms_p95, waits.ms_p99))
+            if waits
+            else ("too", "many", ""),
+            f"{one.largest_rate_per_second:.3g}",
+        )
+    out.print(table)
+    for played in found.rehearsed:
+        pairs = zip(
+            (played.simulated.ms_p50, played.simulated.ms_p95, played.simulated.ms_p99),
+            (played.measured.ms_p50, played.measured.ms_p95, played.measured.ms_p99),
+            strict=True,
+        )
+        told = ", ".join(f"{simulated:.3g} and {measured:.3g}" for simulated, measured in pairs)
+        out.print(
+            f"Rehearsed {played.way}, {played.tasks} tasks, {played.rate_per_second:.3g} /s, "
+            f"{played.requests:,} requests: p50, p95, p99 simulated and measured {told} ms.",
+            style="dim",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def sentences(record: ServingRecord) -> list[str]:
+    """From where on one way is faster than another, size by size."""
+    from reports.stats.serving import grid, merging_pays, mixing_pays
+
+    found = []
+    for (length, rows), batches in grid(record).items():
+        size = f"At {rows} x {length} tokens"
+        for beside, named in (
+            ("in turn", "task after task"),
+            ("merged in turn", "merging each task in turn"),
+        ):
+            if rows > 1 and (even := mixing_pays(batches, beside)) is not None:  # type: ignore[arg-type]
+                found.append(
+                    f"{size} a mixed batch is faster than {named} from {_told(even)} tasks in it on."
+                )
+        if (even := merging_pays(record, batches[0])) is not None:
+            if even.value == math.inf:
+                found.append(f"{size} merging saved nothing that could be told.")
+            else:
+                found.append(
+                    f"{size} merging a task first pays from {_told(even)} batches of it in a row on."
+                )
+    return found
+
+
+def _told(even: BreakEven) -> str:
+    if even.value == math.inf:
+        return "more than the measured"
+    high = "more" if even.high == math.inf else f"{even.high:.3g}"
+    return f"{even.value:.3g} ({even.low:.3g} to {high})"
+
+
+def _took(one: Took) -> str:
+    return f"{one.ms_p50:.3g}"
