@@ -47,8 +47,8 @@ def _show_stored(record: ServingRecord) -> None:
     if record.merged_switch is not None and record.merged_switch_from_disk is not None:
         out.print(
             f"Merged, a switch takes {_took(record.merged_switch)} ms, with reading "
-            f"{_took(record.merged_switch_from_disk)} ms, and {text.size(record.merged_kept_bytes)} of the base "
-            "are kept beside.",
+            f"{_took(record.merged_switch_from_disk)} ms, and {text.size(record.merged_kept_bytes)} of the "
+            "base are kept beside.",
             highlight=False,
             soft_wrap=True,
         )
