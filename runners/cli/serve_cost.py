@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from runners.cli import complete
-from runners.cli.options import DTYPES, Json, Options, err
+from runners.cli.options import DTYPES, Json, Options, err, say
 from runners.cli.outcome import noting
 from runners.cli.served_tables import show
 
 if TYPE_CHECKING:
+    from runners.plan.contenders import Choice
     from runners.plan.serving_study import ServingStudy
-
-DEFAULT = ("lora", "houlsby", "prefix", "prompt")
-"""A method of each kind."""
 
 
 def serve_cost(
@@ -36,7 +34,7 @@ def serve_cost(
             "--method",
             metavar="METHOD",
             help="NAME or NAME:KEY=VALUE,KEY=VALUE; may be given several times.",
-            show_default=", ".join(DEFAULT),
+            show_default="all that a bank serves",
             autocompletion=complete.methods,
         ),
     ] = None,
@@ -58,12 +56,9 @@ def serve_cost(
             autocompletion=complete.words("uniform", "zipf", "one"),
         ),
     ] = "uniform",
-    arrivals: Annotated[
-        bool,
-        typer.Option(
-            "--arrivals/--no-arrivals", help="Simulate requests that arrive one by one, and rehearse some."
-        ),
-    ] = True,
+    no_arrivals: Annotated[
+        bool, typer.Option("--no-arrivals", help="Simulate no requests that arrive one by one.")
+    ] = False,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -130,6 +125,7 @@ def serve_cost(
     the untouched base. Tasks have random values of about the size that training gives them: what they cost
     does not depend on it.
     """
+    from reports import text
     from reports.records.serving_schema import Mix
     from runners.known import location
     from runners.plan.contenders import parse_contenders
@@ -142,7 +138,7 @@ def serve_cost(
 
             raise SpecError(f"received the {what} {given!r}; {nearest(given, valid)}.")
     location(model)
-    choices = parse_contenders(method or (() if options else DEFAULT), options or ())
+    choices = parse_contenders(method or (), options or ()) or served(model)
     asked = Asked(
         numbers(tasks, "--tasks"),
         numbers(batch, "--batch"),
@@ -152,15 +148,24 @@ def serve_cost(
         seconds=seconds,
         seed=seed,
     )
-    arriving = AskedArrivals(rate=rate, limit_ms=limit) if arrivals else None
+    arriving = None if no_arrivals else AskedArrivals(rate=rate, limit_ms=limit)
     import torch
 
     if threads is not None:
         torch.set_num_threads(threads)
     title = "Many tasks from one base"
     study = ServingStudy("", title, "", model, dtype, tuple(choices), asked, arriving)  # type: ignore[arg-type]
+    say(f"{study.size}: about {text.seconds(study.most_seconds)} at the most.")
     if not run_study(study, out_dir, json_):
         raise typer.Exit(1)
+
+
+def served(model: str) -> list[Choice]:
+    """The methods that a bank serves, as far as this model can carry them."""
+    import methods
+    from runners.plan.contenders import contenders
+
+    return [one for one in contenders(model, None, also_free=True) if methods.get(one.method).served]
 
 
 def numbers(typed: str, option: str) -> tuple[int, ...]:

@@ -1,2 +1,2 @@
-"""A study is done: its trials and searches; may import `executors`, `measure`, `plan`, `trials`,
-`writing`."""
+"""A study is done: its trials and searches; may import `executors`, `measure`, `measure.serving`, `plan`,
+`trials`, `writing`."""

@@ -1,1 +1,1 @@
-"""What it costs to serve many tasks of one method from one base."""
+"""What it costs to serve many tasks of one method from one base; may import `measure`, `plan`."""

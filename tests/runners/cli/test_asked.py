@@ -23,6 +23,10 @@ STUDIES: dict[str, dict[str, Any]] = {
     asked.LATENCY: {
         **{"kind": "latency", "name": "mine", "methods": ["lora"], "cells": [{"batch": 1, "length": 8}]},
     },
+    asked.SERVING: {
+        **{"kind": "serving", "name": "mine", "methods": ["lora"]},
+        **{"tasks": [2], "batch": [1], "length": [8]},
+    },
     asked.INTRINSIC: {
         **{"kind": "intrinsic", "name": "intrinsic-mine", "tasks": ["rotten_tomatoes"], "method": "said"},
         **{"reference": "full", "dimensions": [4, 8]},
