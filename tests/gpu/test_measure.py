@@ -16,6 +16,7 @@ import torch
 import methods
 from methods.prefix import Prefix
 from reports.records.latency_files import read_latencies
+from reports.records.serving_files import read_servings
 from reports.records.store import read_records
 from runners import device
 from runners.measure import deployment, machine
@@ -62,7 +63,7 @@ def _planted(self: Any, anatomy: Any, options: Any) -> Any:
 
 def test_every_part_is_measured_and_a_fault_stops_nothing(found: dict[str, Any]) -> None:
     assert list(found["parts"]) == [
-        *("invariants", "memory", "trials", "table1", "latency", "compiled", "board")
+        *("invariants", "memory", "trials", "table1", "serving", "latency", "compiled", "board")
     ]
     assert found["code"] == 1
     for name, part in found["parts"].items():
@@ -89,11 +90,14 @@ def test_trials_leave_valid_records(found: dict[str, Any]) -> None:
     assert list((found["folder"] / "records" / trial["records"]).glob("*.json"))
 
 
-def test_table_1_and_the_board_leave_records(found: dict[str, Any]) -> None:
+def test_table_1_serving_and_the_board_leave_records(found: dict[str, Any]) -> None:
     """They are of the kinds that the site shows."""
     records = found["folder"] / "records"
     (cell,) = read_latencies(records / "latency-small-batch")
     assert cell.entries[0].label == "base"
+    (served,) = read_servings(records / "serving")
+    assert [one.tasks for one in served.stored] == [1, 3]
+    assert served.arrivals is not None
     (trial,) = read_records(records / "gpu-board")
     assert (trial.status, trial.spec["method"], trial.latency is not None) == ("completed", "lora", True)
 

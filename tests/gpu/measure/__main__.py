@@ -2,7 +2,8 @@
 
     --device cpu       a dry run: the smallest sizes, on a machine whose only device is the CPU
     --minutes 12       what a part does not reach in its share of them is named and left out
-    --parts A,B        of invariants, memory, trials, table1, latency, compiled, board
+    --parts A,B        of invariants, memory, trials, table1, serving, latency,
+                       compiled, board
     --methods A,B      instead of all
 
 Writes FOLDER/measured.json and measured.md after every item, and the trials' records into FOLDER/records.
@@ -26,7 +27,7 @@ import methods
 from runners import device, environment
 
 from ...runners.conftest import save_tiny_model
-from . import board, invariants, latency, memory, table1, trials
+from . import board, invariants, latency, memory, serving, table1, trials
 from . import sizes as kinds
 from .document import Document, Item
 
@@ -34,10 +35,11 @@ SHARES = {
     "invariants": 0.2,
     "memory": 0.12,
     "trials": 0.08,
-    "table1": 0.2,
-    "latency": 0.05,
-    "compiled": 0.1,
-    "board": 0.25,
+    "table1": 0.16,
+    "serving": 0.1,
+    "latency": 0.04,
+    "compiled": 0.08,
+    "board": 0.22,
 }
 """Of the minutes; what a part leaves goes to those behind it."""
 
@@ -95,6 +97,7 @@ def _items(part: str, sizes: kinds.Sizes, scratch: Path, records: Path) -> Itera
         "trials": lambda: trials.items(sizes, records),
         "compiled": lambda: invariants.compiled_items(sizes),
         "table1": lambda: table1.items(sizes, records),
+        "serving": lambda: serving.items(sizes, records),
         "latency": lambda: latency.items(sizes),
         "board": lambda: board.items(sizes, records),
     }[part]()

@@ -162,6 +162,25 @@ def _latency(items: list[dict[str, Any]]) -> list[str]:
     return sections
 
 
+def _serving(items: list[dict[str, Any]]) -> list[str]:
+    """The time of each way over the base's, a table for each method."""
+    sections = []
+    for item in items:
+        if batches := item.get("batches"):
+            ways = list(dict.fromkeys(way for one in batches for way in one["ratios"]))
+            rows = [
+                (
+                    one["batch"],
+                    f"{one['base_ms_p50']:.3f} ms",
+                    *(_number(one["ratios"].get(way), "×{:.3f}") for way in ways),
+                )
+                for one in batches
+            ]
+            head = ("batch", "base, p50", *(way.replace("_", " ") for way in ways))
+            sections += [f"### {item['method']} on {item['model']}, {item['dtype']}", _table(head, rows)]
+    return sections
+
+
 def _number(value: float | None, form: str) -> str:
     return "–" if value is None else form.format(value)
 
@@ -173,5 +192,6 @@ SECTIONS = {
     "compiled": _compiled,
     "latency": _latency,
     "table1": _latency,
+    "serving": _serving,
     "board": _trials,
 }

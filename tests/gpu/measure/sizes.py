@@ -85,6 +85,15 @@ class Sizes:
 
     table1: Mapping[str, Any] = field(default_factory=lambda: {"seconds": 12, "width": 0.02})
     """What of the study of table 1 is other than written there."""
+    serving: Mapping[str, Any] = field(
+        default_factory=lambda: {
+            "methods": ["lora", "houlsby", "prefix", "prompt"],
+            "batch": [1, 32],
+            "seconds": 2,
+            "arrivals": {"requests": 5000, "seconds": 2},
+        }
+    )
+    """What of the study of serving is other than written there."""
     board_methods: tuple[str, ...] = (
         *("full", "lora", "houlsby", "pfeiffer", "lin", "bitfit", "head", "prefix", "prompt"),
     )
@@ -124,6 +133,10 @@ def dry(model: str) -> Sizes:
             "methods": [{"lora": {"rank": 4}}],
             "cells": [{"batch": 1, "length": 8}],
             "seconds": 0.1,
+        },
+        serving={
+            **{"model": model, "methods": ["lora"], "tasks": [1, 3], "batch": [2], "length": [8]},
+            **{"seconds": 0.1, "arrivals": {"tasks": [], "requests": 100, "seconds": 0.1}},
         },
         board_methods=("lora",),
         board_seeds=(0,),
