@@ -20,6 +20,7 @@ from reports.records.serving_schema import ServedBatch, ServingRecord, Stored, T
 from runners import device, environment, models
 from runners.measure.serving import arrivals, storage
 from runners.measure.serving.batches import served_batch
+from runners.measure.serving.energy import energy
 from runners.measure.serving.filled import Filled
 from runners.measure.serving.tenants import Tenants
 from runners.measure.serving.ways import Inputs, Models
@@ -132,6 +133,17 @@ class ServeCost:
             merged = filled.models.merged
             switches = None if merged is None else self._switches(merged, Path(folder))
             record = self._record(study, started_at, stored, batches, switches, saved, filled)
+            largest = self.inputs(max(self.asked.batches), min(self.asked.lengths))
+            watch.doing(f"{self.choice.label}: energy")
+            used = energy(
+                filled.models,
+                largest,
+                self.asked.mix,
+                max(self.asked.tasks),
+                self.asked.seed,
+                self.device,
+            )
+            record = record.model_copy(update={"energy": used})
             if arriving is None:
                 return record
             told = arrivals.study(

@@ -1,0 +1,74 @@
+"""Joules, where a counter of the machine tells them; nothing where they would be estimated.
+
+Read are NVML's counter of a card and RAPL's of the processor's packages, by zeus (`pip install
+"paretune[energy]"`). A virtual machine has neither as a rule, or one that does not move with the work: what
+takes no more power when it is busy than when it is idle is no counter, and is not told.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+Source = Literal["nvml", "rapl"]
+IDLE_SECONDS = 1.0
+BUSY_SHARE = 1.1
+"""Times the idle power that work has to take, for a counter to be believed."""
+_WINDOW = "paretune"
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A counter of energy.
+
+    Args:
+        source: ``nvml`` of the card, ``rapl`` of all packages: whatever else runs there counts as well.
+        monitor: zeus'.
+    """
+
+    source: Source
+    monitor: Any
+
+    def joules(self, work: Callable[[], object]) -> float:
+        """What the machine takes while work is done."""
+        self.monitor.begin_window(_WINDOW)
+        try:
+            work()
+        finally:
+            found = self.monitor.end_window(_WINDOW)
+        told = found.gpu_energy if self.source == "nvml" else found.cpu_energy
+        return float(sum((told or {}).values()))
+
+    def moves(self, work: Callable[[], object]) -> bool:
+        """Whether the counter tells work from idleness.
+
+        Args:
+            work: that keeps the device busy for about a second.
+        """
+        idle = self.joules(lambda: time.sleep(IDLE_SECONDS)) / IDLE_SECONDS
+        started = time.perf_counter()
+        busy = self.joules(work) / (time.perf_counter() - started)
+        return busy > BUSY_SHARE * idle
+
+
+def meter(device: torch.device) -> Meter | None:
+    """The counter of a device; None where zeus is not installed or finds none that counts."""
+    try:
+        from zeus.exception import ZeusBaseError
+        from zeus.monitor import ZeusMonitor
+    except ImportError:
+        return None
+    try:
+        if device.type == "cuda":
+            card = device.index or 0
+            monitor = ZeusMonitor(gpu_indices=[card], cpu_indices=[])
+            counts = monitor.gpus.supports_get_total_energy_consumption(card)  # else it samples the power
+            return Meter("nvml", monitor) if counts else None
+        monitor = ZeusMonitor(gpu_indices=[])
+        return Meter("rapl", monitor) if len(monitor.cpus) else None
+    except (ZeusBaseError, OSError):
+        return None
