@@ -48,9 +48,10 @@ def page() -> str:
     return f"""# The record
 
 One JSON file for each trial, one for each latency comparison, and one for each method of which many tasks
-were served from one base. A trial's has what is needed to repeat it: the resolved specification, the curve, the scores, the costs, a hash of the data, the model's revision,
-versions, commit and device. A number that was not measured is `null`, never a placeholder. Older versions of
-the format are brought up to date when they are read; a newer one is refused.
+were served from one base. A trial's has what is needed to repeat it: the resolved specification, the curve,
+the scores, the costs, a hash of the data, the model's revision, versions, commit and device. A number that
+was not measured is `null`, never a placeholder. Older versions of the format are brought up to date when they
+are read; a newer one is refused.
 
 As JSON Schema, for programs in any language: [record.schema.json]({RECORD}) (version
 {record["properties"]["schema_version"]["const"]}), [latency.schema.json]({LATENCY}) (version
