@@ -172,7 +172,7 @@ def evaluate(rule: Rule, records: Sequence[ServingRecord]) -> Finding:
     if doubtful:
         first = doubtful[0]
         reason = (
-            f"In {text.plural(len(doubtful), 'batch')} the base differs from itself (A/A), the first at "
+            f"In {text.plural(len(doubtful), 'comparison')} the base differs from itself (A/A), the first at "
             f"{first.batch_size} × {first.sequence_length} tokens and {text.plural(first.tasks, 'task')}, so "
             "the numbers cannot be trusted."
         )

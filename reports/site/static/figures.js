@@ -8,7 +8,7 @@ const Figures = (() => {
   const colour = (number) => (number < 0 ? "var(--muted)" : `var(--c${number || 0})`);
   const paint = (series, point) => (point.grey ? "var(--faint)" : colour(series.colour));
   const compact = d3.format(".4~s"), plain = d3.format(".4~g"), short = d3.format("~s");
-  const counted = (axis) => (value) => short(value).replace("G", axis.label?.includes("parameters") ? "B" : "G"); // 3 B parameters
+  const counted = (axis) => (value) => (Math.abs(value) < 1 ? plain : short)(value).replace("G", axis.label?.includes("parameters") ? "B" : "G"); // 3 B parameters
   const said = (value, axis) => (typeof value !== "number" ? value : axis.log || Math.abs(value) >= 1e5 ? compact(value) : plain(value));
 
   function caption(figure, series, point) {
