@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -126,7 +125,7 @@ class Method:
         found = self.record.energy
         if found is None:
             return "not measured"
-        told = [f"{value:.3g} J {way}" for way, value in found.joules_per_1000_requests.items()]
+        told = [f"{text.amount(value)} J {way}" for way, value in found.joules_per_1000_requests.items()]
         return f"{', '.join(told)} ({found.source})"
 
     @property
@@ -200,11 +199,13 @@ def groups(
 
 
 def _group(anchor: str, title: str, records: Sequence[ServingRecord], origin: Origin) -> Group:
-    named = _named(records)
-    ranked = {one.label: one for one in mixed(named)}
-    order = [*ranked, *(label for label in named if label not in ranked)]
+    found = _named(records)
+    ranked = {one.label: one for one in mixed(found)}
+    order = [*ranked, *(label for label in found if label not in ranked)]
+    named = {label: found[label] for label in order}
     methods = tuple(_method(label, named[label], ranked.get(label)) for label in order)
-    drawn = time_of_batches(named)
+    colours = {label: number for number, label in enumerate(order)}
+    drawn = time_of_batches(named, colours)
     sizes = {(b.sequence_length, b.batch_size) for record in records for b in record.batches}
     shown = len(panels([batch for record in records for batch in record.batches]))
     return Group(
@@ -215,7 +216,7 @@ def _group(anchor: str, title: str, records: Sequence[ServingRecord], origin: Or
         methods=methods,
         figures=_figures(f"{anchor}-time", drawn),
         panels=(shown, len(sizes)),
-        arrivals=_arrivals(anchor, methods),
+        arrivals=_arrivals(anchor, methods, colours),
     )
 
 
@@ -253,7 +254,7 @@ def _timed(row: LatencyRow | Paired, batch: ServedBatch | None = None) -> Timed:
     return Timed(row.ratio, ends.low, ends.high, rate)
 
 
-def _arrivals(anchor: str, methods: Sequence[Method]) -> list[ArrivalView]:
+def _arrivals(anchor: str, methods: Sequence[Method], colours: Mapping[str, int]) -> list[ArrivalView]:
     """The methods whose requests arrived under the same conditions, together."""
     conditions: dict[str, list[Method]] = {}
     for method in methods:
@@ -267,9 +268,9 @@ def _arrivals(anchor: str, methods: Sequence[Method]) -> list[ArrivalView]:
         drawn = (
             (
                 "largest rate of arrivals that keeps the limit against tasks",
-                largest_rates(named),
+                largest_rates(named, colours),
             ),
-            ("99th percentile of the time to the answer against tasks", waiting(named)),
+            ("99th percentile of the time to the answer against tasks", waiting(named, colours)),
         )
         studies = [method.record.arrivals for method in together if method.record.arrivals]
         rehearsed = [one for study in studies for one in study.rehearsed]
@@ -287,11 +288,8 @@ def _held(rehearsed: Sequence[Rehearsed]) -> str:
     ]
     if not ratios:
         return ""
-    ends = f", ×{min(ratios):.2f} to ×{max(ratios):.2f}" if len(ratios) > 1 else ""
-    return (
-        f"Served in truth, the 99th percentile came out as ×{statistics.median(ratios):.2f} of the simulated "
-        f"one{' in the median' if ends else ''}{ends}."
-    )
+    ends = " to ".join(dict.fromkeys(f"×{end:.2f}" for end in (min(ratios), max(ratios))))
+    return f"Served in truth, the 99th percentile came out as {ends} of the simulated one."
 
 
 def _figures(name: str, drawn: Iterable[tuple[str, Figure]]) -> list[tuple[str, tuple[str, Markup]]]:

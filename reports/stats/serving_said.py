@@ -122,13 +122,13 @@ def begins(one: BreakEven | None, most: float | None = None) -> str:
     """
     if one is None:
         return text.MISSING
-    nowhere = "never" if most is None else f"nowhere up to {most:.3g}"
+    nowhere = "never" if most is None else f"nowhere up to {text.amount(most)}"
     if one.value == math.inf:
-        return nowhere if one.low == math.inf else f"{nowhere}; at the earliest from {one.low:.3g}"
+        return nowhere if one.low == math.inf else f"{nowhere}; at the earliest from {text.amount(one.low)}"
     if one.low == one.high:
-        return f"{one.value:.3g}"
-    high = nowhere if one.high == math.inf else f"{one.high:.3g}"
-    return f"{one.value:.3g} ({one.low:.3g} to {high})"
+        return text.amount(one.value)
+    high = nowhere if one.high == math.inf else text.amount(one.high)
+    return f"{text.amount(one.value)} ({text.amount(one.low)} to {high})"
 
 
 def over_sizes(found: Sequence[tuple[BreakEven | None, float | None]]) -> str:
@@ -139,8 +139,8 @@ def over_sizes(found: Sequence[tuple[BreakEven | None, float | None]]) -> str:
     finite = [one.value for one, _ in known if one.value < math.inf]
     if not finite:
         limits = [most for _, most in known if most is not None]
-        return f"nowhere up to {max(limits):.3g}" if limits else "never"
-    ends = " to ".join(dict.fromkeys(f"{end:.3g}" for end in (min(finite), max(finite))))
+        return f"nowhere up to {text.amount(max(limits))}" if limits else "never"
+    ends = " to ".join(dict.fromkeys(text.amount(end) for end in (min(finite), max(finite))))
     lost = len(known) - len(finite)
     return f"{ends}; nowhere in {lost} of {len(known)} sizes" if lost else ends
 

@@ -24,7 +24,9 @@ MOST_PANELS: Final = 6
 MOST_RATES: Final = 4
 
 
-def time_of_batches(records: Mapping[str, ServingRecord]) -> list[tuple[str, Figure]]:
+def time_of_batches(
+    records: Mapping[str, ServingRecord], colours: Mapping[str, int]
+) -> list[tuple[str, Figure]]:
     """Time over the base's against the number of tasks, a panel for each size, a line per method and way.
 
     One figure, with the ways that it shows; one for each way where it would have more than ``MOST_LINES``.
@@ -32,6 +34,7 @@ def time_of_batches(records: Mapping[str, ServingRecord]) -> list[tuple[str, Fig
 
     Args:
         records: by label, all of one model on one device.
+        colours: by label.
     """
     there = {way for way in WAYS for record in records.values() for _ in _rows(record, way)}
     drawn = [way for way in WAYS if way in there]
@@ -45,8 +48,8 @@ def time_of_batches(records: Mapping[str, ServingRecord]) -> list[tuple[str, Fig
             Figure(
                 height=320,
                 x=Axis("tasks that rows draw from", names=tuple(map(str, tasks))),
-                y=Axis("time / the base’s", log=True),
-                series=tuple(_lines(records, part, sizes)),
+                y=Axis("time / base", log=True),
+                series=tuple(_lines(records, part, sizes, colours)),
                 rules=(Rule("y", 1.0, dash=""),),
                 panels=tuple(map(_panel, sizes)),
             ),
@@ -69,22 +72,24 @@ def panels(batches: Sequence[ServedBatch]) -> list[tuple[int, int]]:
     ]
 
 
-def largest_rates(records: Mapping[str, ServingRecord]) -> Figure | None:
+def largest_rates(records: Mapping[str, ServingRecord], colours: Mapping[str, int]) -> Figure | None:
     """The largest rate of arrivals that keeps the limit against the number of tasks; None without any."""
     return _arriving(
         records,
-        Axis("requests a second, at most (simulated)", log=True),
+        colours,
+        Axis("requests a second", log=True),
         lambda one: (one.largest_rate_per_second, ""),
     )
 
 
-def waiting(records: Mapping[str, ServingRecord]) -> Figure | None:
+def waiting(records: Mapping[str, ServingRecord], colours: Mapping[str, int]) -> Figure | None:
     """The 99th percentile of waiting against the number of tasks, a panel for each of the commonest rates."""
     counts = Counter(one.rate_per_second for record in records.values() for one in _simulated(record))
     rates = sorted(rate for rate, _ in counts.most_common(MOST_RATES))
     return _arriving(
         records,
-        Axis("ms until 99 of 100 are answered (simulated)", log=True),
+        colours,
+        Axis("p99, ms", log=True),
         lambda one: (one.waited.ms_p99 if one.waited else 0.0, _rate(one)),
         tuple(dict.fromkeys(f"{rate:g} a second" for rate in rates)),
     )
@@ -92,13 +97,14 @@ def waiting(records: Mapping[str, ServingRecord]) -> Figure | None:
 
 def _arriving(
     records: Mapping[str, ServingRecord],
+    colours: Mapping[str, int],
     y: Axis,
     read: Callable[[Arrivals], tuple[float, str]],
     shown: tuple[str, ...] = (),
 ) -> Figure | None:
     """A line per method and way over numbers of tasks; what has no place on a logarithm is left out."""
     series, tasks = [], set()
-    for number, (label, record) in enumerate(records.items()):
+    for label, record in records.items():
         for way, (_, dash) in WAYS.items():
             own = sorted((one for one in _simulated(record) if one.way == way), key=lambda one: one.tasks)
             points = {
@@ -110,7 +116,7 @@ def _arriving(
             tasks |= {at for at, _ in points}
             if points:
                 name = f"{text.clean(label, 60)}, {way}"
-                series.append(Series(name, tuple(points.values()), "line", number % COLOURS, dash))
+                series.append(Series(name, tuple(points.values()), "line", colours[label] % COLOURS, dash))
     if not series:
         return None
     x = Axis("tasks that requests are drawn from", names=tuple(map(str, sorted(tasks))))
@@ -126,9 +132,12 @@ def _rows(record: ServingRecord, way: str) -> Iterator[tuple[ServedBatch, Latenc
 
 
 def _lines(
-    records: Mapping[str, ServingRecord], drawn: Sequence[str], sizes: Sequence[tuple[int, int]]
+    records: Mapping[str, ServingRecord],
+    drawn: Sequence[str],
+    sizes: Sequence[tuple[int, int]],
+    colours: Mapping[str, int],
 ) -> Iterator[Series]:
-    for number, (label, record) in enumerate(records.items()):
+    for label, record in records.items():
         for way in drawn:
             points = tuple(
                 Point(
@@ -143,7 +152,7 @@ def _lines(
             )
             if points:
                 name = f"{text.clean(label, 60)}, {way}"
-                yield Series(name, points, "line", number % COLOURS, WAYS[way][1])
+                yield Series(name, points, "line", colours[label] % COLOURS, WAYS[way][1])
 
 
 def _simulated(record: ServingRecord) -> tuple[Arrivals, ...]:
@@ -152,7 +161,7 @@ def _simulated(record: ServingRecord) -> tuple[Arrivals, ...]:
 
 def _panel(size: tuple[int, int]) -> str:
     length, rows = size
-    return f"{text.plural(rows, 'row')} × {length} tokens"
+    return f"{rows} × {length} tokens"
 
 
 def _rate(one: Arrivals) -> str:
