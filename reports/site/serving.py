@@ -120,13 +120,13 @@ class Method:
         return over_sizes([(one.merging, None) for one in self.pays])
 
     @property
-    def energy(self) -> str:
-        """Joules of 1,000 requests by way."""
+    def energy(self) -> tuple[str, ...]:
+        """Joules of 1,000 requests, a way each."""
         found = self.record.energy
         if found is None:
-            return "not measured"
-        told = [f"{text.amount(value)} J {way}" for way, value in found.joules_per_1000_requests.items()]
-        return f"{', '.join(told)} ({found.source})"
+            return ("not measured",)
+        joules = found.joules_per_1000_requests
+        return (*(f"{text.amount(value)} J {way}" for way, value in joules.items()), f"({found.source})")
 
     @property
     def difference(self) -> float:

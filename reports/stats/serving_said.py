@@ -173,8 +173,8 @@ def _several(record: ServingRecord) -> dict[tuple[int, int, int], ServedBatch]:
 
 def _cheapest(ranked: Sequence[Mixed]) -> str:
     first, *others = ranked
-    told = f"a batch of several tasks takes {first.said} of the base’s time, the mean of {first.cells} sizes"
-    name = text.name(first.label)
+    name, count = text.name(first.label), text.plural(first.cells, "comparison")
+    told = f"a batch of several tasks takes {first.said} of the base’s time, the mean of {count}"
     if not others:
         return f"With {name} {told}."
     beside = [text.name(one.label) for one in others if one.low <= first.high]
