@@ -161,7 +161,7 @@ def _boards(
         return []
     beside: dict[str, Any] = {"servings": servings, "origins": origins, "margin": margin}
     if not ours:
-        return [make_board(imported, title, latencies, **beside)]
+        return [make_board(imported, title, latencies, None if imported else catalogue, **beside)]
     boards = [make_board(ours, title, latencies, catalogue, **beside)]
     if imported:
         boards.append(make_board(imported, IMPORTED_TITLE, origins=origins, paths=IMPORTED, margin=margin))
