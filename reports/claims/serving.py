@@ -29,6 +29,8 @@ OF_A_RECORD: Final = (
     *("base_memory_bytes", "task_tensor_bytes", "task_disk_bytes", "merged_kept_bytes"),
     *("merged_switch.ms_p50", "merged_switch_from_disk.ms_p50"),
 )
+LEAST: Final = 1e-9
+"""What is less, of ms or rows a second, is told from 0 by nothing."""
 _PAIRS: Final = {
     ("mixed", "in_turn"): "mixed_to_in_turn",
     ("mixed", "merged_in_turn"): "mixed_to_merged_in_turn",
@@ -200,7 +202,7 @@ def _term(term: Term, records: Sequence[ServingRecord]) -> Read | str:
 
 def _quotient(one: Read, other: Read, name: str) -> Read | str:
     """One over the other, measured apart; logarithms are subtracted."""
-    if one.ends.low <= 0 or other.ends.low <= 0:
+    if min(one.ends.low, other.ends.low) < LEAST:
         return f"{name}: it, or what is divided by it, cannot be told from 0"
     value = one.value / other.value
     logs = weighted(

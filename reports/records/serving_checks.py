@@ -24,7 +24,7 @@ not by more."""
 EDGE: Final = 0.1
 """How close to the largest rate of arrivals an answer may come out on the other side: it is searched for."""
 LEAST_MS: Final = 1e-6
-"""Of a pass: a nanosecond, in which none is done."""
+"""A nanosecond, within which nothing is done."""
 LEAST_BYTES: Final = 0.5
 """Of a parameter: four bits."""
 _MERGED: Final = ("merged", "merged_in_turn", "mixed_to_merged_in_turn", "one_task_to_merged")
@@ -104,6 +104,8 @@ def _stored_faults(record: ServingRecord) -> Iterator[str]:
 def _took_faults(path: str, took: Took) -> Iterator[str]:
     if not took.ms_low <= took.ms_p50 <= took.ms_high:
         yield (f"{path}.ms_p50 is {took.ms_p50:g}, outside its interval {took.ms_low:g} to {took.ms_high:g}")
+    if took.ms_low < LEAST_MS:
+        yield f"{path}.ms_low is {took.ms_low:g}, and no task comes or goes within a nanosecond"
 
 
 def _batch_faults(record: ServingRecord) -> Iterator[str]:
@@ -136,7 +138,7 @@ def _time_faults(path: str, batch: ServedBatch) -> Iterator[str]:
         if row is None:
             continue
         yield from row_faults(f"{path}.{name}", row)
-        if not 1 / APART <= row.latency_ms_p50 / base / row.ratio <= APART:
+        if not _near(row.latency_ms_p50, base * row.ratio):
             yield (
                 f"{path}.{name}.ratio is {row.ratio:g}, but its median over the base's is "
                 f"{row.latency_ms_p50 / base:g}"
@@ -148,17 +150,25 @@ def _time_faults(path: str, batch: ServedBatch) -> Iterator[str]:
         pair: Paired | None = getattr(batch, name)
         one, other = getattr(batch, above), getattr(batch, below)
         if pair and one and other:
-            yield from _pair_faults(f"{path}.{name}", pair, one.ratio / other.ratio)
+            yield from _pair_faults(f"{path}.{name}", pair)
+            if not _near(pair.ratio * other.ratio, one.ratio):
+                yield (
+                    f"{path}.{name}.ratio is {pair.ratio:g}, but the ratios of the two to the base give "
+                    f"{one.ratio / other.ratio:g}"
+                )
 
 
-def _pair_faults(path: str, pair: Paired, expected: float) -> Iterator[str]:
+def _pair_faults(path: str, pair: Paired) -> Iterator[str]:
     if not pair.ratio_low <= pair.ratio <= pair.ratio_high:
         ends = f"{pair.ratio_low:g} to {pair.ratio_high:g}"
         yield f"{path}.ratio is {pair.ratio:g}, outside its interval {ends}"
     if not (pair.ratio_low >= LEAST_RATIO and pair.ratio_high <= 1 / LEAST_RATIO):
         yield f"{path} has a ratio that no two ways of serving differ by"
-    if not 1 / APART <= pair.ratio / expected <= APART:
-        yield f"{path}.ratio is {pair.ratio:g}, but the ratios of the two to the base give {expected:g}"
+
+
+def _near(one: float, other: float) -> bool:
+    """Whether two numbers that should be alike are, as medians may be."""
+    return other / APART <= one <= other * APART
 
 
 def _arrival_faults(record: ServingRecord, study: ArrivalStudy) -> Iterator[str]:

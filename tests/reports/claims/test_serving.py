@@ -148,8 +148,9 @@ def test_options_and_mix_tell_records_apart() -> None:
     assert found.sentence == "The number: lora, rank 4, 8 × 16 tokens, 4 tasks: mixed has not been measured."
 
 
-def test_nothing_is_divided_by_what_may_be_nothing() -> None:
-    free = took(1.0).model_copy(update={"ms_low": 0.0})
+@pytest.mark.parametrize("least", [0.0, 5e-324])
+def test_nothing_is_divided_by_what_may_be_nothing(least: float) -> None:
+    free = took(1.0).model_copy(update={"ms_low": least})
     record = build_serving(stored=(stored(4, switch=free),), tasks=(4,))
     found = evaluate(rule({"of": "mixed.ms_p50", "over": "switch.ms_p50"}), [record])
     assert found.verdict == "not decided"

@@ -120,6 +120,11 @@ FAULTS: dict[str, tuple[list[tuple[str, Any]], str]] = {
         "$.stored[2].memory_bytes is",
     ),
     "a time outside its interval": ([("stored.0.add.ms_high", 0.1)], "$.stored[0].add.ms_p50 is 0.52"),
+    "a task that takes no time": ([("stored.0.evict.ms_low", 0.0)], "$.stored[0].evict.ms_low is 0"),
+    "a ratio to next to nothing": (
+        [("batches.0.in_turn.ratio", 5e-324), ("batches.0.in_turn.ratio_low", 5e-324)],
+        "$.batches[0].in_turn has a ratio of",
+    ),
     "a switch outside its interval": ([("merged_switch.ms_low", 9.0)], "$.merged_switch.ms_p50 is 3.1"),
     "parameters that take no room": ([("base_memory_bytes", 1000)], "$.base_memory_bytes is 1000"),
     "tasks that take no room": ([("task_tensor_bytes", 0)], "$.task_tensor_bytes is 0"),
