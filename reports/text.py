@@ -241,6 +241,11 @@ def training_time(row: Timed) -> str:
     return seconds(row.training_seconds) + beside + (", busy machine" if row.busy_seeds else "")
 
 
+def amount(value: float) -> str:
+    """A number with three digits, or all of them before the point: `0.52`, `57.1`, `4,100`."""
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+
+
 def milliseconds(value: float | None) -> str:
     """`7.84 ms`."""
     return MISSING if value is None else f"{_three_digits(value)} ms"

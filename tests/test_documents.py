@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 import methods
 from docs.builder import equations, links
 from docs.builder.assemble import COPIED, NAV
-from reports.records.schema_json import latency_schema, record_schema
+from reports.records.schema_json import latency_schema, record_schema, serving_schema
 from reports.site.method import blocks
 from runners.cli import asked
 from runners.cli.app import app
@@ -171,7 +171,9 @@ def test_an_equation_that_is_not_understood_is_no_page(typed: str) -> None:
         equations.mathml(typed)
 
 
-@pytest.mark.parametrize("schema", [record_schema(), latency_schema()], ids=["record", "latency"])
+@pytest.mark.parametrize(
+    "schema", [record_schema(), latency_schema(), serving_schema()], ids=["record", "latency", "serving"]
+)
 def test_every_field_of_a_record_says_what_it_is(schema: dict) -> None:
     for name, part in {schema["title"]: schema, **schema["$defs"]}.items():
         for field, told in part["properties"].items():

@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from docs.builder.markdown import cell, table
-from reports.records.schema_json import latency_schema, record_schema
+from reports.records.schema_json import latency_schema, record_schema, serving_schema
 
 RECORD, LATENCY = "schemas/record.schema.json", "schemas/latency.schema.json"
+SERVING = "schemas/serving.schema.json"
 UNITS = (
     (r"_bytes$|_bytes_", "bytes"),
-    (r"(^|_)ms(_p\d+)?$", "milliseconds"),
+    (r"(^|_)ms(_p\d+|_low|_high)?$", "milliseconds"),
     (r"bytes_per_second$", "bytes / second"),
     (r"flops_per_second$", "FLOPs / second"),
     (r"examples_per_second$", "examples / second"),
     (r"tokens_per_second$", "tokens / second"),
+    (r"rate_per_second$", "requests / second"),
     (r"seconds(_limit)?$", "seconds"),
     (r"flops$", "FLOPs"),
     (r"_share$|^ratio(_low|_high)?$|^width_asked$|^widest$", "ratio"),
@@ -24,31 +26,37 @@ UNITS = (
     (r"_length$|(^|_)tokens$|^longest$", "tokens"),
     (r"(^|_)examples$", "examples"),
     (r"batch_size$", "examples"),
-    (r"(^|_)logit_difference$", "logits"),
+    (r"(^|_)logit_difference$|^mixed_difference$", "logits"),
 )
 """What the end of a field's name says of its unit; the first that fits."""
 
 
 def files() -> dict[str, Any]:
     """The schemas as JSON Schema, by their paths."""
-    return {RECORD: record_schema(), LATENCY: latency_schema()}
+    return {RECORD: record_schema(), LATENCY: latency_schema(), SERVING: serving_schema()}
 
 
 def page() -> str:
     """The page."""
-    record, latency = record_schema(), latency_schema()
+    record, latency, serving = record_schema(), latency_schema(), serving_schema()
     known: set[str] = set()
-    parts = [*_parts(record, "Record", known), *_parts(latency, "LatencyRecord", known)]
+    parts = [
+        *_parts(record, "Record", known),
+        *_parts(latency, "LatencyRecord", known),
+        *_parts(serving, "ServingRecord", known),
+    ]
     return f"""# The record
 
-One JSON file for each trial, and one for each latency comparison. It has what is needed to repeat the trial:
-the resolved specification, the curve, the scores, the costs, a hash of the data, the model's revision,
-versions, commit and device. A number that was not measured is `null`, never a placeholder. Older versions of
-the format are brought up to date when they are read; a newer one is refused.
+One JSON file for each trial, one for each latency comparison, and one for each method of which many tasks
+were served from one base. A trial's has what is needed to repeat it: the resolved specification, the curve,
+the scores, the costs, a hash of the data, the model's revision, versions, commit and device. A number that
+was not measured is `null`, never a placeholder. Older versions of the format are brought up to date when they
+are read; a newer one is refused.
 
 As JSON Schema, for programs in any language: [record.schema.json]({RECORD}) (version
-{record["properties"]["schema_version"]["const"]}) and [latency.schema.json]({LATENCY}) (version
-{latency["properties"]["schema_version"]["const"]}). What a schema cannot say, such as sums that must hold and
+{record["properties"]["schema_version"]["const"]}), [latency.schema.json]({LATENCY}) (version
+{latency["properties"]["schema_version"]["const"]}) and [serving.schema.json]({SERVING}) (version
+{serving["properties"]["schema_version"]["const"]}). What a schema cannot say, such as sums that must hold and
 the hash of the specification, `paretune validate` checks:
 
 ```console

@@ -9,18 +9,19 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reports import text
-from reports.claims import contrast, latency, reach, spread, transfer, trend
+from reports.claims import contrast, latency, reach, serving, spread, transfer, trend
 from reports.claims.finding import Finding
 from reports.claims.region import VerdictName
 from reports.claims.select import Pool
 from reports.errors import RecordError
 from reports.records.latency_schema import LatencyRecord
 from reports.records.schema import Record
+from reports.records.serving_schema import ServingRecord
 from reports.stats.flips import holm, p_value
 from reports.stats.verdict import ALPHA
 
 TrialRule = contrast.Rule | trend.Rule | transfer.Rule | spread.Rule | reach.Rule
-Rule = Annotated[TrialRule | latency.Rule, Field(discriminator="kind")]
+Rule = Annotated[TrialRule | latency.Rule | serving.Rule, Field(discriminator="kind")]
 
 _ON_TRIALS: Mapping[type[BaseModel], Callable[[Any, Pool], Finding]] = {
     contrast.Rule: contrast.evaluate,
@@ -64,9 +65,15 @@ class Judgement:
     verdict: VerdictName
     findings: tuple[Finding, ...]
     records: tuple[Record, ...]
-    latencies: tuple[LatencyRecord, ...]
+    latencies: tuple[LatencyRecord, ...] = ()
+    servings: tuple[ServingRecord, ...] = ()
     whose: str = ""
     """Who measured the records, where that is not the maintainers: it is their verdict then, and not ours."""
+
+    @property
+    def rests_on(self) -> int:
+        """How many records of whatever kind were given to it."""
+        return len(self.records) + len(self.latencies) + len(self.servings)
 
     @property
     def sentence(self) -> str:
@@ -109,7 +116,11 @@ def parse_claim(content: Any, study: str) -> Claim:
 
 
 def judge(
-    name: str, claim: Claim, records: Sequence[Record] = (), latencies: Sequence[LatencyRecord] = ()
+    name: str,
+    claim: Claim,
+    records: Sequence[Record] = (),
+    latencies: Sequence[LatencyRecord] = (),
+    servings: Sequence[ServingRecord] = (),
 ) -> Judgement:
     """Decide a claim by its records.
 
@@ -118,20 +129,26 @@ def judge(
     over those parts.
     """
     pool = Pool(records)
-    findings = [
-        latency.evaluate(part.rule, latencies)
-        if isinstance(part.rule, latency.Rule)
-        else _ON_TRIALS[type(part.rule)](part.rule, pool)
-        for part in claim.parts
-    ]
-    findings = _tested(findings)
+    findings = _tested([_evaluated(part.rule, pool, latencies, servings) for part in claim.parts])
     verdicts = {finding.verdict for finding in findings}
     verdict: VerdictName = "supported"
     if "not supported" in verdicts:
         verdict = "not supported"
     elif "not decided" in verdicts:
         verdict = "not decided"
-    return Judgement(name, claim, verdict, tuple(findings), pool.records, tuple(latencies))
+    found = tuple(findings)
+    return Judgement(name, claim, verdict, found, pool.records, tuple(latencies), tuple(servings))
+
+
+def _evaluated(
+    rule: Rule, pool: Pool, latencies: Sequence[LatencyRecord], servings: Sequence[ServingRecord]
+) -> Finding:
+    """By the records of the kind that the rule reads."""
+    if isinstance(rule, latency.Rule):
+        return latency.evaluate(rule, latencies)
+    if isinstance(rule, serving.Rule):
+        return serving.evaluate(rule, servings)
+    return _ON_TRIALS[type(rule)](rule, pool)
 
 
 def _tested(findings: list[Finding]) -> list[Finding]:

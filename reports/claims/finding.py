@@ -38,7 +38,7 @@ class Finding:
     sentence: str
     estimate: Estimate
     records: int
-    """Trials, or latency comparisons, that the verdict rests on."""
+    """Trials, latency comparisons or records of serving that the verdict rests on."""
     plot: Plot | None = None
     p: float | None = None
     """Of the sign-flip test against the bound, where the rule asks for one."""

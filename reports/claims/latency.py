@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -10,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reports import text
 from reports.claims.finding import Finding, Plot, Point, undecided
+from reports.claims.mover import weighted
 from reports.claims.region import Region
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
-from reports.stats.estimate import Estimate, Interval
+from reports.stats.estimate import Estimate
 from reports.stats.latency import interval, trusted
 
 
@@ -87,12 +87,4 @@ def evaluate(rule: Rule, records: Sequence[LatencyRecord]) -> Finding:
 
 def combined(terms: Sequence[tuple[float, LatencyEntry]], rounds: int) -> Estimate:
     """The weighted sum of ratios with MOVER's interval."""
-    value = math.fsum(weight * row.ratio for weight, row in terms)
-    below, above = 0.0, 0.0
-    for weight, row in terms:
-        ends = interval(row)
-        down, up = weight * (row.ratio - ends.low), weight * (ends.high - row.ratio)
-        if weight < 0:
-            down, up = -up, -down
-        below, above = below + down**2, above + up**2
-    return Estimate(value, Interval(value - math.sqrt(below), value + math.sqrt(above)), rounds)
+    return weighted([(weight, row.ratio, interval(row)) for weight, row in terms], rounds)

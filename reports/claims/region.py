@@ -56,17 +56,15 @@ class Region(BaseModel):
             return "not supported"
         return "not decided"
 
-    def told(self, estimate: Estimate, what: str) -> str:
-        """A sentence: the value, its interval, and what was asked."""
+    def told(self, estimate: Estimate, what: str, same: str = "with every seed") -> str:
+        """A sentence: the value, its interval (``same`` where that has no width), and what was asked."""
         if estimate.value is None:
             return f"{what}: {estimate.note or 'nothing was measured'}; it has to be {self.asked}."
         value = f"{what} is {number(estimate.value)}"
         if estimate.interval is None:
             return f"{value} ({estimate.note}); it has to be {self.asked}."
         low, high = (number(end) for end in estimate.interval)
-        spread = (
-            "with every seed" if low == high == number(estimate.value) else f"95 % interval {low} to {high}"
-        )
+        spread = same if low == high == number(estimate.value) else f"95 % interval {low} to {high}"
         return f"{value}, {spread}; it has to be {self.asked}."
 
 

@@ -24,6 +24,7 @@ from reports import text, yaml_text
 from reports.records.latency_schema import LatencyRecord
 from reports.records.once import once
 from reports.records.schema import Record
+from reports.records.serving_schema import ServingRecord
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 MANIFEST: Final = "origins.yaml"
@@ -54,8 +55,11 @@ class Origin:
         return f"{TOLD[self.kind]} ({text.name(self.by)})" if self.by else TOLD[self.kind]
 
 
+Measured = Record | LatencyRecord | ServingRecord
+"""A record of any kind."""
+
 Origins = Mapping[str, Origin]
-"""Who measured each trial and each latency comparison, by :func:`content_key`."""
+"""Who measured each record, by :func:`content_key`."""
 
 UNKNOWN: Final = Origin("self-reported")
 """Of a record of which nothing is known but what it says."""
@@ -74,7 +78,7 @@ class _Manifest(BaseModel):
     reproduced: dict[_Sha256, str] = {}
 
 
-def origins(located: Mapping[Path, Record | LatencyRecord], root: Path = ROOT) -> Origins:
+def origins(located: Mapping[Path, Measured], root: Path = ROOT) -> Origins:
     """The origin of each record by its key.
 
     Args:
@@ -90,7 +94,7 @@ def origins(located: Mapping[Path, Record | LatencyRecord], root: Path = ROOT) -
     return found
 
 
-def origin_of(record: Record | LatencyRecord, known: Origins | None) -> Origin:
+def origin_of(record: Measured, known: Origins | None) -> Origin:
     """Who measured one record; where that is not known, whoever gave it reports it."""
     if known and (found := known.get(content_key(record))):
         return found
@@ -108,7 +112,7 @@ LATER: Final = ("decoding", "forgetting")
 
 
 @once
-def content_key(record: Record | LatencyRecord) -> str:
+def content_key(record: Measured) -> str:
     """SHA-256 of everything that a record says, in hexadecimal.
 
     A part that came later and is not there is not said, so that the pages of records keep their addresses.
@@ -118,7 +122,7 @@ def content_key(record: Record | LatencyRecord) -> str:
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _origin(path: Path, record: Record | LatencyRecord, root: Path) -> Origin:
+def _origin(path: Path, record: Measured, root: Path) -> Origin:
     manifest = _manifest(root / MANIFEST)
     try:  # resolved, so that neither a link nor `..` lends a file the trust of a folder
         parts = path.resolve().relative_to(root.resolve()).parts

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from reports.records.latency_schema import LATENCY_SCHEMA_VERSION, LatencyRecord
 from reports.records.schema import SCHEMA_VERSION, Record
+from reports.records.serving_schema import SERVING_SCHEMA_VERSION, ServingRecord
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -24,6 +25,11 @@ def record_schema() -> dict[str, Any]:
 def latency_schema() -> dict[str, Any]:
     """JSON Schema of a latency comparison (`*.latency.json`) in the current version."""
     return model_schema(LatencyRecord, f"latency:{LATENCY_SCHEMA_VERSION}")
+
+
+def serving_schema() -> dict[str, Any]:
+    """JSON Schema of a record of serving many tasks (`*.serving.json`) in the current version."""
+    return model_schema(ServingRecord, f"serving:{SERVING_SCHEMA_VERSION}")
 
 
 def model_schema(model: type[BaseModel], name: str) -> dict[str, Any]:

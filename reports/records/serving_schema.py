@@ -91,7 +91,7 @@ class Waited(Part):
 class Arrivals(Part):
     """Requests of one row each that arrive at random (Poisson) for tasks drawn by a Zipf law, simulated."""
 
-    way: Way
+    way: Way = Field(description="how a batch of several tasks is served")
     tasks: int = Field(ge=1, description="that requests are drawn from")
     in_memory: int = Field(
         ge=1, description="of these, how many are held; the others are read when asked for"
@@ -106,7 +106,7 @@ class Arrivals(Part):
 class Rehearsed(Part):
     """The same arrivals simulated and served in truth, by the same machine."""
 
-    way: Way
+    way: Way = Field(description="how a batch of several tasks is served")
     tasks: int = Field(ge=1, description="that requests are drawn from")
     rate_per_second: float = Field(gt=0, description="of arrivals")
     requests: int = Field(ge=1, description="that arrived")

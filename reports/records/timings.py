@@ -30,10 +30,11 @@ def _paced(path: str, found: Latency | Pace) -> Iterator[str]:
     for name in ("control", "unmerged", "merged"):
         row = getattr(found, name)
         if row is not None:
-            yield from _row_faults(f"{path}.{name}", row)
+            yield from row_faults(f"{path}.{name}", row)
 
 
-def _row_faults(path: str, row: LatencyRow) -> Iterator[str]:
+def row_faults(path: str, row: LatencyRow) -> Iterator[str]:
+    """What contradicts itself in one contender's times."""
     if not row.ratio_low <= row.ratio <= row.ratio_high:
         yield (f"{path}.ratio is {row.ratio:g}, outside its interval {row.ratio_low:g} to {row.ratio_high:g}")
     if not (row.ratio_low >= LEAST_RATIO and row.ratio_high <= 1 / LEAST_RATIO):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final, Literal
 
@@ -12,11 +13,14 @@ from pydantic import ValidationError
 from reports.errors import RecordError
 from reports.records.checks import record_faults
 from reports.records.consistency import arithmetic_faults
-from reports.records.files import LATENCY_SUFFIX, SEARCH_SUFFIX, Sources, find
+from reports.records.files import LATENCY_SUFFIX, SEARCH_SUFFIX, SERVING_SUFFIX, Sources, find
 from reports.records.identity import is_search
 from reports.records.latency_files import read_latency
 from reports.records.latency_schema import LatencyRecord
 from reports.records.schema import Record
+from reports.records.serving_checks import serving_faults
+from reports.records.serving_files import read_serving
+from reports.records.serving_schema import ServingRecord
 from reports.records.store import type_faults, typed
 from reports.records.timings import LEAST_RATIO
 from reports.records.uncollected import uncollected
@@ -36,12 +40,18 @@ class Findings:
 
 @dataclass
 class Checked(Findings):
-    """One file; ``kind`` is null where it could not be read that far, as are ``record`` or ``comparison``."""
+    """One file; ``kind`` is null where it could not be read that far, as is what it holds of its kind."""
 
     file: str = ""
-    kind: Literal["trial", "latency"] | None = None
+    kind: Literal["trial", "latency", "serving"] | None = None
     record: Record | None = None
     comparison: LatencyRecord | None = None
+    serving: ServingRecord | None = None
+
+    @property
+    def measured(self) -> Record | LatencyRecord | ServingRecord | None:
+        """What the file holds, of whatever kind."""
+        return self.record or self.comparison or self.serving
 
     def add(self, found: Findings) -> None:
         """Take over what a further check found."""
@@ -69,15 +79,30 @@ def validate(source: Sources, *, further: Sequence[Further] = ()) -> list[Checke
         sources = [source] if isinstance(source, (str, Path)) else source
         raise RecordError(f"there are no records in {', '.join(map(str, sources))}.")
     with uncollected():
-        checked = [
-            _latency(path) if path.name.endswith(LATENCY_SUFFIX) else _trial(path) for path in found.every
-        ]
+        checked = [_checked(path) for path in found.every]
     for one in checked:
         if one.record and not one.faults:
             for check in further:
                 one.add(check(one.record))
     refused = [Checked(file=str(path), faults=[f"$ {reason}"]) for path, reason in found.refused.items()]
     return [*checked, *refused]
+
+
+def _checked(path: Path) -> Checked:
+    if path.name.endswith(LATENCY_SUFFIX):
+        return _latency(path)
+    return _serving(path) if path.name.endswith(SERVING_SUFFIX) else _trial(path)
+
+
+def _serving(path: Path) -> Checked:
+    one = Checked(file=str(path), kind="serving")
+    try:
+        one.serving = read_serving(path)
+    except RecordError as error:
+        one.faults.append(str(error).removeprefix(f"{path}: ").removesuffix("."))
+        return one
+    one.faults += list(islice(serving_faults(one.serving), MAX_FAULTS))
+    return one
 
 
 def _latency(path: Path) -> Checked:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from reports.records.identity import identity
-from reports.records.schema_json import latency_schema, record_schema
+from reports.records.schema_json import latency_schema, record_schema, serving_schema
 from reports.site.parts import api_schema as api
 from reports.site.parts.api_schema import FOLDER
 from reports.site.parts.board import Board, View
@@ -62,7 +62,8 @@ def documents(boards: Sequence[Board], title: str) -> Iterator[tuple[str, str]]:
             entry.address,
             api.TaskDocument(**dict(entry), title=heading, results=tuple(found)).model_dump_json(),
         )
-    published = api.schemas() | {"record": record_schema(), "latency": latency_schema()}
+    kinds = {"record": record_schema(), "latency": latency_schema(), "serving": serving_schema()}
+    published = api.schemas() | kinds
     addresses = {name: f"{FOLDER}/{name}.schema.json" for name in published}
     for name, schema in published.items():
         yield addresses[name], json.dumps(schema, indent=1)

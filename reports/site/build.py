@@ -9,12 +9,14 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from reports.claims import Judgement, Unmeasured
 from reports.errors import RecordError
 from reports.records.latency_schema import LatencyRecord
 from reports.records.origins import Origins
 from reports.records.schema import Record
+from reports.records.serving_schema import ServingRecord
 from reports.site.api import INDEX, documents
 from reports.site.claims import claims_page
 from reports.site.compare import compare_page
@@ -31,6 +33,7 @@ from reports.site.parts.html import Page, Shell, assets, render
 from reports.site.parts.links import record_page
 from reports.site.protocol import protocol_page
 from reports.site.record import shown, trial_page
+from reports.site.serving import serving_page
 from reports.site.task import task_pages
 from reports.stats.intrinsic import curves
 from reports.stats.verdict import MARGIN
@@ -40,6 +43,7 @@ from reports.tables.formats import json_table, parquet_table, safe_csv
 from reports.tables.intrinsic import intrinsic_frame
 from reports.tables.latency import latency_frame
 from reports.tables.latex import latex_sections
+from reports.tables.serving import arrivals_frame, serving_frame
 from reports.tables.standing import comparisons_frame
 
 QUESTION = "Which tuning method should I pick?"
@@ -51,6 +55,7 @@ NAV = {
     "tasks/index.html": "Tasks",
     "methods/index.html": "Methods",
     "latency.html": "Latency",
+    "serving.html": "Serving",
     "memory.html": "Memory",
     "intrinsic.html": "Dimensions",
     "claims.html": "Claims",
@@ -67,6 +72,7 @@ def build_site(
     out: Path | str,
     *,
     latencies: Sequence[LatencyRecord] = (),
+    servings: Sequence[ServingRecord] = (),
     origins: Origins | None = None,
     title: str = QUESTION,
     catalogue: Catalogue | None = None,
@@ -87,10 +93,11 @@ def build_site(
         records: trials.
         out: folder of the site, made if absent.
         latencies: latency comparisons.
-        origins: who measured a trial; what is not in it is self-reported.
+        servings: records of serving many tasks from one base.
+        origins: who measured a record; what is not in it is self-reported.
         title: heading of the front page.
         catalogue: what is said of methods and tasks beside their results.
-        claims: verdicts, for a page of their own; their records are not those of `records` and `latencies`.
+        claims: verdicts, for a page of their own; their records are not among the others.
         unmeasured: claims that have a rule and no records, for the same page.
         margin: by how much a method may be worse and still be called as good.
         left_out: sentences on what was not taken, for the protocol's page.
@@ -98,9 +105,9 @@ def build_site(
     Raises:
         RecordError: there is nothing to show.
     """
-    if not records and not latencies and not claims:
+    if not (records or latencies or servings or claims):
         raise RecordError("there are no records to report on: run a study first, or name its folder.")
-    boards = _boards(records, latencies, origins, title, catalogue, margin)
+    boards = _boards(records, latencies, servings, origins, title, catalogue, margin)
     if boards:
         boards[0] = replace(boards[0], left_out=(*left_out, *boards[0].left_out))
     pages = [page for board in boards for page in _pages(board)]
@@ -141,6 +148,7 @@ def _write_trials(board: Board, shell: Shell, folder: Folder) -> None:
 def _boards(
     records: Sequence[Record],
     latencies: Sequence[LatencyRecord],
+    servings: Sequence[ServingRecord],
     origins: Origins | None,
     title: str,
     catalogue: Catalogue | None,
@@ -149,11 +157,12 @@ def _boards(
     """Ours, and what other suites measured: the first one is on the front page."""
     ours = [record for record in records if record.suite is None]
     imported = [record for record in records if record.suite is not None]
-    if not ours and not imported and not latencies:
+    if not (ours or imported or latencies or servings):
         return []
+    beside: dict[str, Any] = {"servings": servings, "origins": origins, "margin": margin}
     if not ours:
-        return [make_board(imported, title, latencies, origins=origins, margin=margin)]
-    boards = [make_board(ours, title, latencies, catalogue, origins=origins, margin=margin)]
+        return [make_board(imported, title, latencies, None if imported else catalogue, **beside)]
+    boards = [make_board(ours, title, latencies, catalogue, **beside)]
     if imported:
         boards.append(make_board(imported, IMPORTED_TITLE, origins=origins, paths=IMPORTED, margin=margin))
     return boards
@@ -168,7 +177,7 @@ def _pages(board: Board) -> Iterator[Page]:
                 yield page
         yield from task_pages(board)
         yield from method_pages(board)
-    for page in (latency_page(board), memory_page(board), intrinsic_page(board)):
+    for page in (latency_page(board), serving_page(board), memory_page(board), intrinsic_page(board)):
         if page:
             yield page
     if board.records and not board.measured_by:  # another suite has another protocol
@@ -179,6 +188,10 @@ def _data(board: Board) -> Iterator[tuple[str, str | bytes]]:
     """The tables by file name."""
     if board.latencies:
         yield "latency.csv", safe_csv(latency_frame(board.latencies, board.origins))
+    if board.servings:
+        yield "serving.csv", safe_csv(serving_frame(board.servings, board.origins))
+    if any(record.arrivals for record in board.servings):
+        yield "arrivals.csv", safe_csv(arrivals_frame(board.servings, board.origins))
     if not board.records:
         return
     if not board.measured_by and (found := curves(board.records, board.origins)):

@@ -14,7 +14,7 @@ from reports.claims.finding import Finding
 from reports.errors import RecordError
 from reports.records.atomic import write_atomically
 from reports.records.identity import identity
-from reports.records.latency_schema import LatencyRecord
+from reports.records.origins import Measured
 from reports.records.schema import Record
 from reports.site.parts.claims_figure import draw
 from reports.site.parts.figures import figure_json
@@ -106,9 +106,9 @@ def _view(judgement: Judgement) -> ClaimView:
 
 def _facts(judgement: Judgement) -> list[tuple[str, str]]:
     """What was measured, where, and the command."""
-    trials, comparisons = judgement.records, judgement.latencies
+    trials, comparisons, servings = judgement.records, judgement.latencies, judgement.servings
     facts = [("Measured", judgement.claim.measured)]
-    everything: list[Record | LatencyRecord] = [*trials, *comparisons]
+    everything: list[Measured] = [*trials, *comparisons, *servings]
     if trials:
         seeds = len({identity(record).seed for record in trials})
         ended = sum(record.status == "completed" for record in trials)
@@ -120,11 +120,15 @@ def _facts(judgement: Judgement) -> list[tuple[str, str]]:
         ]
     if comparisons:
         facts.append(("Comparisons", str(len(comparisons))))
+    if servings:
+        batches = sum(len(record.batches) for record in servings)
+        served = _joined(record.label for record in servings)
+        facts.append(("Served", f"{served}; {text.plural(batches, 'comparison')} of batches"))
     if everything:
         where = [record.environment for record in everything]
         commits = (f"{e.commit or '–'}{'' if e.tree_clean else ', tree not clean'}" for e in where)
         facts += [
-            ("Model", _joined([*(identity(r).model for r in trials), *(r.model for r in comparisons)])),
+            ("Model", _joined(_model(record) for record in everything)),
             ("Device", _joined(f"{e.device_name}, {text.plural(e.threads, 'thread')}" for e in where)),
             (
                 "Code",
@@ -135,6 +139,10 @@ def _facts(judgement: Judgement) -> list[tuple[str, str]]:
             ("From", min(record.started_at for record in everything)),
         ]
     return [*((name, text.clean(value, 2000)) for name, value in facts), ("Run", _command(judgement))]
+
+
+def _model(record: Measured) -> str:
+    return identity(record).model if isinstance(record, Record) else record.model
 
 
 def _grid_note(judgement: Judgement) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reports import text
+from reports.records.cost_parts import LatencyRow
 from reports.records.identity import (
     ComparisonKey,
     comparison_key,
@@ -14,8 +15,11 @@ from reports.records.identity import (
     is_for_claim,
     is_for_dimensions,
     is_search,
+    serving_key,
 )
+from reports.records.latency_schema import LatencyRecord
 from reports.records.origins import ROOT, Origin, origin_of, origins
+from reports.records.serving_schema import ServingRecord
 from reports.records.validate import Checked, Findings
 from reports.stats.latency import trusted
 from reports.stats.section import Section
@@ -31,20 +35,23 @@ def together(files: Sequence[Checked], root: Path = ROOT) -> Findings:
     """
     found = Findings()
     checked = [one for one in files if not one.faults]
-    measured = {Path(one.file): one.record or one.comparison for one in checked}
+    measured = {Path(one.file): one.measured for one in checked}
     known = origins({path: record for path, record in measured.items() if record}, root)
     timed: dict[tuple[Origin, ComparisonKey], str] = {}
     for one in checked:
-        if not one.comparison:
+        record = one.comparison or one.serving
+        if not record:
             continue
-        key = origin_of(one.comparison, known), comparison_key(one.comparison)
-        first = timed.setdefault(key, one.file)
+        key = comparison_key(record) if isinstance(record, LatencyRecord) else serving_key(record)
+        first = timed.setdefault((origin_of(record, known), key), one.file)
         if first != one.file:
-            found.faults.append(f"{one.file} repeats the comparison of {first}, and one counts once")
-        if not trusted(one.comparison.control):
-            found.cautions.append(
-                f"{one.file}: $.entries[1]: the base against itself excludes 1, so no ratio can be trusted"
-            )
+            what = "comparison" if isinstance(record, LatencyRecord) else "record"
+            found.faults.append(f"{one.file} repeats the {what} of {first}, and one counts once")
+        found.cautions += [
+            f"{one.file}: {path}: the base against itself excludes 1, so no ratio can be trusted"
+            for path, control in _controls(record)
+            if not trusted(control)
+        ]
     compared: dict[str, list[Checked]] = defaultdict(list)
     for one in checked:
         if one.record and not is_search(one.record):
@@ -57,6 +64,13 @@ def together(files: Sequence[Checked], root: Path = ROOT) -> Findings:
         kept = [record for index, record in enumerate(records) if index not in again]
         _cells(sections(kept, known), found)
     return found
+
+
+def _controls(record: LatencyRecord | ServingRecord) -> list[tuple[str, LatencyRow]]:
+    """Every base that was timed against itself, with its JSON path."""
+    if isinstance(record, LatencyRecord):
+        return [("$.entries[1]", record.control)]
+    return [(f"$.batches[{index}].control", batch.control) for index, batch in enumerate(record.batches)]
 
 
 def _cells(known: Sequence[Section], found: Findings) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from reports import text
 from reports.records.cost_parts import LatencyRow
 from reports.records.latency_schema import LatencyEntry, LatencyRecord
+from reports.records.serving_schema import Paired
 from reports.stats.estimate import LEVEL, MIN_SEEDS, Interval, quantile
 
 BETWEEN: Final = 0.0063
@@ -62,7 +63,7 @@ def between(controls: Sequence[LatencyRow], level: float = LEVEL) -> float:
     return sorted(lacking)[place - 1]
 
 
-def ratio(rows: Sequence[LatencyRow], between: float = BETWEEN) -> Ratio:
+def ratio(rows: Sequence[LatencyRow | Paired], between: float = BETWEEN) -> Ratio:
     """The ratio over one or more runs, each with models and memory of its own.
 
     From three runs on Student's t over the logarithms of their ratios, and never narrower than what the
@@ -88,7 +89,7 @@ def ratio(rows: Sequence[LatencyRow], between: float = BETWEEN) -> Ratio:
     return Ratio(math.exp(value), math.exp(value - down), math.exp(value + up), count)
 
 
-def interval(row: LatencyRow) -> Interval:
+def interval(row: LatencyRow | Paired) -> Interval:
     """The 95 % interval of one run's ratio, over rounds and processes."""
     found = ratio([row])
     return Interval(found.low, found.high)

@@ -1,4 +1,7 @@
-"""Where one way of serving many tasks begins to be faster than another."""
+"""What a record of serving many tasks says: what a task takes, and where one way begins to be faster.
+
+Intervals of ratios go over rounds and processes, as those of latency comparisons do.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,9 @@ from typing import Literal
 
 import numpy as np
 
+from reports.records.cost_parts import LatencyRow
 from reports.records.serving_schema import Paired, ServedBatch, ServingRecord
+from reports.stats.latency import interval
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,31 @@ def grid(record: ServingRecord) -> dict[tuple[int, int], list[ServedBatch]]:
     return {key: sorted(own, key=lambda one: one.tasks) for key, own in sorted(found.items())}
 
 
+def ways(batch: ServedBatch) -> dict[str, LatencyRow]:
+    """The ways that a batch was served, by their names; those that the method has not are left out."""
+    rows = {
+        "one task": batch.one_task,
+        "mixed": batch.mixed,
+        "in turn": batch.in_turn,
+        "merged": batch.merged,
+        "merged in turn": batch.merged_in_turn,
+    }
+    return {name: row for name, row in rows.items() if row is not None}
+
+
+def rows_per_second(batch: ServedBatch, ms: float) -> float:
+    """How many rows are answered in a second, where batches follow each other and each takes ``ms``."""
+    return 1e3 * batch.batch_size / ms
+
+
+def task_memory(record: ServingRecord) -> float:
+    """Bytes that one more task takes in memory: the slope from the fewest tasks to the most, or the mean."""
+    first, last = record.stored[0], record.stored[-1]
+    if first is last:
+        return last.memory_bytes / last.tasks
+    return (last.memory_bytes - first.memory_bytes) / (last.tasks - first.tasks)
+
+
 def mixing_pays(
     batches: Sequence[ServedBatch], beside: Literal["in turn", "merged in turn"]
 ) -> BreakEven | None:
@@ -45,15 +75,17 @@ def mixing_pays(
     Returns:
         None where the method does not merge, or no batch holds several tasks.
     """
-    points = [(one.distinct_tasks, ratio) for one in batches if (ratio := _beside(one, beside)) is not None]
-    if not points or max(at for at, _ in points) <= 1:
+    ordered = sorted(batches, key=lambda one: one.distinct_tasks)
+    points = [(one.distinct_tasks, ratio) for one in ordered if (ratio := _beside(one, beside)) is not None]
+    if not points or points[-1][0] <= 1:
         return None
     at = [where for where, _ in points]
-    value, low, high = (
-        _crossing(at, [getattr(ratio, name) for _, ratio in points])
-        for name in ("ratio", "ratio_low", "ratio_high")
+    ends = [interval(ratio) for _, ratio in points]
+    return BreakEven(
+        _crossing(at, [ratio.ratio for _, ratio in points]),
+        _crossing(at, [low for low, _ in ends]),
+        _crossing(at, [high for _, high in ends]),
     )
-    return BreakEven(value, low, high)
 
 
 def merging_pays(record: ServingRecord, batch: ServedBatch) -> BreakEven | None:
@@ -71,10 +103,11 @@ def merging_pays(record: ServingRecord, batch: ServedBatch) -> BreakEven | None:
     plain, folded = record.stored[0].switch, record.merged_switch
     more = folded.ms_p50 - plain.ms_p50
     least, most = folded.ms_low - plain.ms_high, folded.ms_high - plain.ms_low
+    ends = interval(ratio)
     return BreakEven(
         _batches(more, merged * (ratio.ratio - 1)),
-        _batches(least, merged * (ratio.ratio_high - 1)),
-        _batches(most, merged * (ratio.ratio_low - 1)),
+        _batches(least, merged * (ends.high - 1)),
+        _batches(most, merged * (ends.low - 1)),
     )
 
 

@@ -193,7 +193,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _may_be_one(path: Path) -> bool:
-    return not path.name.endswith(".latency.json") and path.is_file()
+    return not path.name.endswith((".latency.json", ".serving.json")) and path.is_file()
 
 
 def _alike(section: Section, like: Likeness | None, task: str | None) -> bool:

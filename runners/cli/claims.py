@@ -151,7 +151,6 @@ def _show(judgements: list[Judgement]) -> None:
     for column in ("", "claim", "verdict", "found", "records"):
         table.add_column(column, justify="right" if column == "records" else "left")
     for judgement in judgements:
-        count = len(judgement.records) + len(judgement.latencies)
         table.add_row(
             str(judgement.claim.number),
             judgement.claim.statement,
@@ -160,7 +159,7 @@ def _show(judgements: list[Judgement]) -> None:
                 f"{MARKS[finding.verdict]} {part.says} {finding.value}"
                 for part, finding in zip(judgement.claim.parts, judgement.findings, strict=True)
             ),
-            str(count),
+            str(judgement.rests_on),
         )
     out.print(table, highlight=False)
 

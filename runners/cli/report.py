@@ -48,8 +48,11 @@ def report(
     from runners.work import claims
 
     reading = read_all(results)
-    judged, records, latencies = claims.sort_out(
-        list(reading.trials.values()), list(reading.latencies.values()), reading.origins
+    judged, records, latencies, servings = claims.sort_out(
+        list(reading.trials.values()),
+        list(reading.latencies.values()),
+        reading.origins,
+        list(reading.servings.values()),
     )
     left_out = [f"{text.clean(path, 500)}: {reason}" for path, reason in reading.left_out.items()]
     again = dict(repeats(records, reading.origins))
@@ -66,6 +69,7 @@ def report(
         out_dir,
         json_,
         latencies=latencies,
+        servings=servings,
         origins=reading.origins,
         claims=judged,
         unmeasured=claims.unmeasured(judged),

@@ -20,7 +20,7 @@ CARD: Final = "README.md"
 FRONT: Final = "index.html"
 GENERATOR: Final = 'name="generator" content="Paretune'
 HEAD_BYTES: Final = 65_536  # the page says in its head who made it
-TABLES: Final = ("table", "trials", "comparisons", "latency")
+TABLES: Final = ("table", "trials", "comparisons", "latency", "serving", "arrivals")
 """What the hub's viewer shows of a dataset, where the site has it."""
 
 

@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from methods import MethodError
 from reports.claims import Judgement, Unmeasured, judge
 from reports.records.identity import CLAIM
 from reports.records.latency_files import read_latencies
 from reports.records.latency_schema import LatencyRecord
-from reports.records.origins import UNKNOWN, Origin, Origins, origin_of, trusted
+from reports.records.origins import UNKNOWN, Measured, Origin, Origins, origin_of, trusted
 from reports.records.schema import Record
+from reports.records.serving_files import read_servings
+from reports.records.serving_schema import ServingRecord
 from reports.records.store import read_records
 from runners.plan import study
 from runners.plan.about import Hours
@@ -66,39 +69,56 @@ def run(
 def judged(item: ClaimStudy, folder: Path) -> Judgement:
     """The verdict by the records in a folder; those of other trials, or of an older file, do not count."""
     if not folder.is_dir():
-        return _judge(item, [], [])
+        return _judge(item)
     if isinstance(item.study, LatencyStudy):
-        return _judge(item, [], read_latencies(folder))
-    return _judge(item, read_records(folder), [])
+        return _judge(item, latencies=read_latencies(folder))
+    if _reads_servings(item):
+        return _judge(item, servings=read_servings(folder))
+    return _judge(item, read_records(folder))
+
+
+class Sorted(NamedTuple):
+    """Verdicts, and the records that no claim took."""
+
+    judgements: list[Judgement]
+    records: list[Record]
+    latencies: list[LatencyRecord]
+    servings: list[ServingRecord]
 
 
 def sort_out(
-    records: Sequence[Record], latencies: Sequence[LatencyRecord], origins: Origins
-) -> tuple[list[Judgement], list[Record], list[LatencyRecord]]:
+    records: Sequence[Record],
+    latencies: Sequence[LatencyRecord],
+    origins: Origins,
+    servings: Sequence[ServingRecord] = (),
+) -> Sorted:
     """Part the records of the built-in claims' studies from those of a comparison.
 
     Where the maintainers measured a claim, their records alone decide it: a submission turns no verdict. One
     that they have not measured is decided by those of one submitter, who is named with the verdict.
 
     Returns:
-        the verdict on every claim that has records, the other trials, the other latency comparisons.
+        the verdict on every claim that has records, and the other records.
     """
     judgements = []
     for name in names():
         item = read_claim(name)
         there = [r for r in records if r.study == item.study.name]
         clocked = [r for r in latencies if r.study == item.study.name]
-        who = _decides([*there, *clocked], origins)
+        served = [r for r in servings if r.study == item.study.name]
+        who = _decides([*there, *clocked, *served], origins)
         trials = [record for record in there if origin_of(record, origins) in who]
         timed = [record for record in clocked if origin_of(record, origins) in who]
-        if not trials and not timed:
+        served = [record for record in served if origin_of(record, origins) in who]
+        if not trials and not timed and not served:
             continue
-        judgement = replace(_judge(item, trials, timed), whose=_told(who))
-        taken = {id(record) for record in (*judgement.records, *judgement.latencies)}
+        judgement = replace(_judge(item, trials, timed, served), whose=_told(who))
+        taken = {id(record) for record in (*judgement.records, *judgement.latencies, *judgement.servings)}
         records = [record for record in records if id(record) not in taken]
         latencies = [record for record in latencies if id(record) not in taken]
+        servings = [record for record in servings if id(record) not in taken]
         judgements.append(judgement)
-    return judgements, list(records), list(latencies)
+    return Sorted(judgements, list(records), list(latencies), list(servings))
 
 
 def unmeasured(judgements: Sequence[Judgement]) -> list[Unmeasured]:
@@ -113,7 +133,7 @@ def unmeasured(judgements: Sequence[Judgement]) -> list[Unmeasured]:
     return found
 
 
-def _decides(found: Sequence[Record | LatencyRecord], origins: Origins) -> set[Origin]:
+def _decides(found: Sequence[Measured], origins: Origins) -> set[Origin]:
     """Whose records decide: the maintainers', or whoever has most, the first of equals."""
     counts = Counter(origin_of(record, origins) for record in found)
     ours = {who for who in counts if trusted(who)}
@@ -125,9 +145,21 @@ def _told(who: set[Origin]) -> str:
     return "; ".join(origin.told for origin in who if not trusted(origin) and origin != UNKNOWN)
 
 
-def _judge(item: ClaimStudy, records: Sequence[Record], latencies: Sequence[LatencyRecord]) -> Judgement:
+def _reads_servings(item: ClaimStudy) -> bool:
+    """Whether the claim's rules are on records of serving many tasks."""
+    return any(part.rule.kind == "serving" for part in item.claim.parts)
+
+
+def _judge(
+    item: ClaimStudy,
+    records: Sequence[Record] = (),
+    latencies: Sequence[LatencyRecord] = (),
+    servings: Sequence[ServingRecord] = (),
+) -> Judgement:
     if isinstance(item.study, LatencyStudy):
         return judge(item.name, item.claim, latencies=latencies)
+    if _reads_servings(item):
+        return judge(item.name, item.claim, servings=servings)
     # By one version of the rules of training: the latest that anything was measured by.
     for rules in range(RULES, 0, -1):
         wanted = {TrialSpec(**dict(spec) | {"rules": rules}).trial_id for spec in item.study.specs}

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
-from reports import RecordError, build_site, write_latency, write_record
+from reports import RecordError, build_site, write_latency, write_record, write_serving
 from reports.records.bounds import check_values
 from reports.records.checks import record_faults
 from reports.records.consistency import arithmetic_faults
@@ -22,6 +22,7 @@ from reports.records.schema import Record
 from reports.records.validate import validate
 
 from .conftest import build_record
+from .servings import build_serving
 from .sound import as_record, sound
 from .stats.test_intrinsic import study
 from .stats.test_latency import record as timed
@@ -155,10 +156,40 @@ def test_latencies_at_the_ends_of_their_ranges(draw: DataObject, lengths: int) -
         _builds(folder)
 
 
+@SETTINGS
+@given(st.data(), st.integers(1, 3))
+def test_servings_at_the_ends_of_their_ranges(draw: DataObject, methods: int) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for method in ("lora", "ia3", "houlsby")[:methods]:
+            joules = draw.draw(st.sampled_from([None, {"mixed": 2.0, "in turn": 3.0}]))
+            record = build_serving(method, merges=method == "lora", joules=joules, lengths=(16,))
+            data: Any = record.model_dump(mode="json")
+            path = write_serving(record, folder)
+            for _ in range(10):
+                places = leaves({key: value for key, value in data.items() if key != "schema_version"})
+                at = draw.draw(st.sampled_from(places))
+                inner = data
+                for part in at:
+                    inner = inner[part]
+                tried = replaced(data, at, other(inner, draw))
+                path.write_text(json.dumps(tried))
+                data = tried if accepted(path) else data
+                path.write_text(json.dumps(data))
+        _builds(folder)
+
+
 @pytest.mark.parametrize("lengths", [1, 2, 30, 120])
 def test_any_number_of_lengths_has_a_figure(lengths: int, tmp_path: Path) -> None:
     found = [timed(1, 1 + number) for number in range(lengths)]
     assert (build_site([], tmp_path, latencies=found)).exists()
+
+
+@pytest.mark.parametrize(("methods", "sizes"), [(1, 1), (3, 12), (12, 2)])
+def test_any_number_of_methods_and_sizes_has_a_figure(methods: int, sizes: int, tmp_path: Path) -> None:
+    lengths = [16 * (1 + number) for number in range(sizes)]
+    found = [build_serving(f"m{number}", lengths=lengths) for number in range(methods)]
+    assert (build_site([], tmp_path, servings=found)).exists()
 
 
 def _builds(folder: Path) -> None:
@@ -170,8 +201,10 @@ def _builds(folder: Path) -> None:
         list(found.trials.values()),
         folder / "site",
         latencies=list(found.latencies.values()),
+        servings=list(found.servings.values()),
         origins=found.origins,
     )
     assert page.exists()
     again = read_all(folder)  # and the site is no source of records
-    assert (again.trials, again.latencies) == (found.trials, found.latencies)
+    kinds = ("trials", "latencies", "servings")
+    assert all(getattr(again, kind) == getattr(found, kind) for kind in kinds)

@@ -16,10 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reports import RecordError, build_site
+from reports import RecordError, build_site, write_serving
 from reports.records.latency_files import read_latencies, write_latency
 from reports.records.latency_schema import LatencyRecord
 from reports.records.origins import origins
+from reports.records.reading import read_all
 from reports.records.schema import FurtherReport, Suite
 from reports.records.store import located_records, write_record
 from reports.site.parts.html import assets
@@ -27,6 +28,7 @@ from reports.tables.formats import safe_csv
 from reports.tables.markdown import escape_markdown
 from reports.text import clean
 
+from .servings import build_serving
 from .site.test_build import Reader
 
 STRINGS: dict[str, list[str]] = json.loads((Path(__file__).parents[1] / "hostile_strings.json").read_text())
@@ -253,6 +255,34 @@ def test_a_latency_comparison(make_record, tmp_path):
     assert page.scripts
     assert not {tag for tag in page.tags if tag in ("img", "iframe", "svg", "object", "base")}
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+
+
+def test_a_record_of_serving(make_record, tmp_path):
+    strings = [hostile for family in STRINGS.values() for hostile in family]
+    for number, hostile in enumerate(strings):
+        environment = _with_parts(make_record(), hostile).environment
+        record = build_serving(
+            **dict.fromkeys(("study", "architecture", "weights", "dtype"), strings[number % 2]),
+            **dict.fromkeys(("label", "method"), hostile),
+            **{"model": strings[number % 2], "options": {hostile: hostile}, "started_at": hostile},
+            **{"environment": environment, "rows": (1, 8), "lengths": (16,), "tasks": (1, 4)},
+        )
+        write_serving(record, tmp_path / "serving")
+    found = read_all(tmp_path / "serving")
+    assert found.left_out == {}
+    site = tmp_path / "site"
+    build_site([make_record()], site, servings=list(found.servings.values()))
+    for path in site.glob("*.csv"):
+        _check_csv(path.read_text())
+    html = (site / "serving.html").read_text()
+    page = Reader(html)
+    _check_scripts(page)
+    assert page.scripts
+    assert not {tag for tag in page.tags if tag in ("img", "iframe", "svg", "object", "base")}
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    odd = {char for char in "".join(page.data) if unicodedata.category(char) in INVISIBLE and char != "\n"}
+    assert not odd
+    assert "<script>alert(1)</script>" in page.text
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -13,6 +13,7 @@ from reports.records.latency_schema import LatencyRecord
 from reports.records.machine import Machine
 from reports.records.origins import Origins, content_key
 from reports.records.schema import Record
+from reports.records.serving_schema import ServingRecord
 from reports.records.tuning import how_set
 from reports.site.parts.catalogue import Catalogue
 from reports.site.parts.provenance import Provenance, provenance
@@ -145,6 +146,7 @@ class Board:
     overall: tuple[Standing, ...]
     """For each model with several tasks, over all of them."""
     latencies: tuple[LatencyRecord, ...] = ()
+    servings: tuple[ServingRecord, ...] = ()
     catalogue: Catalogue = field(default_factory=Catalogue)
     origins: Origins = field(default_factory=dict)
     """Who measured a trial; what is not in it is self-reported."""
@@ -254,6 +256,7 @@ def make_board(
     latencies: Sequence[LatencyRecord] = (),
     catalogue: Catalogue | None = None,
     *,
+    servings: Sequence[ServingRecord] = (),
     origins: Origins | None = None,
     paths: Paths = Paths(),
     margin: float = MARGIN,
@@ -277,6 +280,7 @@ def make_board(
         ),
         overall=tuple(standings([section for section in found if not section.reported], margin)),
         latencies=tuple(latencies),
+        servings=tuple(servings),
         catalogue=cards,
         origins=origins or {},
         paths=paths,

@@ -30,7 +30,7 @@ STATIC = Path(__file__).parents[1] / "static"
 SIGNS = {**MARKS, "dominated": "○"}
 _FILTERS = (
     *("clean", "count", "share", "percent", "spread", "estimate", "setting", "plural"),
-    *("name", "outcome", "learned_nothing"),
+    *("name", "outcome", "learned_nothing", "amount"),
     *("size", "seconds", "training_time", "ratio", "interval", "score", "score_range", "printed"),
 )
 FIGURES = ("d3.min.js", "plot.umd.min.js", "figures.js")

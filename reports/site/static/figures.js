@@ -8,7 +8,7 @@ const Figures = (() => {
   const colour = (number) => (number < 0 ? "var(--muted)" : `var(--c${number || 0})`);
   const paint = (series, point) => (point.grey ? "var(--faint)" : colour(series.colour));
   const compact = d3.format(".4~s"), plain = d3.format(".4~g"), short = d3.format("~s");
-  const counted = (axis) => (value) => short(value).replace("G", axis.label?.includes("parameters") ? "B" : "G"); // 3 B parameters
+  const counted = (axis) => (value) => (Math.abs(value) < 1 ? plain : short)(value).replace("G", axis.label?.includes("parameters") ? "B" : "G"); // 3 B parameters
   const said = (value, axis) => (typeof value !== "number" ? value : axis.log || Math.abs(value) >= 1e5 ? compact(value) : plain(value));
 
   function caption(figure, series, point) {
@@ -28,7 +28,7 @@ const Figures = (() => {
     figure.series.forEach((series, index) => {
       const points = here(series);
       // Side by side where they share a place on an axis of names.
-      const dx = figure.x?.names ? 5 * (index - (figure.series.length - 1) / 2) : 0;
+      const dx = figure.x?.names ? Math.min(5, 40 / figure.series.length) * (index - (figure.series.length - 1) / 2) : 0;
       const stroke = colour(series.colour);
       if (series.mark === "bars") {
         bars.push(...points.map((p) => ({ ...p, series, fill: stroke, title: caption(figure, series, p) })));
@@ -214,7 +214,8 @@ const Figures = (() => {
     const width = Math.max(node.clientWidth, 240);
     const made = [];
     if (figure.panels) {
-      const columns = Math.max(1, Math.min(figure.panels.length, Math.floor((width - 28) / LEAST_PANEL)));
+      const most = Math.max(1, Math.min(figure.panels.length, Math.floor((width - 28) / LEAST_PANEL)));
+      const columns = Math.ceil(figure.panels.length / Math.ceil(figure.panels.length / most)); // no row of one
       const each = Math.min((width - EDGE) / columns, MOST_PANEL);
       figure.panels.forEach((panel, index) => {
         const first = index % columns === 0; // it has the room that the axis takes

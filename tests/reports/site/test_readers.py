@@ -16,6 +16,8 @@ from reports.records.reading import read_all
 from reports.site.parts.catalogue import Catalogue, MethodCard
 from reports.site.parts.links import record_page
 
+from ..servings import build_serving, build_servings
+
 playwright = pytest.importorskip("playwright.sync_api", reason="the dev extra is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the dev extra is not installed")
 
@@ -24,10 +26,11 @@ SHOWN = ("tuned-reviews", "tuned-glue", "rotten-tomatoes", "intrinsic", "latency
 PAGES = (
     *("index.html", "results.html", "compare.html", "embed.html", "protocol.html", "memory.html"),
     *("tasks/rotten_tomatoes.html", "tasks/index.html", "methods/index.html", "methods/lora.html"),
-    *("latency.html", "intrinsic.html", "claims.html"),
+    *("latency.html", "serving.html", "intrinsic.html", "claims.html"),
     *("imported.html", "imported-results.html", "imported-embed.html"),
     *("imported/tasks/index.html", "imported/methods/lora.html"),
 )
+OFF = {"control": 1.03, "widest": 0.03}
 CONTROLS = "a[href], button, select, input, summary"
 LIMITED = "index.html#max-checkpoint=1MB"
 
@@ -73,6 +76,7 @@ def site(tmp_path_factory: Any, failed: Any, make_record: Any) -> Path:
         [*found.trials.values(), failed],
         folder,
         latencies=list(found.latencies.values()),
+        servings=[*build_servings(joules={"mixed": 2.5}), build_serving("bitfit", cell=OFF)],
         origins=found.origins,
         catalogue=Catalogue(methods=(card,)),
         claims=[judge("rank", claim, trials)],
@@ -265,7 +269,7 @@ def test_what_repeats_a_row_is_in_sight_and_says_the_same_after_a_click(tab):
 
 def test_captions_and_metrics_are_read_whole_on_a_phone(tab):
     tab.set_viewport_size({"width": 390, "height": 844})
-    for name in ("latency.html", "results.html", "compare.html"):
+    for name in ("latency.html", "serving.html", "results.html", "compare.html"):
         _open(tab, name)
         text = tab.locator("caption").first
         right = text.evaluate(

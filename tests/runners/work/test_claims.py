@@ -279,7 +279,7 @@ def test_two_claims_may_ask_for_the_same_trial(tmp_path: Path, capsys: pytest.Ca
             write_record(record.model_copy(update={"study": study}), tmp_path / str(number))
     found = read_records(tmp_path)
     assert len(found) == 2 * len(mine)
-    judged, rest, _ = claims.sort_out(found, [], {})
+    judged, rest, *_ = claims.sort_out(found, [], {})
     assert [(claim.name, len(claim.records)) for claim in judged] == [
         ("seed-variance", 0),  # its trials are others
         ("task-switching", len(mine)),
@@ -295,14 +295,14 @@ def test_two_claims_may_ask_for_the_same_trial(tmp_path: Path, capsys: pytest.Ca
 def test_a_submission_turns_no_verdict() -> None:
     ours, theirs = measured("task-switching"), measured("lora-full-rank")
     known = {content_key(record): Origin("maintainers") for record in ours}
-    judged, rest, _ = claims.sort_out([*ours, *theirs], [], known)
+    judged, rest, *_ = claims.sort_out([*ours, *theirs], [], known)
     assert [(claim.name, len(claim.records)) for claim in judged] == [
         ("lora-full-rank", len(theirs)),  # nobody else measured it
         ("task-switching", len(ours)),
     ]
     assert rest == []
     known = {content_key(record): Origin("maintainers") for record in ours[:2]}
-    judged, rest, _ = claims.sort_out(ours, [], known)
+    judged, rest, *_ = claims.sort_out(ours, [], known)
     assert list(judged[0].records) == ours[:2]
     assert rest == ours[2:]
 
@@ -313,10 +313,10 @@ def test_a_submitted_latency_comparison_turns_no_verdict() -> None:
     slow = tuple(entry.model_copy(update={"ratio": 2.0, "ratio_high": 2.1}) for entry in ours[0].entries)
     theirs = [record.model_copy(update={"entries": slow, "started_at": "2026-01-01"}) for record in ours]
     known = {content_key(record): Origin("maintainers") for record in ours}
-    judged, _, rest = claims.sort_out([], [*theirs, *ours], known)
+    judged, _, rest, _ = claims.sort_out([], [*theirs, *ours], known)
     assert list(judged[0].latencies) == ours
     assert rest == theirs
-    judged, _, rest = claims.sort_out([], theirs, known)
+    judged, _, rest, _ = claims.sort_out([], theirs, known)
     assert list(judged[0].latencies) == theirs  # nobody else measured it
 
 
