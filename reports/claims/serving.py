@@ -23,7 +23,7 @@ UNITS: Final = ("ms_p50", "rows_per_second")
 OF_A_BATCH: Final = (*WAYS, *(f"{way}.{unit}" for way in ("base", *WAYS) for unit in UNITS))
 OF_TASKS: Final = (
     *("add.ms_p50", "add_from_disk.ms_p50", "switch.ms_p50", "evict.ms_p50"),
-    *("memory_bytes", "resident_bytes", "tensor_bytes"),
+    *("memory_bytes", "allocated_bytes", "tensor_bytes"),
 )
 OF_A_RECORD: Final = (
     *("base_memory_bytes", "task_tensor_bytes", "task_disk_bytes", "merged_kept_bytes"),

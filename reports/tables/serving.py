@@ -60,7 +60,7 @@ def _batch_rows(record: ServingRecord, origins: Origins | None) -> Iterator[dict
                 "trusted": trusted(batch.control),
                 "mixed_difference": batch.mixed_difference,
                 "memory_bytes": stored.memory_bytes if stored else None,
-                "resident_bytes": stored.resident_bytes if stored else None,
+                "allocated_bytes": stored.allocated_bytes if stored else None,
                 **{f"{name}_ms_p50": getattr(stored, name).ms_p50 if stored else None for name in _TOOK},
                 "merged_switch_ms_p50": record.merged_switch.ms_p50 if record.merged_switch else None,
                 **{name: getattr(record, name) for name in _SIZES},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -12,7 +11,6 @@ from runners.cli.options import out
 
 if TYPE_CHECKING:
     from reports.records.serving_schema import ArrivalStudy, ServingRecord, Took
-    from reports.stats.serving import BreakEven
 
 
 def show(record: ServingRecord) -> None:
@@ -119,34 +117,23 @@ def _show_arrivals(found: ArrivalStudy) -> None:
 
 def sentences(record: ServingRecord) -> list[str]:
     """From where on one way is faster than another, size by size."""
-    from reports.stats.serving import grid, merging_pays, mixing_pays
+    from reports.stats.serving_said import pays
 
     found = []
-    for (length, rows), batches in grid(record).items():
-        size = f"At {rows} x {length} tokens"
-        for beside, named in (
-            ("in turn", "task after task"),
-            ("merged in turn", "merging each task in turn"),
-        ):
-            if rows > 1 and (even := mixing_pays(batches, beside)) is not None:  # type: ignore[arg-type]
-                found.append(
-                    f"{size} a mixed batch is faster than {named} from {_told(even)} tasks in it on."
-                )
-        if (even := merging_pays(record, batches[0])) is not None:
-            if even.value == math.inf:
-                found.append(f"{size} merging saved nothing that could be told.")
-            else:
-                found.append(
-                    f"{size} merging a task first pays from {_told(even)} batches of it in a row on."
-                )
+    for one in pays(record):
+        size = f"At {one.batch_size} x {one.sequence_length} tokens"
+        if one.batch_size > 1 and one.mixing is not None:
+            told = f"{size} a mixed batch is faster than task after task from this many distinct tasks on: "
+            told += one.mixing_said
+            if one.mixing_merged is not None:
+                told += f"; than merging each in turn: {one.mixing_merged_said}"
+            found.append(f"{told}.")
+        if one.merging is not None:
+            found.append(
+                f"{size} merging a task first pays from this many batches of it in a row on: "
+                f"{one.merging_said}."
+            )
     return found
-
-
-def _told(even: BreakEven) -> str:
-    if even.value == math.inf:
-        return "more than the measured"
-    high = "more" if even.high == math.inf else f"{even.high:.3g}"
-    return f"{even.value:.3g} ({even.low:.3g} to {high})"
 
 
 def _took(one: Took) -> str:

@@ -16,6 +16,7 @@ from reports.records.identity import CLAIM
 from runners.plan import study
 from runners.plan.errors import SpecError
 from runners.plan.latency_study import LatencyStudy, parse_latency_study
+from runners.plan.serving_study import ServingStudy, parse_serving_study
 from runners.plan.study import Study, parse_study
 
 
@@ -26,7 +27,7 @@ class ClaimStudy:
     name: str
     """Without the prefix; also the name of its folder of records."""
     claim: Claim
-    study: Study | LatencyStudy
+    study: Study | LatencyStudy | ServingStudy
 
 
 def names() -> tuple[str, ...]:
@@ -57,6 +58,11 @@ def read_claim(name: str, data: str | None = None) -> ClaimStudy:
             raise SpecError(f"there is no claim {name!r}: give one of the built-in claims or a file; {hint}.")
         content = study.content(CLAIM + short)
     claim = parse_claim(content.get("claim"), content["name"])
-    timed = content.get("kind") == "latency"
-    made = parse_latency_study(content) if timed else parse_study(content, data)
+    made: Study | LatencyStudy | ServingStudy
+    if content.get("kind") == "latency":
+        made = parse_latency_study(content)
+    elif content.get("kind") == "serving":
+        made = parse_serving_study(content)
+    else:
+        made = parse_study(content, data)
     return ClaimStudy(content["name"].removeprefix(CLAIM), claim, made)

@@ -18,14 +18,16 @@ from reports.records.schema import Record
 from reports.records.serving_files import read_servings
 from reports.records.serving_schema import ServingRecord
 from reports.records.store import read_records
+from runners.measure.serving.cost import Watch
 from runners.plan import study
 from runners.plan.about import Hours
 from runners.plan.claims import ClaimStudy, names, read_claim
 from runners.plan.errors import SpecError
 from runners.plan.latency_study import LatencyStudy
+from runners.plan.serving_study import ServingStudy
 from runners.plan.spec import RULES, TrialSpec
 from runners.trials.jobs import Executor
-from runners.work import checking, execute, latency_study, shelf
+from runners.work import checking, execute, latency_study, serving_study, shelf
 from runners.work.execute import Observer
 from tasks import TaskError
 
@@ -50,7 +52,7 @@ def run(
         retry: run again what failed or ran out of memory.
 
     Returns:
-        The records of its trials; none of a study of latency.
+        The records of its trials; none of a study of latency or serving.
 
     Raises:
         DataError, ModelError: the data or the model is not here; one sentence.
@@ -59,6 +61,10 @@ def run(
     if isinstance(item.study, LatencyStudy):
         with shelf.sole_owner(folder, len(item.study.cells)):
             latency_study.run(item.study, folder, say=say)
+        return []
+    if isinstance(item.study, ServingStudy):
+        with shelf.sole_owner(folder, len(item.study.choices)):
+            serving_study.run(item.study, folder, watch=Watch(left_out=say))
         return []
     checking.check(item.study)
     with shelf.sole_owner(folder, len(execute.missing(item.study, folder))):
@@ -72,7 +78,7 @@ def judged(item: ClaimStudy, folder: Path) -> Judgement:
         return _judge(item)
     if isinstance(item.study, LatencyStudy):
         return _judge(item, latencies=read_latencies(folder))
-    if _reads_servings(item):
+    if isinstance(item.study, ServingStudy):
         return _judge(item, servings=read_servings(folder))
     return _judge(item, read_records(folder))
 
@@ -145,11 +151,6 @@ def _told(who: set[Origin]) -> str:
     return "; ".join(origin.told for origin in who if not trusted(origin) and origin != UNKNOWN)
 
 
-def _reads_servings(item: ClaimStudy) -> bool:
-    """Whether the claim's rules are on records of serving many tasks."""
-    return any(part.rule.kind == "serving" for part in item.claim.parts)
-
-
 def _judge(
     item: ClaimStudy,
     records: Sequence[Record] = (),
@@ -158,7 +159,7 @@ def _judge(
 ) -> Judgement:
     if isinstance(item.study, LatencyStudy):
         return judge(item.name, item.claim, latencies=latencies)
-    if _reads_servings(item):
+    if isinstance(item.study, ServingStudy):
         return judge(item.name, item.claim, servings=servings)
     # By one version of the rules of training: the latest that anything was measured by.
     for rules in range(RULES, 0, -1):

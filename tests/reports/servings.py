@@ -62,7 +62,7 @@ def stored(tasks: int, tensor_bytes: int = TENSOR_BYTES, **changes: Any) -> Stor
     values = {
         "tasks": tasks,
         "memory_bytes": tasks * (tensor_bytes + 56),
-        "resident_bytes": tasks * (tensor_bytes + 4096),
+        "allocated_bytes": tasks * (tensor_bytes + 4096),
         "add": took(0.52),
         "add_from_disk": took(2.1),
         "switch": took(0.06),

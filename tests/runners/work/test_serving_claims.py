@@ -12,6 +12,7 @@ import pytest
 from reports.claims import parse_claim
 from reports.records.origins import Origin, content_key
 from reports.records.serving_files import write_serving
+from runners.plan.serving_study import parse_serving_study
 from runners.work import claims
 
 from ...reports.servings import build_serving
@@ -26,9 +27,9 @@ def item(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A built-in claim that mixing costs less than task after task."""
     term = {"of": "mixed", "over": "in_turn", "method": "lora", "batch": 8, "length": 16, "tasks": 16}
     rule = {"kind": "serving", "what": "Mixed over in turn", "terms": [term], "at_most": 0.9}
-    found = SimpleNamespace(
-        name="mixing", claim=parse_claim(claim(rule), STUDY), study=SimpleNamespace(name=STUDY)
-    )
+    grid = {"tasks": [16], "batch": [8], "length": [16]}
+    study = parse_serving_study({"kind": "serving", "name": STUDY, "methods": ["lora"], **grid})
+    found = SimpleNamespace(name="mixing", claim=parse_claim(claim(rule), STUDY), study=study)
     monkeypatch.setattr(claims, "names", lambda: ("mixing",))
     monkeypatch.setattr(claims, "read_claim", lambda name: found)
     monkeypatch.setattr(claims, "unmeasured", lambda judgements: [])
