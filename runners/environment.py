@@ -32,6 +32,8 @@ PACKAGES = (
 """The libraries that move numbers, or choose what is measured; recorded with their installed versions."""
 OUR_PACKAGES = ("paretune", "methods", "tasks", "runners", "reports")
 """Folders of the checkout in which a file unknown to git makes the tree unclean: it could be imported."""
+RESULTS = ("reports/leaderboards/", "reports/pilot/", "reports/submissions/")
+"""Folders in them of records, which no measurement reads: those that a run writes there change no code."""
 
 _CODE_ROOT = Path(__file__).resolve().parent.parent
 _GIT_SECONDS = 20.0
@@ -133,7 +135,7 @@ def _matters(entry: str) -> bool:
     """Whether a line of ``git status --porcelain`` (`XY path`) makes the tree unclean."""
     state, path = entry[:2], entry[3:]
     if state == "??":
-        return path.split("/")[0] in OUR_PACKAGES
+        return path.split("/")[0] in OUR_PACKAGES and not path.startswith(RESULTS)
     return bool(entry)
 
 

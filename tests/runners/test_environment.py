@@ -17,7 +17,8 @@ needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
 def _git(root, *arguments):
     identity = ("-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
-    subprocess.run(("git", "-C", str(root), *identity, *arguments), check=True, capture_output=True)
+    told = subprocess.run(("git", "-C", str(root), *identity, *arguments), check=True, capture_output=True)
+    return told.stdout.decode().strip()
 
 
 def _files(root, project="paretune"):
@@ -61,6 +62,15 @@ def test_describe_without_an_installed_distribution(monkeypatch):
     assert result.commit is None
 
 
+def _beside_tracked(folder, name):
+    """An untracked file in a package that has a tracked one, without which git names the package alone."""
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / "__init__.py").write_text("")
+    _git(folder.parent, "add", "reports/__init__.py")
+    _git(folder.parent, "commit", "--quiet", "--message", "reports")
+    (folder / name).write_text("")
+
+
 @needs_git
 def test_a_clean_checkout(repository):
     commit, clean = checkout(repository)
@@ -79,14 +89,15 @@ def test_a_clean_checkout(repository):
         (lambda root: (root / "runners" / "new.py").write_text(""), False),
         (lambda root: (root / "runners" / "ü new.py").write_text(""), False),
         (lambda root: _files(root / "methods"), False),
+        (lambda root: _beside_tracked(root / "reports", "leaderboards/board/one.json"), True),
+        (lambda root: _beside_tracked(root / "reports", "leaderboards.py"), False),
         (lambda root: (root / "notes.txt").write_text(""), True),
         (lambda root: (root / "runners.txt").write_text(""), True),
     ],
 )
 def test_what_makes_a_tree_unclean(repository, change, clean):
-    commit, _ = checkout(repository)
     change(repository)
-    assert checkout(repository) == (commit, clean)
+    assert checkout(repository) == (_git(repository, "rev-parse", "HEAD"), clean)
 
 
 @needs_git
