@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import GenerationConfig
 
 import methods
 from methods import MethodError
@@ -112,6 +113,22 @@ def test_rows_write_as_they_do_alone(name: str, architecture: str, beams: int) -
         for ours, theirs in zip(made.logits, expected.logits, strict=True):
             rows = ours[row * beams : (row + 1) * beams]
             torch.testing.assert_close(rows, theirs, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "t5"])
+def test_beams_and_samples_may_be_asked_for_in_every_way(architecture: str) -> None:
+    """Rows are repeated with their tasks wherever that is said; peft sees beams in the call alone."""
+    head = "seq2seq" if architecture == "t5" else "causal"
+    tasks, model = three("lora", architecture, head), base(architecture, head)
+    filled(model, tasks)
+    batch, who = text(model, (7, 3), left=head == "causal"), ["a", "c"]
+    batch.pop("position_ids", None)
+    settings = {"max_new_tokens": 4, "min_new_tokens": 4, "pad_token_id": 0}
+    said = model.generate(**batch, task=who, num_beams=2, **settings)
+    given = GenerationConfig(num_beams=2, decoder_start_token_id=0, **settings)
+    assert torch.equal(model.generate(**batch, task=who, generation_config=given), said)
+    several = model.generate(**batch, task=who, num_beams=2, num_return_sequences=2, **settings)
+    assert torch.equal(several[::2], said)
 
 
 def test_a_decoder_goes_on_step_by_step_without_positions() -> None:
