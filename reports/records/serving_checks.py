@@ -192,8 +192,11 @@ def _arrival_faults(record: ServingRecord, study: ArrivalStudy) -> Iterator[str]
         here = f"{path}.rehearsed[{index}]"
         if rehearsed.way == "merged in turn" and not merges(record):
             yield f"{here}.way is {rehearsed.way}, but the method does not merge"
-        for name in ("simulated", "measured"):
-            yield from _waited_faults(f"{here}.{name}", getattr(rehearsed, name))
+        for name in ("simulated", "measured", "simulated_as_fast"):
+            if (told := getattr(rehearsed, name)) is not None:
+                yield from _waited_faults(f"{here}.{name}", told)
+        if (rehearsed.service_ratio is None) != (rehearsed.simulated_as_fast is None):
+            yield f"{here} has one of service_ratio and simulated_as_fast, expected both or none"
 
 
 def _simulated_faults(here: str, one: Arrivals, record: ServingRecord, study: ArrivalStudy) -> Iterator[str]:

@@ -112,6 +112,15 @@ class Rehearsed(Part):
     requests: int = Field(ge=1, description="that arrived")
     simulated: Waited
     measured: Waited
+    service_ratio: float | None = Field(
+        default=None,
+        gt=0,
+        description="what its batches took in truth over what was assumed for the same batches, a while "
+        "before; null where it was not noted",
+    )
+    simulated_as_fast: Waited | None = Field(
+        default=None, description="simulated with times multiplied by that: whether queues form as they do"
+    )
 
 
 class ArrivalStudy(Part):

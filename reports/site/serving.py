@@ -288,8 +288,23 @@ def _held(rehearsed: Sequence[Rehearsed]) -> str:
     ]
     if not ratios:
         return ""
-    ends = " to ".join(dict.fromkeys(f"×{end:.2f}" for end in (min(ratios), max(ratios))))
-    return f"Served in truth, the 99th percentile came out as {ends} of the simulated one."
+    told = f"Served in truth, the 99th percentile came out as {_ends(ratios)} of the simulated one"
+    speeds = [one.service_ratio for one in rehearsed if one.service_ratio]
+    fast = [
+        one.measured.ms_p99 / one.simulated_as_fast.ms_p99
+        for one in rehearsed
+        if one.simulated_as_fast and one.simulated_as_fast.ms_p99 > 0 and one.measured.ms_p99 > 0
+    ]
+    if speeds and fast:
+        told += (
+            f", while a batch took {_ends(speeds)} of the time that was assumed; simulated with the times of "
+            f"the rehearsal itself, it came out as {_ends(fast)}"
+        )
+    return f"{told}."
+
+
+def _ends(ratios: Sequence[float]) -> str:
+    return " to ".join(dict.fromkeys(f"×{end:.2f}" for end in (min(ratios), max(ratios))))
 
 
 def _figures(name: str, drawn: Iterable[tuple[str, Figure]]) -> list[tuple[str, tuple[str, Markup]]]:

@@ -38,7 +38,7 @@ def serving_frame(records: Sequence[ServingRecord], origins: Origins | None = No
 
 
 def arrivals_frame(records: Sequence[ServingRecord], origins: Origins | None = None) -> pd.DataFrame:
-    """One row per simulation and two per rehearsal, the simulated and the measured; ``what`` tells which."""
+    """One row per simulation and up to three per rehearsal, simulated and measured; ``what`` tells which."""
     return pd.DataFrame([row for record in records for row in _arrival_rows(record, origins)])
 
 
@@ -96,8 +96,11 @@ def _arrival_rows(record: ServingRecord, origins: Origins | None) -> Iterator[di
         times = one.waited.model_dump() if one.waited else {}
         yield {**of, "what": "simulated", **told, **times, **_where(record, origins)}
     for other in study.rehearsed:
-        told = other.model_dump(exclude={"simulated", "measured"})
-        for what, waited in (("simulated, rehearsed", other.simulated), ("measured", other.measured)):
+        told = other.model_dump(exclude={"simulated", "measured", "simulated_as_fast"})
+        rows = {"simulated, rehearsed": other.simulated, "measured": other.measured}
+        if other.simulated_as_fast:
+            rows["simulated with the times of the rehearsal"] = other.simulated_as_fast
+        for what, waited in rows.items():
             yield {**of, "what": what, **told, **waited.model_dump(), **_where(record, origins)}
 
 

@@ -106,9 +106,16 @@ def _show_arrivals(found: ArrivalStudy) -> None:
             strict=True,
         )
         told = ", ".join(f"{simulated:.3g} and {measured:.3g}" for simulated, measured in pairs)
+        fast = played.simulated_as_fast
+        speed = (
+            f"; batches took x{played.service_ratio:.2f} of what was assumed, with which simulated "
+            f"{fast.ms_p50:.3g}, {fast.ms_p95:.3g}, {fast.ms_p99:.3g} ms"
+            if fast and played.service_ratio
+            else ""
+        )
         out.print(
             f"Rehearsed {played.way}, {played.tasks} tasks, {played.rate_per_second:.3g} /s, "
-            f"{played.requests:,} requests: p50, p95, p99 simulated and measured {told} ms.",
+            f"{played.requests:,} requests: p50, p95, p99 simulated and measured {told} ms{speed}.",
             style="dim",
             highlight=False,
             soft_wrap=True,

@@ -157,6 +157,8 @@ def arrivals(
                 requests=2_000,
                 simulated=waited(3.0),
                 measured=waited(3.3),
+                service_ratio=1.05,
+                simulated_as_fast=waited(3.2),
             )
             for way in ways
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final, get_args
 
 import torch
@@ -93,14 +94,22 @@ def study(
             assert played is not None
             at = played.unit / pace
             pool = inputs(POOL, length)
-            done = rehearsal.served(models, pool, at, played.tasks, one.way, largest, device)
+            true = rehearsal.served(models, pool, at, played.tasks, one.way, largest, device)
+            assumed = math.fsum(
+                played.times.batch(rows, distinct) + switched * played.times.switch
+                for rows, distinct, switched in true.batches
+            )
+            ratio = math.fsum(true.seconds) / assumed
+            as_fast = replace(played, times=played.times.scaled(ratio))
             yield Rehearsed(
                 way=one.way,
                 tasks=most,
                 rate_per_second=pace,
                 requests=requests,
                 simulated=played.waited(pace),
-                measured=simulation.waited(at, done),
+                measured=simulation.waited(at, true.done),
+                service_ratio=ratio,
+                simulated_as_fast=as_fast.waited(pace),
             )
 
     return ArrivalStudy(

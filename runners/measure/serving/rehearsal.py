@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,6 +20,21 @@ NEAR_SECONDS = 0.002
 """Before the next arrival the server stays awake, since a sleep may end late by that."""
 
 
+@dataclass(frozen=True)
+class Played:
+    """What happened.
+
+    Args:
+        done: seconds at which requests were answered, shape (requests,).
+        batches: requests, tasks among them, and whether another task was switched to, of each batch.
+        seconds: that each batch took.
+    """
+
+    done: NDArray[np.float64]
+    batches: list[tuple[int, int, bool]]
+    seconds: list[float]
+
+
 def served(
     models: Models,
     pool: Inputs,
@@ -27,8 +43,8 @@ def served(
     way: Way,
     largest: int,
     device: torch.device,
-) -> NDArray[np.float64]:
-    """Seconds at which requests are answered by this machine, shape (requests,).
+) -> Played:
+    """Serve requests as they arrive.
 
     Args:
         models: what serves; its bank and its checkpoints have the tasks.
@@ -43,6 +59,8 @@ def served(
     queue = Queue(at.tolist(), who, way, largest)
     size = pool["input_ids"].shape[0]
     done = np.empty(len(at))
+    batches: list[tuple[int, int, bool]] = []
+    seconds: list[float] = []
     loaded: Checkpoint | None = None
     with torch.inference_mode():
         started = time.perf_counter()
@@ -51,16 +69,20 @@ def served(
             if not batch:
                 following = queue.next_at()
                 if following is None:
-                    return done
+                    return Played(done, batches, seconds)
                 time.sleep(max(0.0, following - (time.perf_counter() - started) - NEAR_SECONDS))
                 continue
+            began, before = time.perf_counter(), loaded
             rows = torch.tensor([one % size for one in batch], device=device)
             inputs = {name: value[rows] if torch.is_tensor(value) else value for name, value in pool.items()}
             if way == "merged in turn":
                 loaded = _switched(models, models.checkpoints[who[batch[0]]], loaded)
             _answer(models, inputs, way, [task_name(who[one]) for one in batch])
             synchronize(device)
-            done[batch] = time.perf_counter() - started
+            ended = time.perf_counter()
+            done[batch] = ended - started
+            batches.append((len(batch), len({who[one] for one in batch}), loaded is not before))
+            seconds.append(ended - began)
 
 
 def _switched(models: Models, wanted: Checkpoint, loaded: Checkpoint | None) -> Checkpoint:

@@ -134,6 +134,10 @@ FAULTS: dict[str, tuple[list[tuple[str, Any]], str]] = {
         [("arrivals.simulated.0.waited.ms_p99", 0.5)],
         "$.arrivals.simulated[0].waited has percentiles that fall",
     ),
+    "half of a rehearsal's speed": (
+        [("arrivals.rehearsed.0.service_ratio", None)],
+        "$.arrivals.rehearsed[0] has one of service_ratio and simulated_as_fast, expected both or none",
+    ),
     "percentiles of a rehearsal that fall": (
         [("arrivals.rehearsed.1.measured.ms_p50", 1e3)],
         "$.arrivals.rehearsed[1].measured has percentiles that fall",

@@ -50,6 +50,7 @@ def test_arrivals_say_what_is_simulated():
     assert found["what"].value_counts().to_dict() == {
         "simulated": 9,
         "simulated, rehearsed": 3,
+        "simulated with the times of the rehearsal": 3,
         "measured": 3,
     }
     slow = found.query("way == 'merged in turn' and what == 'simulated'")

@@ -160,7 +160,10 @@ def test_arrivals_are_simulated_for_more_tasks_and_rehearsed_for_a_few(tiny_mode
         assert one.waited is None or one.waited.ms_p50 <= one.waited.ms_p95 <= one.waited.ms_p99
     assert [one.way for one in found.rehearsed] == ["mixed", "in turn", "merged in turn"]
     assert all(one.tasks == 3 and one.requests >= 50 for one in found.rehearsed)
-    assert all(one.measured.ms_p50 > 0 for one in found.rehearsed)
+    for one in found.rehearsed:
+        assert one.measured.ms_p50 > 0
+        assert one.service_ratio
+        assert one.simulated_as_fast
 
 
 def test_memory_for_one_task_holds_one(tiny_model):

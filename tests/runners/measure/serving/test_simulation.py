@@ -63,6 +63,13 @@ def test_times_between_the_measured_sizes_lie_on_a_line():
     assert times.batch(5, 1) == 3
 
 
+def test_a_machine_twice_as_slow_lets_wait_twice_as_long_at_half_the_rate():
+    times = Times([1, 8], [0.01, 0.04], [0.01, 0.03], 0.005, 0.02)
+    fast, slow = (server("merged in turn", one, largest=8, in_memory=3) for one in (times, times.scaled(2.0)))
+    for quantile in ("ms_p50", "ms_p95", "ms_p99"):
+        assert getattr(slow.waited(20.0), quantile) == pytest.approx(2 * getattr(fast.waited(40.0), quantile))
+
+
 def test_the_largest_rate_keeps_the_limit_and_a_little_more_does_not():
     one = server(largest=4, times=Times([1, 4], [0.01, 0.02], [0.01, 0.02], 0.0, 0.0))
     rate = one.largest_rate(100.0)
