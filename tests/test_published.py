@@ -5,21 +5,24 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import tasks
-from reports import markdown_scores, markdown_table, read_latencies, read_records
+from reports import markdown_scores, markdown_table, read_latencies, read_records, read_servings
 from reports.records.published import counts_of, scores_on, tables_on
 from reports.records.schema import Record
 from reports.records.store import read_searches
 from reports.stats.intrinsic import curves
 from reports.tables.claims import claims_markdown
+from runners.measure.serving.arrivals import simulate
 from runners.plan import study
 from runners.plan.intrinsic import parse_intrinsic_study
+from runners.plan.serving_study import parse_serving_study
 from runners.plan.spec import TrialSpec
-from runners.work import claims
+from runners.work import claims, serving_study
 
 from . import study_hours
 
@@ -39,6 +42,28 @@ def test_published_comparisons_are_of_their_study_and_clean(board: Path) -> None
         assert {"batch": record.batch_size, "length": record.sequence_length} in cells
         assert record.study == board.name
         assert record.environment.tree_clean, "published records come from a clean tree"
+
+
+@pytest.mark.parametrize("board", boards("serving"), ids=lambda path: path.name)
+def test_published_servings_are_of_their_study_and_clean(board: Path) -> None:
+    asked = parse_serving_study(study.content(board.name))
+    records = read_servings(board)
+    assert {record.label for record in records} == {choice.label for choice in asked.choices}
+    for record in records:
+        (choice,) = (one for one in asked.choices if one.label == record.label)
+        assert serving_study.is_of(asked, choice, record, threads=record.environment.threads)
+        assert record.environment.tree_clean, "published records come from a clean tree"
+
+
+def test_published_arrivals_are_what_the_published_times_give() -> None:
+    asked = parse_serving_study(study.content("serving")).arrivals
+    (record,) = (
+        one for one in read_servings(ROOT / "reports/leaderboards/serving") if one.method == "prefix"
+    )
+    assert asked is not None
+    assert record.arrivals is not None
+    again = simulate(record, replace(asked, further=()), record.arrivals.memory_limit_bytes)
+    assert list(again) == [one for one in record.arrivals.simulated if one.tasks <= 256]
 
 
 def ids_by_their_rules(specs: Iterable[TrialSpec], records: Sequence[Record]) -> set[str]:
@@ -112,7 +137,8 @@ def test_the_readme_shows_the_published_tables() -> None:
 
 def test_the_documents_show_the_published_verdicts() -> None:
     board = ROOT / "reports" / "leaderboards"
-    judged = claims.sort_out(read_records(board), read_latencies(board), {}).judgements
+    servings = read_servings(board)
+    judged = claims.sort_out(read_records(board), read_latencies(board), {}, servings).judgements
     assert claims_markdown(judged).strip() in (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
 
 

@@ -259,8 +259,11 @@ def _arrivals(anchor: str, methods: Sequence[Method], colours: Mapping[str, int]
     conditions: dict[str, list[Method]] = {}
     for method in methods:
         if method.record.arrivals:
-            own = method.record.arrivals.model_dump_json(exclude={"simulated", "rehearsed"})
-            conditions.setdefault(own, []).append(method)
+            own = method.record.arrivals
+            # How much memory was free is told with each method: nothing is simulated otherwise by it.
+            told = own.model_dump_json(exclude={"simulated", "rehearsed", "memory_limit_bytes"})
+            rates = sorted({one.rate_per_second for one in own.simulated})
+            conditions.setdefault(f"{told} {rates}", []).append(method)
     found = []
     for number, together in enumerate(conditions.values(), start=1):
         named = {method.label: method.record for method in together}

@@ -51,67 +51,10 @@ def study(
         device: of the models.
         doing: is told what happens.
     """
-    length = min(one.sequence_length for one in record.batches)
-    largest = max(one.batch_size for one in record.batches if one.sequence_length == length)
     limit = devices.available_bytes(device) if asked.memory_bytes is None else asked.memory_bytes
-    rate = asked.rate or _half_of_base(record, length)
-    counts = sorted({one.tasks for one in record.stored} | set(asked.further))
-
-    def server(way: Way, tasks: int, requests: int) -> simulation.Server | None:
-        times = simulation.times_of(record, length, way, tasks)
-        if times is None:
-            return None
-        unit, who = arrivals(requests, tasks, asked.exponent, record.seed)
-        room = max(1, min(tasks, limit // max(1, record.task_tensor_bytes)))
-        return simulation.Server(unit, who, way, times, largest, room)
-
-    def simulated() -> Iterator[Arrivals]:
-        for way in WAYS:
-            for tasks in counts:
-                doing(f"{record.label}: simulated arrivals, {way}, {text.plural(tasks, 'task')}")
-                if (one := server(way, tasks, asked.requests)) is None:
-                    continue
-                yield Arrivals(
-                    way=way,
-                    tasks=tasks,
-                    in_memory=one.in_memory,
-                    rate_per_second=rate,
-                    waited=one.waited(rate) if rate < one.most() else None,
-                    largest_rate_per_second=one.largest_rate(asked.limit_ms),
-                )
-
-    found = tuple(simulated())
-
-    def rehearsed() -> Iterator[Rehearsed]:
-        most = max(one.tasks for one in record.stored if one.tasks <= max(REHEARSED_TASKS, counts[0]))
-        for one in found:
-            if one.tasks != most or not one.largest_rate_per_second or not asked.seconds:
-                continue
-            doing(f"{record.label}: rehearsed arrivals, {one.way}, {text.plural(most, 'task')}")
-            pace = REHEARSED_SHARE * one.largest_rate_per_second
-            requests = max(LEAST_REHEARSED, math.ceil(pace * asked.seconds))
-            played = server(one.way, most, requests)
-            assert played is not None
-            at = played.unit / pace
-            pool = inputs(POOL, length)
-            true = rehearsal.served(models, pool, at, played.tasks, one.way, largest, device)
-            assumed = math.fsum(
-                played.times.batch(rows, distinct) + switched * played.times.switch
-                for rows, distinct, switched in true.batches
-            )
-            ratio = math.fsum(true.seconds) / assumed
-            as_fast = replace(played, times=played.times.scaled(ratio))
-            yield Rehearsed(
-                way=one.way,
-                tasks=most,
-                rate_per_second=pace,
-                requests=requests,
-                simulated=played.waited(pace),
-                measured=simulation.waited(at, true.done),
-                service_ratio=ratio,
-                simulated_as_fast=as_fast.waited(pace),
-            )
-
+    length, largest = _sizes(record)
+    doing(f"{record.label}: simulated arrivals")
+    simulated = tuple(simulate(record, asked, limit))
     return ArrivalStudy(
         sequence_length=length,
         zipf_exponent=asked.exponent,
@@ -120,9 +63,94 @@ def study(
         memory_limit_bytes=limit,
         requests=asked.requests,
         seed=record.seed,
-        simulated=found,
-        rehearsed=tuple(rehearsed()),
+        simulated=simulated,
+        rehearsed=tuple(_rehearse(record, simulated, models, inputs, asked, limit, device, doing)),
     )
+
+
+def simulate(record: ServingRecord, asked: AskedArrivals, limit: int) -> Iterator[Arrivals]:
+    """Every way and number of tasks, from the times of a record alone.
+
+    Args:
+        record: with what was measured.
+        asked: what is simulated.
+        limit: bytes that tasks may fill.
+    """
+    length, _ = _sizes(record)
+    rate = asked.rate or _half_of_base(record, length)
+    for way in WAYS:
+        for tasks in sorted({one.tasks for one in record.stored} | set(asked.further)):
+            if (one := server(record, asked, limit, way, tasks, asked.requests)) is None:
+                continue
+            yield Arrivals(
+                way=way,
+                tasks=tasks,
+                in_memory=one.in_memory,
+                rate_per_second=rate,
+                waited=one.waited(rate) if rate < one.most() else None,
+                largest_rate_per_second=one.largest_rate(asked.limit_ms),
+            )
+
+
+def server(
+    record: ServingRecord, asked: AskedArrivals, limit: int, way: Way, tasks: int, requests: int
+) -> simulation.Server | None:
+    """A machine as it was measured, with so many tasks; None where the method has not that way."""
+    length, largest = _sizes(record)
+    times = simulation.times_of(record, length, way, tasks)
+    if times is None:
+        return None
+    unit, who = arrivals(requests, tasks, asked.exponent, record.seed)
+    room = max(1, min(tasks, limit // max(1, record.task_tensor_bytes)))
+    return simulation.Server(unit, who, way, times, largest, room)
+
+
+def _rehearse(
+    record: ServingRecord,
+    simulated: Sequence[Arrivals],
+    models: Models,
+    inputs: Callable[[int, int], Inputs],
+    asked: AskedArrivals,
+    limit: int,
+    device: torch.device,
+    doing: Callable[[str], None],
+) -> Iterator[Rehearsed]:
+    """Serve what was simulated for a small number of tasks, in every way."""
+    length, largest = _sizes(record)
+    counts = [one.tasks for one in record.stored]
+    most = max(count for count in counts if count <= max(REHEARSED_TASKS, counts[0]))
+    for one in simulated:
+        if one.tasks != most or not one.largest_rate_per_second or not asked.seconds:
+            continue
+        doing(f"{record.label}: rehearsed arrivals, {one.way}, {text.plural(most, 'task')}")
+        pace = REHEARSED_SHARE * one.largest_rate_per_second
+        requests = max(LEAST_REHEARSED, math.ceil(pace * asked.seconds))
+        played = server(record, asked, limit, one.way, most, requests)
+        assert played is not None
+        at = played.unit / pace
+        true = rehearsal.served(models, inputs(POOL, length), at, played.tasks, one.way, largest, device)
+        assumed = math.fsum(
+            played.times.batch(rows, distinct) + switched * played.times.switch
+            for rows, distinct, switched in true.batches
+        )
+        ratio = math.fsum(true.seconds) / assumed
+        as_fast = replace(played, times=played.times.scaled(ratio))
+        yield Rehearsed(
+            way=one.way,
+            tasks=most,
+            rate_per_second=pace,
+            requests=requests,
+            simulated=played.waited(pace),
+            measured=simulation.waited(at, true.done),
+            service_ratio=ratio,
+            simulated_as_fast=as_fast.waited(pace),
+        )
+
+
+def _sizes(record: ServingRecord) -> tuple[int, int]:
+    """The length that is simulated, the shortest, and the largest batch of it."""
+    length = min(one.sequence_length for one in record.batches)
+    return length, max(one.batch_size for one in record.batches if one.sequence_length == length)
 
 
 def _half_of_base(record: ServingRecord, length: int) -> float:

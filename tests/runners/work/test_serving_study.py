@@ -8,7 +8,7 @@ import pytest
 
 from reports import yaml_text
 from reports.records.serving_files import read_servings
-from runners.measure.serving import storage
+from runners.measure.serving import arrivals, storage
 from runners.measure.serving.cost import ServeCost, Watch
 from runners.plan.serving_study import parse_serving_study
 from runners.work import serving_study
@@ -58,6 +58,19 @@ def test_what_was_asked_otherwise_is_another_record(tiny_model: str, changes: di
     assert serving_study.is_of(study, study.choices[0], record)
     other = parse_serving_study(content(tiny_model, methods=["bitfit"], **changes))
     assert not serving_study.is_of(other, other.choices[0], record)
+
+
+def test_all_methods_are_simulated_at_the_rate_of_the_first(
+    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = iter([5.0, 7.0])
+    monkeypatch.setattr(arrivals, "_half_of_base", lambda record, length: next(rates))
+    asked = {"tasks": [], "requests": 100, "seconds": 0}
+    study = parse_serving_study(content(tiny_model, methods=["bitfit", "prefix"], arrivals=asked))
+    for _ in range(2):  # the second time from files
+        records = serving_study.run(study, tmp_path, watch=Watch())
+        simulated = [one for record in records if record.arrivals for one in record.arrivals.simulated]
+        assert {one.rate_per_second for one in simulated} == {5.0}
 
 
 def test_run_and_plan_take_such_a_study(
