@@ -168,6 +168,11 @@ class Group:
     """How many sizes of batches are drawn, and how many there are."""
     arrivals: list[ArrivalView]
 
+    @property
+    def counts_energy(self) -> bool:
+        """Whether any of it was measured with a counter of energy."""
+        return any(method.record.energy for method in self.methods)
+
 
 def groups(
     records: Sequence[ServingRecord], origins: Origins | None = None, cards: Catalogue | None = None
