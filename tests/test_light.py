@@ -95,8 +95,12 @@ for name in methods.names():
     "tasks say what they are": "import tasks\n[tasks.get(name) for name in tasks.names()]",
     "reports can be imported": "import reports, reports.claims, reports.records.store",
     "every study can be read": """
-from runners.plan import claims, intrinsic, latency_study, names, study, tuning
-kinds = {"latency": latency_study.parse_latency_study, "intrinsic": intrinsic.parse_intrinsic_study}
+from runners.plan import claims, intrinsic, latency_study, names, serving_study, study, tuning
+kinds = {
+    "latency": latency_study.parse_latency_study,
+    "serving": serving_study.parse_serving_study,
+    "intrinsic": intrinsic.parse_intrinsic_study,
+}
 for name in study.built_in():
     content = study.content(name)
     read = kinds.get(content.get("kind"), study.parse_study)(content)
@@ -133,6 +137,8 @@ SLIPS = {
     "no such model to try": (typed("methods", "--model", "./nowhere"), "there is no model at './nowhere'"),
     "no such model to run": (typed("flops", "./nowhere"), "there is no model at './nowhere'"),
     "no such model to time": (typed("latency", "./nowhere"), "there is no model at './nowhere'"),
+    "no such method to serve": (typed("serve-cost", "embedded", "--method", "lroa"), "did you mean lora"),
+    "no such number of tasks": (typed("serve-cost", "embedded", "--tasks", "x"), "expected whole numbers"),
     "no such method to time": (typed("latency", "embedded", "--method", "lroa"), "did you mean lora"),
     "no such method to fit": (typed("memory", "embedded", "--method", "lroa"), "did you mean lora"),
     "no such method to count": (typed("flops", "embedded", "--method", "lroa"), "did you mean lora"),

@@ -12,7 +12,7 @@ from runners.choosing.boards import Sources
 
 ROOT = Path(__file__).parents[1]
 WINGS = ("paretune", "methods", "tasks", "runners", "reports")
-NOT_INSTALLED = ("reports/leaderboards", "reports/imported", "reports/submissions")
+NOT_INSTALLED = ("reports/leaderboards", "reports/imported", "reports/pilot", "reports/submissions")
 """Results: they belong to the repository, not to the program, but for the boards that `choose` reads."""
 
 

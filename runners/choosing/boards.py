@@ -29,7 +29,7 @@ from runners.plan.errors import SpecError
 PUBLISHED: Final = Path(reports.__file__).parent / "leaderboards"
 """The boards that come with Paretune: records of comparisons, in a checkout those of claims as well."""
 OWN: Final = Path("results")
-_OTHERS: Final = ("claim-", "intrinsic", "latency-")
+_OTHERS: Final = ("claim-", "intrinsic", "latency-", "serving")
 """What the folders of published records that compare nothing for a reader's choice begin with."""
 EMBEDDED_NAME: Final = "MiniLM-L6"
 

@@ -138,7 +138,6 @@ def serve_cost(
 
             raise SpecError(f"received the {what} {given!r}; {nearest(given, valid)}.")
     location(model)
-    choices = parse_contenders(method or (), options or ()) or served(model)
     asked = Asked(
         numbers(tasks, "--tasks"),
         numbers(batch, "--batch"),
@@ -148,6 +147,7 @@ def serve_cost(
         seconds=seconds,
         seed=seed,
     )
+    choices = parse_contenders(method or (), options or ()) or served(model)
     arriving = None if no_arrivals else AskedArrivals(rate=rate, limit_ms=limit)
     import torch
 

@@ -7,8 +7,10 @@ takes no more power when it is busy than when it is idle is no counter, and is n
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -57,11 +59,12 @@ class Meter:
 
 def meter(device: torch.device) -> Meter | None:
     """The counter of a device; None where zeus is not installed or finds none that counts."""
-    try:
-        from zeus.exception import ZeusBaseError
-        from zeus.monitor import ZeusMonitor
-    except ImportError:
-        return None
+    with redirect_stdout(sys.stderr):  # amdsmi, which zeus tries, prints that it finds no library
+        try:
+            from zeus.exception import ZeusBaseError
+            from zeus.monitor import ZeusMonitor
+        except ImportError:
+            return None
     try:
         if device.type == "cuda":
             card = device.index or 0

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from zeus.device import cpu as cpus
-from zeus.device.cpu import rapl
 
 from runners.measure import energy
 from runners.measure.energy import meter
@@ -33,6 +31,8 @@ class Counter:
 
 @pytest.fixture
 def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter]:
+    rapl = pytest.importorskip("zeus.device.cpu.rapl")
+    cpus = pytest.importorskip("zeus.device.cpu")
     rapl.rapl_is_available.cache_clear()
     monkeypatch.setattr(rapl, "RAPL_DIR", str(tmp_path / "rapl"))
     monkeypatch.setattr(cpus, "_cpus", None)

@@ -10,6 +10,7 @@ from runners.plan import study
 from runners.plan.errors import SpecError
 from runners.plan.intrinsic import parse_intrinsic_study
 from runners.plan.latency_study import parse_latency_study
+from runners.plan.serving_study import parse_serving_study
 from tasks import TaskError
 
 SMALL = {"name": "small", "tasks": ["rotten_tomatoes"], "methods": ["full", "lora"]}
@@ -91,7 +92,10 @@ def test_data_of_the_command_line_wins() -> None:
 @pytest.mark.parametrize("name", study.built_in())
 def test_built_in_studies_are_valid(name: str) -> None:
     content = study.content(name)
-    kinds = {"trials": study.parse_study, "latency": parse_latency_study, "intrinsic": parse_intrinsic_study}
+    kinds = {
+        **{"trials": study.parse_study, "latency": parse_latency_study},
+        **{"serving": parse_serving_study, "intrinsic": parse_intrinsic_study},
+    }
     parse: Any = kinds[content.get("kind", "trials")]
     made = parse(content)
     assert made.name == name
