@@ -12,7 +12,7 @@ from markupsafe import Markup
 from reports import text
 from reports.records.cost_parts import LatencyRow
 from reports.records.origins import UNKNOWN, Origin, Origins, origin_of, trusted
-from reports.records.serving_schema import ArrivalStudy, Paired, Rehearsed, ServedBatch, ServingRecord
+from reports.records.serving_schema import ArrivalStudy, Paired, ServedBatch, ServingRecord
 from reports.site.latency import PHASES
 from reports.site.parts.board import Board, called
 from reports.site.parts.catalogue import Catalogue
@@ -22,7 +22,7 @@ from reports.site.parts.serving_figures import largest_rates, panels, time_of_ba
 from reports.stats.latency import interval
 from reports.stats.latency import trusted as holds_one
 from reports.stats.serving import rows_per_second, task_memory, ways
-from reports.stats.serving_said import Mixed, Pays, mixed, over_sizes, pays, sentences
+from reports.stats.serving_said import Mixed, Pays, held, mixed, over_sizes, pays, sentences
 
 TITLE = "What does it cost to serve many tasks from one base?"
 MIXES = {
@@ -283,36 +283,8 @@ def _arrivals(anchor: str, methods: Sequence[Method], colours: Mapping[str, int]
         studies = [method.record.arrivals for method in together if method.record.arrivals]
         rehearsed = [one for study in studies for one in study.rehearsed]
         figures = _figures(name, [(caption, figure) for caption, figure in drawn if figure])
-        found.append(ArrivalView(name, studies[0], tuple(together), figures, _held(rehearsed)))
+        found.append(ArrivalView(name, studies[0], tuple(together), figures, held(rehearsed)))
     return found
-
-
-def _held(rehearsed: Sequence[Rehearsed]) -> str:
-    """How far what was measured lies from what was simulated."""
-    ratios = [
-        one.measured.ms_p99 / one.simulated.ms_p99
-        for one in rehearsed
-        if one.simulated.ms_p99 > 0 and one.measured.ms_p99 > 0
-    ]
-    if not ratios:
-        return ""
-    told = f"Served in truth, the 99th percentile came out as {_ends(ratios)} of the simulated one"
-    speeds = [one.service_ratio for one in rehearsed if one.service_ratio]
-    fast = [
-        one.measured.ms_p99 / one.simulated_as_fast.ms_p99
-        for one in rehearsed
-        if one.simulated_as_fast and one.simulated_as_fast.ms_p99 > 0 and one.measured.ms_p99 > 0
-    ]
-    if speeds and fast:
-        told += (
-            f", while a batch took {_ends(speeds)} of the time that was assumed; simulated with the times of "
-            f"the rehearsal itself, it came out as {_ends(fast)}"
-        )
-    return f"{told}."
-
-
-def _ends(ratios: Sequence[float]) -> str:
-    return " to ".join(dict.fromkeys(f"×{end:.2f}" for end in (min(ratios), max(ratios))))
 
 
 def _figures(name: str, drawn: Iterable[tuple[str, Figure]]) -> list[tuple[str, tuple[str, Markup]]]:

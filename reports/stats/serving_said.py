@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reports import text
-from reports.records.serving_schema import ServedBatch, ServingRecord
+from reports.records.serving_schema import Rehearsed, ServedBatch, ServingRecord
 from reports.stats.latency import interval, trusted
 from reports.stats.serving import BreakEven, grid, merging_pays, mixing_pays, task_memory
 
@@ -160,6 +160,34 @@ def sentences(records: Mapping[str, ServingRecord]) -> list[str]:
         )
     label = ranked[0].label if ranked else next(iter(records))
     return [*said, _task(label, records[label]), *_from_where(label, pays(records[label]))]
+
+
+def held(rehearsed: Sequence[Rehearsed]) -> str:
+    """How far what was measured lies from what was simulated."""
+    ratios = [
+        one.measured.ms_p99 / one.simulated.ms_p99
+        for one in rehearsed
+        if one.simulated.ms_p99 > 0 and one.measured.ms_p99 > 0
+    ]
+    if not ratios:
+        return ""
+    told = f"Served in truth, the 99th percentile came out as {_ends(ratios)} of the simulated one"
+    speeds = [one.service_ratio for one in rehearsed if one.service_ratio]
+    fast = [
+        one.measured.ms_p99 / one.simulated_as_fast.ms_p99
+        for one in rehearsed
+        if one.simulated_as_fast and one.simulated_as_fast.ms_p99 > 0 and one.measured.ms_p99 > 0
+    ]
+    if speeds and fast:
+        told += (
+            f", while a batch took {_ends(speeds)} of the time that was assumed; simulated with the times of "
+            f"the rehearsal itself, it came out as {_ends(fast)}"
+        )
+    return f"{told}."
+
+
+def _ends(ratios: Sequence[float]) -> str:
+    return " to ".join(dict.fromkeys(f"×{end:.2f}" for end in (min(ratios), max(ratios))))
 
 
 def _several(record: ServingRecord) -> dict[tuple[int, int, int], ServedBatch]:
