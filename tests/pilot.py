@@ -12,6 +12,7 @@ import argparse
 import math
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -47,10 +48,13 @@ def ran(
         "costs": "none",
         **more,
     }
-    file = folder / "study.yaml"
-    file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    command = [sys.executable, "-m", "paretune", "run", str(file), "--out", str(folder), "--data", asked.data]
-    subprocess.run([*command, "--workers", str(asked.workers)], check=True)
+    with (
+        tempfile.TemporaryDirectory() as scratch
+    ):  # it names this machine's paths, and stays out of the records
+        file = Path(scratch) / "study.yaml"
+        file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        command = [sys.executable, "-m", "paretune", "run", str(file), "--out", str(folder)]
+        subprocess.run([*command, "--data", asked.data, "--workers", str(asked.workers)], check=True)
     return read_records(folder)
 
 
@@ -59,7 +63,10 @@ def entry(name: str, asked: argparse.Namespace, **protocol: Any) -> Any:
     protocol = LONG.get(name, {}) | protocol
     if name != "banking77":
         return {name: protocol}
-    files = {"train": str(asked.banking77 / "train.csv"), "report": str(asked.banking77 / "test.csv")}
+    files = {
+        "train": str(asked.banking77.resolve() / "train.csv"),
+        "report": str(asked.banking77.resolve() / "test.csv"),
+    }
     return {"name": "intents", **files, "text": "text", "label": "category", "protocol": protocol}
 
 

@@ -60,11 +60,15 @@ class Meter:
 def meter(device: torch.device) -> Meter | None:
     """The counter of a device; None where zeus is not installed or finds none that counts."""
     with redirect_stdout(sys.stderr):  # amdsmi, which zeus tries, prints that it finds no library
-        try:
-            from zeus.exception import ZeusBaseError
-            from zeus.monitor import ZeusMonitor
-        except ImportError:
-            return None
+        return _found(device)
+
+
+def _found(device: torch.device) -> Meter | None:
+    try:
+        from zeus.exception import ZeusBaseError
+        from zeus.monitor import ZeusMonitor
+    except ImportError:
+        return None
     try:
         if device.type == "cuda":
             card = device.index or 0
