@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from pydantic import Field
 
@@ -16,6 +16,8 @@ Mix = Literal["uniform", "zipf", "one"]
 Way = Literal["mixed", "in turn", "merged in turn"]
 """How a batch whose rows belong to several tasks is served: each row with its own task's tensors; or task
 after task, each with its rows alone, the model being switched between them, unmerged or merged."""
+
+WAYS: Final[tuple[Way, ...]] = get_args(Way)
 
 
 class Took(Part):

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runners.cli import complete
-from runners.cli.options import DTYPES, METHOD, Json, Options, err, out
+from runners.cli.options import DTYPES, METHOD, Json, Options, err, numbers, out
 from runners.cli.outcome import noting
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def latency(
 
     if dtype not in DTYPES:
         raise _spec_error(f"received the dtype {dtype!r}, expected one of {', '.join(DTYPES)}.")
-    batches, lengths = _numbers(batch, "--batch"), _numbers(length, "--length")
+    batches, lengths = numbers(batch, "--batch"), numbers(length, "--length")
     location(model)
     choices = parse_contenders(method or (), options or ())
     import torch
@@ -197,16 +197,6 @@ def show(record: LatencyRecord) -> None:
     out.print(table)
     for number, sentence in enumerate(verdicts(record)):
         out.print(sentence, style="yellow" if number else "dim", highlight=False)
-
-
-def _numbers(text: str, option: str) -> list[int]:
-    try:
-        found = [int(part) for part in text.split(",")]
-    except ValueError:
-        found = []
-    if not found or min(found) < 1:
-        raise _spec_error(f"received {option} {text!r}, expected whole numbers of at least 1, such as 1,8.")
-    return list(dict.fromkeys(found))
 
 
 def _spec_error(message: str) -> ValueError:

@@ -141,6 +141,23 @@ METHOD: Final = "NAME or NAME:KEY=VALUE,..; may be repeated."
 KEYS: Final = "KEY=VALUE of the training protocol; may be repeated."
 
 
+def numbers(typed: str, option: str) -> list[int]:
+    """Read ``1,16,256``, each once.
+
+    Raises:
+        SpecError: it is something else.
+    """
+    from runners.plan.errors import SpecError
+
+    try:
+        found = [int(part) for part in typed.split(",")]
+    except ValueError:
+        found = []
+    if not found or min(found) < 1:
+        raise SpecError(f"received {option} {typed!r}, expected whole numbers of at least 1, such as 1,8.")
+    return list(dict.fromkeys(found))
+
+
 def say(line: str) -> None:
     """Show one line to the user, beside whatever is drawn."""
     err.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from runners.cli import complete
-from runners.cli.options import DTYPES, Json, Options, err, say
+from runners.cli.options import DTYPES, Json, Options, err, numbers, say
 from runners.cli.outcome import noting
 from runners.cli.served_tables import show
 
@@ -139,9 +139,9 @@ def serve_cost(
             raise SpecError(f"received the {what} {given!r}; {nearest(given, valid)}.")
     location(model)
     asked = Asked(
-        numbers(tasks, "--tasks"),
-        numbers(batch, "--batch"),
-        numbers(length, "--length"),
+        sorted(numbers(tasks, "--tasks")),
+        sorted(numbers(batch, "--batch")),
+        sorted(numbers(length, "--length")),
         mix=mix,  # type: ignore[arg-type]
         width=width,
         seconds=seconds,
@@ -166,24 +166,6 @@ def served(model: str) -> list[Choice]:
     from runners.plan.contenders import contenders
 
     return [one for one in contenders(model, None, also_free=True) if methods.get(one.method).served]
-
-
-def numbers(typed: str, option: str) -> tuple[int, ...]:
-    """Read ``1,16,256``.
-
-    Raises:
-        SpecError: it is something else.
-    """
-    from runners.plan.errors import SpecError
-    from runners.plan.serving_study import counts
-
-    try:
-        found = [int(part) for part in typed.split(",")]
-    except ValueError:
-        raise SpecError(
-            f"received {option} {typed!r}, expected whole numbers of at least 1, such as 1,16."
-        ) from None
-    return counts(found, option)
 
 
 def run_study(study: ServingStudy, folder: Path | None, json_: bool) -> bool:

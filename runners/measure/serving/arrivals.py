@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final, get_args
+from typing import Final
 
 import torch
 
 from reports import text
 from reports.records.serving_schema import (
+    WAYS,
     Arrivals,
     ArrivalStudy,
     Rehearsed,
@@ -23,7 +24,6 @@ from runners.measure.serving.queue import arrivals
 from runners.measure.serving.ways import Inputs, Models
 from runners.plan.serving_study import AskedArrivals
 
-WAYS: Final[tuple[Way, ...]] = get_args(Way)
 REHEARSED_TASKS: Final = 16
 REHEARSED_SHARE: Final = 0.5
 """Of the largest rate: the server is busy, and the machine's noise does not decide whether it keeps up."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Final, get_args
+from collections.abc import Callable
+from typing import Final
 
 import torch
 
-from reports.records.serving_schema import Energy, Mix, Way
+from reports.records.serving_schema import WAYS, Energy, Mix, Way
 from runners.device import synchronize
 from runners.measure.energy import meter
 from runners.measure.serving.ways import Inputs, Models, contenders
 
 SECONDS: Final = 3.0
 """For which each way serves batches under the counter, which is updated a few times a second."""
-WAYS: Final[Sequence[Way]] = get_args(Way)
 
 
 def energy(

@@ -108,7 +108,7 @@ def test_the_command_prints_json_or_tables_and_keeps_records(
     ("typed", "said"),
     [
         (["--tasks", "1,x"], "received --tasks '1,x', expected whole numbers of at least 1"),
-        (["--batch", "0"], "received --batch [0], expected whole numbers of at least 1"),
+        (["--batch", "0"], "received --batch '0', expected whole numbers of at least 1"),
         (["--mix", "ziph"], "received the mix 'ziph'"),
         (["--dtype", "float8"], "received the dtype 'float8'"),
         (["--method", "full"], "full"),
