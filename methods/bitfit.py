@@ -50,7 +50,7 @@ class BitFit(Method[BlockOptions]):
         source="arXiv 2106.10199; benzakenelad/BitFit@7ead19a",
         places=at("bias trains", *WEIGHTS),
         learning_rate=5e-3,
-        search_space=SearchSpace(LogUniform(3e-4, 3e-2)),
+        search_space=SearchSpace(LogUniform(1e-4, 9e-2)),
         work=work,
     )
 

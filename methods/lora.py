@@ -131,7 +131,7 @@ class LoRA(Method[LoraOptions]):
         source="arXiv 2106.09685; microsoft/LoRA@c4593f0",
         places=at("low-rank update", "query", "value"),
         learning_rate=1e-3,
-        search_space=SearchSpace(LogUniform(1e-4, 1e-2), {"rank": Choice((4, 8, 16))}),
+        search_space=SearchSpace(LogUniform(2e-4, 3e-2), {"rank": Choice((4, 8, 16))}),
         work=work,
         peft=form,
     )

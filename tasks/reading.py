@@ -53,7 +53,7 @@ def hub(spec: TaskSpec, source: HubSource) -> Origin:
     if isinstance(source, FolderSource):
         raise DataError(
             f"task {spec.name!r} is read from a folder alone, which {source.home} has; "
-            f"{_layout(source, source.train_split)}"
+            f"{_layout(spec, source, source.train_split)}"
         )
     names = _names(source, source.further_splits)
     content = (source.hub_id, source.revision, source.config, *names)
@@ -64,7 +64,7 @@ def hub(spec: TaskSpec, source: HubSource) -> Origin:
 def folder(spec: TaskSpec, source: HubSource, data: str) -> Origin:
     """The files of a local folder of the hub's layout; further report splits may be missing there."""
     parts = [_folder_files(spec, source, data, split) for split in (source.train_split, source.report_split)]
-    there = {one: _found(source, data, one.split) for one in source.further_splits}
+    there = {one: _found(spec, source, data, one.split) for one in source.further_splits}
     further = tuple(one for one, files in there.items() if files)
     names = _names(source, further)
     parts += [there[one] for one in further]
@@ -81,12 +81,16 @@ def folder(spec: TaskSpec, source: HubSource, data: str) -> Origin:
     return Origin(content, _size(*parts) >= cache.KEPT_FROM, read, further)
 
 
-def inside(source: HubSource, data: str) -> Path:
-    """The folder of a source's files in a local folder of the hub's layout."""
+def inside(spec: TaskSpec, source: HubSource, data: str) -> Path:
+    """The folder of a task's files in a local folder of the hub's layout.
+
+    A dataset of one configuration has no folder of it. One named after the task is taken first, so that a
+    folder can hold what a study of several such tasks needs.
+    """
     where = Path(data).expanduser()
-    own = where / source.config
-    # A dataset of one configuration has no folder of it.
-    return where if source.config == _ONLY and not own.is_dir() else own
+    if source.config != _ONLY:
+        return where / source.config
+    return next((own for own in (where / spec.name, where / _ONLY) if own.is_dir()), where)
 
 
 def package(spec: TaskSpec, source: PackageSource) -> Origin:
@@ -128,34 +132,38 @@ def _names(source: HubSource, further: Sequence[FurtherSplit]) -> tuple[str, ...
 
 
 def _folder_files(spec: TaskSpec, source: HubSource, data: str, split: str) -> list[Path]:
-    for wanted in (Path(data).expanduser(), inside(source, data)):
+    for wanted in (Path(data).expanduser(), inside(spec, source, data)):
         if not wanted.is_dir():
             raise DataError(
-                f"task {spec.name!r}: there is no folder {str(wanted)!r}; {_layout(source, split)}"
+                f"task {spec.name!r}: there is no folder {str(wanted)!r}; {_layout(spec, source, split)}"
             )
-    files = _found(source, data, split)
+    files = _found(spec, source, data, split)
     if not files:
         raise DataError(
-            f"task {spec.name!r}: no {source.pattern(split)} in {str(inside(source, data))!r}; "
-            f"{_layout(source, split)}"
+            f"task {spec.name!r}: no {source.pattern(split)} in {str(inside(spec, source, data))!r}; "
+            f"{_layout(spec, source, split)}"
         )
     return files
 
 
-def _found(source: HubSource, data: str, split: str) -> list[Path]:
-    return sorted(inside(source, data).glob(source.pattern(split)))
+def _found(spec: TaskSpec, source: HubSource, data: str, split: str) -> list[Path]:
+    return sorted(inside(spec, source, data).glob(source.pattern(split)))
 
 
-def _layout(source: HubSource, split: str) -> str:
-    folder = "" if source.config == _ONLY else f"{source.config}/"
-    return f"--data DIR takes a folder with {folder}{source.pattern(split)}, the layout of {source.hub_id}"
+def _layout(spec: TaskSpec, source: HubSource, split: str) -> str:
+    files = f"--data DIR takes a folder with {{}}{source.pattern(split)}, the layout of {source.hub_id}"
+    if source.config != _ONLY:
+        return files.format(f"{source.config}/")
+    return f"{files.format('')}, or one that has it in {spec.name}/"
 
 
 def _rows(spec: TaskSpec, source: HubSource, split: str, files: Sequence[Path]) -> Columns:
     """The rows of one split, file after file; a column that one of them lacks is left out."""
     found: list[Columns] = []
     for file in files:
-        with _failing(f"task {spec.name!r}: cannot read {source.pattern(split)}", _layout(source, split)):
+        with _failing(
+            f"task {spec.name!r}: cannot read {source.pattern(split)}", _layout(spec, source, split)
+        ):
             if isinstance(source, FolderSource):
                 found.append(source.read(file, split))
             else:

@@ -117,7 +117,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="FOLDER",
-        help="With the tasks' data, in the layout of nyu-mll/glue.",
+        help="With the tasks' data, in the layout of nyu-mll/glue: one folder for each, such as mrpc.",
         show_default="the study's, or from the hub",
     ),
 ]
