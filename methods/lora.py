@@ -35,7 +35,8 @@ The task head has the rate of A; peft's helper (optimizers/loraplus.py) gives B'
 trains too, such as the head's biases and DoRA's lengths.
 
 Searched: rates of 2e-4 to 3e-2, from the scripts' 2e-4 to 5e-4 to what a pilot of short runs found best
-(docs/protocol.md), and ranks around the 8 of the paper's GLUE runs. Alpha stays what it is, as in the paper (section 4.1).
+(docs/protocol.md), and ranks around the 8 of the paper's GLUE runs. Alpha stays what it is, as in the paper
+(section 4.1).
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
 measurements: a file below one of them, in this checkout or installation, was measured by them. Below one of
 the `imported` lies what they took over from other suites. Below `submissions/NAME/` lies what NAME reports.
 `reproduced` holds, by the SHA-256 of a submitted file, what the maintainers found when they ran it again.
-Every other file is self-reported, wherever it lies.
+Every other file is self-reported, wherever it lies. `superseded` names studies of the maintainers in whose
+place another one has come: their records stay to be read, and are ranked with nothing else.
 
 Origins are kept by the hash of a record's whole content, so no record can take that of another.
 """
@@ -42,12 +43,29 @@ TOLD: Final[Mapping[Kind, str]] = {
 
 
 @dataclass(frozen=True)
+class Superseded:
+    """What came in the place of a study of the maintainers."""
+
+    by: str
+    """The other study."""
+    why: str
+    """A sentence without its end."""
+
+    @property
+    def told(self) -> str:
+        """In a sentence."""
+        return f"Superseded by {text.clean(self.by)}: {text.clean(self.why, 500)}."
+
+
+@dataclass(frozen=True)
 class Origin:
     """Who vouches for a record."""
 
     kind: Kind
     by: str = ""
     """The name of a submission's folder, or of the other suite; empty where there is none."""
+    superseded: Superseded | None = None
+    """Where it is of a study of the maintainers that is."""
 
     @property
     def told(self) -> str:
@@ -68,6 +86,13 @@ _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _Folder = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
+class _Other(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: _Folder
+    why: Annotated[str, StringConstraints(min_length=1, pattern=r"[^.]$")]
+
+
 class _Manifest(BaseModel):
     """The content of `origins.yaml`."""
 
@@ -76,6 +101,7 @@ class _Manifest(BaseModel):
     maintainers: tuple[_Folder, ...]
     imported: tuple[_Folder, ...] = ()
     reproduced: dict[_Sha256, str] = {}
+    superseded: dict[_Folder, _Other] = {}
 
 
 def origins(located: Mapping[Path, Measured], root: Path = ROOT) -> Origins:
@@ -107,6 +133,11 @@ def trusted(origin: Origin) -> bool:
     return origin.kind in ("maintainers", "another suite")
 
 
+def superseded(record: Measured, known: Origins | None) -> Superseded | None:
+    """What came in the place of the study that a record is of; None where it stands."""
+    return origin_of(record, known).superseded
+
+
 LATER: Final = ("decoding", "forgetting")
 """Parts of a record that most have not."""
 
@@ -134,7 +165,8 @@ def _origin(path: Path, record: Measured, root: Path) -> Origin:
             return Origin("another suite", record.suite.name)
         return Origin("of another suite", f"{record.suite.name}, {by}" if by else record.suite.name)
     if len(parts) > 1 and parts[0] in manifest.maintainers:
-        return Origin("maintainers")
+        other = manifest.superseded.get(record.study)
+        return Origin("maintainers", superseded=Superseded(other.by, other.why) if other else None)
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if manifest.reproduced else ""
     return Origin("reproduced" if digest in manifest.reproduced else "self-reported", by)
 

@@ -103,7 +103,12 @@ def _board(board: Board, group: Sequence[Section]) -> api.BoardDocument:
     first = group[0]
     key = (first.suite, first.model, first.reported)
     name = "--".join(
-        [*([first.suite] if first.suite else []), first.model, *(["reported"] if first.reported else [])]
+        [
+            *([first.suite] if first.suite else []),
+            first.model,
+            *(["reported"] if first.reported else []),
+            *(["superseded"] if board.superseded else []),
+        ]
     )
     inside = {id(section) for section in group}
     views = [view for view in board.views if id(view.section) in inside]
@@ -116,6 +121,7 @@ def _board(board: Board, group: Sequence[Section]) -> api.BoardDocument:
         model_name=board.called(first.model),
         suite=first.suite,
         reported=first.reported,
+        superseded=board.superseded,
         tasks=tuple(section.task for section in group),
         methods=tuple(sorted({result.method for result in found})),
         page=board.paths.page,

@@ -9,12 +9,11 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from reports.claims import Judgement, Unmeasured
 from reports.errors import RecordError
 from reports.records.latency_schema import LatencyRecord
-from reports.records.origins import Origins
+from reports.records.origins import Origins, superseded
 from reports.records.schema import Record
 from reports.records.serving_schema import ServingRecord
 from reports.site.api import INDEX, documents
@@ -26,11 +25,12 @@ from reports.site.latency import latency_page
 from reports.site.markdown import markdown_report
 from reports.site.memory import memory_page
 from reports.site.method import method_pages
-from reports.site.parts.board import IMPORTED, Board, Paths, make_board
+from reports.site.parts.board import Board, make_board
 from reports.site.parts.catalogue import Catalogue
 from reports.site.parts.folder import Folder
 from reports.site.parts.html import Page, Shell, assets, render
 from reports.site.parts.links import record_page
+from reports.site.parts.paths import IMPORTED, SUPERSEDED, Paths
 from reports.site.protocol import protocol_page
 from reports.site.record import shown, trial_page
 from reports.site.serving import serving_page
@@ -48,6 +48,7 @@ from reports.tables.standing import comparisons_frame
 
 QUESTION = "Which tuning method should I pick?"
 IMPORTED_TITLE = "What other suites measured"
+SUPERSEDED_TITLE = "Superseded boards"
 NAV = {
     "index.html": "Choose",
     "results.html": "Results",
@@ -60,6 +61,7 @@ NAV = {
     "intrinsic.html": "Dimensions",
     "claims.html": "Claims",
     IMPORTED.page: "Other suites",
+    SUPERSEDED.page: "Superseded",
     "protocol.html": "Protocol",
 }
 """What the bar on top links to, where the site has it."""
@@ -84,7 +86,8 @@ def build_site(
     """Write the pages and their data files into `out` and return the path of the first page.
 
     What other suites measured is a comparison of its own, on `imported.html` with tables of its own: never
-    ranked with ours. Where there is nothing else, it takes the names of the front page and its tables.
+    ranked with ours. So are boards in whose place others have come, on `superseded.html`. Where there is
+    nothing else, they take the names of the front page and its tables.
 
     Files that would be the same are not touched. What an earlier build wrote there and this one does not is
     removed; other files are left alone.
@@ -110,7 +113,7 @@ def build_site(
     boards = _boards(records, latencies, servings, origins, title, catalogue, margin)
     if boards:
         boards[0] = replace(boards[0], left_out=(*left_out, *boards[0].left_out))
-    pages = [page for board in boards for page in _pages(board)]
+    pages = [replace(page, notes=board.superseded) for board in boards for page in _pages(board)]
     pages += [claims_page(claims, unmeasured)] if claims else []
     paths = {page.path for page in pages}
     nav = tuple((path, name) for path, name in NAV.items() if path in paths)
@@ -154,18 +157,30 @@ def _boards(
     catalogue: Catalogue | None,
     margin: float,
 ) -> list[Board]:
-    """Ours, and what other suites measured: the first one is on the front page."""
-    ours = [record for record in records if record.suite is None]
-    imported = [record for record in records if record.suite is not None]
-    if not (ours or imported or latencies or servings):
+    """Ours, what is superseded, and what other suites measured: the first one is on the front page."""
+    if not (records or latencies or servings):
         return []
-    beside: dict[str, Any] = {"servings": servings, "origins": origins, "margin": margin}
-    if not ours:
-        return [make_board(imported, title, latencies, None if imported else catalogue, **beside)]
-    boards = [make_board(ours, title, latencies, catalogue, **beside)]
-    if imported:
-        boards.append(make_board(imported, IMPORTED_TITLE, origins=origins, paths=IMPORTED, margin=margin))
-    return boards
+    ours: list[Record] = []
+    old: list[Record] = []
+    theirs: list[Record] = []
+    for record in records:
+        known = theirs if record.suite else old if superseded(record, origins) else ours
+        known.append(record)
+    apart = [
+        (old, SUPERSEDED_TITLE, SUPERSEDED, catalogue),
+        (theirs, IMPORTED_TITLE, IMPORTED, None),  # of another suite the cards say nothing
+    ]
+    apart = [board for board in apart if board[0]]
+    first, cards = ours, catalogue
+    if not ours and apart:
+        first, _, _, cards = apart.pop(0)
+    return [
+        make_board(first, title, latencies, cards, servings=servings, origins=origins, margin=margin),
+        *(
+            make_board(some, heading, catalogue=said, origins=origins, paths=paths, margin=margin)
+            for some, heading, paths, said in apart
+        ),
+    ]
 
 
 def _pages(board: Board) -> Iterator[Page]:
@@ -177,6 +192,8 @@ def _pages(board: Board) -> Iterator[Page]:
                 yield page
         yield from task_pages(board)
         yield from method_pages(board)
+    if board.paths.folder:  # what is of the whole site is of its first board
+        return
     for page in (latency_page(board), serving_page(board), memory_page(board), intrinsic_page(board)):
         if page:
             yield page
@@ -194,7 +211,7 @@ def _data(board: Board) -> Iterator[tuple[str, str | bytes]]:
         yield "arrivals.csv", safe_csv(arrivals_frame(board.servings, board.origins))
     if not board.records:
         return
-    if not board.measured_by and (found := curves(board.records, board.origins)):
+    if not (board.measured_by or board.paths.folder) and (found := curves(board.records, board.origins)):
         yield "intrinsic.csv", safe_csv(intrinsic_frame(found))
     yield from _tables(board, board.paths)
 

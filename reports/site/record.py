@@ -136,7 +136,8 @@ def trial_page(record: Record, around: Around) -> Page:
         "box": CURVE,
     }
     raw = path.removesuffix(".html") + ".json"
-    return Page(path, name, "record.html.j2", context, ((raw, "JSON"),))
+    notes = (origin.superseded.told,) if origin.superseded else ()
+    return Page(path, name, "record.html.j2", context, ((raw, "JSON"),), notes=notes)
 
 
 def _listed(told: Facts) -> Markup:

@@ -18,7 +18,7 @@ from reports.records.identity import (
     serving_key,
 )
 from reports.records.latency_schema import LatencyRecord
-from reports.records.origins import ROOT, Origin, origin_of, origins
+from reports.records.origins import ROOT, Origin, origin_of, origins, superseded
 from reports.records.serving_schema import ServingRecord
 from reports.records.validate import Checked, Findings
 from reports.stats.latency import trusted
@@ -55,7 +55,7 @@ def together(files: Sequence[Checked], root: Path = ROOT) -> Findings:
     compared: dict[str, list[Checked]] = defaultdict(list)
     for one in checked:
         if one.record and not is_search(one.record):
-            alone = is_for_claim(one.record) or is_for_dimensions(one.record)
+            alone = is_for_claim(one.record) or is_for_dimensions(one.record) or superseded(one.record, known)
             compared[one.record.study if alone else ""].append(one)
     for group in compared.values():
         records = [one.record for one in group if one.record]

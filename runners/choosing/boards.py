@@ -15,6 +15,7 @@ from typing import Any, Final
 import reports
 from reports import RecordError, text
 from reports.records.identity import is_for_claim, is_for_dimensions
+from reports.records.origins import superseded
 from reports.records.schema import Record
 from reports.stats.aggregate import Row
 from reports.stats.choice import Evidence, different_examples, evidence
@@ -179,6 +180,7 @@ def _sections(paths: Sequence[Path], notes: list[str]) -> list[list[Section]]:
         more = len(reading.left_out)
         notes.append(f"{text.plural(more, 'file')} left out, such as {first}: {why}.")
     records = [r for r in reading.trials.values() if not (is_for_claim(r) or is_for_dimensions(r))]
+    records = [r for r in records if not superseded(r, reading.origins)] or records
     again = {index for index, _ in repeats(records, reading.origins)}
     kept = [record for index, record in enumerate(records) if index not in again]
     return by_model(sections(kept, reading.origins)) if kept else []

@@ -62,7 +62,8 @@ def of_data(spec: TrialSpec, store: Callable[[Contents], Any]) -> Freight | None
     folder = Path(spec.data).expanduser()
     if isinstance(source, FileSource):
         return _freight(folder, preparing.file_paths(source, str(folder)), store)
-    return _freight(folder, sorted(reading.inside(source, spec.data).glob(source.pattern("*"))), store)
+    inside = reading.inside(spec.declared, source, spec.data)
+    return _freight(folder, sorted(inside.glob(source.pattern("*"))), store)
 
 
 def of_text(spec: TrialSpec, store: Callable[[Contents], Any]) -> Freight | None:

@@ -117,6 +117,10 @@ class BoardEntry(_Part):
     model_name: str = Field(description="what people call it, with its size")
     suite: str | None = Field(description="who measured it, where that is not Paretune")
     reported: bool = Field(description="whether others report it beside what the maintainers measured")
+    superseded: tuple[str, ...] = Field(
+        default=(),
+        description="what came in its place and why, a sentence for each study; empty where it stands",
+    )
     tasks: tuple[str, ...]
     methods: tuple[str, ...]
     page: str

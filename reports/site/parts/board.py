@@ -11,11 +11,12 @@ from reports import text
 from reports.records.identity import identity, trial_key
 from reports.records.latency_schema import LatencyRecord
 from reports.records.machine import Machine
-from reports.records.origins import Origins, content_key
+from reports.records.origins import Origins, content_key, superseded
 from reports.records.schema import Record
 from reports.records.serving_schema import ServingRecord
 from reports.records.tuning import how_set
 from reports.site.parts.catalogue import Catalogue
+from reports.site.parts.paths import MAIN, Paths
 from reports.site.parts.provenance import Provenance, provenance
 from reports.stats.across import Across, across
 from reports.stats.aggregate import Row
@@ -24,36 +25,6 @@ from reports.stats.section import Section
 from reports.stats.sections import repeats, sections
 from reports.stats.standing import Standing, placed, standing, standings
 from reports.stats.verdict import MARGIN
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Where the pages and tables of a board go, from the site's root."""
-
-    page: str = "index.html"
-    table: str = "table"
-    """Stem of its tables of methods."""
-    prefix: str = ""
-    """Of its other tables."""
-    results: str = "results.html"
-    """The page of every method on every task."""
-    compare: str = "compare.html"
-    """The page of any two methods."""
-    embedded: str = "embed.html"
-    """The figure alone, for other sites to put into a frame."""
-    folder: str = ""
-    """Of its pages of tasks and methods."""
-
-
-IMPORTED = Paths(
-    "imported.html",
-    "imported",
-    "imported-",
-    "imported-results.html",
-    "imported-compare.html",
-    "imported-embed.html",
-    "imported/",
-)
 
 
 @dataclass(frozen=True)
@@ -150,9 +121,15 @@ class Board:
     catalogue: Catalogue = field(default_factory=Catalogue)
     origins: Origins = field(default_factory=dict)
     """Who measured a trial; what is not in it is self-reported."""
-    paths: Paths = Paths()
+    paths: Paths = MAIN
     left_out: tuple[str, ...] = ()
     """Why some records are not on it."""
+
+    @cached_property
+    def superseded(self) -> tuple[str, ...]:
+        """What came in the place of all of it and why, a sentence for each; empty where some of it stands."""
+        told = [superseded(record, self.origins) for record in self.records]
+        return tuple(dict.fromkeys(one.told for one in told if one)) if all(told) else ()
 
     @cached_property
     def ranked(self) -> list[View]:
@@ -258,7 +235,7 @@ def make_board(
     *,
     servings: Sequence[ServingRecord] = (),
     origins: Origins | None = None,
-    paths: Paths = Paths(),
+    paths: Paths = MAIN,
     margin: float = MARGIN,
 ) -> Board:
     """Group, rank and test; the order of the records does not matter.

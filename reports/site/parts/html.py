@@ -65,6 +65,8 @@ class Page:
     """One line for search engines and previews."""
     alone: bool = False
     """Without the bar and the foot of the other pages: to be framed."""
+    notes: tuple[str, ...] = ()
+    """Sentences above everything: what a reader has to know of all that the page says."""
 
     @property
     def root(self) -> str:

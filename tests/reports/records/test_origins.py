@@ -6,10 +6,20 @@ import hashlib
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from reports import RecordError, build_site, compare, markdown_table, write_record
 from reports.records.latency_files import located_latencies
-from reports.records.origins import MANIFEST, ROOT, Origin, content_key, origin_of, origins, trusted
+from reports.records.origins import (
+    MANIFEST,
+    ROOT,
+    Origin,
+    Superseded,
+    content_key,
+    origin_of,
+    origins,
+    trusted,
+)
 from reports.records.store import located_records
 from reports.stats.section import OTHERS
 from reports.stats.sections import sections
@@ -85,6 +95,29 @@ def test_a_reproduced_file_is_known_by_its_content(tmp_path, make_record):
     assert _origin(tmp_path, file) == Origin("reproduced", "ada")
     file.write_text(file.read_text().replace("0.5", "0.6"))
     assert _origin(tmp_path, file) == Origin("self-reported", "ada")
+
+
+def test_of_the_maintainers_studies_alone_one_is_superseded(tmp_path, make_record):
+    why = "a quarter of its runs learned nothing"
+    manifest = {"maintainers": ["leaderboards"], "superseded": {"old": {"by": "new", "why": why}}}
+    (tmp_path / MANIFEST).write_text(yaml.safe_dump(manifest))
+    old, new = make_record(study="old"), make_record(study="new")
+    ours = write_record(old, tmp_path / "leaderboards" / "old")
+    theirs = write_record(old, tmp_path / "submissions" / "ada")
+    found = _origin(tmp_path, ours)
+    assert found == Origin("maintainers", superseded=Superseded("new", why))
+    assert trusted(found)
+    assert found.superseded.told == "Superseded by new: a quarter of its runs learned nothing."
+    assert _origin(tmp_path, theirs) == Origin("self-reported", "ada")
+    assert _origin(tmp_path, write_record(new, tmp_path / "leaderboards" / "new")) == Origin("maintainers")
+
+
+@pytest.mark.parametrize("why", ["", "it ends twice."])
+def test_why_a_study_is_superseded_is_a_sentence_without_its_end(tmp_path, make_record, why):
+    manifest = {"maintainers": ["leaderboards"], "superseded": {"old": {"by": "new", "why": why}}}
+    (tmp_path / MANIFEST).write_text(yaml.safe_dump(manifest))
+    with pytest.raises(ValidationError, match=r"superseded\.old\.why"):
+        _origin(tmp_path, write_record(make_record(), tmp_path / "leaderboards" / "old"))
 
 
 def test_a_latency_comparison_is_known_as_a_trial_is():

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from reports import build_site
-from reports.records.origins import Origin, content_key
+from reports.records.origins import Origin, Superseded, content_key
 from reports.records.schema import Suite
 from reports.site.markdown import markdown_report
-from reports.site.parts.board import IMPORTED, make_board
+from reports.site.parts.board import make_board
+from reports.site.parts.paths import IMPORTED
 from reports.tables.latex import latex_table
 
 from .test_build import Reader
@@ -73,6 +74,46 @@ def test_other_suites_have_pages_and_tables_of_their_own(mixed, tmp_path: Path) 
     assert "protocol.html#fields" not in trial
     assert "only in the JSON" not in trial
     assert len(list((tmp_path / "imported" / "records").glob("*.json"))) == 2
+
+
+SUPERSEDED = Origin("maintainers", superseded=Superseded("new", "half of its runs learned nothing"))
+
+
+def test_superseded_boards_are_read_apart_and_say_why(make_record, tmp_path: Path) -> None:
+    new = [make_record(seed=seed, study="new") for seed in range(3)]
+    old = [make_record("prefix", seed=seed, study="old", score=0.93) for seed in range(3)]
+    old += [make_record("prefix", seed=seed, study="old", task="imdb", score=0.93) for seed in range(3)]
+    known = {content_key(record): Origin("maintainers") for record in new}
+    known |= {content_key(record): SUPERSEDED for record in old}
+    front = build_site([*new, *old], tmp_path, origins=known)
+    said = "Superseded by new: half of its runs learned nothing."
+    assert set(pd.read_csv(tmp_path / "table.csv")["method"]) == {"lora"}
+    assert set(pd.read_csv(tmp_path / "superseded.csv")["method"]) == {"prefix"}
+    ours = Reader(front.read_text())
+    assert "0.930" not in ours.text
+    assert said not in ours.text
+    assert "superseded.html" in {value for _, name, value in ours.attributes if name == "href"}
+    pages = ["superseded.html", "superseded-results.html", "superseded/tasks/imdb.html"]
+    pages += ["superseded/methods/prefix.html", "superseded/tasks/index.html"]
+    for name in pages:
+        assert said in Reader((tmp_path / name).read_text()).text, name
+    told = [said in page.read_text() for page in (tmp_path / "records").glob("*.html")]
+    assert (sum(told), len(told)) == (6, 9)
+    boards = json.loads((tmp_path / "api" / "v1" / "index.json").read_text())["boards"]
+    assert sorted((board["page"], board["superseded"]) for board in boards) == [
+        ("index.html", []),
+        ("superseded.html", [said]),
+    ]
+    assert len({board["address"] for board in boards}) == 2
+
+
+def test_alone_a_superseded_board_has_the_front_page_and_our_protocol(make_record, tmp_path: Path) -> None:
+    old = [make_record(seed=seed, study="old") for seed in range(3)]
+    front = build_site(old, tmp_path, origins=dict.fromkeys(map(content_key, old), SUPERSEDED))
+    assert front == tmp_path / "index.html"
+    assert "Superseded by new" in front.read_text()
+    assert (tmp_path / "protocol.html").is_file()
+    assert not (tmp_path / "superseded.html").exists()
 
 
 IMPORTED_FILES = [

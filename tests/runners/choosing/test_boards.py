@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import tasks
+from reports import yaml_text
+from reports.records import origins
 from runners.choosing import boards
 from runners.choosing.boards import PUBLISHED, Reach, Sources
 from runners.choosing.likeness import of, of_name
@@ -58,6 +60,18 @@ def test_trials_of_searches_and_claims_are_no_evidence(tmp_path, groups):
     assert not any(path.name.startswith("claim-") for path in found.published)
     with pytest.raises(SpecError, match="there is nothing at"):
         Sources.found([tmp_path / "nowhere"])
+
+
+def test_a_superseded_board_is_evidence_only_where_there_is_no_other(monkeypatch):
+    manifest = yaml_text.load((origins.ROOT / origins.MANIFEST).read_text())
+    manifest["superseded"] = {BOARD.name: {"by": "rotten-tomatoes", "why": "said for this test"}}
+    monkeypatch.setattr(origins, "_manifest", lambda path: origins._Manifest.model_validate(manifest))
+    for folders, studies in (
+        ((BOARD, PUBLISHED / "rotten-tomatoes"), {"rotten-tomatoes"}),
+        ((BOARD,), {BOARD.name}),
+    ):
+        _, published, _ = boards.boards(Sources(folders, ()))
+        assert {r.study for group in published for section in group for r in section.records} == studies
 
 
 def test_what_cannot_be_read_is_said_and_the_rest_is_kept(tmp_path: Path):

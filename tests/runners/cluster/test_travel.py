@@ -52,15 +52,15 @@ def test_a_model_and_data_are_found_where_they_lie_or_unpacked(
 def test_files_travel_where_a_configuration_has_no_folder(tmp_path: Path) -> None:
     for name in ("train-0.parquet", "test-0.parquet"):
         (tmp_path / name).write_bytes(b"rows")
-    for inside in (".", "default"):
+    for inside, following in ((".", "default"), ("default", "ag_news"), ("ag_news", "rest")):
         spec = TrialSpec(model="embedded", task="ag_news", method="head", data=str(tmp_path))
         freight = travel.of_data(spec, stored)
         assert freight is not None
         assert {str(Path(name).parent) for name in freight.names} == {inside}
         assert len(freight.names) == 2
-        (tmp_path / "default").mkdir(exist_ok=True)
+        (tmp_path / following).mkdir()
         for name in ("train-0.parquet", "test-0.parquet"):
-            (tmp_path / "default" / name).write_bytes(b"other rows")
+            (tmp_path / following / name).write_bytes(f"rows in {following}".encode())
 
 
 def test_files_of_another_layout_travel_too(tmp_path: Path) -> None:
