@@ -158,3 +158,14 @@ class Serving(Part):
         ge=0, description="merged before and after, to a task that is read first; null: does not merge"
     )
     load_model_ms_p50: float = Field(ge=0, description="loading a whole model instead")
+
+
+class TrainingEnergy(Part):
+    """What a counter of the machine told; nothing is estimated."""
+
+    source: Literal["nvml", "rapl"] = Field(
+        description="`nvml`: of the cards; `rapl`: of the processor's packages, with all that ran on them"
+    )
+    joules: float = Field(
+        gt=0, description="from the first step to the last, loading included, no evaluation"
+    )

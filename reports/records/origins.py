@@ -148,7 +148,11 @@ def content_key(record: Measured) -> str:
 
     A part that came later and is not there is not said, so that the pages of records keep their addresses.
     """
-    unsaid = {name for name in LATER if getattr(record, name, None) is None}
+    unsaid: dict[str, bool | dict[str, bool]] = {
+        name: True for name in LATER if getattr(record, name, None) is None
+    }
+    if isinstance(record, Record) and record.training and record.training.energy is None:
+        unsaid["training"] = {"energy": True}
     said = record.model_dump_json(exclude=unsaid)
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 

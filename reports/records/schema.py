@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, field_validator
 
-from reports.records.cost_parts import Compute, Decoding, Forgetting, Latency, Memory, Serving
+from reports.records.cost_parts import Compute, Decoding, Forgetting, Latency, Memory, Serving, TrainingEnergy
 from reports.records.part import Part
 from reports.records.shared import shared
 
@@ -186,6 +186,9 @@ class Training(Part):
         ge=0,
         description="blocks in front of all that trains, whose outputs were computed once and kept; "
         "null before schema 6",
+    )
+    energy: TrainingEnergy | None = Field(
+        default=None, description="null where no counter tells, or other trials ran beside this one"
     )
 
 

@@ -136,6 +136,7 @@ def _trial(record: Record) -> dict[str, Any]:
         "training_seconds": training.seconds if training else None,
         "examples_per_second": training.examples_per_second if training else None,
         **{name: getattr(training, name, None) for name in _PACE},
+        "training_joules": training.energy.joules if training and training.energy else None,
         "busy": busy(record),
         "side_by_side": environment.side_by_side,
         **timings,

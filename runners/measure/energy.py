@@ -20,7 +20,7 @@ Source = Literal["nvml", "rapl"]
 IDLE_SECONDS = 1.0
 BUSY_SHARE = 1.1
 """Times the idle power that work has to take, for a counter to be believed."""
-_WINDOW = "paretune"
+_WINDOW, _STRETCH = "paretune", "paretune-stretch"
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,16 @@ class Meter:
             work()
         finally:
             found = self.monitor.end_window(_WINDOW)
-        told = found.gpu_energy if self.source == "nvml" else found.cpu_energy
+        return self.read(found)
+
+    def read(self, window: Any) -> float:
+        """The joules of one of zeus' windows."""
+        told = window.gpu_energy if self.source == "nvml" else window.cpu_energy
         return float(sum((told or {}).values()))
+
+    def idle_watts(self) -> float:
+        """What the machine takes while nothing is done."""
+        return self.joules(lambda: time.sleep(IDLE_SECONDS)) / IDLE_SECONDS
 
     def moves(self, work: Callable[[], object]) -> bool:
         """Whether the counter tells work from idleness.
@@ -51,10 +59,52 @@ class Meter:
         Args:
             work: that keeps the device busy for about a second.
         """
-        idle = self.joules(lambda: time.sleep(IDLE_SECONDS)) / IDLE_SECONDS
+        idle = self.idle_watts()
         started = time.perf_counter()
         busy = self.joules(work) / (time.perf_counter() - started)
         return busy > BUSY_SHARE * idle
+
+
+@dataclass
+class Tally:
+    """Joules of work that is done in stretches, with other things between them.
+
+    Args:
+        meter: what counts.
+        idle_watts: of the machine before the work.
+    """
+
+    meter: Meter
+    idle_watts: float
+    joules: float = 0.0
+    seconds: float = 0.0
+    _open: bool = False
+
+    @classmethod
+    def of(cls, device: torch.device) -> Tally | None:
+        """One of a device, which is idle for a second; None where nothing counts."""
+        found = meter(device)
+        return cls(found, found.idle_watts()) if found else None
+
+    def begin(self) -> None:
+        """A stretch begins, if none has; the device is waited for."""
+        if not self._open:
+            self.meter.monitor.begin_window(_STRETCH)
+            self._open = True
+
+    def end(self) -> None:
+        """It ends, where one has begun; the device is waited for."""
+        if self._open:
+            found = self.meter.monitor.end_window(_STRETCH)
+            self.joules += self.meter.read(found)
+            self.seconds += found.time
+            self._open = False
+
+    @property
+    def told(self) -> float | None:
+        """All joules; None where work took no more power than idleness."""
+        believed = self.seconds > 0 and self.joules / self.seconds > BUSY_SHARE * self.idle_watts
+        return self.joules if believed else None
 
 
 def meter(device: torch.device) -> Meter | None:

@@ -12,8 +12,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from reports.records.cost_parts import TrainingEnergy
 from reports.records.schema import CurvePoint, Training
 from runners import device, processes
+from runners.measure.energy import Tally
 from runners.optimisation import implementation, optimizer, parts, scaler, training_step, updates, warmed_up
 from runners.plan.spec import Protocol
 from runners.trials.batches import Batch
@@ -65,6 +67,7 @@ class Trained:
     mean_length: float = 0.0
     """Tokens an example, padding included."""
     optimizer: str = ""
+    energy: TrainingEnergy | None = None
     skipped_steps: int | None = None
     """In float16: those whose gradients overflowed."""
     resumed_at: tuple[int, ...] = ()
@@ -84,6 +87,7 @@ class Trained:
             skipped_steps=self.skipped_steps,
             resumed_at=self.resumed_at,
             reused_blocks=self.reused_blocks,
+            energy=self.energy,
             **self.clock.numbers(),
         )
 
@@ -103,6 +107,7 @@ def fit(
     snapshots: Snapshots | None = None,
     until: int | None = None,
     positions: Callable[[Batch], int] = padded,
+    tally: Tally | None = None,
 ) -> Trained:
     """Train for ``steps`` steps, evaluate after some of them, restore the best weights.
 
@@ -124,6 +129,7 @@ def fit(
         until: the step after which it stops, at which ``train_loader`` ends too; None for the last. Where a
             snapshot is further on, it stops there.
         positions: tokens of what is computed at once, padding included.
+        tally: of what the steps take; None where nothing counts it.
 
     Raises:
         DivergenceError: the loss became infinite or not a number.
@@ -134,6 +140,7 @@ def fit(
         *(evaluate, main_metric, watch, rates or {}, snapshots),
         until=min(until or steps, steps),
         positions=positions,
+        tally=tally,
     ).run(train_loader)
 
 
@@ -155,11 +162,12 @@ class _Loop:
         snapshots: Snapshots | None,
         until: int,
         positions: Callable[[Batch], int],
+        tally: Tally | None,
     ) -> None:
         self.accelerator, self.model, self.trained = accelerator, model, trained
         self.steps, self.protocol, self.watch = steps, protocol, watch
         self.evaluate_at, self.evaluate, self.main_metric = set(evaluate_at), evaluate, main_metric
-        self.snapshots, self.until, self.computed = snapshots, until, positions
+        self.snapshots, self.until, self.computed, self.tally = snapshots, until, positions, tally
         made = optimizer(trained, protocol.learning_rate or 0.0, protocol.weight_decay, rates)
         schedule = warmed_up(made, round(protocol.warmup_share * steps), steps)
         self.made, self.scaling = made, scaler(protocol.precision, accelerator.device)
@@ -186,6 +194,8 @@ class _Loop:
             if saved is not None:  # here, since beginning to iterate draws from the generators as well
                 self._restore(saved)
                 saved = None
+            if self.tally is not None:
+                self.tally.begin()
             with result.clock:
                 self._step(batch)
             evaluating = step in self.evaluate_at
@@ -195,6 +205,8 @@ class _Loop:
             if evaluating or saving:
                 device.synchronize(accelerator.device)
                 result.clock.read()
+                if self.tally is not None:
+                    self.tally.end()
                 paused = time.perf_counter()
                 if evaluating:
                     self._evaluate(step)
@@ -209,6 +221,7 @@ class _Loop:
         self.model.eval()
         if self.scaling is not None:
             result.skipped_steps = result.steps - updates(self.made)
+        result.energy = self._energy()
         counted = processes.gathered(self._counted())
         result.examples, positions, real = map(sum, zip(*counted, strict=True))
         result.padding_share = 1 - real / positions
@@ -240,6 +253,14 @@ class _Loop:
     def _counted(self) -> tuple[int, int, int]:
         """Examples, and tokens of them with and without padding, that this process has trained on."""
         return self.examples, self.positions, int(self.real)
+
+    def _energy(self) -> TrainingEnergy | None:
+        """What all processes' cards took, or one process' machine; nothing where some of it is not known."""
+        told = [one for one in processes.gathered(self.tally and self.tally.told) if one is not None]
+        if self.tally is None or len(told) < processes.count():
+            return None
+        source = self.tally.meter.source
+        return TrainingEnergy(source=source, joules=sum(told)) if source == "nvml" or len(told) == 1 else None
 
     def _to_save(self, step: int) -> bool:
         return self.snapshots is not None and (step == self.until or self.snapshots.due(step))
@@ -279,6 +300,7 @@ class _Loop:
             "losses": list(self.losses),
             "counted": processes.gathered(self._counted()),
             "clock": result.clock.state(),
+            "tally": self.tally and (self.tally.joules, self.tally.seconds),
             "evaluation_seconds": result.evaluation_seconds,
             "resumed_at": list(result.resumed_at),
             "generators": device.generator_states(),
@@ -300,6 +322,10 @@ class _Loop:
         self.examples, self.positions, real = saved["counted"][processes.index()]
         self.real.fill_(real)
         result.clock.restore(saved["clock"])
+        if self.tally is not None and saved.get("tally") is not None:
+            self.tally.joules, self.tally.seconds = saved["tally"]
+        else:  # some of it was not counted
+            self.tally = None
         result.evaluation_seconds = saved["evaluation_seconds"]
         result.resumed_at = (*saved["resumed_at"], saved["step"])
         device.set_generator_states(saved["generators"])

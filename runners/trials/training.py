@@ -9,6 +9,7 @@ from accelerate import Accelerator
 
 from methods import Adapted
 from runners import device, processes
+from runners.measure.energy import Tally
 from runners.plan import halving
 from runners.plan.evaluations import evaluation_steps
 from runners.plan.spec import TrialSpec
@@ -27,6 +28,8 @@ def train(
     watch: Watch,
     snapshots: Snapshots | None = None,
     until: int | None = None,
+    *,
+    alone: bool = True,
 ) -> Trained:
     """Train a method; the model is left with the weights that were best on the selection split.
 
@@ -38,6 +41,7 @@ def train(
         watch: is told of progress.
         snapshots: of this training, from which it goes on; None keeps none.
         until: the step after which it stops, if it is not the last; the learning rate is that of the whole.
+        alone: whether no other trial runs on the machine, so that what its counters tell is of this one.
 
     Raises:
         DivergenceError: the loss became infinite or not a number.
@@ -55,6 +59,9 @@ def train(
     waited = time.perf_counter() - began
     device.seed_everything(processes.own_seed(spec.seed))  # nothing above decides what is drawn below
     sign = 1 if metric.higher_is_better else -1
+
+    # What was computed once for several trials is not counted: nothing then, rather than a part.
+    tally = Tally.of(accelerator.device) if alone and not fitting.reused_blocks else None
 
     def main_metric(found: Score) -> float:
         value = found[metric.name]
@@ -75,6 +82,7 @@ def train(
         rates=adapted.rates(),
         snapshots=snapshots,
         until=until,
+        tally=tally,
     )
     trained.front_seconds, trained.reused_blocks = fitting.front_seconds, fitting.reused_blocks
     trained.evaluation_seconds += fitting.selection_seconds

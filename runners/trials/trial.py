@@ -229,7 +229,8 @@ def _train_and_score(
         parts.memory = step_memory.measure(spec.protocol, accelerator, adapted, kind.as_trained(), longest)
 
     snapshots = _snapshots(spec, parts, keeping)
-    fitted = training.train(spec, accelerator, adapted, kind, watch, snapshots, until)
+    alone = parts.environment.side_by_side == 1
+    fitted = training.train(spec, accelerator, adapted, kind, watch, snapshots, until, alone=alone)
     parts.curve, parts.training = tuple(fitted.curve), fitted.to_record()
     parts.recalled = fitted.recalled_seconds
     if spec.search:

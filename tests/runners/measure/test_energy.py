@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from runners.measure import energy
-from runners.measure.energy import meter
+from runners.measure.energy import Tally, meter
 
 CPU = torch.device("cpu")
 
@@ -65,3 +65,20 @@ def test_a_counter_that_does_not_move_with_the_work_is_not_believed(
     monkeypatch.setattr(energy.time, "sleep", counter.add)
     monkeypatch.setattr(energy.time, "perf_counter", iter([0.0, 1.0]).__next__)
     assert not found.moves(lambda: counter.add(1))
+
+
+def test_stretches_add_up_and_what_lies_between_them_does_not(counter: Counter) -> None:
+    tally = Tally.of(CPU)
+    assert tally is not None
+    tally.end()  # none has begun
+    for joules in (2, 3):
+        tally.begin()
+        tally.begin()  # it has begun
+        counter.add(joules)
+        tally.end()
+        counter.add(100)
+    assert tally.joules == pytest.approx(5)
+    assert tally.told == pytest.approx(5)
+    tally.idle_watts = 2 * tally.joules / tally.seconds
+    assert tally.told is None, "it took no more than idleness"
+    assert Tally(tally.meter, 0.0).told is None, "nothing was done"
