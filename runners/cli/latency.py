@@ -12,7 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from runners.cli import complete
-from runners.cli.options import DTYPES, METHOD, Json, Options, err, numbers, out
+from runners.cli.options import (
+    DTYPES,
+    METHOD,
+    Dtype,
+    Json,
+    Lengths,
+    Options,
+    Threads,
+    Width,
+    err,
+    numbers,
+    out,
+)
 from runners.cli.outcome import noting
 
 if TYPE_CHECKING:
@@ -42,9 +54,7 @@ def latency(
     batch: Annotated[
         str, typer.Option("--batch", metavar="N,N,..", help="Batch sizes, such as 1,2,8.")
     ] = "1",
-    length: Annotated[
-        str, typer.Option("--length", metavar="N,N,..", help="Input lengths in tokens, such as 16,128.")
-    ] = "16,128",
+    length: Lengths = "16,128",
     decode: Annotated[
         int | None,
         typer.Option(
@@ -55,32 +65,12 @@ def latency(
             show_default="none",
         ),
     ] = None,
-    width: Annotated[
-        float,
-        typer.Option(
-            "--width",
-            metavar="X",
-            min=0.0001,
-            max=1,
-            help="Go on until every interval of a ratio is narrower.",
-        ),
-    ] = 0.01,
+    width: Width = 0.01,
     seconds: Annotated[
         float, typer.Option("--seconds", metavar="S", min=0.1, help="Time limit of each input.")
     ] = 60.0,
-    dtype: Annotated[
-        str,
-        typer.Option(
-            "--dtype",
-            metavar="DTYPE",
-            help="float32, bfloat16 or float16.",
-            autocompletion=complete.words(*DTYPES),
-        ),
-    ] = "float32",
-    threads: Annotated[
-        int | None,
-        typer.Option("--threads", metavar="N", min=1, help="Threads of a CPU.", show_default="torch's"),
-    ] = None,
+    dtype: Dtype = "float32",
+    threads: Threads = None,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", min=0, help="Of weights, inputs and their order.")
     ] = 0,

@@ -137,6 +137,28 @@ Size = Annotated[
     ),
 ]
 DTYPES: Final = ("float32", "bfloat16", "float16")
+Dtype = Annotated[
+    str,
+    typer.Option(
+        "--dtype",
+        metavar="DTYPE",
+        help="float32, bfloat16 or float16.",
+        autocompletion=complete.words(*DTYPES),
+    ),
+]
+Lengths = Annotated[
+    str, typer.Option("--length", metavar="N,N,..", help="Input lengths in tokens, such as 16,128.")
+]
+Width = Annotated[
+    float,
+    typer.Option(
+        "--width", metavar="X", min=0.0001, max=1, help="Go on until every interval of a ratio is narrower."
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", min=1, help="Threads of a CPU.", show_default="torch's"),
+]
 METHOD: Final = "NAME or NAME:KEY=VALUE,..; may be repeated."
 KEYS: Final = "KEY=VALUE of the training protocol; may be repeated."
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from runners.cli import complete
-from runners.cli.options import DTYPES, Json, Options, err, numbers, say
+from runners.cli.options import DTYPES, Dtype, Json, Lengths, Options, Threads, Width, err, numbers, say
 from runners.cli.outcome import noting
 from runners.cli.served_tables import show
 
@@ -44,9 +44,7 @@ def serve_cost(
     batch: Annotated[
         str, typer.Option("--batch", metavar="N,N,..", help="Batch sizes, such as 1,8.")
     ] = "1,8,32",
-    length: Annotated[
-        str, typer.Option("--length", metavar="N,N,..", help="Input lengths in tokens, such as 16,128.")
-    ] = "16",
+    length: Lengths = "16",
     mix: Annotated[
         str,
         typer.Option(
@@ -75,35 +73,15 @@ def serve_cost(
             "--limit", metavar="MS", min=0.001, help="Within which 99 of 100 requests have to be answered."
         ),
     ] = 1000.0,
-    width: Annotated[
-        float,
-        typer.Option(
-            "--width",
-            metavar="X",
-            min=0.0001,
-            max=1,
-            help="Go on until every interval of a ratio is narrower.",
-        ),
-    ] = 0.02,
+    width: Width = 0.02,
     seconds: Annotated[
         float,
         typer.Option(
             "--seconds", metavar="S", min=0.1, help="Time limit of each batch size and number of tasks."
         ),
     ] = 30.0,
-    dtype: Annotated[
-        str,
-        typer.Option(
-            "--dtype",
-            metavar="DTYPE",
-            help="float32, bfloat16 or float16.",
-            autocompletion=complete.words(*DTYPES),
-        ),
-    ] = "float32",
-    threads: Annotated[
-        int | None,
-        typer.Option("--threads", metavar="N", min=1, help="Threads of a CPU.", show_default="torch's"),
-    ] = None,
+    dtype: Dtype = "float32",
+    threads: Threads = None,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", min=0, help="Of weights, tasks, inputs and their order.")
     ] = 0,
