@@ -112,10 +112,10 @@ def test_a_tuned_study_runs_and_says_so_everywhere(
 
 def test_methods_and_studies_show_what_is_searched(capsys: pytest.CaptureFixture[str]) -> None:
     assert paretune("methods") == 0
-    assert "searched: learning_rate 0.0001 to 0.01; rank 4, 8, 16" in capsys.readouterr().out
+    assert "searched: learning_rate 0.0002 to 0.03; rank 4, 8, 16" in capsys.readouterr().out
     assert paretune("methods", "--json") == 0
     spaces = {row["name"]: row["search_space"] for row in json.loads(capsys.readouterr().out)}
-    assert spaces["lora"] == {"learning_rate": {"low": 1e-4, "high": 1e-2}, "rank": {"values": [4, 8, 16]}}
+    assert spaces["lora"] == {"learning_rate": {"low": 2e-4, "high": 3e-2}, "rank": {"values": [4, 8, 16]}}
     assert set(spaces) == set(methods.names())
     assert paretune("studies", "--json") == 0
     settings = {row["name"]: row["settings"] for row in json.loads(capsys.readouterr().out)}
