@@ -44,7 +44,7 @@ def version() -> str:
     return _version(DISTRIBUTION) or "0+unknown"  # run from a folder, never installed
 
 
-def describe(accelerator: accelerate.Accelerator, side_by_side: int = 1) -> Environment:
+def describe(accelerator: accelerate.Accelerator, side_by_side: int | None = 1) -> Environment:
     """The environment of the trial that ``accelerator`` runs, one of so many at once on this machine."""
     import torch  # here, since a command asks for cores before it is imported
 

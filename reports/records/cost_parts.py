@@ -166,6 +166,4 @@ class TrainingEnergy(Part):
     source: Literal["nvml", "rapl"] = Field(
         description="`nvml`: of the cards; `rapl`: of the processor's packages, with all that ran on them"
     )
-    joules: float = Field(
-        gt=0, description="from the first step to the last, loading included, no evaluation"
-    )
+    joules: float = Field(gt=0, description="of all steps and of loading between them, no evaluation")

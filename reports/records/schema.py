@@ -188,7 +188,8 @@ class Training(Part):
         "null before schema 6",
     )
     energy: TrainingEnergy | None = Field(
-        default=None, description="null where no counter tells, or other trials ran beside this one"
+        default=None,
+        description="null where no counter tells, others may have run beside it, or not all was counted",
     )
 
 

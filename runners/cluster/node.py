@@ -213,7 +213,8 @@ def _done(parcel: Parcel, job: Job, post: _Post) -> Record:
             newer = ray.get(parcel.mailbox.kept.remote(parcel.number), timeout=PATIENCE_S)
             if newer is not None:
                 write_atomically(snapshot_file(job.folder, job.spec), newer)
-    return do(job, post, parcel.run, costs=False)
+    # How many trials the node has beside this one only the study knows, when it is done.
+    return do(job, post, parcel.run, costs=False, side_by_side=None)
 
 
 class _Post:

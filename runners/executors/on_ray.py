@@ -264,9 +264,6 @@ class Ray:
             slots = there.slots(self._cpus, self._gpus) if there else None
             where = record.environment.model_copy(update={"side_by_side": slots})
             record = record.model_copy(update={"environment": where})
-            if slots != 1 and record.training is not None:  # what counters told is of the neighbours as well
-                alone = record.training.model_copy(update={"energy": None})
-                record = record.model_copy(update={"training": alone})
         self._finish(number, _laid_down(heard, record, returned))
 
     def _finish(self, number: int, record: Record) -> None:

@@ -70,41 +70,54 @@ class Tally:
     """Joules of work that is done in stretches, with other things between them.
 
     Args:
-        meter: what counts.
+        meter: what counts; without one nothing is told.
         idle_watts: of the machine before the work.
     """
 
-    meter: Meter
-    idle_watts: float
+    meter: Meter | None = None
+    idle_watts: float = 0.0
     joules: float = 0.0
     seconds: float = 0.0
     _open: bool = False
 
     @classmethod
-    def of(cls, device: torch.device) -> Tally | None:
-        """One of a device, which is idle for a second; None where nothing counts."""
+    def of(cls, device: torch.device) -> Tally:
+        """One of a device, which is idle for a second if anything counts."""
         found = meter(device)
-        return cls(found, found.idle_watts()) if found else None
+        return cls(found, found.idle_watts()) if found else cls()
 
     def begin(self) -> None:
         """A stretch begins, if none has; the device is waited for."""
-        if not self._open:
+        if self.meter is not None and not self._open:
             self.meter.monitor.begin_window(_STRETCH)
             self._open = True
 
     def end(self) -> None:
         """It ends, where one has begun; the device is waited for."""
-        if self._open:
+        if self.meter is not None and self._open:
             found = self.meter.monitor.end_window(_STRETCH)
             self.joules += self.meter.read(found)
             self.seconds += found.time
             self._open = False
 
+    def state(self) -> tuple[Source, float, float] | None:
+        """What a snapshot of the work keeps."""
+        return (self.meter.source, self.joules, self.seconds) if self.meter else None
+
+    def restore(self, saved: tuple[Source, float, float] | None) -> None:
+        """Go on from what :meth:`state` returned; nothing is told if that was not counted, or otherwise."""
+        if saved is None or self.meter is None or saved[0] != self.meter.source:
+            self.meter = None
+        else:
+            _, self.joules, self.seconds = saved
+
     @property
-    def told(self) -> float | None:
-        """All joules; None where work took no more power than idleness."""
-        believed = self.seconds > 0 and self.joules / self.seconds > BUSY_SHARE * self.idle_watts
-        return self.joules if believed else None
+    def told(self) -> tuple[Source, float] | None:
+        """All joules; None where nothing counts, or work took no more power than idleness."""
+        if self.meter is None or self.seconds == 0:
+            return None
+        moved = self.joules / self.seconds > BUSY_SHARE * self.idle_watts
+        return (self.meter.source, self.joules) if moved else None
 
 
 def meter(device: torch.device) -> Meter | None:

@@ -81,7 +81,7 @@ def do(
     run: Callable[..., Record] = run_trial,
     *,
     costs: bool = True,
-    side_by_side: int = 1,
+    side_by_side: int | None = 1,
 ) -> Record:
     """Do a job here and now.
 
@@ -90,7 +90,8 @@ def do(
         listener: is told what happens.
         run: turns a spec into a record.
         costs: whether a trial's costs are measured too; else they are gaps of its record.
-        side_by_side: how many trials this machine trains at once, this one among them.
+        side_by_side: how many trials this machine trains at once, this one among them; None where that is
+            not known.
     """
     listener.started()
     if job.record is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from reports.records.cost_parts import TrainingEnergy
 from reports.records.schema import CurvePoint, Training
 from runners import device, processes
-from runners.measure.energy import Tally
+from runners.measure.energy import Source, Tally
 from runners.optimisation import implementation, optimizer, parts, scaler, training_step, updates, warmed_up
 from runners.plan.spec import Protocol
 from runners.trials.batches import Batch
@@ -140,8 +140,16 @@ def fit(
         *(evaluate, main_metric, watch, rates or {}, snapshots),
         until=min(until or steps, steps),
         positions=positions,
-        tally=tally,
+        tally=tally or Tally(),
     ).run(train_loader)
+
+
+def energy(told: Sequence[tuple[Source, float] | None]) -> TrainingEnergy | None:
+    """What the cards of all processes took, or one process' machine; None where some of it is not known."""
+    known = [one for one in told if one is not None]
+    if len(known) < len(told) or (known[0][0] == "rapl" and len(known) > 1):
+        return None  # each process on a machine reads the whole machine's counter
+    return TrainingEnergy(source=known[0][0], joules=sum(joules for _, joules in known))
 
 
 class _Loop:
@@ -162,7 +170,7 @@ class _Loop:
         snapshots: Snapshots | None,
         until: int,
         positions: Callable[[Batch], int],
-        tally: Tally | None,
+        tally: Tally,
     ) -> None:
         self.accelerator, self.model, self.trained = accelerator, model, trained
         self.steps, self.protocol, self.watch = steps, protocol, watch
@@ -190,12 +198,11 @@ class _Loop:
         if saved is not None and start >= self.until:  # it was killed before its record was kept
             self._restore(saved)
             loader = iter(())
+        self.tally.begin()
         for step, batch in enumerate(loader, start=start + 1):
             if saved is not None:  # here, since beginning to iterate draws from the generators as well
                 self._restore(saved)
                 saved = None
-            if self.tally is not None:
-                self.tally.begin()
             with result.clock:
                 self._step(batch)
             evaluating = step in self.evaluate_at
@@ -205,8 +212,7 @@ class _Loop:
             if evaluating or saving:
                 device.synchronize(accelerator.device)
                 result.clock.read()
-                if self.tally is not None:
-                    self.tally.end()
+                self.tally.end()
                 paused = time.perf_counter()
                 if evaluating:
                     self._evaluate(step)
@@ -214,6 +220,7 @@ class _Loop:
                     result.evaluation_seconds += time.perf_counter() - paused
                 if saving and self.snapshots:
                     self.snapshots.save(self._state(step))
+                self.tally.begin()
         result.steps = max(start, self.until)
         if self.best_weights is not None and result.best_step != result.steps:
             for name, parameter in self.trained.items():
@@ -221,7 +228,7 @@ class _Loop:
         self.model.eval()
         if self.scaling is not None:
             result.skipped_steps = result.steps - updates(self.made)
-        result.energy = self._energy()
+        result.energy = energy(processes.gathered(self.tally.told))
         counted = processes.gathered(self._counted())
         result.examples, positions, real = map(sum, zip(*counted, strict=True))
         result.padding_share = 1 - real / positions
@@ -253,14 +260,6 @@ class _Loop:
     def _counted(self) -> tuple[int, int, int]:
         """Examples, and tokens of them with and without padding, that this process has trained on."""
         return self.examples, self.positions, int(self.real)
-
-    def _energy(self) -> TrainingEnergy | None:
-        """What all processes' cards took, or one process' machine; nothing where some of it is not known."""
-        told = [one for one in processes.gathered(self.tally and self.tally.told) if one is not None]
-        if self.tally is None or len(told) < processes.count():
-            return None
-        source = self.tally.meter.source
-        return TrainingEnergy(source=source, joules=sum(told)) if source == "nvml" or len(told) == 1 else None
 
     def _to_save(self, step: int) -> bool:
         return self.snapshots is not None and (step == self.until or self.snapshots.due(step))
@@ -300,7 +299,7 @@ class _Loop:
             "losses": list(self.losses),
             "counted": processes.gathered(self._counted()),
             "clock": result.clock.state(),
-            "tally": self.tally and (self.tally.joules, self.tally.seconds),
+            "tally": processes.gathered(self.tally.state()),
             "evaluation_seconds": result.evaluation_seconds,
             "resumed_at": list(result.resumed_at),
             "generators": device.generator_states(),
@@ -322,10 +321,7 @@ class _Loop:
         self.examples, self.positions, real = saved["counted"][processes.index()]
         self.real.fill_(real)
         result.clock.restore(saved["clock"])
-        if self.tally is not None and saved.get("tally") is not None:
-            self.tally.joules, self.tally.seconds = saved["tally"]
-        else:  # some of it was not counted
-            self.tally = None
+        self.tally.restore(saved["tally"][processes.index()] if "tally" in saved else None)
         result.evaluation_seconds = saved["evaluation_seconds"]
         result.resumed_at = (*saved["resumed_at"], saved["step"])
         device.set_generator_states(saved["generators"])

@@ -61,7 +61,7 @@ def train(
     sign = 1 if metric.higher_is_better else -1
 
     # What was computed once for several trials is not counted: nothing then, rather than a part.
-    tally = Tally.of(accelerator.device) if alone and not fitting.reused_blocks else None
+    tally = Tally.of(accelerator.device) if alone and not fitting.reused_blocks else Tally()
 
     def main_metric(found: Score) -> float:
         value = found[metric.name]

@@ -69,7 +69,7 @@ def run_trial(
     keeping: Keeping | None = None,
     costs: bool = True,
     until: int | None = None,
-    side_by_side: int = 1,
+    side_by_side: int | None = 1,
 ) -> Record:
     """Train one method on one task with one seed and measure it.
 
@@ -89,7 +89,8 @@ def run_trial(
         keeping: what is kept beside the record that is returned.
         costs: whether the costs are measured now; else they are gaps of the record.
         until: the step after which a trial of a search stops; None for the last.
-        side_by_side: how many trials this machine trains at once, this one among them, for the record.
+        side_by_side: how many trials this machine trains at once, this one among them, for the record; None
+            where that is not known.
     """
     accelerator = device.accelerator()
     watch, keeping = watch or (lambda progress: None), keeping or Keeping()

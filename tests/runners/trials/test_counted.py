@@ -27,7 +27,9 @@ class Counter:
         self._begun = self.joules
 
     def end_window(self, name: str) -> SimpleNamespace:
-        return SimpleNamespace(cpu_energy={0: self.joules - self._begun}, gpu_energy=None, time=1.0)
+        return SimpleNamespace(
+            cpu_energy={0: self.joules - self._begun}, gpu_energy={0: self.joules - self._begun}, time=1.0
+        )
 
 
 @pytest.fixture
@@ -62,6 +64,21 @@ def test_the_joules_are_those_of_the_steps_and_of_no_scoring(counter: Counter, s
     assert energy(spec) == WHOLE
 
 
+@pytest.mark.parametrize(
+    ("told", "joules"),
+    [
+        ([("nvml", 1.0), ("nvml", 2.0)], 3.0),
+        ([("rapl", 1.0)], 1.0),
+        ([("rapl", 1.0), ("rapl", 1.0)], None),  # twice the same machine
+        ([("nvml", 1.0), None], None),
+        ([None], None),
+    ],
+)
+def test_processes_add_up_what_all_of_them_know(told: Any, joules: float | None) -> None:
+    found = loop.energy(told)
+    assert (found and found.joules) == joules
+
+
 def test_beside_another_trial_nothing_is_told(counter: Counter, spec: TrialSpec) -> None:
     assert energy(spec, side_by_side=2) is None
 
@@ -80,11 +97,26 @@ def test_a_training_that_goes_on_has_the_joules_of_all_its_steps(
     assert energy(spec, keeping=Keeping(folder=tmp_path)) == WHOLE
 
 
+def test_one_that_goes_on_by_another_counter_tells_no_part(
+    counter: Counter, spec: TrialSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Tally, "of", lambda device: Tally(Meter("nvml", counter), 0.1))
+        stop(patch, after=4)
+        with pytest.raises(KeyboardInterrupt):
+            run_trial(spec, keeping=Keeping(folder=tmp_path, checkpoint_every=3))
+    assert energy(spec, keeping=Keeping(folder=tmp_path)) is None
+
+
+def test_what_a_node_of_a_cluster_tells_has_no_joules(counter: Counter, spec: TrialSpec) -> None:
+    assert energy(spec, side_by_side=None) is None
+
+
 def test_one_that_goes_on_where_nothing_counts_tells_no_part(
     counter: Counter, spec: TrialSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(training.Tally, "of", lambda device: None)
+        patch.setattr(training.Tally, "of", lambda device: Tally())
         stop(patch, after=4)
         with pytest.raises(KeyboardInterrupt):
             run_trial(spec, keeping=Keeping(folder=tmp_path, checkpoint_every=3))
