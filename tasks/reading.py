@@ -84,13 +84,14 @@ def folder(spec: TaskSpec, source: HubSource, data: str) -> Origin:
 def inside(spec: TaskSpec, source: HubSource, data: str) -> Path:
     """The folder of a task's files in a local folder of the hub's layout.
 
-    A dataset of one configuration has no folder of it. One named after the task is taken first, so that a
-    folder can hold what a study of several such tasks needs.
+    A dataset of one configuration has no folder of it on the hub. One named after the task is taken first, so
+    that a folder can hold what a study of several such tasks needs; what lacks the training split is passed by.
     """
     where = Path(data).expanduser()
     if source.config != _ONLY:
         return where / source.config
-    return next((own for own in (where / spec.name, where / _ONLY) if own.is_dir()), where)
+    likely = [where / spec.name, where / _ONLY, where]
+    return next((one for one in likely if any(one.glob(source.pattern(source.train_split)))), where)
 
 
 def package(spec: TaskSpec, source: PackageSource) -> Origin:
@@ -192,7 +193,7 @@ def _hub_rows(spec: TaskSpec, source: HubSource, names: Sequence[str]) -> tuple[
     """The official splits at the declared commit; from the local cache if the hub is out of reach."""
     advice = (
         f"connect once, or pass --data DIR with a folder of the {source.hub_id} layout "
-        f"({source.config}/{source.train_split}-*.parquet)"
+        f"({spec.name if source.config == _ONLY else source.config}/{source.train_split}-*.parquet)"
     )
     found = of_hub(spec.name, source.hub_id, source.config, source.revision, names, advice)
     return tuple(found[name][:] for name in names)

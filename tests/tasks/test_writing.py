@@ -67,6 +67,12 @@ def test_a_target_that_is_missing_is_refused_with_its_row(tmp_path, value):
         tasks.load("e2e", folder_of(tmp_path, train, report))
 
 
+def test_a_folder_of_the_tasks_name_without_its_files_hides_nothing(tmp_path):
+    folder = folder_of(tmp_path, rows(30, 2, "train"), rows(5, 2, "test"))
+    (tmp_path / "files" / "e2e").mkdir()
+    assert tasks.load("e2e", folder).sizes["report"] == 5
+
+
 def test_a_folder_without_the_files_is_told_the_layout(tmp_path):
     said = r"takes a folder with train-\*\.parquet, the layout of tuetschek.*, or one that has it in e2e/$"
     with pytest.raises(tasks.DataError, match=said):
