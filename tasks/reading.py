@@ -84,8 +84,9 @@ def folder(spec: TaskSpec, source: HubSource, data: str) -> Origin:
 def inside(spec: TaskSpec, source: HubSource, data: str) -> Path:
     """The folder of a task's files in a local folder of the hub's layout.
 
-    A dataset of one configuration has no folder of it on the hub. One named after the task is taken first, so
-    that a folder can hold what a study of several such tasks needs; what lacks the training split is passed by.
+    A dataset of one configuration has no folder of it on the hub. One named after the task is taken first,
+    so that a folder can hold what a study of several such tasks needs; one without the training split is
+    passed by.
     """
     where = Path(data).expanduser()
     if source.config != _ONLY:

@@ -56,7 +56,7 @@ def hours(records: Iterable[dict[str, Any]]) -> dict[str, Hours]:
         elif content.get("kind", "trials") == "trials":
             specs = study.parse_study(content).specs
             keys = [(spec.model, spec.task, spec.method) for spec in specs]
-            if all(key in rows for key in keys):
+            if keys and all(key in rows for key in keys):  # those behind a search are not known yet
                 each = zip(specs, keys, strict=True)
                 whole = sum(_rows(spec) * seconds[key] / rows[key] for spec, key in each)
                 found[name] = Hours(value=_short(whole), how="estimated")

@@ -46,6 +46,7 @@ TOLD: Final[Mapping[Kind, str]] = {
 class Superseded:
     """What came in the place of a study of the maintainers."""
 
+    study: str
     by: str
     """The other study."""
     why: str
@@ -54,7 +55,8 @@ class Superseded:
     @property
     def told(self) -> str:
         """In a sentence."""
-        return f"Superseded by {text.clean(self.by)}: {text.clean(self.why, 500)}."
+        study, other = text.clean(self.study), text.clean(self.by)
+        return f"{study} is superseded by {other}: {text.clean(self.why, 500)}."
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,9 @@ def _origin(path: Path, record: Measured, root: Path) -> Origin:
         return Origin("of another suite", f"{record.suite.name}, {by}" if by else record.suite.name)
     if len(parts) > 1 and parts[0] in manifest.maintainers:
         other = manifest.superseded.get(record.study)
-        return Origin("maintainers", superseded=Superseded(other.by, other.why) if other else None)
+        return Origin(
+            "maintainers", superseded=Superseded(record.study, other.by, other.why) if other else None
+        )
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if manifest.reproduced else ""
     return Origin("reproduced" if digest in manifest.reproduced else "self-reported", by)
 

@@ -107,7 +107,7 @@ def _board(board: Board, group: Sequence[Section]) -> api.BoardDocument:
             *([first.suite] if first.suite else []),
             first.model,
             *(["reported"] if first.reported else []),
-            *(["superseded"] if board.superseded else []),
+            *([board.paths.table] if board.superseded else []),
         ]
     )
     inside = {id(section) for section in group}
@@ -179,6 +179,7 @@ def _result(board: Board, name: str, view: View, row: Row) -> api.Result:
         ranked=not row.apart,
         why_not_ranked=row.apart,
         measured_by=row.origin.told,
+        superseded=bool(board.superseded),
         metric=section.info.main_metric if section.info else None,
         higher_is_better=section.higher_is_better,
         floor=section.floor,

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from reports.claims import Judgement, Unmeasured
 from reports.errors import RecordError
@@ -34,6 +35,7 @@ from reports.site.parts.paths import IMPORTED, SUPERSEDED, Paths
 from reports.site.protocol import protocol_page
 from reports.site.record import shown, trial_page
 from reports.site.serving import serving_page
+from reports.site.superseded import superseded_page
 from reports.site.task import task_pages
 from reports.stats.intrinsic import curves
 from reports.stats.verdict import MARGIN
@@ -48,7 +50,7 @@ from reports.tables.standing import comparisons_frame
 
 QUESTION = "Which tuning method should I pick?"
 IMPORTED_TITLE = "What other suites measured"
-SUPERSEDED_TITLE = "Superseded boards"
+SUPERSEDED_TITLE = "The superseded board {}"
 NAV = {
     "index.html": "Choose",
     "results.html": "Results",
@@ -61,7 +63,7 @@ NAV = {
     "intrinsic.html": "Dimensions",
     "claims.html": "Claims",
     IMPORTED.page: "Other suites",
-    SUPERSEDED.page: "Superseded",
+    SUPERSEDED: "Superseded",
     "protocol.html": "Protocol",
 }
 """What the bar on top links to, where the site has it."""
@@ -86,8 +88,8 @@ def build_site(
     """Write the pages and their data files into `out` and return the path of the first page.
 
     What other suites measured is a comparison of its own, on `imported.html` with tables of its own: never
-    ranked with ours. So are boards in whose place others have come, on `superseded.html`. Where there is
-    nothing else, they take the names of the front page and its tables.
+    ranked with ours. So is each board in whose place another has come; `superseded.html` lists them. Where
+    there is nothing else, the first of these takes the names of the front page and its tables.
 
     Files that would be the same are not touched. What an earlier build wrote there and this one does not is
     removed; other files are left alone.
@@ -113,7 +115,9 @@ def build_site(
     boards = _boards(records, latencies, servings, origins, title, catalogue, margin)
     if boards:
         boards[0] = replace(boards[0], left_out=(*left_out, *boards[0].left_out))
-    pages = [replace(page, notes=board.superseded) for board in boards for page in _pages(board)]
+    pages = [page for board in boards for page in _pages(board)]
+    old = [board for board in boards[1:] if board.superseded]
+    pages += [superseded_page(old)] if old else []
     pages += [claims_page(claims, unmeasured)] if claims else []
     paths = {page.path for page in pages}
     nav = tuple((path, name) for path, name in NAV.items() if path in paths)
@@ -161,44 +165,54 @@ def _boards(
     if not (records or latencies or servings):
         return []
     ours: list[Record] = []
-    old: list[Record] = []
+    old: dict[str, list[Record]] = {}
     theirs: list[Record] = []
     for record in records:
-        known = theirs if record.suite else old if superseded(record, origins) else ours
-        known.append(record)
+        other = superseded(record, origins)
+        group = theirs if record.suite else old.setdefault(other.study, []) if other else ours
+        group.append(record)
     apart = [
-        (old, SUPERSEDED_TITLE, SUPERSEDED, catalogue),
-        (theirs, IMPORTED_TITLE, IMPORTED, None),  # of another suite the cards say nothing
+        (some, SUPERSEDED_TITLE.format(study), Paths.beside(f"superseded-{study}"), catalogue)
+        for study, some in sorted(old.items())
     ]
-    apart = [board for board in apart if board[0]]
+    if theirs:
+        apart.append((theirs, IMPORTED_TITLE, IMPORTED, None))  # of another suite the cards say nothing
     first, cards = ours, catalogue
     if not ours and apart:
         first, _, _, cards = apart.pop(0)
+    beside: dict[str, Any] = {"origins": origins, "margin": margin}
+    main = make_board(first, title, latencies, cards, servings=servings, beside_ours=bool(old), **beside)
     return [
-        make_board(first, title, latencies, cards, servings=servings, origins=origins, margin=margin),
-        *(
-            make_board(some, heading, catalogue=said, origins=origins, paths=paths, margin=margin)
-            for some, heading, paths, said in apart
-        ),
+        main,
+        *(make_board(some, name, catalogue=said, paths=to, **beside) for some, name, to, said in apart),
     ]
 
 
 def _pages(board: Board) -> Iterator[Page]:
     """Every page but those of the trials, the first one first."""
-    if board.records:
-        yield from front_pages(board)
-        for page in (results_page(board), compare_page(board)):
-            if page:
-                yield page
-        yield from task_pages(board)
-        yield from method_pages(board)
+    for page in _of_trials(board):
+        yield replace(page, notes=board.superseded)
     if board.paths.folder:  # what is of the whole site is of its first board
         return
-    for page in (latency_page(board), serving_page(board), memory_page(board), intrinsic_page(board)):
-        if page:
-            yield page
+    for found in (latency_page(board), serving_page(board), intrinsic_page(board)):
+        if found:
+            yield found
     if board.records and not board.measured_by:  # another suite has another protocol
         yield protocol_page(board)
+
+
+def _of_trials(board: Board) -> Iterator[Page]:
+    """The pages that compare trials."""
+    if not board.records:
+        return
+    yield from front_pages(board)
+    for page in (results_page(board), compare_page(board)):
+        if page:
+            yield page
+    yield from task_pages(board)
+    yield from method_pages(board)
+    if page := memory_page(board):
+        yield page
 
 
 def _data(board: Board) -> Iterator[tuple[str, str | bytes]]:

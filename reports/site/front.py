@@ -14,7 +14,16 @@ from reports import text
 from reports.site.compare import compared
 from reports.site.parts.board import Board, View
 from reports.site.parts.chooser import chooser, telling
-from reports.site.parts.figures import COLOURS, Axis, Figure, Point, Series, figure_json, script_json
+from reports.site.parts.figures import (
+    COLOURS,
+    Axis,
+    Figure,
+    Point,
+    Series,
+    figure_json,
+    memory_bars,
+    script_json,
+)
 from reports.site.parts.html import FIGURES, Page
 from reports.stats.aggregate import Row
 from reports.stats.answer import summary
@@ -70,6 +79,8 @@ def _front_page(board: Board, evidence: list[dict[str, Any]]) -> Page:
         "data": Markup(script_json(evidence)) if evidence else "",
         "rule": RULE,
         "compared": compared(board),
+        # The bar on top has the first board's.
+        "memory": bool(where.folder) and any(memory_bars(view.section.rows) for view in board.views),
         "serving": [view for view in board.ranked if any(_serves(row) for row in view.rows)],
         "averages": [averages(board, item.model, item.suite) for item in board.across],
         "carried": found,

@@ -10,7 +10,7 @@ from reports.tables.published import published_markdown
 
 def markdown_report(board: Board) -> str:
     """The front page as Markdown: the answers, the tables, and apart from them what papers print."""
-    parts = [f"# {escape_markdown(board.title)}"]
+    parts = [f"# {escape_markdown(board.title)}", *map(escape_markdown, board.superseded)]
     for item in board.overall:
         name = escape_markdown(text.measured(item.model, item.suite))
         parts.append(f"## All {len(item.tasks)} tasks on {name}")

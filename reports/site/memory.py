@@ -7,6 +7,8 @@ from reports.site.parts.figures import memory_bars
 from reports.site.parts.html import FIGURES, Page
 from reports.site.task import figure
 
+KINDS = (("csv", "CSV"), ("parquet", "Parquet"))
+
 
 def memory_page(board: Board) -> Page | None:
     """None where no record splits its memory."""
@@ -19,11 +21,11 @@ def memory_page(board: Board) -> Page | None:
         return None
     about = "Parameters, gradients, optimiser state and activations at the peak of a training step."
     return Page(
-        "memory.html",
+        board.paths.memory,
         "What does a method cost in memory?",
         "memory.html.j2",
-        {"views": views},
-        (("trials.csv", "CSV"), ("trials.parquet", "Parquet")),
+        {"views": views, "folder": board.paths.folder},
+        tuple((f"{board.paths.prefix}trials.{suffix}", kind) for suffix, kind in KINDS),
         FIGURES,
         about,
     )

@@ -26,7 +26,9 @@ from reports.stats.learning import floors
 from reports.stats.section import OTHERS, Replication, Section
 
 
-def sections(records: Sequence[Record], origins: Origins | None = None) -> list[Section]:
+def sections(
+    records: Sequence[Record], origins: Origins | None = None, *, beside_ours: bool = False
+) -> list[Section]:
     """Group, aggregate, label, set apart, find the Pareto front and sort; sections in order of their names.
 
     What others report of models and tasks that the maintainers did not measure comes last.
@@ -34,6 +36,7 @@ def sections(records: Sequence[Record], origins: Origins | None = None) -> list[
     Args:
         records: trials, each once; :func:`repeats` tells which are not.
         origins: who measured a trial; what is not in it is self-reported.
+        beside_ours: whether the maintainers' own is shown elsewhere, so that what others report is apart.
 
     Raises:
         RecordError: somebody's trial is given twice.
@@ -43,14 +46,19 @@ def sections(records: Sequence[Record], origins: Origins | None = None) -> list[
     groups: dict[tuple[str, str, str], list[tuple[Record, Origin]]] = defaultdict(list)
     for record in records:
         groups[identity(record).section].append((record, origin_of(record, origins)))
+    # Of whoever is ranked: where that is only a search for a dimension, it is compared with itself.
+    vouched = [one for one in records if trusted(origin_of(one, origins))] or records
+    compares = any(not is_for_dimensions(record) for record in vouched)
     found = []
     for suites in (False, True):  # whether another suite measured a section
         chosen = {key: group for key, group in sorted(groups.items()) if bool(key[0]) == suites}
         everyone = {who for group in chosen.values() for _, who in group}
-        ours = any(map(trusted, everyone))
+        ours = beside_ours or any(map(trusted, everyone))
         for key, group in chosen.items():
-            several = len({who for _, who in group} if suites else everyone) > 1
-            found.append(_section(key, group, several=several, ours=ours))
+            several = len({who for _, who in group} if suites else everyone) > 1 or (
+                beside_ours and not suites
+            )
+            found.append(_section(key, group, several=several, ours=ours, compares=compares))
     return sorted(found, key=lambda section: section.reported)
 
 
@@ -81,7 +89,12 @@ def repeats(records: Sequence[Record], origins: Origins | None = None) -> list[t
 
 
 def _section(
-    key: tuple[str, str, str], known: list[tuple[Record, Origin]], *, several: bool, ours: bool
+    key: tuple[str, str, str],
+    known: list[tuple[Record, Origin]],
+    *,
+    several: bool,
+    ours: bool,
+    compares: bool,
 ) -> Section:
     suite, _, task = key
     # What the task is and what its floor is are the maintainers' to say, where they measured it.
@@ -103,7 +116,7 @@ def _section(
         replace(make_row(name, group, info, floor, further), origin=origin)
         for name, group, origin in zip(names, trials, origins, strict=True)
     ]
-    ranked, apart = _split(rows, info)
+    ranked, apart = _split(rows, info, compares=compares)
     # What is only shown must not lengthen the names of what is compared, nor what others report those of the
     # maintainers' own; the names of the rest tell it from all.
     ours_apart = [row for row in apart if trusted(row.origin)]
@@ -149,15 +162,12 @@ ANOTHER_TASK: Final = "another version of the task, or other metrics"
 OTHER_DATA: Final = "other data of one's own under the same name"
 
 
-def _split(rows: list[Row], info: TaskInfo | None) -> tuple[list[Row], list[Row]]:
+def _split(rows: list[Row], info: TaskInfo | None, *, compares: bool) -> tuple[list[Row], list[Row]]:
     """The rows that can be ranked, and the others with the reason why not.
 
     Where the maintainers ran enough seeds for an interval, or anyone where they ran none, every row is asked
     for as many. Searches for an intrinsic dimension are ranked with nothing else, and told of where they are.
     """
-    vouched = [row for row in rows if trusted(row.origin)] or rows
-    # Of whoever is ranked: where that is only a search, it is compared with itself.
-    compares = any(not is_for_dimensions(row.records[0]) for row in vouched)
     compared = [row for row in rows if not (compares and is_for_dimensions(row.records[0]))]
     ours = [row for row in compared if trusted(row.origin)]
     most = max((len(row.records) for row in ours or compared), default=0)

@@ -218,8 +218,8 @@ class Answer:
         if self.widened:
             like = f" (all there is: too few runs on tasks like yours, {self.like})"
         said = [f"Scores are from {whose}: {tasks_of}{like}, on {other}{seen}, {seeds} seeds."]
-        beside = reach.beside(self.question.examples)
-        return [*said, beside] if beside else said
+        other_board, beside = self.board.superseded, reach.beside(self.question.examples)
+        return [*said, *([other_board.told] if other_board else []), *([beside] if beside else [])]
 
 
 def answer(

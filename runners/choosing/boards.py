@@ -15,7 +15,7 @@ from typing import Any, Final
 import reports
 from reports import RecordError, text
 from reports.records.identity import is_for_claim, is_for_dimensions
-from reports.records.origins import superseded
+from reports.records.origins import Superseded, superseded
 from reports.records.schema import Record
 from reports.stats.aggregate import Row
 from reports.stats.choice import Evidence, different_examples, evidence
@@ -76,6 +76,11 @@ class Board:
     """Whether these are a reader's own records."""
 
     @property
+    def superseded(self) -> Superseded | None:
+        """What came in its place; None where it stands."""
+        return self.sections[0].rows[0].origin.superseded
+
+    @property
     def decided(self) -> bool:
         """Whether its runs give any two methods an interval."""
         return self.standing is not None and self.standing.decided
@@ -115,7 +120,7 @@ def known(
     task: str | None,
     margin: float,
 ) -> list[Board]:
-    """The boards for tasks like a reader's, the nearest first.
+    """The boards for tasks like a reader's, the nearest first; what is superseded comes last.
 
     Args:
         groups: the sections of each model: own ones, published ones.
@@ -132,7 +137,7 @@ def known(
                 found.append(board)
     found.sort(
         key=lambda board: (
-            *(not board.decided, board.reach.model != model, not board.own),
+            *(board.superseded is not None, not board.decided, board.reach.model != model, not board.own),
             *(board.evidence.suite is not None, -len(board.sections)),
         )
     )
@@ -180,10 +185,13 @@ def _sections(paths: Sequence[Path], notes: list[str]) -> list[list[Section]]:
         more = len(reading.left_out)
         notes.append(f"{text.plural(more, 'file')} left out, such as {first}: {why}.")
     records = [r for r in reading.trials.values() if not (is_for_claim(r) or is_for_dimensions(r))]
-    records = [r for r in records if not superseded(r, reading.origins)] or records
     again = {index for index, _ in repeats(records, reading.origins)}
-    kept = [record for index, record in enumerate(records) if index not in again]
-    return by_model(sections(kept, reading.origins)) if kept else []
+    groups: dict[str, list[Record]] = {}
+    for index, record in enumerate(records):
+        if index not in again:
+            other = superseded(record, reading.origins)
+            groups.setdefault(other.study if other else "", []).append(record)
+    return [model for group in groups.values() for model in by_model(sections(group, reading.origins))]
 
 
 def _files(path: Path) -> list[Path]:

@@ -151,5 +151,5 @@ def _versus(board: Board, first: Side, second: Side, notes: Sequence[str]) -> Ve
         second=second,
         verdict=board.evidence.verdict(first.label, second.label),
         tasks=tuple(on),
-        notes=tuple(notes),
+        notes=(*notes, *([board.superseded.told] if board.superseded else [])),
     )

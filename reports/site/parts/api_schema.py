@@ -74,6 +74,9 @@ class Result(_Part):
     ranked: bool
     why_not_ranked: str = Field(description="empty for a ranked one")
     measured_by: str
+    superseded: bool = Field(
+        default=False, description="whether another board has come in the place of its board"
+    )
     metric: str | None
     higher_is_better: bool
     floor: float | None = Field(description="what the best constant answer scores")
@@ -119,7 +122,7 @@ class BoardEntry(_Part):
     reported: bool = Field(description="whether others report it beside what the maintainers measured")
     superseded: tuple[str, ...] = Field(
         default=(),
-        description="what came in its place and why, a sentence for each study; empty where it stands",
+        description="what came in its place and why, in a sentence; empty where it stands",
     )
     tasks: tuple[str, ...]
     methods: tuple[str, ...]

@@ -127,7 +127,7 @@ class Board:
 
     @cached_property
     def superseded(self) -> tuple[str, ...]:
-        """What came in the place of all of it and why, a sentence for each; empty where some of it stands."""
+        """What came in the place of all of it, and why, in a sentence; empty where some of it stands."""
         told = [superseded(record, self.origins) for record in self.records]
         return tuple(dict.fromkeys(one.told for one in told if one)) if all(told) else ()
 
@@ -237,16 +237,18 @@ def make_board(
     origins: Origins | None = None,
     paths: Paths = MAIN,
     margin: float = MARGIN,
+    beside_ours: bool = False,
 ) -> Board:
     """Group, rank and test; the order of the records does not matter.
 
     The records are all our own or all of other suites: they are never ranked together. What repeats another
-    record of the same origin is left out, and told.
+    record of the same origin is left out, and told. ``beside_ours`` says that another board of the site is of
+    the maintainers, so that what others report is called that.
     """
     ordered = sorted(records, key=_order)
     again = dict(repeats(ordered, origins))
     ordered = [record for index, record in enumerate(ordered) if index not in again]
-    found = sections(ordered, origins)
+    found = sections(ordered, origins, beside_ours=beside_ours)
     cards = catalogue or Catalogue()
     return Board(
         title=title,

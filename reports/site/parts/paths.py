@@ -20,22 +20,27 @@ class Paths:
     """The page of any two methods."""
     embedded: str = "embed.html"
     """The figure alone, for other sites to put into a frame."""
+    memory: str = "memory.html"
+    """What the peak of training memory consists of."""
     folder: str = ""
     """Of its pages of tasks and methods; empty for the board that the site is about."""
 
     @classmethod
     def beside(cls, name: str) -> Paths:
         """Of a board beside the one that the site is about, which takes the plain names."""
-        page = "{}-{}.html".format
         return cls(
-            f"{name}.html",
-            name,
-            f"{name}-",
-            *(page(name, "results"), page(name, "compare"), page(name, "embed")),
-            f"{name}/",
+            page=f"{name}.html",
+            table=name,
+            prefix=f"{name}-",
+            results=f"{name}-results.html",
+            compare=f"{name}-compare.html",
+            embedded=f"{name}-embed.html",
+            memory=f"{name}-memory.html",
+            folder=f"{name}/",
         )
 
 
 MAIN = Paths()
 IMPORTED = Paths.beside("imported")
-SUPERSEDED = Paths.beside("superseded")
+SUPERSEDED = "superseded.html"
+"""The page that lists boards in whose place others have come."""

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from reports import RecordError, build_site, compare, markdown_table, write_record
+from reports import RecordError, build_site, compare, markdown_table, write_record, yaml_text
 from reports.records.latency_files import located_latencies
 from reports.records.origins import (
     MANIFEST,
@@ -105,9 +105,9 @@ def test_of_the_maintainers_studies_alone_one_is_superseded(tmp_path, make_recor
     ours = write_record(old, tmp_path / "leaderboards" / "old")
     theirs = write_record(old, tmp_path / "submissions" / "ada")
     found = _origin(tmp_path, ours)
-    assert found == Origin("maintainers", superseded=Superseded("new", why))
+    assert found == Origin("maintainers", superseded=Superseded("old", "new", why))
     assert trusted(found)
-    assert found.superseded.told == "Superseded by new: a quarter of its runs learned nothing."
+    assert found.superseded.told == "old is superseded by new: a quarter of its runs learned nothing."
     assert _origin(tmp_path, theirs) == Origin("self-reported", "ada")
     assert _origin(tmp_path, write_record(new, tmp_path / "leaderboards" / "new")) == Origin("maintainers")
 
@@ -127,6 +127,16 @@ def test_a_latency_comparison_is_known_as_a_trial_is():
     assert len(found) == len(trials) + len(timed)
     assert {origin_of(record, found) for record in timed.values()} == {Origin("maintainers")}
     assert origin_of(next(iter(timed.values())), None) == Origin("self-reported")
+
+
+def test_only_comparisons_of_trials_are_superseded_and_by_a_study_that_has_records():
+    """A page of latencies, serving, dimensions or claims has no part for what is superseded."""
+    manifest = yaml_text.load((ROOT / MANIFEST).read_text())
+    published = {path.name for path in (ROOT / "leaderboards").iterdir()}
+    for study, other in manifest.get("superseded", {}).items():
+        assert {study, other["by"]} <= published
+        assert not study.startswith(("claim-", "intrinsic", "latency-", "serving"))
+        assert other["by"] not in manifest["superseded"]
 
 
 def test_our_own_manifest_is_read():

@@ -76,44 +76,74 @@ def test_other_suites_have_pages_and_tables_of_their_own(mixed, tmp_path: Path) 
     assert len(list((tmp_path / "imported" / "records").glob("*.json"))) == 2
 
 
-SUPERSEDED = Origin("maintainers", superseded=Superseded("new", "half of its runs learned nothing"))
+def as_ours(*groups):
+    """Records as the maintainers', each study beside `new` superseded by it."""
+    why = "{}: half of its runs learned nothing".format
+    known = {}
+    for record in (record for group in groups for record in group):
+        study = record.study
+        came = None if study == "new" else Superseded(study, "new", why(study))
+        known[content_key(record)] = Origin("maintainers", superseded=came)
+    return known
 
 
 def test_superseded_boards_are_read_apart_and_say_why(make_record, tmp_path: Path) -> None:
     new = [make_record(seed=seed, study="new") for seed in range(3)]
     old = [make_record("prefix", seed=seed, study="old", score=0.93) for seed in range(3)]
-    old += [make_record("prefix", seed=seed, study="old", task="imdb", score=0.93) for seed in range(3)]
-    known = {content_key(record): Origin("maintainers") for record in new}
-    known |= {content_key(record): SUPERSEDED for record in old}
-    front = build_site([*new, *old], tmp_path, origins=known)
-    said = "Superseded by new: half of its runs learned nothing."
+    older = [make_record("prefix", seed=seed, study="older", score=0.94) for seed in range(3)]
+    older += [make_record("prefix", seed=seed, study="older", task="imdb", score=0.94) for seed in range(3)]
+    front = build_site([*new, *old, *older], tmp_path, origins=as_ours(new, old, older))
+    said = {name: f"{name} is superseded by new: {name}: half of its runs" for name in ("old", "older")}
     assert set(pd.read_csv(tmp_path / "table.csv")["method"]) == {"lora"}
-    assert set(pd.read_csv(tmp_path / "superseded.csv")["method"]) == {"prefix"}
+    for name, rows in (("old", 1), ("older", 2)):
+        assert set(pd.read_csv(tmp_path / f"superseded-{name}.csv")["label"]) == {"prefix"}
+        assert len(pd.read_csv(tmp_path / f"superseded-{name}.csv")) == rows
+        assert said[name] in (tmp_path / f"superseded-{name}.md").read_text().replace("\\", "")
     ours = Reader(front.read_text())
-    assert "0.930" not in ours.text
-    assert said not in ours.text
+    assert "0.93" not in ours.text
+    assert "superseded by" not in ours.text
     assert "superseded.html" in {value for _, name, value in ours.attributes if name == "href"}
-    pages = ["superseded.html", "superseded-results.html", "superseded/tasks/imdb.html"]
-    pages += ["superseded/methods/prefix.html", "superseded/tasks/index.html"]
-    for name in pages:
-        assert said in Reader((tmp_path / name).read_text()).text, name
-    told = [said in page.read_text() for page in (tmp_path / "records").glob("*.html")]
-    assert (sum(told), len(told)) == (6, 9)
-    boards = json.loads((tmp_path / "api" / "v1" / "index.json").read_text())["boards"]
-    assert sorted((board["page"], board["superseded"]) for board in boards) == [
-        ("index.html", []),
-        ("superseded.html", [said]),
-    ]
-    assert len({board["address"] for board in boards}) == 2
+    listed = Reader((tmp_path / "superseded.html").read_text())
+    assert all(sentence in listed.text for sentence in said.values())
+    for board, other in (("older", "old"), ("old", "older")):
+        pages = [f"superseded-{board}{part}.html" for part in ("", "-results", "-memory")]
+        pages += [f"superseded-{board}/{part}.html" for part in ("methods/prefix", "tasks/index")]
+        for name in pages:
+            found = Reader((tmp_path / name).read_text()).text
+            assert said[board] in found, name
+            assert said[other] not in found, name
+    assert not (tmp_path / "superseded-old" / "tasks" / "imdb.html").exists()
+    told = ["is superseded by" in page.read_text() for page in (tmp_path / "records").glob("*.html")]
+    assert (sum(told), len(told)) == (9, 12)
+    index = json.loads((tmp_path / "api" / "v1" / "index.json").read_text())
+    boards = {board["page"]: board for board in index["boards"]}
+    assert {page: len(board["superseded"]) for page, board in boards.items()} == {
+        "index.html": 0,
+        "superseded-old.html": 1,
+        "superseded-older.html": 1,
+    }
+    assert len({board["address"] for board in boards.values()}) == 3
+    method = json.loads((tmp_path / "api" / "v1" / "methods" / "prefix.json").read_text())
+    assert {result["superseded"] for result in method["results"]} == {True}
 
 
-def test_alone_a_superseded_board_has_the_front_page_and_our_protocol(make_record, tmp_path: Path) -> None:
+def test_alone_a_superseded_board_has_the_front_page_and_no_other_page_is_called_so(
+    make_record, tmp_path: Path
+) -> None:
     old = [make_record(seed=seed, study="old") for seed in range(3)]
-    front = build_site(old, tmp_path, origins=dict.fromkeys(map(content_key, old), SUPERSEDED))
+    front = build_site(old, tmp_path, origins=as_ours(old))
     assert front == tmp_path / "index.html"
-    assert "Superseded by new" in front.read_text()
-    assert (tmp_path / "protocol.html").is_file()
+    assert "superseded by new" in front.read_text()
+    assert "superseded by new" not in (tmp_path / "protocol.html").read_text()
     assert not (tmp_path / "superseded.html").exists()
+
+
+def test_beside_a_superseded_board_what_others_report_is_called_that(make_record, tmp_path: Path) -> None:
+    old = [make_record(seed=seed, study="old") for seed in range(3)]
+    mine = [make_record(seed=seed, study="mine", score=0.9) for seed in range(3)]
+    front = build_site([*old, *mine], tmp_path, origins=as_ours(old))
+    for page in (front, tmp_path / "tasks" / "rotten_tomatoes.html"):
+        assert "lora, self-reported has the highest score" in Reader(page.read_text()).text
 
 
 IMPORTED_FILES = [

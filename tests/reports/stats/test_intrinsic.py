@@ -73,6 +73,16 @@ def test_a_search_is_ranked_with_no_other_study(tmp_path: Path) -> None:
     assert found.faults == found.cautions == []
 
 
+def test_on_a_board_of_comparisons_a_search_is_ranked_on_no_task(make_record):
+    searched = [r.model_copy(update={"study": "intrinsic"}) for r in study({16: 0.55, 64: 0.6})]
+    elsewhere = [make_record(seed=seed, task="imdb") for seed in range(3)]
+    ranked = {section.task: len(section.rows) for section in sections([*searched, *elsewhere])}
+    assert ranked == {"imdb": 1, searched[0].spec["task"]: 0}
+    (alone,) = sections(searched)
+    assert alone.rows
+    assert not alone.apart
+
+
 def test_not_reached_and_reached_at_once() -> None:
     never = only(study({16: 0.5, 64: 0.6}))
     assert (never.found("score").reached, never.found("score").missed) == (None, 64)  # type: ignore[union-attr]

@@ -9,9 +9,12 @@ import pytest
 import tasks
 from reports import yaml_text
 from reports.records import origins
-from runners.choosing import boards
+from runners.choosing import boards, versus
+from runners.choosing.answer import Question, answer
 from runners.choosing.boards import PUBLISHED, Reach, Sources
 from runners.choosing.likeness import of, of_name
+from runners.choosing.limits import Limits
+from runners.choosing.predicted import Sizes
 from runners.plan.errors import SpecError
 
 BOARD = PUBLISHED / "tuned-reviews"
@@ -62,16 +65,30 @@ def test_trials_of_searches_and_claims_are_no_evidence(tmp_path, groups):
         Sources.found([tmp_path / "nowhere"])
 
 
-def test_a_superseded_board_is_evidence_only_where_there_is_no_other(monkeypatch):
+@pytest.fixture
+def replaced(monkeypatch):
+    """The board is superseded by one of a single task and seed."""
     manifest = yaml_text.load((origins.ROOT / origins.MANIFEST).read_text())
     manifest["superseded"] = {BOARD.name: {"by": "rotten-tomatoes", "why": "said for this test"}}
     monkeypatch.setattr(origins, "_manifest", lambda path: origins._Manifest.model_validate(manifest))
-    for folders, studies in (
-        ((BOARD, PUBLISHED / "rotten-tomatoes"), {"rotten-tomatoes"}),
-        ((BOARD,), {BOARD.name}),
-    ):
-        _, published, _ = boards.boards(Sources(folders, ()))
-        assert {r.study for group in published for section in group for r in section.records} == studies
+    return Sources((BOARD, PUBLISHED / "rotten-tomatoes"), ())
+
+
+def test_a_superseded_board_comes_behind_every_other_and_is_averaged_with_none(replaced):
+    found = boards.known(boards.boards(replaced)[:2], "embedded", None, None, 0.01)
+    studies = [{r.study for section in board.sections for r in section.records} for board in found]
+    assert studies == [{"rotten-tomatoes"}, {BOARD.name}]
+    assert [board.superseded and board.superseded.by for board in found] == [None, "rotten-tomatoes"]
+
+
+def test_where_a_superseded_board_is_all_that_is_known_it_is_used_and_told(replaced):
+    said = f"{BOARD.name} is superseded by rotten-tomatoes: said for this test."
+    found = versus.compare("full", "lora", replaced, task="imdb_pair", like=of_name("imdb_pair"))
+    assert found.board.reach.tasks == ("imdb_pair",)
+    assert said in found.notes
+    asked = Question(Sizes("embedded", 8, 16), Limits(), task="imdb_pair")
+    assert said in answer(asked, replaced, timed=False).sentences
+    assert not versus.compare("full", "lora", replaced, task="sst2", like=of_name("sst2")).notes
 
 
 def test_what_cannot_be_read_is_said_and_the_rest_is_kept(tmp_path: Path):
