@@ -55,9 +55,8 @@ def sections(
         everyone = {who for group in chosen.values() for _, who in group}
         ours = beside_ours or any(map(trusted, everyone))
         for key, group in chosen.items():
-            several = len({who for _, who in group} if suites else everyone) > 1 or (
-                beside_ours and not suites
-            )
+            people = {who for _, who in group} if suites else everyone
+            several = len(people) > 1 or (beside_ours and not suites)
             found.append(_section(key, group, several=several, ours=ours, compares=compares))
     return sorted(found, key=lambda section: section.reported)
 
