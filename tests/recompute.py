@@ -1,4 +1,4 @@
-"""The README's published numbers once more, from the JSON files, without importing anything of Paretune.
+"""Numbers of the README and of docs/superseded.md once more, from the JSON files, with nothing of Paretune.
 
     python tests/recompute.py
 

@@ -2,7 +2,8 @@
 
     python tests/study_hours.py
 
-``measured``: the wall seconds of a study's own records, of its searches too, one trial after another.
+``measured``: the wall seconds of a study's own records, of its searches too, one trial after another. Tasks
+that are not published yet are taken to last as long as the others, and that is ``estimated``.
 ``estimated``: for a study of which nothing is published, each trial's rows (steps x batch) times the wall
 seconds for a row of the published records of the same model, task and method, whatever their options. A study
 with a trial that has no such record is told nothing of.
@@ -39,10 +40,12 @@ def published() -> list[dict[str, Any]]:
 def hours(records: Iterable[dict[str, Any]]) -> dict[str, Hours]:
     """What can be told of the built-in studies of trials, to two digits."""
     own: dict[str, float] = defaultdict(float)
+    tasks: dict[str, set[str]] = defaultdict(set)
     rows: dict[tuple[str, str, str], float] = defaultdict(float)
     seconds: dict[tuple[str, str, str], float] = defaultdict(float)
     for record in records:
         own[record["study"]] += record["wall_seconds"]
+        tasks[record["study"]].add(record["spec"]["task"])
         spec, training = record["spec"], record["training"]
         if training is not None and training["steps"]:
             key = spec["model"], spec["task"], spec["method"]
@@ -52,7 +55,11 @@ def hours(records: Iterable[dict[str, Any]]) -> dict[str, Hours]:
     for name in study.built_in():
         content = study.content(name)
         if name in own:
-            found[name] = Hours(value=_short(own[name]), how="measured")
+            planned = _tasks(content)
+            share = len(planned) / len(planned & tasks[name]) if planned else 1
+            found[name] = Hours(
+                value=_short(own[name] * share), how="measured" if share == 1 else "estimated"
+            )
         elif content.get("kind", "trials") == "trials":
             specs = study.parse_study(content).specs
             keys = [(spec.model, spec.task, spec.method) for spec in specs]
@@ -61,6 +68,14 @@ def hours(records: Iterable[dict[str, Any]]) -> dict[str, Hours]:
                 whole = sum(_rows(spec) * seconds[key] / rows[key] for spec, key in each)
                 found[name] = Hours(value=_short(whole), how="estimated")
     return found
+
+
+def _tasks(content: dict[str, Any]) -> set[str]:
+    """Of a study of trials; of another nothing is asked."""
+    if content.get("kind", "trials") != "trials":
+        return set()
+    parsed = study.parse_study(content)
+    return {spec.task for spec in parsed.specs} | {search.default.task for search in parsed.searches}
 
 
 def _rows(spec: TrialSpec) -> int:

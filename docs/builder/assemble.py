@@ -26,6 +26,7 @@ NAV: dict[str, Any] = {
         "Your task": "your-task.md",
         "Your model": "your-model.md",
         "Choosing": "choosing.md",
+        "Practice": "practice.md",
     },
     "Guides": {
         "Measuring latency": "latency.md",
@@ -40,7 +41,8 @@ NAV: dict[str, Any] = {
     "Methods": {},
     "Results": {
         "Claims": "claims.md",
-        "The next boards": "protocol.md",
+        "The protocol of the boards": "protocol.md",
+        "Superseded boards": "superseded.md",
         "Statistics": "statistics.md",
         "GPT-3's memory": "gpt3-memory.md",
         "The embedded model": "embedded.md",

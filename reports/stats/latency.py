@@ -24,7 +24,7 @@ from reports.stats.estimate import LEVEL, MIN_SEEDS, Interval, quantile
 
 BETWEEN: Final = 0.0063
 """What a process adds to the half width of an interval, in quadrature and as a share of the ratio: the least
-with which 95 % of the published comparisons of a base with itself hold 1, see :func:`between`."""
+with which 95 % of the first 191 published comparisons of a base with itself hold 1, see :func:`between`."""
 
 MARGIN: Final = 0.01
 """By how much of the base's time a method may be slower and still be called as fast."""
