@@ -188,10 +188,15 @@ class Board:
         keys = sorted(content_key(record) for record in self.records)
         return hashlib.sha256("\n".join(keys).encode()).hexdigest()
 
+    @cached_property
+    def compared(self) -> list[View]:
+        """The views that compare anything: those of which a row is ranked; all where none has one."""
+        return [view for view in self.views if view.section.rows] or list(self.views)
+
     @property
     def chosen(self) -> str:
-        """How the settings were chosen."""
-        return how_set(self.records)
+        """How the settings of what is compared were chosen."""
+        return how_set([record for view in self.compared for record in view.section.records])
 
     @cached_property
     def tasks(self) -> list[str]:
@@ -210,16 +215,15 @@ class Board:
 
     @property
     def scope(self) -> str:
-        """`9 methods, 2 tasks, 1 model, 54 trials`."""
-        return ", ".join(
-            text.plural(len(group), noun)
-            for group, noun in (
-                (self.methods, "method"),
-                (self.tasks, "task"),
-                (self.models, "model"),
-                (self.records, "trial"),
-            )
-        )
+        """`9 methods, 2 tasks, 1 model, 54 trials`, of what is compared."""
+        sections = [view.section for view in self.compared]
+        counts = {
+            "method": len({row.identity.method for section in sections for row in section.every_row}),
+            "task": len({section.task for section in sections}),
+            "model": len({section.model for section in sections}),
+            "trial": sum(len(section.records) for section in sections),
+        }
+        return ", ".join(text.plural(count, noun) for noun, count in counts.items())
 
     @property
     def seeds(self) -> int:
@@ -257,7 +261,7 @@ def make_board(
             _view(number, section, paths.folder, margin, cards)
             for number, section in enumerate(found, start=1)
         ),
-        overall=tuple(standings([section for section in found if not section.reported], margin)),
+        overall=tuple(standings([one for one in found if one.rows and not one.reported], margin)),
         latencies=tuple(latencies),
         servings=tuple(servings),
         catalogue=cards,
