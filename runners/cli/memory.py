@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from runners.cli import complete
-from runners.cli.options import DTYPES, METHOD, Json, Options, Size, err, out
+from runners.cli.options import DTYPES, METHOD, Dtype, Json, Options, Size, err, out
 
 if TYPE_CHECKING:
     from runners.measure.footprint import Footprint, Setting, Source, Workbench
@@ -46,15 +46,7 @@ def memory(
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure, also beside --predict; without it, this is done.")
     ] = False,
-    dtype: Annotated[
-        str,
-        typer.Option(
-            "--dtype",
-            metavar="DTYPE",
-            help="Of all tensors: float32, bfloat16 or float16.",
-            autocompletion=complete.words(*DTYPES),
-        ),
-    ] = "float32",
+    dtype: Dtype = "float32",
     objective: Annotated[
         str | None,
         typer.Option(
