@@ -57,11 +57,10 @@ def train(
     began = time.perf_counter()
     fitting = kind.fitting(last, [*rungs, steps], sum(step <= last for step in evaluate_at))
     waited = time.perf_counter() - began
-    device.seed_everything(processes.own_seed(spec.seed))  # nothing above decides what is drawn below
-    sign = 1 if metric.higher_is_better else -1
-
     # What was computed once for several trials is not counted: nothing then, rather than a part.
     tally = Tally.of(accelerator.device) if alone and not fitting.reused_blocks else Tally()
+    device.seed_everything(processes.own_seed(spec.seed))  # nothing above decides what is drawn below
+    sign = 1 if metric.higher_is_better else -1
 
     def main_metric(found: Score) -> float:
         value = found[metric.name]
