@@ -104,6 +104,7 @@ def _told(found: Versus, predicted: list[Prediction]) -> dict[str, Any]:
             for name, cost in found.first.candidate.costs.items()
         },
         "predicted": [{"label": one.choice.label, **one.costs} for one in predicted],
+        "notes": list(found.notes),
     }
 
 
