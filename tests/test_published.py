@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 import tasks
-from reports import markdown_scores, markdown_table, read_latencies, read_records, read_servings
+from reports import markdown_scores, markdown_table, read_latencies, read_records, read_servings, yaml_text
 from reports.records.published import counts_of, scores_on, tables_on
 from reports.records.schema import Record
 from reports.records.store import read_searches
 from reports.stats.intrinsic import curves
+from reports.stats.sections import sections
 from reports.tables.claims import claims_markdown
 from runners.measure.serving.arrivals import simulate
 from runners.plan import study
@@ -136,6 +137,15 @@ def test_the_documents_show_the_published_tables() -> None:
     assert markdown_table(read_records(board / "rotten-tomatoes")).strip() in before
     tuned = read_records([board / "tuned-reviews", board / "tuned-glue"])
     assert markdown_scores(tuned).strip() in before
+
+
+@pytest.mark.parametrize(("board", "lost", "of"), [("tuned-glue", 41, 108), ("tuned-reviews", 19, 54)])
+def test_boards_are_superseded_for_what_their_records_show(board: str, lost: int, of: int) -> None:
+    folder = ROOT / "reports" / "leaderboards" / board
+    risks = [row.risk for section in sections(read_records(folder)) for row in section.rows]
+    assert (sum(risk.lost or 0 for risk in risks), sum(risk.seeds for risk in risks)) == (lost, of)
+    manifest = yaml_text.load((ROOT / "reports" / "origins.yaml").read_text(encoding="utf-8"))
+    assert manifest["superseded"][board]["why"].startswith(f"{lost} of its {of} runs learned nothing")
 
 
 def test_the_documents_show_the_published_verdicts() -> None:
