@@ -262,7 +262,12 @@ def flops(value: int) -> str:
 
 def ratio(value: Ratio | None) -> str:
     """`×1.08`."""
-    return MISSING if value is None else f"×{value.value:.2f}"
+    return MISSING if value is None else times(value.value)
+
+
+def times(value: float) -> str:
+    """`×1.08`."""
+    return f"×{value:.2f}"
 
 
 def interval(value: Ratio | None) -> str:

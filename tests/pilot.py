@@ -2,8 +2,10 @@
 
     python tests/pilot.py rates     --data GLUE --banking77 FOLDER [--out results/pilot]
     python tests/pilot.py length    --data GLUE --banking77 FOLDER --rate 0.003
+    python tests/pilot.py full      --data GLUE --banking77 FOLDER --tasks banking77
 
-Each part is one study or several, run by `paretune run` into folders of their own; it goes on where it was.
+`full` decides nothing: it tells whether full fine-tuning was held back by the rates it was searched at. Each part
+is one study or several, run by `paretune run` into folders of their own; it goes on where it was.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from reports.records.store import read_records
 from reports.stats.learning import ONE_SIDED
 
 RATES = (0.0003, 0.001, 0.003, 0.01, 0.03)
+FULL_RATES = (0.0001, 0.0003, 0.001, 0.003)
+"""Of full fine-tuning, which is searched from 0.00001 to 0.0005."""
 LENGTHS = (160, 320, 640, 1280)
 SEEDS = (100, 101, 102, 103, 104)
 TASKS = ("rotten_tomatoes", "imdb", "sst2", "mrpc", "stsb", "cola", "banking77")
@@ -93,25 +97,42 @@ def learned(record: Record) -> bool:
 
 def rates(asked: argparse.Namespace) -> None:
     """Part 1: the best rate of each method on each task, by its mean over two seeds."""
-    tasks = [entry(name, asked) for name in ("rotten_tomatoes", "stsb", "banking77")]
-    methods = [
-        {"method": name, "protocol": {"learning_rate": rate}} for name in ("lora", "bitfit") for rate in RATES
+    for method, best in best_rates(
+        "rates", ("rotten_tomatoes", "stsb", "banking77"), ("lora", "bitfit"), RATES, asked
+    ).items():
+        print(f"{method}: searched from {min(best) / 3:.2g} to {max(best) * 3:.2g}, papers' rates included")
+
+
+def full(asked: argparse.Namespace) -> None:
+    """Full fine-tuning at rates of its space and above, for a task on which it is behind."""
+    best_rates("full-rates", asked.tasks, ("full",), FULL_RATES, asked)
+
+
+def best_rates(
+    name: str,
+    tasks: Sequence[str],
+    methods: Sequence[str],
+    tried: Sequence[float],
+    asked: argparse.Namespace,
+) -> dict[str, list[float]]:
+    """Train every method at every rate on every task, say how it went, and give the best of each task."""
+    settings = [
+        {"method": method, "protocol": {"learning_rate": rate}} for method in methods for rate in tried
     ]
-    records = ran("rates", tasks, methods, asked, seeds=list(SEEDS[:2]), protocol=training(LENGTHS[0]))
+    entries = [entry(task, asked) for task in tasks]
+    records = ran(name, entries, settings, asked, seeds=list(SEEDS[:2]), protocol=training(LENGTHS[0]))
     scores: dict[tuple[str, str], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         key = record.spec["method"], record.spec["task"]
         score = selection(record)
         scores[key][record.spec["protocol"]["learning_rate"]].append(-1.0 if score is None else score)
-    for method in ("lora", "bitfit"):
-        best = []
-        for (name, task), found in sorted(scores.items()):
-            if name == method:
-                means = {rate: float(np.mean(values)) for rate, values in sorted(found.items())}
-                best.append(max(means, key=lambda rate: means[rate]))
-                told = ", ".join(f"{rate:g}: {mean:.3f}" for rate, mean in means.items())
-                print(f"{method} on {task}: {told}; best {best[-1]:g}")
-        print(f"{method}: searched from {min(best) / 3:.2g} to {max(best) * 3:.2g}, papers' rates included")
+    best: dict[str, list[float]] = {method: [] for method in methods}
+    for (method, task), found in sorted(scores.items(), key=lambda item: methods.index(item[0][0])):
+        means = {rate: float(np.mean(values)) for rate, values in sorted(found.items())}
+        best[method].append(max(means, key=lambda rate: means[rate]))
+        told = ", ".join(f"{rate:g}: {mean:.3f}" for rate, mean in means.items())
+        print(f"{method} on {task}: {told}; best {best[method][-1]:g}")
+    return best
 
 
 def length(asked: argparse.Namespace) -> None:
@@ -148,15 +169,15 @@ def training(steps: int) -> dict[str, Any]:
 def main() -> None:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=("rates", "length"))
+    parser.add_argument("part", choices=("rates", "length", "full"))
     parser.add_argument("--data", required=True, help="folder of nyu-mll/glue")
     parser.add_argument("--banking77", type=Path, required=True, help="folder with train.csv and test.csv")
     parser.add_argument("--out", type=Path, default=Path("results/pilot"))
     parser.add_argument("--rate", type=float, default=0.001, help="of lora, from part 1")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, help="of part 2")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, help="of length and full")
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
-    {"rates": rates, "length": length}[asked.part](asked)
+    {"rates": rates, "length": length, "full": full}[asked.part](asked)
 
 
 if __name__ == "__main__":

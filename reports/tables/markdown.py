@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from reports import text
 from reports.errors import RecordError
@@ -70,26 +71,52 @@ def markdown_sections(found: Sequence[Section]) -> str:
 
 
 def markdown_scores(records: Sequence[Record], origins: Origins | None = None) -> str:
-    """Scores by method and task as GitHub Markdown, a table for each model that has several tasks."""
+    """Scores by method and task, and the range of its costs; a table for each model with several tasks."""
     found = across(sections(records, origins))
     return "\n\n".join(scores_table(item, titled=len(found) > 1) for item in found) + "\n"
 
 
 def scores_table(item: Across, *, titled: bool) -> str:
-    """Scores by method and task of one model."""
+    """Scores by method and task of one model, and between what the costs of these tasks lie."""
     names = []
     for section in item.sections:
         metric = section.info.main_metric if section.info else "score"
         names.append(
             f"{escape_markdown(text.name(section.task))}, {escape_markdown(metric.replace('_', ' '))}"
         )
+    costs = _costs([[row for row in line.rows if row] for line in item.lines])
+    names += costs
     lines = [f"| Method | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names)]
-    for line in item.lines:
+    for line, *cost in zip(item.lines, *costs.values(), strict=True):
         told = [text.MISSING if row is None else text.outcome(row) for row in line.rows]
         cells = [f"**{score}**" if best else score for score, best in zip(told, line.best, strict=True)]
-        lines.append(f"| {escape_markdown(line.label)} | {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join([escape_markdown(line.label), *cells, *cost])} |")
     title = [f"**{escape_markdown(item.model)}**", ""] if titled else []
     return "\n".join([*title, *lines])
+
+
+def _costs(lines: Sequence[Sequence[Row]]) -> dict[str, list[str]]:
+    """By column, for every line of rows the lowest and the highest; no column of which nothing is known."""
+    columns = {
+        "Trainable parameters": [
+            _ends((row.trainable_parameters for row in rows), text.count) for rows in lines
+        ],
+        "Peak training memory": [
+            _ends((row.peak_training_bytes for row in rows), text.size) for rows in lines
+        ],
+        "Latency": [_ends((row.slower and row.slower.value for row in rows), text.times) for rows in lines],
+        "Latency, merged": [
+            _ends((row.slower_merged and row.slower_merged.value for row in rows), text.times)
+            for rows in lines
+        ],
+    }
+    return {name: cells for name, cells in columns.items() if set(cells) != {text.MISSING}}
+
+
+def _ends(values: Iterable[float | None], told: Callable[[Any], str]) -> str:
+    known = [value for value in values if value is not None]
+    ends = (told(end) for end in (min(known), max(known))) if known else (text.MISSING,)
+    return " to ".join(dict.fromkeys(ends))
 
 
 def known_by(rows: Sequence[Row]) -> list[str]:
