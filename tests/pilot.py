@@ -4,8 +4,8 @@
     python tests/pilot.py length    --data GLUE --banking77 FOLDER --rate 0.003
     python tests/pilot.py full      --data GLUE --banking77 FOLDER --tasks banking77
 
-`full` decides nothing: it tells whether full fine-tuning was held back by the rates it was searched at. Each part
-is one study or several, run by `paretune run` into folders of their own; it goes on where it was.
+`full` decides nothing: it tells whether full fine-tuning was held back by the rates it was searched at. Each
+part is one study or several, run by `paretune run` into folders of their own; it goes on where it was.
 """
 
 from __future__ import annotations
