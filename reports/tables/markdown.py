@@ -104,9 +104,9 @@ def _costs(lines: Sequence[Sequence[Row]]) -> dict[str, list[str]]:
         "Peak training memory": [
             _ends((row.peak_training_bytes for row in rows), text.size) for rows in lines
         ],
-        "Latency": [_ends((row.slower and row.slower.value for row in rows), text.times) for rows in lines],
+        "Latency": [_ends((row.slower.value for row in rows if row.slower), text.times) for rows in lines],
         "Latency, merged": [
-            _ends((row.slower_merged and row.slower_merged.value for row in rows), text.times)
+            _ends((row.slower_merged.value for row in rows if row.slower_merged), text.times)
             for rows in lines
         ],
     }

@@ -196,7 +196,13 @@ class Board:
     @property
     def chosen(self) -> str:
         """How the settings of what is compared were chosen."""
-        return how_set([record for view in self.compared for record in view.section.records])
+        return how_set([record for _, row in self.compared_rows for record in row.records])
+
+    @cached_property
+    def compared_rows(self) -> list[tuple[Section, Row]]:
+        """What is compared: of every such view what is ranked, or all where nothing is."""
+        sections = [view.section for view in self.compared]
+        return [(section, row) for section in sections for row in section.rows or section.apart]
 
     @cached_property
     def tasks(self) -> list[str]:
@@ -216,12 +222,11 @@ class Board:
     @property
     def scope(self) -> str:
         """`9 methods, 2 tasks, 1 model, 54 trials`, of what is compared."""
-        sections = [view.section for view in self.compared]
         counts = {
-            "method": len({row.identity.method for section in sections for row in section.every_row}),
-            "task": len({section.task for section in sections}),
-            "model": len({section.model for section in sections}),
-            "trial": sum(len(section.records) for section in sections),
+            "method": len({row.identity.method for _, row in self.compared_rows}),
+            "task": len({section.task for section, _ in self.compared_rows}),
+            "model": len({section.model for section, _ in self.compared_rows}),
+            "trial": sum(len(row.records) for _, row in self.compared_rows),
         }
         return ", ".join(text.plural(count, noun) for noun, count in counts.items())
 

@@ -8,8 +8,10 @@ import pytest
 
 from reports import build_site, read_records, write_record
 from reports.records.schema import Record
+from reports.records.tuning import how_set
 from reports.records.validate import validate
 from reports.site.intrinsic import score_against_dimension, views
+from reports.site.parts.board import make_board
 from reports.stats.completeness import together
 from reports.stats.estimate import Estimate
 from reports.stats.intrinsic import Curve, Reference, best_rate, curves, lines, point, sentences
@@ -65,6 +67,9 @@ def test_a_search_is_ranked_with_no_other_study(tmp_path: Path) -> None:
         "of a search for the intrinsic dimension, which has a page of its own"
     }
     assert len(section.apart) == 3
+    board = make_board([*compared, *searched], "t")
+    assert board.scope == "2 methods, 1 task, 1 model, 2 trials"
+    assert board.chosen == how_set(compared)
     (alone,) = sections(searched)
     assert len(alone.rows) == 3
     for record in [*compared, *searched]:
