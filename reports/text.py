@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Protocol
+from collections.abc import Callable, Collection
+from typing import Protocol, TypeVar
 
+Number = TypeVar("Number", int, float)
 Ends = tuple[float, float]
 """The ends of an interval, the lower one first."""
 
@@ -268,6 +270,11 @@ def ratio(value: Ratio | None) -> str:
 def times(value: float) -> str:
     """`×1.08`."""
     return f"×{value:.2f}"
+
+
+def span(values: Collection[Number], told: Callable[[Number], str]) -> str:
+    """The lowest and the highest, `×1.03 to ×1.13`, or the only one; – where there is none."""
+    return " to ".join(dict.fromkeys(map(told, (min(values), max(values))))) if values else MISSING
 
 
 def interval(value: Ratio | None) -> str:

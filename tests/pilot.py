@@ -127,7 +127,7 @@ def best_rates(
         score = selection(record)
         scores[key][record.spec["protocol"]["learning_rate"]].append(-1.0 if score is None else score)
     best: dict[str, list[float]] = {method: [] for method in methods}
-    for (method, task), found in sorted(scores.items(), key=lambda item: methods.index(item[0][0])):
+    for (method, task), found in sorted(scores.items()):
         means = {rate: float(np.mean(values)) for rate, values in sorted(found.items())}
         best[method].append(max(means, key=lambda rate: means[rate]))
         told = ", ".join(f"{rate:g}: {mean:.3f}" for rate, mean in means.items())

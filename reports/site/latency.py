@@ -159,8 +159,7 @@ class Summed:
     @property
     def said(self) -> str:
         """`×1.03 to ×1.13`, or the only one."""
-        ends = dict.fromkeys(f"×{end:.2f}" for end in (min(self.ratios), max(self.ratios)))
-        return " to ".join(ends)
+        return text.span(self.ratios, text.times)
 
 
 def summary(found: Sequence[Group]) -> list[Summed]:

@@ -201,11 +201,9 @@ def _reach(sections: Sequence[Section], model: str) -> str:
     seeds = sorted({row.score.n for section in sections for row in section.rows if row.score.n})
     parts = [text.plural(len(sections), "task"), f"one model, {text.clean(model)}"]
     if seen:
-        ends = dict.fromkeys(text.count(end) for end in (min(seen), max(seen)))
-        parts.append(f"{' to '.join(ends)} different training examples")
+        parts.append(f"{text.span(seen, text.count)} different training examples")
     if seeds:
-        ends = dict.fromkeys(str(end) for end in (seeds[0], seeds[-1]))
-        parts.append(f"{' to '.join(ends)} {'seed' if seeds[-1] == 1 else 'seeds'}")
+        parts.append(f"{text.span(seeds, str)} {'seed' if seeds[-1] == 1 else 'seeds'}")
     return ", ".join(parts)
 
 

@@ -140,7 +140,7 @@ def over_sizes(found: Sequence[tuple[BreakEven | None, float | None]]) -> str:
     if not finite:
         limits = [most for _, most in known if most is not None]
         return f"nowhere up to {text.amount(max(limits))}" if limits else "never"
-    ends = " to ".join(dict.fromkeys(text.amount(end) for end in (min(finite), max(finite))))
+    ends = text.span(finite, text.amount)
     lost = len(known) - len(finite)
     return f"{ends}; nowhere in {lost} of {len(known)} sizes" if lost else ends
 
@@ -171,7 +171,8 @@ def held(rehearsed: Sequence[Rehearsed]) -> str:
     ]
     if not ratios:
         return ""
-    told = f"Served in truth, the 99th percentile came out as {_ends(ratios)} of the simulated one"
+    found = text.span(ratios, text.times)
+    told = f"Served in truth, the 99th percentile came out as {found} of the simulated one"
     speeds = [one.service_ratio for one in rehearsed if one.service_ratio]
     fast = [
         one.measured.ms_p99 / one.simulated_as_fast.ms_p99
@@ -180,14 +181,10 @@ def held(rehearsed: Sequence[Rehearsed]) -> str:
     ]
     if speeds and fast:
         told += (
-            f", while a batch took {_ends(speeds)} of the time that was assumed; simulated with the times of "
-            f"the rehearsal itself, it came out as {_ends(fast)}"
+            f", while a batch took {text.span(speeds, text.times)} of the time that was assumed; "
+            f"simulated with the times of the rehearsal itself, it came out as {text.span(fast, text.times)}"
         )
     return f"{told}."
-
-
-def _ends(ratios: Sequence[float]) -> str:
-    return " to ".join(dict.fromkeys(f"×{end:.2f}" for end in (min(ratios), max(ratios))))
 
 
 def _several(record: ServingRecord) -> dict[tuple[int, int, int], ServedBatch]:

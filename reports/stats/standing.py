@@ -185,8 +185,8 @@ def _counts(found: Sequence[Verdict]) -> str:
     left = [v.difference.detectable for v in known if not v.sign and not v.as_good and v.difference]
     found_at = [value for value in left if value is not None]
     if found_at:
-        ends = dict.fromkeys(text.score(end) for end in (min(found_at), max(found_at)))
-        said += f" Of these, the smallest difference that would have been found is {' to '.join(ends)}."
+        ends = text.span(found_at, text.score)
+        said += f" Of these, the smallest difference that would have been found is {ends}."
     return said
 
 
@@ -212,8 +212,8 @@ def against_the_best(places: Sequence[Place], found: Sequence[Verdict]) -> list[
     left = {name: v for name, v in others.items() if not v.sign and name not in alike}
     if left:
         known = [v.difference.detectable for v in left.values() if v.difference and v.difference.detectable]
-        ends = list(dict.fromkeys(text.score(end) for end in (min(known), max(known)))) if known else []
-        least = f"; the smallest difference that would have been found is {' to '.join(ends)}" if ends else ""
+        ends = text.span(known, text.score)
+        least = f"; the smallest difference that would have been found is {ends}" if known else ""
         said.append(f"Not decided against it: {named(list(left))}{least}.")
     lost = [name for name, verdict in others.items() if verdict.steadier == 1]
     said += [f"Decided to learn nothing more often than it: {named(lost)}."] if lost else []

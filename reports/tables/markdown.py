@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 from reports import text
 from reports.errors import RecordError
@@ -97,26 +97,17 @@ def scores_table(item: Across, *, titled: bool) -> str:
 
 def _costs(lines: Sequence[Sequence[Row]]) -> dict[str, list[str]]:
     """By column, for every line of rows the lowest and the highest; no column of which nothing is known."""
-    columns = {
-        "Trainable parameters": [
-            _ends((row.trainable_parameters for row in rows), text.count) for rows in lines
-        ],
-        "Peak training memory": [
-            _ends((row.peak_training_bytes for row in rows), text.size) for rows in lines
-        ],
-        "Latency": [_ends((row.slower.value for row in rows if row.slower), text.times) for rows in lines],
-        "Latency, merged": [
-            _ends((row.slower_merged.value for row in rows if row.slower_merged), text.times)
-            for rows in lines
-        ],
-    }
+    columns: dict[str, list[str]] = defaultdict(list)
+    for rows in lines:
+        sizes = [row.trainable_parameters for row in rows if row.trainable_parameters is not None]
+        peaks = [row.peak_training_bytes for row in rows if row.peak_training_bytes is not None]
+        columns["Trainable parameters"].append(text.span(sizes, text.count))
+        columns["Peak training memory"].append(text.span(peaks, text.size))
+        unmerged = [row.slower.value for row in rows if row.slower]
+        merged = [row.slower_merged.value for row in rows if row.slower_merged]
+        columns["Latency"].append(text.span(unmerged, text.times))
+        columns["Latency, merged"].append(text.span(merged, text.times))
     return {name: cells for name, cells in columns.items() if set(cells) != {text.MISSING}}
-
-
-def _ends(values: Iterable[float | None], told: Callable[[Any], str]) -> str:
-    known = [value for value in values if value is not None]
-    ends = (told(end) for end in (min(known), max(known))) if known else (text.MISSING,)
-    return " to ".join(dict.fromkeys(ends))
 
 
 def known_by(rows: Sequence[Row]) -> list[str]:
