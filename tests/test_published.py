@@ -17,6 +17,7 @@ from reports.records.schema import Record
 from reports.records.store import read_searches
 from reports.stats.intrinsic import curves
 from reports.stats.sections import sections
+from reports.stats.standing import standing
 from reports.tables.claims import claims_markdown
 from runners.measure.serving.arrivals import simulate
 from runners.plan import study
@@ -155,6 +156,21 @@ def test_boards_are_superseded_for_what_their_records_show(board: str, lost: int
     assert (sum(risk.lost or 0 for risk in risks), sum(risk.seeds for risk in risks)) == (lost, of)
     manifest = yaml_text.load((ROOT / "reports" / "origins.yaml").read_text(encoding="utf-8"))
     assert manifest["superseded"][board]["why"].startswith(f"{lost} of its {of} runs learned nothing")
+
+
+def test_the_readme_counts_the_decided_pairs_of_its_table() -> None:
+    found = sections(read_records(ROOT / "reports" / "leaderboards" / "board-minilm"))
+    decided = {}
+    for name, group in {**{one.task: [one] for one in found}, "all": found}.items():
+        known = standing(group)
+        assert known is not None
+        decided[name] = sum(bool(one.sign or one.as_good) for one in known.verdicts)
+    told = (
+        "Of the 36 pairs {banking77} are decided on banking77, {rotten_tomatoes} on rotten_tomatoes and "
+        "{sst2} on SST-2, but {all} over all three"
+    )
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert told.format(**decided) in readme
 
 
 def test_the_documents_show_the_published_verdicts() -> None:
