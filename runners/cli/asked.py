@@ -23,6 +23,7 @@ _TRAINS = (TRIALS, TUNED, INTRINSIC, CLAIM)
 _LISTED = (TRIALS, TUNED, CLAIM)
 APPLIES: Final[Mapping[str, Collection[str]]] = {
     "--model": (TRIALS, TUNED),
+    "--seeds": (TRIALS, TUNED),
     "--limit": (TRIALS, TUNED),
     "--only": _LISTED,
     "--part": _LISTED,
@@ -50,7 +51,7 @@ WHY: Final = {
     CLAIM: "a claim's rule was written for the trials of its study",
 }
 
-TYPED: Final = ("--task", "--method", "--seeds", "--steps", "--protocol", "--no-costs")
+TYPED: Final = ("--task", "--method", "--steps", "--protocol", "--no-costs")
 """What describes a study where no file does; beside one they are refused (:mod:`runners.plan.typed`)."""
 
 

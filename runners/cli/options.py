@@ -87,6 +87,15 @@ PartOf = Annotated[
         show_default="the whole",
     ),
 ]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        "--seeds",
+        metavar="N",
+        help="How many, such as 3, or which, such as 0,5,7.",
+        show_default="the study's; else 1",
+    ),
+]
 OnlyThese = Annotated[
     list[str] | None,
     typer.Option(

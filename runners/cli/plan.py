@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runners.cli import asked, complete
-from runners.cli.options import Data, Json, Limit, OnlyThese, Out, PartOf, err, out, say, speaks, table
+from runners.cli.options import Data, Json, Limit, OnlyThese, Out, PartOf, Seeds, err, out, say, speaks, table
 
 if TYPE_CHECKING:
     from runners.plan.forecast import Forecast
@@ -45,6 +45,7 @@ def plan(
             autocompletion=complete.models,
         ),
     ] = None,
+    seeds: Seeds = None,
     limit: Limit = None,
     only: OnlyThese = None,
     workers: Annotated[
@@ -75,7 +76,7 @@ def plan(
 
     own = Part.parse(part) if part is not None else None
     these = Only.parse(only) if only else None
-    content = Typed(model or ()).beside(study)
+    content = Typed(model or (), seeds=seeds).beside(study)
     asked.check(content, asked.given(context))
     folder = out_dir or Path("results") / str(content["name"])
     chosen: dict[str, Any] = {"part": own, "only": these, "limit": limit, "retry": retry, "quick": quick}

@@ -29,6 +29,7 @@ from runners.cli.options import (
     Out,
     PartOf,
     Retry,
+    Seeds,
     Wandb,
     Workers,
     begins,
@@ -84,15 +85,7 @@ def run(
             autocompletion=complete.methods,
         ),
     ] = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(
-            "--seeds",
-            metavar="N",
-            help="How many, such as 3, or which, such as 0,5,7.",
-            show_default="the study's; else 1",
-        ),
-    ] = None,
+    seeds: Seeds = None,
     steps: Annotated[
         int | None,
         typer.Option(

@@ -25,7 +25,6 @@ FILE: Final = "study.yaml"
 _LINES: Final = {
     "--task": "tasks: [mrpc]",
     "--method": "methods: [lora]",
-    "--seeds": "seeds: [0, 1, 2]",
     "--steps": "protocol: {steps: 200}",
     "--protocol": "protocol: {batch_size: 16}",
     "--no-costs": "costs: none",
@@ -89,20 +88,20 @@ class Typed:
             "models": models,
             "tasks": list(self.tasks),
             "methods": [_entry(one) for one in parse_contenders(self.methods, self.options)],
-            "seeds": seeds_of(self.seeds) if self.seeds is not None else [0],
+            "seeds": self._seeds() or [0],
             **({"data": data} if data is not None else {}),
             **({"protocol": stated} if stated else {}),
             **({"costs": NONE} if self.no_costs else {}),
         }
 
     def beside(self, study: str) -> dict[str, Any]:
-        """The content of a study that is named; models that are typed take the place of its own.
+        """The content of a study that is named; models and seeds that are typed take the place of its own.
 
         Raises:
             SpecError: something else is typed as well, there is no such study, or it is one of a claim, whose
-                rule was written for its models; one sentence.
+                rule was written for its models and seeds; one sentence.
         """
-        values = (getattr(self, one.name) for one in fields(self) if one.name != "models")
+        values = (getattr(self, one.name) for one in fields(self) if one.name not in ("models", "seeds"))
         if given := [name for name, value in zip(_LINES, values, strict=True) if value]:
             lines = text.listing([f"`{_LINES[name]}`" for name in given])
             raise SpecError(
@@ -110,14 +109,22 @@ class Typed:
                 f"says what is run, as {lines}, and --only KEY=VALUE runs a part of it."
             )
         found = read_content(study)
-        if not self.models:
-            return found
-        if "models" not in found or str(found.get("name")).startswith((CLAIM, INTRINSIC)):
+        own = {"--model": ("models", list(self.models)), "--seeds": ("seeds", self._seeds())}
+        given = [option for option, (_, value) in own.items() if value]
+        if given and (found.get("kind", "trials") != "trials" or _says_all(found)):
             raise SpecError(
-                f"received the study {study!r} and --model, expected one of the two: it says on which models "
-                "its trials are run."
+                f"received the study {study!r} and {text.listing(given)}, expected one of the two: it says "
+                "on which models and with which seeds its trials are run."
             )
-        return {**found, "models": list(self.models)}
+        return {**found, **dict(own[option] for option in given)}
+
+    def _seeds(self) -> list[int]:
+        return seeds_of(self.seeds) if self.seeds is not None else []
+
+
+def _says_all(found: Mapping[str, Any]) -> bool:
+    """Whether a study is one whose trials were chosen for what it is to show."""
+    return str(found.get("name")).startswith((CLAIM, INTRINSIC))
 
 
 def seeds_of(typed: str) -> list[int]:

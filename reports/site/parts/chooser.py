@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reports import text
+from reports.records.identity import CLAIM, INTRINSIC
 from reports.site.parts.board import Board, View
 from reports.site.parts.figures import spoken
 from reports.site.parts.links import method_page
@@ -59,11 +60,13 @@ def _sizes(rows: Sequence[Row]) -> tuple[int, int] | None:
 def _more(rows: Sequence[Row]) -> dict[str, Any] | None:
     """Where rows have too few seeds for an interval, what trains those that are missing, and for how long.
 
-    None where nothing is missing, another suite measured it, or several studies did.
+    None where nothing is missing, another suite measured it, several studies did, or one whose trials were
+    chosen for what it is to show.
     """
     missing = {row.label: max(MIN_SEEDS - len(row.records), 0) for row in rows}
     studies = {record.study for row in rows for record in row.records if record.suite is None}
-    if not any(missing.values()) or len(studies) != 1:
+    said = any(study.startswith((CLAIM, INTRINSIC)) for study in studies)
+    if not any(missing.values()) or len(studies) != 1 or said:
         return None
     times = [(row.training_seconds or 0.0) * max(MIN_SEEDS - len(row.records), 0) for row in rows]
     return {"command": f"{command(studies.pop())} --seeds {MIN_SEEDS}", "seconds": round(sum(times), 1)}

@@ -97,6 +97,8 @@ def test_seeds_that_are_missing_are_named_with_their_command_and_time(make_study
     seconds = sum(record.training.seconds for record in one if record.training)
     assert found["more"] == {"command": "paretune run demo --seeds 3", "seconds": pytest.approx(2 * seconds)}
     assert chooser(make_board(make_study(seeds=3), "Title"))[0]["more"] is None
+    of_a_claim = [record.model_copy(update={"study": "claim-lora-alpha"}) for record in one]
+    assert chooser(make_board(of_a_claim, "Title"))[0]["more"] is None  # `run` takes no other seeds for it
     mixed = [*one, make_record("ia3", study="other", score=0.7)]
     assert chooser(make_board(mixed, "Title"))[0]["more"] is None, "which of the two studies is not known"
 

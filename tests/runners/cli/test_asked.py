@@ -36,7 +36,7 @@ STUDIES: dict[str, dict[str, Any]] = {
 VALUES = {
     **{"--model": "embedded", "--limit": "8", "--only": "seed=0", "--part": "1/1", "--data": "nowhere"},
     **{"--checkpoint-every": "5", "--workers": "1", "--executor": "local", "--address": "auto"},
-    **{"--cpus-per-trial": "1", "--gpus-per-trial": "1", "--out": "out"},
+    **{"--cpus-per-trial": "1", "--seeds": "2", "--gpus-per-trial": "1", "--out": "out"},
 }
 COMMANDS = {name: get_command(cli.app).commands[name] for name in ("run", "plan")}  # type: ignore[attr-defined]
 OPTIONS = {

@@ -122,8 +122,19 @@ def test_what_is_missing_or_wrong_is_one_sentence(values: dict[str, Any], said: 
 
 def test_a_study_and_what_it_says_are_not_both_typed() -> None:
     assert Typed().beside("demo")["name"] == "demo"
-    with pytest.raises(SpecError, match="received the study 'demo' and --seeds and --no-costs, expected one"):
-        Typed(seeds="3", no_costs=True).beside("demo")
+    with pytest.raises(SpecError, match="received the study 'demo' and --steps and --no-costs, expected one"):
+        Typed(steps=3, no_costs=True).beside("demo")
+
+
+def test_seeds_that_are_typed_take_the_place_of_those_of_a_study() -> None:
+    assert Typed(seeds="3").beside("demo") == {**study.content("demo"), "seeds": [0, 1, 2]}
+    before = study.parse_study(Typed(seeds="5,6").beside("board-minilm"))
+    assert {spec.seed for search in before.searches for spec in search.reported} == {5, 6}
+    same = study.read_study("board-minilm").searches
+    assert [one.default for one in before.searches] == [one.default for one in same]  # searched alike
+    for name in ("claim-lora-alpha", "intrinsic", "latency-small-batch"):
+        with pytest.raises(SpecError, match=f"'{name}' and --seeds, expected one of the two"):
+            Typed(seeds="3").beside(name)
 
 
 def test_a_model_that_is_typed_takes_the_place_of_those_of_a_study() -> None:
