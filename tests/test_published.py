@@ -167,7 +167,7 @@ def test_the_readme_counts_the_decided_pairs_of_its_table() -> None:
         decided[name] = sum(bool(one.sign or one.as_good) for one in known.verdicts)
     told = (
         "Of the 36 pairs {banking77} are decided on banking77, {rotten_tomatoes} on rotten_tomatoes and "
-        "{sst2} on SST-2, but {all} over all three"
+        "{sst2} on SST-2, and {all} over all three"
     )
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert told.format(**decided) in readme

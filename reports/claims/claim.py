@@ -17,7 +17,7 @@ from reports.errors import RecordError
 from reports.records.latency_schema import LatencyRecord
 from reports.records.schema import Record
 from reports.records.serving_schema import ServingRecord
-from reports.stats.flips import holm, p_value
+from reports.stats.p_values import holm, p_value
 from reports.stats.verdict import ALPHA
 
 TrialRule = contrast.Rule | trend.Rule | transfer.Rule | spread.Rule | reach.Rule

@@ -15,7 +15,7 @@ from reports.claims.region import Region
 from reports.claims.select import SCORES, Key, Pool, Term, Where, check_expression
 from reports.records.schema import Record
 from reports.stats.estimate import mean_interval, stratified_mean
-from reports.stats.flips import sign_flip_test
+from reports.stats.p_values import sign_flip_test
 
 LEAST_REFERENCE = 0.05
 """A mean below which nothing is divided by it: a share of what is almost nothing says nothing."""

@@ -1,19 +1,25 @@
-"""The difference of two methods, with one interval that is the test as well.
+"""The difference of two methods, with one interval that decides.
 
-Two samples are behind it. The *seeds*: paired differences of runs that both learned, task by task. The
-*examples*: another reported split of as many examples would have given other scores, to both methods alike
-where they err alike. The interval of the seeds' part is found by sign flips (``flips.py``), exact where so
-few differences can reject anything at the level that is asked, and by Student's t on the strata otherwise (a
-single task with three seeds, say). The examples' part is normal. The two are joined as the squares of their
-half-widths (the method of variance estimates recovery, Zou & Donner 2008, doi 10.1002/sim.3095).
+It is the mean over *these tasks*, the ones that were measured: that a method gains on one task and loses on
+another is what the tasks are, not noise. Two samples are behind it. The *seeds*: paired differences of runs
+that both learned, task by task; their part is Student's t on the tasks as strata. The *examples*: another
+reported split of as many examples would have given other scores, to both methods alike where they err alike;
+their part is normal. The two are joined as the squares of their half-widths (the method of variance estimates
+recovery, Zou & Donner 2008, doi 10.1002/sim.3095).
+
+How much a score varies is known poorly from five seeds, and the level of one of 36 comparisons is far out in
+the tail. With the degrees of freedom that a pair's own variances give, a task that is ten times as noisy as
+the others would turn 5 % of false verdicts into 8 to 14 (``docs/statistics.md``): the noisy task's variance
+comes out small by chance, and with it the share that it is taken to have. So no pair has more degrees than
+the variances of all comparisons together would give it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +32,11 @@ from reports.stats.estimate import (
     quantile,
     sample_variance,
 )
-from reports.stats.flips import Ends, Flips, flipped
 
 POWER: Final = 0.8
 """With which chance the smallest difference that a design could have found would have been found."""
 
 Values = NDArray[np.float64]
-Way = Literal["sign flips", "t", "none"]
 
 
 @dataclass(frozen=True)
@@ -52,94 +56,114 @@ class Difference:
     value: float
     interval: Interval | None
     """At the level that was asked; None where the data give none."""
-    way: Way
-    """How the seeds' part of the interval was found."""
     detectable: float | None
     """The smallest true difference that this design would have told from 0 in four cases of five."""
     p: float | None
-    """Of the seeds' part alone, of one comparison: the sign-flip test."""
-    monte_carlo_error: float
-    """Of p, and so of the ends of the interval; 0 where every pattern was counted."""
+    """Of the seeds' part alone, of one comparison: Student's t."""
     pairs: int
-    tasks: int
+    by_task: Mapping[str, float]
+    """The mean over seeds on each task."""
     tasks_with_examples: int
 
+    @property
+    def tasks(self) -> int:
+        """On how many tasks the two are compared."""
+        return len(self.by_task)
 
-def difference(strata: Sequence[Stratum], alpha: float, seed: int = 0) -> Difference | None:
+    @property
+    def ahead(self) -> int:
+        """On how many of them the first is ahead, by however little."""
+        return sum(value > 0 for value in self.by_task.values())
+
+    @property
+    def swapped(self) -> Difference:
+        """The same, seen from the second method."""
+        ends = self.interval and Interval(-self.interval.high, -self.interval.low)
+        by_task = {task: -value for task, value in self.by_task.items()}
+        return replace(self, value=-self.value, interval=ends, by_task=by_task)
+
+
+def difference(strata: Mapping[str, Stratum], alpha: float) -> Difference | None:
     """Compare two methods; see :func:`differences`."""
-    return differences([strata], alpha, seed)[0]
+    return differences([strata], alpha)[0]
 
 
-def differences(several: Sequence[Sequence[Stratum]], alpha: float, seed: int = 0) -> list[Difference | None]:
+def differences(several: Sequence[Mapping[str, Stratum]], alpha: float) -> list[Difference | None]:
     """Compare methods two by two; None where two share no seed.
 
+    A task with fewer than three pairs tells no spread, and is left out where another has more.
+
     Args:
-        several: of every two methods their tasks; one without a shared seed says nothing and is passed over.
+        several: of every two methods their tasks.
         alpha: of each interval, two-sided; for one of m comparisons, its share of the whole.
-        seed: of the random sign patterns, where there are too many to count.
     """
-    designs = [_design(strata, alpha, seed) for strata in several]
-    found = iter(flipped([design[1] for design in designs if design], alpha))
-    return [_difference(*design, *next(found), alpha) if design else None for design in designs]
+    used = [_used(strata) for strata in several]
+    noise = _noise(used)
+    return [_difference(strata, noise, alpha) if strata else None for strata in used]
 
 
-def _design(strata: Sequence[Stratum], alpha: float, seed: int) -> tuple[Sequence[Stratum], Flips] | None:
+def _used(strata: Mapping[str, Stratum]) -> Mapping[str, Stratum]:
     """The tasks that say something."""
-    used = [stratum for stratum in strata if len(stratum.differences)]
-    if not used:
-        return None
-    flips = Flips.of([stratum.differences for stratum in used], seed)
-    enough = [stratum for stratum in used if len(stratum.differences) >= MIN_SEEDS]
-    if enough and not flips.can_reject(alpha):  # by t, which a task with fewer pairs has none of
-        return enough, Flips.of([stratum.differences for stratum in enough], seed)
-    return used, flips
+    some = {task: stratum for task, stratum in strata.items() if len(stratum.differences)}
+    return {task: stratum for task, stratum in some.items() if len(stratum.differences) >= MIN_SEEDS} or some
 
 
-def _difference(
-    used: Sequence[Stratum], flips: Flips, p: float, ends: Ends | None, alpha: float
-) -> Difference:
-    value = float(np.mean([stratum.differences.mean() for stratum in used]))
-    seeds, way, error = _seeds(flips, ends, value, alpha)
-    spread = math.sqrt(sum(_of_examples(stratum) for stratum in used)) / len(used)
-    if seeds is None:
-        interval, detectable = None, None
-    else:
-        z = normal_quantile(1 - alpha / 2)
-        low = value - math.hypot(value - seeds.low, z * spread)
-        high = value + math.hypot(seeds.high - value, z * spread)
-        interval = Interval(low, high) if low < high else None
-        more = normal_quantile(POWER) * math.hypot(error, spread)
-        detectable = max(value - low, high - value) + more if interval else None
+def _noise(several: Sequence[Mapping[str, Stratum]]) -> Mapping[str, float]:
+    """The variance of a difference on each task, as the mean over all comparisons."""
+    found: dict[str, list[float]] = {}
+    for strata in several:
+        for task, stratum in strata.items():
+            if len(stratum.differences) >= MIN_SEEDS:
+                found.setdefault(task, []).append(sample_variance(stratum.differences))
+    return {task: float(np.mean(variances)) for task, variances in found.items()}
+
+
+def _difference(strata: Mapping[str, Stratum], noise: Mapping[str, float], alpha: float) -> Difference:
+    by_task = {task: float(stratum.differences.mean()) for task, stratum in strata.items()}
+    value = float(np.mean(list(by_task.values())))
+    pairs = np.array([len(stratum.differences) for stratum in strata.values()])
+    spread = math.sqrt(sum(_of_examples(stratum) for stratum in strata.values())) / len(strata)
+    interval = detectable = p = None
+    if pairs.min() >= MIN_SEEDS:
+        common = np.array([noise[task] for task in strata])
+        own = np.array([sample_variance(stratum.differences) for stratum in strata.values()])
+        error = math.sqrt(float((own / pairs).sum())) / len(strata)
+        if error > 0:
+            freedom = _freedom(own, common, pairs)
+            half = math.hypot(
+                quantile(freedom, 1 - alpha / 2) * error, normal_quantile(1 - alpha / 2) * spread
+            )
+            interval = Interval(value - half, value + half)
+            detectable = half + normal_quantile(POWER) * math.hypot(error, spread)
+            p = _two_sided(freedom, value / error)
     return Difference(
         value=value,
         interval=interval,
-        way=way if interval else "none",
         detectable=detectable,
         p=p,
-        monte_carlo_error=flips.monte_carlo_error,
-        pairs=sum(flips.sizes),
-        tasks=len(used),
-        tasks_with_examples=sum(stratum.examples is not None for stratum in used),
+        pairs=int(pairs.sum()),
+        by_task=by_task,
+        tasks_with_examples=sum(stratum.examples is not None for stratum in strata.values()),
     )
 
 
-def _seeds(
-    flips: Flips, found: Ends | None, value: float, alpha: float
-) -> tuple[Interval | None, Way, float]:
-    """The seeds' part: its interval, how it was found, and its standard error."""
-    sizes, parts = flips.sizes, flips.strata
-    known = [sample_variance(part) / len(part) for part in parts if len(part) > 1]
-    variance = np.array(known) / len(parts) ** 2
-    # A task with one pair has no spread of its own: it is taken to have the mean of the others'.
-    error = math.sqrt(float(variance.sum()) * len(parts) / len(known)) if known else 0.0
-    if found is not None:
-        return Interval(*found), "sign flips", error
-    if min(sizes) < MIN_SEEDS or not variance.sum() > 0:
-        return None, "none", error
-    freedom = np.array([size - 1 for size in sizes])
-    effective = float(variance.sum()) ** 2 / float((variance**2 / freedom).sum())
-    half = quantile(effective, 1 - alpha / 2) * error
-    return Interval(value - half, value + half), "t", error
+def _freedom(own: Values, common: Values, pairs: NDArray[np.int_]) -> float:
+    """The degrees of freedom of a mean over strata.
+
+    With v_t = s_t² / n_t the variances of the strata's means, (Σ v_t)² / Σ v_t² / (n_t + 1) − 2 (Welch 1947,
+    Biometrika 34, 28), which unlike Satterthwaite's (n_t − 1, nothing taken off) is right on average for
+    variances from so few; for one stratum it is n − 1. At most those of the comparisons' common variances.
+    """
+    mine, ours = own / pairs, common / pairs
+    of_its_own = float(mine.sum() ** 2 / (mine**2 / (pairs + 1)).sum()) - 2
+    of_all = float(ours.sum() ** 2 / (ours**2 / (pairs - 1)).sum())
+    return min(of_its_own, of_all)
+
+
+def _two_sided(freedom: float, t: float) -> float:
+    from scipy import special
+
+    return float(2 * special.stdtr(freedom, -abs(t)))
 
 
 def _of_examples(stratum: Stratum) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 from reports.records.answers import same_examples, unpacked
 from reports.records.schema import Answers
-from reports.stats.flips import p_value
+from reports.stats.p_values import p_value
 
 
 @dataclass(frozen=True)

@@ -173,14 +173,12 @@ def _counts(found: Sequence[Verdict]) -> str:
         )
     better = sum(verdict.sign != 0 for verdict in known)
     alike = sum(not verdict.sign and verdict.as_good for verdict in known)
-    error = max(v.difference.monte_carlo_error for v in known if v.difference)
-    drawn = f"; drawn, with a standard error of {error:.5f} in a p of 0.05" if error else ""
     said = (
         f"Of {text.plural(len(found), 'pair')} of methods one is better in {better}, one is as good as the "
         f"other within {text.score(known[0].margin)} in {alike}, and {len(found) - better - alike} are not "
         "decided. "
         f"All {text.plural(known[0].comparisons, 'interval')} hold at once with 95 % ({known[0].basis}; in "
-        f"{known[0].unit}{drawn})."
+        f"{known[0].unit})."
     )
     left = [v.difference.detectable for v in known if not v.sign and not v.as_good and v.difference]
     found_at = [value for value in left if value is not None]

@@ -56,10 +56,7 @@ class Verdict:
     @cached_property  # every page of a model asks for it
     def swapped(self) -> Verdict:
         """The same, seen from the second method."""
-        found = self.difference
-        if found is not None:
-            ends = found.interval and Interval(-found.interval.high, -found.interval.low)
-            found = Difference(**{**vars(found), "value": -found.value, "interval": ends})
+        found = self.difference.swapped if self.difference else None
         level = self.level - (self.difference.value if self.difference else 0.0)
         return Verdict(
             *(self.second, self.first, found, (self.risks[1], self.risks[0]), level),
@@ -134,9 +131,9 @@ class Verdict:
             return f"{first} and {second} share no seed with which both learned, so nothing can be said."
         if self.sign == -1:
             return self.swapped.sentence
-        basis = (
-            f"{text.plural(found.pairs, 'pair')} of runs on {text.plural(found.tasks, 'task')}, {self.basis}"
-        )
+        where = text.plural(found.tasks, "task")
+        where += f", {first} ahead on {found.ahead}" if found.tasks > 1 else ""
+        basis = f"{text.plural(found.pairs, 'pair')} of runs on {where}, {self.basis}"
         if found.interval is None:
             said = f"{first} and {second}: not decided. So few seeds give no interval ({basis})."
         else:
@@ -197,7 +194,6 @@ def verdicts(
     *,
     alpha: float = ALPHA,
     margin: float = MARGIN,
-    seed: int = 0,
 ) -> list[Verdict]:
     """Compare methods two by two over the seeds and tasks that both have.
 
@@ -207,14 +203,13 @@ def verdicts(
             looking, leave each more power.
         alpha: the chance of any false verdict.
         margin: by how much a method may be worse and still be called as good, in the grid's unit.
-        seed: of the random sign patterns, where there are too many to count.
 
     Raises:
         RecordError: for a method that the grid does not hold.
     """
     chosen = list(itertools.combinations(grid.methods, 2)) if pairs is None else list(pairs)
     strata = [_strata(grid, first, second) for first, second in chosen]
-    made = sum(any(len(s.differences) for s in found) for found in strata) or 1
+    made = sum(any(len(s.differences) for s in found.values()) for found in strata) or 1
     return [
         Verdict(
             first,
@@ -227,13 +222,13 @@ def verdicts(
             alone_lost=_alone_lost(grid, first, second),
             unit=grid.unit,
         )
-        for (first, second), found in zip(chosen, differences(strata, alpha / made, seed), strict=True)
+        for (first, second), found in zip(chosen, differences(strata, alpha / made), strict=True)
     ]
 
 
-def _strata(grid: Grid, first: str, second: str) -> list[Stratum]:
+def _strata(grid: Grid, first: str, second: str) -> dict[str, Stratum]:
     """For each task the differences of the two methods with the seeds with which both learned."""
-    found = []
+    found = {}
     one, other = (_index(grid, name) for name in (first, second))
     both = grid.learned[one] & grid.learned[other]  # (tasks, seeds)
     gaps = grid.signed[one] - grid.signed[other]
@@ -244,7 +239,7 @@ def _strata(grid: Grid, first: str, second: str) -> list[Stratum]:
         if mine is not None and theirs is not None and mine.shape == theirs.shape and len(kept):
             rows = mine[kept] - theirs[kept]
             examples = None if np.isnan(rows).any() else rows
-        found.append(Stratum(gaps[task][kept], examples))
+        found[name] = Stratum(gaps[task][kept], examples)
     return found
 
 

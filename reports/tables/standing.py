@@ -10,8 +10,8 @@ from reports.stats.standing import Standing
 from reports.stats.verdict import Verdict
 
 _DIFFERENCE = (
-    *("difference", "difference_low", "difference_high", "interval_by"),
-    *("detectable", "p_of_seeds", "n_pairs", "n_tasks"),
+    *("difference", "difference_low", "difference_high", "detectable"),
+    *("p_of_seeds", "n_pairs", "n_tasks", "n_tasks_ahead"),
 )
 
 
@@ -50,5 +50,5 @@ def _difference(verdict: Verdict) -> dict[str, float | int | str | None]:
     if found is None:
         return dict.fromkeys(_DIFFERENCE)
     ends = found.interval
-    values = (found.value, ends.low if ends else None, ends.high if ends else None, found.way)
-    return dict(zip(_DIFFERENCE, (*values, found.detectable, found.p, found.pairs, found.tasks), strict=True))
+    values = (found.value, ends.low if ends else None, ends.high if ends else None, found.detectable)
+    return dict(zip(_DIFFERENCE, (*values, found.p, found.pairs, found.tasks, found.ahead), strict=True))

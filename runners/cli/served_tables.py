@@ -123,10 +123,18 @@ def _show_arrivals(found: ArrivalStudy) -> None:
 
 
 def sentences(record: ServingRecord) -> list[str]:
-    """From where on one way is faster than another, size by size."""
+    """From where on one way is faster than another, size by size, by the batches that can be trusted."""
+    from reports import text
+    from reports.stats.latency import trusted
     from reports.stats.serving_said import pays
 
     found = []
+    doubtful = sum(not trusted(batch.control) for batch in record.batches)
+    if doubtful:
+        found.append(
+            f"! In {doubtful} of {text.plural(len(record.batches), 'comparison')} the base differs from "
+            "itself (A/A), for other work on the machine, say: no break-even rests on them."
+        )
     for one in pays(record):
         size = f"At {one.batch_size} x {one.sequence_length} tokens"
         if one.batch_size > 1 and one.mixing is not None:

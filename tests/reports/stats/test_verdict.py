@@ -24,7 +24,7 @@ def test_better_by_at_least_the_lower_end():
     (found,) = verdicts(table(apart(0.05)))
     assert (found.decision, found.swapped.decision, found.sign) == ("better", "not decided", 1)
     assert found.sentence.startswith(f"a is better than b by at least {found.difference.interval.low:.3f} (")
-    assert "18 pairs of runs on 6 tasks, over seeds only" in found.sentence
+    assert "18 pairs of runs on 6 tasks, a ahead on 6, over seeds only" in found.sentence
     assert found.swapped.sign == -1
     assert found.swapped.sentence == found.sentence
 
@@ -42,7 +42,7 @@ def test_as_good_within_the_margin_is_shown_and_not_assumed():
 
 def test_one_task_is_judged_by_what_its_data_allow():
     (found,) = verdicts(table([[[0.9, 0.91, 0.92]], [[0.5, 0.52, 0.51]]]))
-    assert (found.decision, found.difference.way) == ("better", "t")
+    assert found.decision == "better"
     (few,) = verdicts(table([[[0.9, 0.91]], [[0.5, 0.52]]]))
     assert few.sentence == (
         "a and b: not decided. So few seeds give no interval (2 pairs of runs on 1 task, over seeds only)."
@@ -50,16 +50,16 @@ def test_one_task_is_judged_by_what_its_data_allow():
 
 
 def test_runs_that_learned_nothing_are_compared_apart():
-    scores, learned = apart(0.0, sd=0.004, seed=1), np.ones((2, 6, 3), dtype=bool)
+    scores, learned = apart(0.0, seeds=4, sd=0.004, seed=1), np.ones((2, 6, 4), dtype=bool)
     learned[1, :, 0] = False
     scores[1, :, 0] = 0.0
     (found,) = verdicts(table(scores, learned))
     assert found.decision == "as good"  # the first never failed; where both learned they are alike
-    assert found.swapped.decision == "not decided"  # nobody is as good who fails in a third of the runs
+    assert found.swapped.decision == "not decided"  # nobody is as good who fails in a quarter of the runs
     assert [risk.lost for risk in found.risks] == [0, 6]
     assert found.difference.value == pytest.approx(0.0, abs=0.005)
     assert (
-        "b learned nothing in 6 of 18 runs, which is decided to be less often the case for a."
+        "b learned nothing in 6 of 24 runs, which is decided to be less often the case for a."
         in found.sentence
     )
     assert (found.steadier, found.swapped.steadier) == (1, -1)
@@ -123,14 +123,6 @@ def test_no_verdict_contradicts_its_interval(rng, methods, tasks, seeds):
             assert (found.decision, back.decision) == ("not decided", "not decided")
         else:
             assert ends.low < found.difference.value < ends.high
-
-
-def test_another_seed_of_the_resampling_changes_no_verdict():
-    rng = np.random.default_rng(5)
-    grid = table(rng.normal(0, 0.01, (4, 6, 4)) + np.linspace(0, 0.02, 4)[:, None, None])  # 24 pairs: drawn
-    first = [(v.decision, v.swapped.decision) for v in verdicts(grid)]
-    for seed in (1, 2):
-        assert [(v.decision, v.swapped.decision) for v in verdicts(grid, seed=seed)] == first
 
 
 # The simulations of the tests/benchmarks/coverage.py at a size that the suite can afford.
