@@ -1,4 +1,4 @@
-"""How often the intervals hold the truth and the verdicts are wrong, by simulation; some twenty minutes.
+"""How often the intervals hold the truth and the verdicts are wrong, by simulation; a quarter of an hour.
 
     python tests/benchmarks/coverage.py [--runs 1000] [--only failing]
 
@@ -23,10 +23,12 @@ from scipy import stats
 import reports
 from reports.records.latency_files import read_latencies
 from reports.records.store import read_records
+from reports.stats.difference import Stratum, difference
 from reports.stats.estimate import mean_interval
 from reports.stats.grid import Grid
 from reports.stats.latency import between, ratio
 from reports.stats.learning import Risk, exact_share
+from reports.stats.p_values import sign_flip_test
 from reports.stats.sections import sections
 from reports.stats.standing import standings
 from reports.stats.verdict import verdicts
@@ -194,6 +196,39 @@ def apart_by_task(runs: int, rng: np.random.Generator) -> None:
         told(f"power at 0.02, {design}", found, runs, "(no target)")
 
 
+def other_rules(runs: int, rng: np.random.Generator) -> None:
+    """What the two rules that are not taken would do where tasks differ: why they are not.
+
+    A pair's own degrees of freedom, where the first task is ten times as noisy; and sign flips, where a
+    method's score is by 0.05 (sd) other on each task and where it is not.
+    """
+    alpha = 0.05 / 36
+    for tasks, seeds in ((3, 5), (7, 5), (6, 3)):
+        false = 0
+        for _ in range(runs):
+            scores = rng.normal(0, 1, (9, tasks, seeds)) * np.where(np.arange(tasks) == 0, 10, 1)[:, None]
+            for one, other in itertools.combinations(scores, 2):
+                strata = {str(task): Stratum(gaps) for task, gaps in enumerate(one - other)}
+                found = difference(strata, alpha)
+                if found and found.interval and not found.interval.low <= 0 <= found.interval.high:
+                    false += 1
+                    break
+        told(
+            f"family-wise error, {tasks} tasks x {seeds} seeds, own degrees of freedom",
+            false,
+            runs,
+            "(no target)",
+        )
+    for (tasks, seeds), apart in itertools.product(((3, 5), (6, 3)), (0.0, 0.05)):
+        few = max(runs // 5, 1)
+        seen = 0
+        for _ in range(few):
+            of_tasks = rng.normal(0, apart, (2, tasks, 1))
+            scores = of_tasks - of_tasks.mean(axis=1, keepdims=True) + rng.normal(0, 0.01, (2, tasks, seeds))
+            seen += sign_flip_test(list(scores[0] - scores[1] + 0.02)) <= alpha
+        told(f"power at 0.02, {tasks} x {seeds}, tasks {apart} apart, sign flips", seen, few, "(no target)")
+
+
 def power(runs: int, rng: np.random.Generator) -> None:
     """Two methods 0.02 apart on six tasks with three seeds, whose scores vary by 0.01."""
     found = 0
@@ -247,7 +282,7 @@ REGIMES: dict[str, Callable[[int, np.random.Generator], None]] = {
     function.__name__.replace("_", "-"): function
     for function in (
         *(normal, failing, new_examples, equal_means, equal_expected),
-        *(apart_by_task, fixed_test_sets, power, latency, speed),
+        *(apart_by_task, other_rules, fixed_test_sets, power, latency, speed),
     )
 }
 
