@@ -1,7 +1,8 @@
 """Which method to pick within limits, by one stated rule; none where the runs give no evidence.
 
 1. A method is admitted whose every limited cost is known and within its limit.
-2. Of those admitted the one with the best average rank leads. Only methods with a rank can lead, and the
+2. Of those admitted that no other one is decided to be better than, the one with the best average rank leads:
+   a method that is ahead on most tasks may be far behind on one. Only methods with a rank can lead, and the
    leader needs an interval against some other method, which takes three seeds.
 3. Beside the leader stand those that are decided to be as good within the margin (``verdict.py``).
 4. Of these the one is picked that costs the least by the limit that binds: the one of which the leader takes
@@ -133,12 +134,12 @@ def choose(found: Evidence, limits: Mapping[str, float], costs: Mapping[str, Cos
     }
     admitted = [one for one in found.candidates if not out[one.label]]
     ruled_out = {label: names for label, names in out.items() if names}
-    leader = next((one.label for one in admitted if one.rank is not None), None)
+    leader = _leader(found, admitted)
     if leader is None:
         return Choice(None, "no evidence", None, (), (), (), _binding(limits, {}), ruled_out)
     against = {one.label: found.verdict(leader, one.label) for one in admitted if one.label != leader}
     alike = tuple(label for label, v in against.items() if v and v.swapped.decision == "as good")
-    worse = tuple(label for label, v in against.items() if v and v.sign == 1 and label not in alike)
+    worse = tuple(label for label, v in against.items() if v and _beats(v))
     left = tuple(label for label in against if label not in (*alike, *worse))
     binding = _binding(limits, known[leader])
     if not _measured(found, leader):
@@ -146,6 +147,23 @@ def choose(found: Evidence, limits: Mapping[str, float], costs: Mapping[str, Cos
     pick = min((leader, *alike), key=lambda label: _cost(known[label], binding))
     certainty: Certainty = "leads" if left else "decided" if against else "only"
     return Choice(pick, certainty, leader, alike, left, worse, binding, ruled_out)
+
+
+def _leader(found: Evidence, admitted: Sequence[Candidate]) -> str | None:
+    """The first by rank that no other is decided to be better than.
+
+    Verdicts of pairs that share other tasks may go round in a circle; then the first by rank.
+    """
+    ranked = [one.label for one in admitted if one.rank is not None]
+    known = by_pair(found.verdicts)
+    pairs = [(one.label, label) for one in admitted for label in ranked if one.label != label]
+    beaten = {pair[1] for pair in pairs if (verdict := known.get(pair)) and _beats(verdict)}
+    return next((label for label in ranked if label not in beaten), ranked[0] if ranked else None)
+
+
+def _beats(verdict: Verdict) -> bool:
+    """Whether the first is decided to be better, and the second not to be as good within the margin."""
+    return verdict.sign == 1 and verdict.swapped.decision != "as good"
 
 
 def _over(cost: float | None, most: float) -> bool:
@@ -208,8 +226,8 @@ def _reach(sections: Sequence[Section], model: str) -> str:
 
 
 RULE: Final = (
-    "Of the methods within every limit the one with the best average rank leads. Of it and those decided to "
-    "be as good within the margin the cheapest is picked, by the limit that binds. Nothing is picked where "
-    f"fewer than {MIN_SEEDS} seeds give no interval."
+    "Of the methods within every limit that no other of them is decided to be better than, the one with "
+    "the best average rank leads. Of it and those decided to be as good within the margin the cheapest is "
+    f"picked, by the limit that binds. Nothing is picked where fewer than {MIN_SEEDS} seeds give no interval."
 )
 """In words, for readers."""

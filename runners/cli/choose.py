@@ -87,8 +87,8 @@ def choose(
 
     What each method would cost on this model is predicted, and its times are taken on this machine with
     random weights; nothing is trained. Scores are those of the published boards and of your own records. Of
-    the methods within every limit the one with the best average rank leads; of it and those that are decided
-    to be as good the cheapest is picked, by the limit that binds.
+    the methods within every limit that no other is decided to be better than, the one with the best average
+    rank leads; of it and those decided to be as good the cheapest is picked, by the limit that binds.
     """
     from runners.choosing.limits import Limits
     from runners.known import location

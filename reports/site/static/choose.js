@@ -19,7 +19,10 @@ const Choice = (() => {
       if (names.length) ruledOut[label] = names;
     }
     const admitted = candidates.map((one, index) => ({ ...one, index })).filter(({ label }) => !ruledOut[label]);
-    const leader = admitted.find(({ rank }) => rank !== null);
+    // The first by rank that no other is decided to be better than; verdicts in a circle leave the first by rank.
+    const ranked = admitted.filter(({ rank }) => rank !== null);
+    const beaten = (one) => admitted.some((other) => verdicts[other.index][one.index] === "w");
+    const leader = ranked.find((one) => !beaten(one)) || ranked[0];
     const none = { pick: null, certainty: "no evidence", ruledOut };
     if (!leader) return { ...none, leader: null, alike: [], open: [], worse: [], binding: binding(limits, {}) };
     const against = admitted.filter(({ index }) => index !== leader.index);

@@ -177,7 +177,7 @@ const Figures = (() => {
       const bare = Plot.plot({ ...options, marks: marks(figure, panel, null) });
       const [sx, sy] = [bare.scale("x"), bare.scale("y")];
       sides = place(labelled, labelled.map((p) => [sx.apply(p.x), ...[p.y, p.low ?? p.y, p.high ?? p.y].map((value) => sy.apply(value))]),
-        [margin - 30, 4, width - 2, figure.height - options.marginBottom]);
+        [margin - 2, 4, width - 2, figure.height - options.marginBottom]); // the numbers of the axis are beyond it
     }
     const made = Plot.plot({ ...options, marks: [base, marks(figure, panel, sides)] });
     // What a figure shows is said by its label and its table; names of marks (`dot`, `rule`) say nothing.

@@ -122,10 +122,12 @@
       head.append(" ", chip);
       const rank = by.get(leader).rank.toFixed(1);
       const who = pick === leader ? "it has" : `${leader} has`;
+      const before = part.candidates.filter((one) => !(one.label in choice.ruledOut) && one.rank !== null && one.rank < by.get(leader).rank);
+      const beaten = before.length ? `, of those that no other is decided to be better than (${list(before.map(({ label, rank: own }) => `${label}, ${own.toFixed(1)},`))} ${before.length > 1 ? "are" : "is"} not one)` : "";
       const among = outs.length ? `Of the ${rest} of ${part.candidates.length} methods that fit` : `Of ${rest} methods`;
       lines.push(certainty === "only"
         ? `Every other method is over a limit; how good ${pick} is beside them is not asked.`
-        : `${among}, ${who} the best average rank ${verdictOn}: ${rank}, where 1 is best.`
+        : `${among}, ${who} the best average rank ${verdictOn}: ${rank}, where 1 is best${beaten}.`
           + (pick === leader ? "" : ` ${pick} is decided to be as good and takes the least ${COSTS[choice.binding][0]}.`)
           + (worse.length ? ` Decided to be worse: ${list(worse)}.` : ""));
       if (open.length) {

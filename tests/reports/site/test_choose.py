@@ -50,7 +50,7 @@ def _evidence(rng: random.Random) -> Evidence:
 def _verdict(rng: random.Random, first: str, second: str) -> Verdict:
     middle, half = rng.choice([-0.1, 0.0, 0.005, 0.1]), rng.choice([0.004, 0.05, 0.2])
     ends = Interval(middle - half, middle + half) if rng.random() < 0.8 else None
-    found = Difference(middle, ends, "t", None, None, 0.0, 3, 1, 0)
+    found = Difference(middle, ends, None, None, 3, {"task": middle}, 0)
     risks = (Risk(3, rng.randint(0, 2)), Risk(3, rng.randint(0, 2)))
     made = Verdict(first, second, found if rng.random() < 0.9 else None, risks, 0.8, 0.01, 3)
     return made if rng.random() < 0.5 else made.swapped

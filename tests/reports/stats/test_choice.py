@@ -99,6 +99,23 @@ def test_costs_of_another_model_take_the_place_of_the_measured_ones(found):
     assert choose(known, {}, dear).pick == "full"
 
 
+def test_what_another_is_decided_to_be_better_than_does_not_lead(make_record):
+    """`full` is first on two tasks of three and far behind on the third, as on the published board."""
+    rng = np.random.default_rng(0)
+    truth = {"full": (0.9, 0.9, 0.65), "lora": (0.88, 0.88, 0.8), "head": (0.6, 0.6, 0.6)}
+    records = [
+        make_record(name, task=f"task_{task}", seed=seed, score=round(float(rng.normal(mean, 0.002)), 4))
+        for name, means in truth.items()
+        for task, mean in enumerate(means)
+        for seed in range(5)
+    ]
+    made = sections(records)
+    known = evidence(made, standing(made))
+    assert [one.label for one in known.candidates] == ["full", "lora", "head"]  # by rank
+    choice = choose(known, {})
+    assert (choice.leader, choice.worse, choice.certainty) == ("lora", ("full", "head"), "decided")
+
+
 def test_two_seeds_give_no_pick(found):
     choice = choose(found(seeds=2), {})
     assert (choice.pick, choice.certainty) == (None, "no evidence")
