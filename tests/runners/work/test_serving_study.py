@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from reports.records.serving_files import read_servings
 from runners.cli.served_tables import sentences
 from runners.measure.serving import arrivals, storage
 from runners.measure.serving.cost import ServeCost, Watch
+from runners.plan import serving_study as plan
 from runners.plan.serving_study import parse_serving_study
 from runners.work import serving_study
 
@@ -90,8 +92,10 @@ def test_run_and_plan_take_such_a_study(
 
 
 def test_the_command_prints_json_or_tables_and_keeps_records(
-    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shorter = functools.partial(plan.AskedArrivals, requests=500, seconds=1.0)  # than 10 s for each way
+    monkeypatch.setattr(plan, "AskedArrivals", shorter)
     grid = ["--tasks", "1,3", "--batch", "1,2", "--length", "6", "--seconds", "0.2", "--width", "0.5"]
     typed = ["serve-cost", tiny_model, "--method", "lora:rank=2", *grid]
     assert paretune(*typed, "--no-arrivals", "--json", "--out", str(tmp_path)) == 0
