@@ -155,9 +155,8 @@ def _leader(found: Evidence, admitted: Sequence[Candidate]) -> str | None:
     Verdicts of pairs that share other tasks may go round in a circle; then the first by rank.
     """
     ranked = [one.label for one in admitted if one.rank is not None]
-    known = by_pair(found.verdicts)
-    pairs = [(one.label, label) for one in admitted for label in ranked if one.label != label]
-    beaten = {pair[1] for pair in pairs if (verdict := known.get(pair)) and _beats(verdict)}
+    within = {one.label for one in admitted}
+    beaten = {v.second for v in by_pair(found.verdicts).values() if v.first in within and _beats(v)}
     return next((label for label in ranked if label not in beaten), ranked[0] if ranked else None)
 
 

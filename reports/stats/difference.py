@@ -31,6 +31,7 @@ from reports.stats.estimate import (
     normal_quantile,
     quantile,
     sample_variance,
+    satterthwaite,
 )
 
 POWER: Final = 0.8
@@ -150,14 +151,11 @@ def _difference(strata: Mapping[str, Stratum], noise: Mapping[str, float], alpha
 def _freedom(own: Values, common: Values, pairs: NDArray[np.int_]) -> float:
     """The degrees of freedom of a mean over strata.
 
-    With v_t = s_t² / n_t the variances of the strata's means, (Σ v_t)² / Σ v_t² / (n_t + 1) − 2 (Welch 1947,
-    Biometrika 34, 28), which unlike Satterthwaite's (n_t − 1, nothing taken off) is right on average for
-    variances from so few; for one stratum it is n − 1. At most those of the comparisons' common variances.
+    With v_t = s_t² / n_t the variances of the strata's means, (Σ v_t)² / Σ (v_t² / (n_t + 1)) − 2 (Welch
+    1947, Biometrika 34, 28), of which Satterthwaite's fall short where strata vary alike; for one stratum
+    both are n − 1. At most Satterthwaite's by the common variances of all comparisons: of one alone, its own.
     """
-    mine, ours = own / pairs, common / pairs
-    of_its_own = float(mine.sum() ** 2 / (mine**2 / (pairs + 1)).sum()) - 2
-    of_all = float(ours.sum() ** 2 / (ours**2 / (pairs - 1)).sum())
-    return min(of_its_own, of_all)
+    return min(satterthwaite(own / pairs, pairs + 2) - 2, satterthwaite(common / pairs, pairs))
 
 
 def _two_sided(freedom: float, t: float) -> float:

@@ -90,12 +90,16 @@ def stratified_mean(strata: Sequence[ArrayLike], *, exact: bool = False) -> Esti
         return Estimate(value, None, n, no_interval(fewest))
     parts = np.array([sample_variance(group) / len(group) for group in groups]) / len(groups) ** 2
     variance = float(parts.sum())
-    freedom = np.array([len(group) - 1 for group in groups])
     if not variance > 0:
         same = "no interval: every seed gave the same"
         return Estimate(value, around(value, 0.0) if exact else None, n, "" if exact else same)
-    effective = variance**2 / float((parts**2 / freedom).sum())
-    return Estimate(value, around(value, quantile(effective) * math.sqrt(variance)), n)
+    freedom = satterthwaite(parts, np.array([len(group) for group in groups]))
+    return Estimate(value, around(value, quantile(freedom) * math.sqrt(variance)), n)
+
+
+def satterthwaite(variances: Values, sizes: NDArray[np.int_]) -> float:
+    """The degrees of freedom of a sum of means of so many values each, from the variances of the means."""
+    return float(variances.sum()) ** 2 / float((variances**2 / (sizes - 1)).sum())
 
 
 def interquartile_mean(
