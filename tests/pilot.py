@@ -4,6 +4,7 @@
     python tests/pilot.py length    --data GLUE --banking77 FOLDER --rate 0.003
     python tests/pilot.py full      --data GLUE --banking77 FOLDER --tasks banking77
     python tests/pilot.py warmup    --data GLUE --banking77 FOLDER
+    python tests/pilot.py grid      --data GLUE --banking77 FOLDER
 
 `full` decides nothing: it tells whether full fine-tuning was held back by the rates it was searched at. Each
 part is one study or several, run by `paretune run` into folders of their own; it goes on where it was.
@@ -204,6 +205,25 @@ def warmup(asked: argparse.Namespace) -> None:
             break
 
 
+def grid(asked: argparse.Namespace) -> None:
+    """The rates of the second board: half decades around what the search of `board-minilm` chose.
+
+    The one nearest to the geometric mean over the tasks, two below and one above it. Of full fine-tuning on
+    banking77 the best rate of the part `full` is taken, as the search could not go so far.
+    """
+    chosen: dict[str, dict[str, float]] = defaultdict(dict)
+    for record in read_records(Path(__file__).parents[1] / "reports" / "leaderboards" / "board-minilm"):
+        if record.tuning is not None:
+            chosen[record.spec["method"]][record.spec["task"]] = record.tuning.chosen["learning_rate"]
+    (chosen["full"]["banking77"],) = best_rates("full-rates", ["banking77"], ["full"], FULL_RATES, asked)[
+        "full"
+    ]
+    for method, found in chosen.items():
+        middle = round(2 * float(np.mean(np.log10([*found.values()]))))
+        rates = [float(f"{10 ** (half / 2):.1g}") for half in range(middle - 2, middle + 2)]
+        print(f"{method}: {rates}, from {', '.join(f'{rate:.2g}' for rate in found.values())}")
+
+
 def constant(record: Record) -> float:
     """What the best constant answer scores, in the main metric; 0 where it is a correlation."""
     assert record.task is not None
@@ -219,7 +239,7 @@ def training(steps: int) -> dict[str, Any]:
 def main() -> None:
     """Run one part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=("rates", "length", "full", "warmup"))
+    parser.add_argument("part", choices=("rates", "length", "full", "warmup", "grid"))
     parser.add_argument("--data", required=True, help="folder of nyu-mll/glue")
     parser.add_argument("--banking77", type=Path, required=True, help="folder with train.csv and test.csv")
     parser.add_argument("--out", type=Path, default=Path("results/pilot"))
@@ -227,7 +247,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, help="of length and full")
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
-    {"rates": rates, "length": length, "full": full, "warmup": warmup}[asked.part](asked)
+    {"rates": rates, "length": length, "full": full, "warmup": warmup, "grid": grid}[asked.part](asked)
 
 
 if __name__ == "__main__":

@@ -256,13 +256,17 @@ class Tuning(Part):
         exclude_if=lambda value: value == 1,
         description="with which each setting was trained: `seed`, `seed` + 1 ...",
     )
-    sampler: str = Field(description="what suggested the settings, e.g. `optuna TPE`")
+    sampler: str = Field(
+        description="what suggested the settings, e.g. `optuna TPE`; `grid`: the study lists them"
+    )
     space: dict[str, dict[str, Any]] = Field(
         description="what was searched, by name: `low` and `high` of a logarithmic range, or `values`"
     )
     chosen: dict[str, Any] = Field(description="the best setting found, by the names of `space`")
     protocol: dict[str, Any] = Field(description="in what the training of the search's trials differed")
-    history: tuple[SearchStep, ...] = Field(description="in the order of the search, the default first")
+    history: tuple[SearchStep, ...] = Field(
+        description="in the order of the search; where they are suggested, the default first"
+    )
 
 
 class Suite(Part):

@@ -51,7 +51,7 @@ from runners.plan.errors import SpecError
 from runners.plan.keys import check_kind, explain_study, misplaced, nearly
 from runners.plan.levels import overlaid
 from runners.plan.spec import Protocol, TrialSpec
-from runners.plan.tuning import Budget, Search, check_equal, plan
+from runners.plan.tuning import Budget, Search, check_equal, check_grid, plan
 
 BUILT_IN = Path(__file__).parents[1] / "studies"
 
@@ -206,6 +206,7 @@ def parse_study(values: Mapping[str, Any], data: str | None = None, limit: int |
     if file.tuning is None:
         return Study(*about, specs, notes=notes)
     budget = Budget.parse(file.tuning, file.seeds)
+    check_grid(budget, [method.name for method in chosen_methods])
     budget = budget.model_copy(update={"protocol": limited(budget.protocol, limit, set(budget.protocol))})
     searches = tuple(
         plan(index, own, method.options, limited(_stated(file, task, method), limit), budget)

@@ -7,21 +7,23 @@
       steps_share: 0.5           # of the reported trials' steps, task by task; none = all of them
       protocol: {max_length: 64} # in what else their training differs, if in anything
       halving: true              # stop the worse half of the settings early, twice; false trains all whole
+      grid:                      # methods whose settings the study lists; of the others they are suggested
+        lora: {learning_rate: [0.001, 0.01], rank: [4, 8, 16]}  # every combination: as many as trials
 
 What a study states of a method, its options or a learning rate, is not searched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, product
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import methods
-from methods.core import LEARNING_RATE, Dimension
+from methods.core import LEARNING_RATE, Choice, Dimension
 from methods.errors import explain, nearest
 from reports.records.schema import SearchStep
 from runners.plan.errors import SpecError
@@ -39,7 +41,7 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    trials: int = Field(ge=2, le=1000, description="settings tried, the default among them")
+    trials: int = Field(ge=2, le=1000, description="settings tried; where suggested, the default among them")
     seed: int = Field(1000, ge=0, lt=2**32 - 100, description="of the first trial of each setting")
     seeds: int = Field(1, ge=1, le=100, description="with which each setting is trained: seed, seed + 1 ...")
     steps_share: float | None = Field(
@@ -47,6 +49,10 @@ class Budget(BaseModel):
     )
     protocol: dict[str, Any] = Field(default_factory=dict)
     halving: bool = Field(True, description="stop the worse settings early; false = train all of them whole")
+    grid: dict[str, dict[str, list[Any]]] = Field(
+        default_factory=dict,
+        description="by method, the values of what is searched, in place of its own space",
+    )
 
     @property
     def of_trials(self) -> tuple[int, ...]:
@@ -102,7 +108,7 @@ class Search:
     cell: int
     """Which model and task of the study it is of: the methods of one cell are compared."""
     default: TrialSpec
-    """The first trial of the search, at the default setting."""
+    """The first trial of the search, at the default setting, or at the first of the grid."""
     seeds: tuple[int, ...]
     """With which each setting is trained."""
     space: Mapping[str, Dimension]
@@ -113,10 +119,12 @@ class Search:
     """In what the training of its trials differs from that of the reported ones."""
     reported: tuple[TrialSpec, ...]
     """The trials that are reported, one a seed, as yet at the default setting."""
+    grid: tuple[Mapping[str, Any], ...] = ()
+    """The settings, by the names of the space, where the study lists them; none where they are suggested."""
 
     @property
     def default_values(self) -> dict[str, Any]:
-        """The default setting, by the names of the space."""
+        """The setting that is tried first, by the names of the space."""
         return self.values_of(self.default)
 
     @property
@@ -178,13 +186,15 @@ def plan(
         budget: what the search may spend.
 
     Raises:
-        SpecError: the study leaves nothing to search.
+        SpecError: the study leaves nothing to search, or lists settings that make no grid of that many.
+        OptionError: a listed value that the method does not take.
     """
     first = reported[0]
-    space = {
+    settled = {*stated, *(name for name in (LEARNING_RATE,) if protocol.get(name) is not None)}
+    space: Mapping[str, Dimension] = {
         name: dimension
         for name, dimension in methods.get(first.method).card.search_space.dimensions.items()
-        if name not in stated and (name != LEARNING_RATE or protocol.get(name) is None)
+        if name not in settled
     }
     if not space:
         raise SpecError(
@@ -195,7 +205,63 @@ def plan(
     whole = overlaid(("the study", protocol), (WHERE, training))
     searching = {"protocol": whole, "seed": budget.seed, "search": True, "halving": budget.halving}
     default = TrialSpec(**dict(first) | searching)
-    return Search(cell, default, budget.of_trials, space, budget.trials, training, tuple(reported))
+    if first.method not in budget.grid:
+        return Search(cell, default, budget.of_trials, space, budget.trials, training, tuple(reported))
+    space = _listed(default, budget.grid[first.method], settled)
+    names, lists = space.keys(), [dimension.values for dimension in space.values()]
+    grid = tuple(dict(zip(names, values, strict=True)) for values in product(*lists))
+    if len(grid) != budget.trials:
+        raise SpecError(
+            f"tuning: the grid of {first.method} has {len(grid)} settings, "
+            f"expected {budget.trials} as trials says: every method gets the same."
+        )
+    head = _at(default, grid[0])
+    return Search(cell, head, budget.of_trials, space, budget.trials, training, tuple(reported), grid)
+
+
+def _listed(
+    spec: TrialSpec, listed: Mapping[str, Sequence[Any]], settled: Collection[str]
+) -> dict[str, Choice]:
+    """What a study lists of a method, each value as a trial has it."""
+    space = {}
+    for name, values in listed.items():
+        what = f"tuning: the grid of {spec.method}"
+        if name != LEARNING_RATE and name not in spec.options:
+            raise SpecError(f"{what} has no {name!r}; {nearest(name, [LEARNING_RATE, *spec.options])}.")
+        if name in settled:
+            raise SpecError(f"{what} lists {name}, which the study states: expected it in one of the two.")
+        read = [_read(spec, name, value) for value in values]
+        if len({str(value) for value in read}) != len(read) or len(read) < 2:
+            raise SpecError(f"{what}: {name}={values!r}, expected two different values or more.")
+        space[name] = Choice(tuple(read))
+    if not space:
+        raise SpecError(
+            f"tuning: the grid of {spec.method} is empty, expected {LEARNING_RATE}: [0.001, 0.01]."
+        )
+    return space
+
+
+def _read(spec: TrialSpec, name: str, value: Any) -> Any:
+    """A listed value as a trial has it."""
+    if name != LEARNING_RATE:
+        return _at(spec, {name: value}).options[name]
+    rate = Protocol.parse({LEARNING_RATE: value}).learning_rate
+    if rate is None:
+        raise SpecError(f"tuning: the grid of {spec.method}: {name}={value!r}, expected a number above 0.")
+    return rate
+
+
+def check_grid(budget: Budget, names: Collection[str]) -> None:
+    """Refuse a grid of what the study does not train.
+
+    Raises:
+        SpecError: it is of a method that is none of the study's.
+    """
+    for name in budget.grid:
+        if name not in names:
+            raise SpecError(
+                f"tuning: a grid of {name}, which the study does not train; {nearest(name, names)}."
+            )
 
 
 def check_equal(searches: Sequence[Search]) -> None:

@@ -48,6 +48,9 @@ depend on the budget: a search that is given a larger one goes on where it was."
 
 SAMPLER = "optuna TPE"
 
+LISTED = "grid"
+"""In the sampler's place where the study lists the settings."""
+
 Told = Callable[[Search, Sequence[SearchStep], float], None]
 """Is told of a search: the settings that are done with, and the share of its examples that is spent."""
 
@@ -170,14 +173,15 @@ class _Going:
 
 
 def search_steps(search: Search, told: Told) -> Steps:
-    """One search, the default setting first; among equals the earliest wins."""
+    """One search, in the order of the grid or the default setting first; among equals the earliest wins."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     metric, whole = search.metric, steps_of(search.default)
     study = optuna.create_study(
         sampler=optuna.samplers.TPESampler(n_startup_trials=RANDOM_TRIALS, seed=_seed(search)),
         direction="maximize" if metric.higher_is_better else "minimize",
     )
-    study.enqueue_trial(search.default_values)
+    for setting in search.grid or (search.default_values,):
+        study.enqueue_trial(dict(setting))
     distributions = {name: _distribution(dimension) for name, dimension in search.space.items()}
     plan = search.brackets(whole)
     budget = steps_in_all(plan)
@@ -213,7 +217,7 @@ def search_steps(search: Search, told: Told) -> Steps:
         seconds=sum(record.wall_seconds for record in records.values()),
         seed=search.default.seed,
         seeds=len(search.seeds),
-        sampler=SAMPLER,
+        sampler=LISTED if search.grid else SAMPLER,
         space={name: dimension.describe() for name, dimension in search.space.items()},
         chosen=best.values,
         protocol=dict(search.protocol),

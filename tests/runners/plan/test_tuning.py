@@ -117,6 +117,84 @@ def test_what_the_study_states_is_not_searched() -> None:
     assert prefix.default.protocol.learning_rate == 0.003
 
 
+GRID = {
+    "full": {"learning_rate": ["3e-5", 0.0003, 0.003, 0.03]},
+    "lora": {"learning_rate": [0.001, 0.01], "rank": [4, 16]},
+}
+
+
+def test_a_study_may_list_the_settings_of_a_method() -> None:
+    asked = SMALL | {"tasks": ["stsb"], "tuning": {"trials": 4, "seed": 7, "seeds": 2, "grid": GRID}}
+    full, head, lora = study.parse_study(asked).searches
+    assert [values["learning_rate"] for values in full.grid] == [0.00003, 0.0003, 0.003, 0.03]
+    assert [tuple(values.values()) for values in lora.grid] == [
+        (0.001, 4),
+        (0.001, 16),
+        (0.01, 4),
+        (0.01, 16),
+    ]
+    assert head.grid == ()  # its settings are suggested, as many
+    for search in (full, lora):
+        assert search.default_values == search.grid[0]
+        assert all(values.keys() == search.space.keys() for values in search.grid)
+        assert all(value in search.space[name] for values in search.grid for name, value in values.items())
+        assert all(search.has(spec) for values in search.grid for spec in search.trials_at(values))
+    # Prefix and the like keep a size that is not listed at what it is without a search.
+    (rates,) = study.parse_study(
+        asked
+        | {"methods": ["lora"], "tuning": {"trials": 2, "grid": {"lora": {"learning_rate": [0.001, 0.01]}}}}
+    ).searches
+    assert {spec.options["rank"] for values in rates.grid for spec in rates.best(values)} == {8}
+    # A trial is the same however its setting was found.
+    suggested = study.parse_study(asked | {"tuning": {"trials": 4, "seed": 7, "seeds": 2}}).searches[2]
+    assert lora.trials_at(lora.grid[2]) == suggested.trials_at(lora.grid[2])
+
+
+@pytest.mark.parametrize(
+    ("grid", "words"),
+    [
+        (4, "grid=4 is not valid"),
+        ({"full": 4}, "grid.full=4 is not valid"),
+        ({"full": {"learning_rate": 0.1}}, "learning_rate=0.1 is not valid"),
+        ({"full": {}}, r"the grid of full is empty, expected learning_rate: \[0.001, 0.01\]"),
+        ({"full": {"rate": [0.1, 0.2]}}, "the grid of full has no 'rate'"),
+        ({"full": {"learning_rate": [0.1, -1]}}, "learning_rate=-1 is not valid"),
+        ({"full": {"learning_rate": [0.1, None]}}, "learning_rate=None, expected a number above 0"),
+        ({"full": {"learning_rate": [0.1, "0.10"]}}, "expected two different values or more"),
+        (
+            {"full": {"learning_rate": [0.1, 0.2, 0.3]}},
+            "the grid of full has 3 settings, expected 2 as trials",
+        ),
+        (
+            {"fll": {"learning_rate": [0.1, 0.2]}},
+            "a grid of fll, which the study does not train; did you mean full",
+        ),
+        ({"lora": {"learning_rate": [0.1, 0.2]}}, "a grid of lora, which the study does not train"),
+    ],
+)
+def test_a_grid_that_makes_no_sense_is_one_sentence(grid: Any, words: str) -> None:
+    with pytest.raises(SpecError, match=words) as caught:
+        study.parse_study(SMALL | {"methods": ["full"], "tuning": {"trials": 2, "seed": 7, "grid": grid}})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_grid_lists_no_value_that_the_method_does_not_take_or_the_study_states() -> None:
+    def asked(method: Any, values: Any) -> dict[str, Any]:
+        tuned = {"trials": 2, "seed": 7, "grid": {"lora": values}}
+        return SMALL | {"methods": [method], "tuning": tuned}
+
+    with pytest.raises(MethodError, match="rank=0 is not valid"):
+        study.parse_study(asked("lora", {"rank": [0, 4]}))
+    with pytest.raises(SpecError, match="lists rank, which the study states"):
+        study.parse_study(asked({"lora": {"rank": 8}}, {"rank": [4, 8]}))
+    stated = {"method": "lora", "protocol": {"learning_rate": 0.01}}
+    with pytest.raises(SpecError, match="lists learning_rate, which the study states"):
+        study.parse_study(asked(stated, {"learning_rate": [0.1, 0.01]}))
+    assert (
+        study.parse_study(asked(stated, {"rank": [4, 8]})).searches[0].default.protocol.learning_rate == 0.01
+    )
+
+
 def test_trials_come_seed_by_seed_and_each_once() -> None:
     twice = [{"lora": {"rank": 8}}, "lora", "head"]
     with pytest.raises(SpecError, match="twice"):  # the same trial at the default setting
