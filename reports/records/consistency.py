@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from reports.records import searches
 from reports.records.bounds import step
 from reports.records.checks import UNITS
 from reports.records.further import further_faults, score_faults
@@ -261,15 +262,16 @@ def _environment_faults(record: Record) -> Iterator[str]:
 
 
 def _tuning_faults(found: Tuning) -> Iterator[str]:
-    """What a search chose is the best that it found, among those that it trained longest."""
-    sign = 1 if found.higher_is_better else -1
-    scored = [
-        (tried.steps or 0, sign * tried.score, tried) for tried in found.history if tried.score is not None
-    ]
-    longest, score = max(((steps, score) for steps, score, _ in scored), default=(0, 0.0))
-    best = [tried.values for *reached, tried in scored if reached == [longest, score]]
-    if best and found.chosen not in best:
-        yield f"$.tuning.chosen is not what $.tuning.history has the best score for: {sign * score:g}"
+    """What a search chose is what its own rule finds in what it tried."""
+    best = searches.choose(found.history, higher_is_better=found.higher_is_better, tolerance=found.tolerance)
+    if best is None or found.chosen == best.values:
+        return
+    equal = [step.values for step in found.history if (step.steps, step.score) == (best.steps, best.score)]
+    if found.tolerance or found.chosen not in equal:  # records of before took any of equals
+        what = (
+            f" within {found.tolerance:g} of the best, at the lowest rate" if found.tolerance else " the best"
+        )
+        yield f"$.tuning.chosen is not what $.tuning.history has{what} score for: {best.score:g}"
 
 
 def _rung_faults(record: Record, found: Tuning) -> Iterator[str]:

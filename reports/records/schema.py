@@ -256,13 +256,20 @@ class Tuning(Part):
         exclude_if=lambda value: value == 1,
         description="with which each setting was trained: `seed`, `seed` + 1 ...",
     )
+    tolerance: float = Field(
+        default=0.0,
+        ge=0,
+        exclude_if=lambda value: not value,
+        description="of the settings that score within so much of the best, the one of the lowest learning "
+        "rate was chosen; 0: the best was",
+    )
     sampler: str = Field(
         description="what suggested the settings, e.g. `optuna TPE`; `grid`: the study lists them"
     )
     space: dict[str, dict[str, Any]] = Field(
         description="what was searched, by name: `low` and `high` of a logarithmic range, or `values`"
     )
-    chosen: dict[str, Any] = Field(description="the best setting found, by the names of `space`")
+    chosen: dict[str, Any] = Field(description="the setting found, by the names of `space`")
     protocol: dict[str, Any] = Field(description="in what the training of the search's trials differed")
     history: tuple[SearchStep, ...] = Field(
         description="in the order of the search; where they are suggested, the default first"

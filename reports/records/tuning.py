@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reports import text
+from reports.records import searches
 from reports.records.schema import Record, Tuning
 
 FIXED = "fixed settings"
+
+LISTED = "grid"
+"""The sampler of a search whose settings the study lists."""
 
 
 def how_set(records: Sequence[Record]) -> str:
@@ -34,13 +38,13 @@ def told(trials: int, *, seeds: int = 1, halving: bool = False) -> str:
 
 def how_set_in_full(records: Sequence[Record]) -> str:
     """What a search saw and was given, in a sentence; the same for every method of one study."""
-    searches = {_budget(record.tuning) for record in records if record.tuning}
+    budgets = {_budget(record.tuning) for record in records if record.tuning}
     said = [
         f"For every method and task {text.plural(trials, 'setting')} "
-        f"{'was' if trials == 1 else 'were'} tried, the default first, with {examples:,} training examples "
-        f"in all and {_with(seed, seeds)}{_stops(rungs)}; the best by {metric} on the {split} split was then "
-        "trained with the seeds below. No search saw the reported split."
-        for trials, examples, seed, seeds, metric, split, rungs in sorted(searches)
+        f"{'was' if trials == 1 else 'were'} tried, {first}, with {examples:,} training examples "
+        f"in all and {_with(seed, seeds)}{_stops(rungs)}; {_best(tolerance)} by {metric} on the "
+        f"{split} split was then trained with the seeds below. No search saw the reported split."
+        for trials, examples, seed, seeds, metric, split, rungs, first, tolerance in sorted(budgets)
     ]
     if any(record.tuning is None for record in records):
         said.append(
@@ -51,20 +55,22 @@ def how_set_in_full(records: Sequence[Record]) -> str:
 
 
 def searched(tuning: Tuning | None) -> str:
-    """One row's search: what was tried, and what the best setting gained over the default."""
+    """One row's search: what was tried, and what the setting that was found gained over the default."""
     if tuning is None:
         return text.MISSING
     spaces = "; ".join(
         f"{text.clean(name).replace('_', ' ')} {_range(s)}" for name, s in tuning.space.items()
     )
-    scored = [(step.steps or 0, step.score) for step in tuning.history if step.score is not None]
-    if not scored:
+    best = searches.choose(
+        tuning.history, higher_is_better=tuning.higher_is_better, tolerance=tuning.tolerance
+    )
+    if best is None:
         return f"{spaces}: no trial succeeded"
-    longest = max(steps for steps, _ in scored)
-    best = (max if tuning.higher_is_better else min)(score for steps, score in scored if steps == longest)
+    if tuning.sampler == LISTED:
+        return f"{spaces}: {text.score(best.score)}"
     first = tuning.history[0]
     stopped = f" when it was stopped after {first.steps:,} steps" if first.status == "pruned" else ""
-    return f"{spaces}: {text.score(best)}, default {text.score(first.score)}{stopped}"
+    return f"{spaces}: {text.score(best.score)}, default {text.score(first.score)}{stopped}"
 
 
 def _with(seed: int, seeds: int) -> str:
@@ -73,9 +79,16 @@ def _with(seed: int, seeds: int) -> str:
     return f"each with the seeds {text.listing([str(seed + more) for more in range(seeds)])}"
 
 
-def _budget(tuning: Tuning) -> tuple[int, int, int, int, str, str, tuple[int, ...]]:
+def _budget(tuning: Tuning) -> tuple[int, int, int, int, str, str, tuple[int, ...], str, float]:
     budget = tuning.trials, tuning.examples, tuning.seed, tuning.seeds
-    return *budget, text.clean(tuning.metric), tuning.split, tuning.rungs
+    first = "which the study lists" if tuning.sampler == LISTED else "the default first"
+    return *budget, text.clean(tuning.metric), tuning.split, tuning.rungs, first, tuning.tolerance
+
+
+def _best(tolerance: float) -> str:
+    if not tolerance:
+        return "the best"
+    return f"the one of the lowest learning rate within {tolerance:g} of the best"
 
 
 def _stops(rungs: Sequence[int]) -> str:

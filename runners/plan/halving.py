@@ -6,6 +6,8 @@ how many does not: every search of so many trials takes the same number of steps
 https://proceedings.mlr.press/v51/jamieson16.html, with eta = 2).
 
     4 settings, 80 steps: 4 x 20, then 2 x 20 more, then 40 more = 160 steps instead of 320
+
+A search may train more than the best to the end: two finalists are 4 x 20, then 2 x 60 more = 200 steps.
 """
 
 from __future__ import annotations
@@ -43,19 +45,20 @@ def rungs(steps: int) -> tuple[int, ...]:
     return tuple(sorted({-(-steps // part) for part in PARTS}))
 
 
-def brackets(trials: int, steps: int, *, halving: bool = True) -> tuple[Bracket, ...]:
+def brackets(trials: int, steps: int, *, halving: bool = True, finalists: int = 1) -> tuple[Bracket, ...]:
     """What a search trains, in order.
 
     Args:
         trials: settings tried.
         steps: optimiser steps of a training that is not stopped.
         halving: whether settings are stopped; else each is trained whole, and the next suggested knowing it.
+        finalists: how many of a bracket are trained whole, where it has as many.
     """
     if not halving:
         return (Bracket((steps,), (1,)),) * trials
     whole, rest = divmod(trials, BRACKET)
     sizes = (BRACKET,) * whole + ((rest,) if rest else ())
-    return tuple(_bracket(size, rungs(steps)) for size in sizes)
+    return tuple(_bracket(size, rungs(steps), finalists) for size in sizes)
 
 
 def steps_in_all(plan: Sequence[Bracket]) -> int:
@@ -63,8 +66,8 @@ def steps_in_all(plan: Sequence[Bracket]) -> int:
     return sum(sum(bracket.parts) for bracket in plan)
 
 
-def _bracket(size: int, at: Sequence[int]) -> Bracket:
+def _bracket(size: int, at: Sequence[int], finalists: int) -> Bracket:
     """One of so many settings; where none would be stopped, there is no rung."""
-    counts = [-(-size // 2**index) for index in range(len(at))]
+    counts = [max(min(finalists, size), -(-size // 2**index)) for index in range(len(at))]
     stops = [index for index in range(len(at)) if index + 1 == len(at) or counts[index + 1] < counts[index]]
     return Bracket(tuple(at[i] for i in stops), tuple(counts[i] for i in stops))

@@ -7,6 +7,8 @@
       steps_share: 0.5           # of the reported trials' steps, task by task; none = all of them
       protocol: {max_length: 64} # in what else their training differs, if in anything
       halving: true              # stop the worse half of the settings early, twice; false trains all whole
+      finalists: 2               # of four so many are trained whole; none = 1
+      tolerance: 0.01            # the lowest learning rate within so much of the best; none = the best
       grid:                      # methods whose settings the study lists; of the others they are suggested
         lora: {learning_rate: [0.001, 0.01], rank: [4, 8, 16]}  # every combination: as many as trials
 
@@ -25,9 +27,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import methods
 from methods.core import LEARNING_RATE, Choice, Dimension
 from methods.errors import explain, nearest
+from reports.records import searches
 from reports.records.schema import SearchStep
 from runners.plan.errors import SpecError
-from runners.plan.halving import Bracket, brackets
+from runners.plan.halving import BRACKET, Bracket, brackets
 from runners.plan.levels import overlaid
 from runners.plan.spec import Protocol, TrialSpec
 from tasks.spec import MetricSpec
@@ -49,6 +52,15 @@ class Budget(BaseModel):
     )
     protocol: dict[str, Any] = Field(default_factory=dict)
     halving: bool = Field(True, description="stop the worse settings early; false = train all of them whole")
+    finalists: int = Field(
+        1, ge=1, lt=BRACKET, description="of four settings tried together, so many are trained whole"
+    )
+    tolerance: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="of the settings that score within so much of the best, take the lowest learning rate",
+    )
     grid: dict[str, dict[str, list[Any]]] = Field(
         default_factory=dict,
         description="by method, the values of what is searched, in place of its own space",
@@ -97,6 +109,11 @@ class Budget(BaseModel):
         length = next((key for key in ("steps", "epochs") if key in budget.protocol), None)
         if length and budget.steps_share is not None:
             raise SpecError(f"tuning: steps_share and {length} both say how long, expected one of them.")
+        if budget.finalists > 1 and not budget.halving:
+            raise SpecError(
+                f"tuning: finalists={budget.finalists} with halving=False, which trains all to the end: "
+                "expected one of the two."
+            )
         Protocol.parse(overlaid((WHERE, budget.protocol)))
         return budget
 
@@ -113,8 +130,8 @@ class Search:
     """With which each setting is trained."""
     space: Mapping[str, Dimension]
     """What is searched, by name: the learning rate, and options."""
-    trials: int
-    """Settings tried."""
+    budget: Budget
+    """What it may spend."""
     protocol: Mapping[str, Any]
     """In what the training of its trials differs from that of the reported ones."""
     reported: tuple[TrialSpec, ...]
@@ -128,22 +145,24 @@ class Search:
         return self.values_of(self.default)
 
     @property
+    def trials(self) -> int:
+        """Settings tried."""
+        return self.budget.trials
+
+    @property
     def metric(self) -> MetricSpec:
         """What settings are compared by."""
         return self.default.declared.main_metric
 
     def best_of(self, steps: Sequence[SearchStep]) -> SearchStep | None:
-        """The best of the settings that were trained longest, the earliest among equals.
-
-        Those are the ones that were trained whole, unless each of them failed. None when none has a score.
-        """
-        sign = 1 if self.metric.higher_is_better else -1
-        scored = [step for step in steps if step.score is not None]
-        return max(scored, key=lambda step: (step.steps or 0, sign * (step.score or 0.0)), default=None)
+        """The setting that is chosen of these (:func:`reports.records.searches.choose`)."""
+        return searches.choose(
+            steps, higher_is_better=self.metric.higher_is_better, tolerance=self.budget.tolerance
+        )
 
     def brackets(self, steps: int) -> tuple[Bracket, ...]:
         """What it trains, where a training that is not stopped has so many steps."""
-        return brackets(self.trials, steps, halving=self.default.halving)
+        return brackets(self.trials, steps, halving=self.default.halving, finalists=self.budget.finalists)
 
     def values_of(self, spec: TrialSpec) -> dict[str, Any]:
         """The setting of one of its trials, by the names of the space."""
@@ -206,7 +225,7 @@ def plan(
     searching = {"protocol": whole, "seed": budget.seed, "search": True, "halving": budget.halving}
     default = TrialSpec(**dict(first) | searching)
     if first.method not in budget.grid:
-        return Search(cell, default, budget.of_trials, space, budget.trials, training, tuple(reported))
+        return Search(cell, default, budget.of_trials, space, budget, training, tuple(reported))
     space = _listed(default, budget.grid[first.method], settled)
     names, lists = space.keys(), [dimension.values for dimension in space.values()]
     grid = tuple(dict(zip(names, values, strict=True)) for values in product(*lists))
@@ -216,7 +235,7 @@ def plan(
             f"expected {budget.trials} as trials says: every method gets the same."
         )
     head = _at(default, grid[0])
-    return Search(cell, head, budget.of_trials, space, budget.trials, training, tuple(reported), grid)
+    return Search(cell, head, budget.of_trials, space, budget, training, tuple(reported), grid)
 
 
 def _listed(

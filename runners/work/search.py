@@ -24,6 +24,7 @@ from optuna.trial import Trial, TrialState
 
 from methods.core import Dimension, LogUniform
 from reports.records.schema import Record, SearchStep, Tuning
+from reports.records.tuning import LISTED
 from runners import processes
 from runners.executors.local import Local
 from runners.plan.halving import steps_in_all
@@ -47,9 +48,6 @@ RANDOM_TRIALS = 3
 depend on the budget: a search that is given a larger one goes on where it was."""
 
 SAMPLER = "optuna TPE"
-
-LISTED = "grid"
-"""In the sampler's place where the study lists the settings."""
 
 Told = Callable[[Search, Sequence[SearchStep], float], None]
 """Is told of a search: the settings that are done with, and the share of its examples that is spent."""
@@ -217,6 +215,7 @@ def search_steps(search: Search, told: Told) -> Steps:
         seconds=sum(record.wall_seconds for record in records.values()),
         seed=search.default.seed,
         seeds=len(search.seeds),
+        tolerance=search.budget.tolerance,
         sampler=LISTED if search.grid else SAMPLER,
         space={name: dimension.describe() for name, dimension in search.space.items()},
         chosen=best.values,

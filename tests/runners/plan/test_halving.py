@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from runners.plan.halving import BRACKET, brackets, rungs, steps_in_all
+from runners.plan.halving import BRACKET, Bracket, brackets, rungs, steps_in_all
 
 LENGTHS = (1, 2, 3, 4, 5, 7, 8, 37, 80, 81, 1000)
 
@@ -35,6 +35,24 @@ def test_every_setting_is_tried_and_in_each_bracket_one_is_whole(steps: int, hal
         assert steps_in_all(plan) <= trials * steps
         if not halving:
             assert steps_in_all(plan) == trials * steps
+
+
+@pytest.mark.parametrize("finalists", [2, 3])
+@pytest.mark.parametrize("steps", LENGTHS)
+def test_as_many_finalists_are_whole_as_were_asked_for(steps: int, finalists: int) -> None:
+    for trials in range(1, 30):
+        for one, bracket in zip(
+            brackets(trials, steps), brackets(trials, steps, finalists=finalists), strict=True
+        ):
+            size = one.settings[0]
+            assert (bracket.settings[0], bracket.rungs[-1]) == (size, steps)
+            assert {*bracket.rungs} <= {*one.rungs}
+            assert bracket.settings[-1] >= min(finalists, size)
+            if len(one.rungs) > 1:  # a training of few steps may have no rung
+                assert bracket.settings[-1] == min(finalists, size)
+            assert all(after < before for before, after in pairwise(bracket.settings))
+    assert brackets(4, 160, finalists=2) == (Bracket((40, 160), (4, 2)),)
+    assert steps_in_all(brackets(4, 160, finalists=2)) == 400
 
 
 def test_a_larger_search_begins_with_the_brackets_of_a_smaller_one() -> None:
