@@ -8,7 +8,7 @@ to date by small pure functions, never by guessing in the readers.
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator
 
@@ -221,9 +221,7 @@ class SearchStep(Part):
     score: float | None = Field(description="main metric on the selection split; null: none was reached")
     status: Status = Field(description="how it ended; `pruned`: stopped, since others did better")
     steps: int | None = Field(
-        default=None,
-        ge=0,
-        description="optimiser steps after which it was scored; null where it failed, and before schema 6",
+        default=None, ge=0, description="trained when it was scored; null: it failed, or before schema 6"
     )
     scores: tuple[float | None, ...] = Field(
         default=(),
@@ -245,8 +243,7 @@ class Tuning(Part):
         "every method of the study; a trial that failed or diverged may have stopped earlier",
     )
     rungs: tuple[int, ...] = Field(
-        default=(),
-        description="steps after which the worse settings were stopped; none: all were whole",
+        default=(), description="steps after which the worse settings were stopped; none: all were whole"
     )
     seconds: float = Field(ge=0, description="the whole search: loading, training and scoring")
     seed: int = Field(ge=0, description="of the trials of the search; the trials reported have other seeds")
@@ -256,24 +253,16 @@ class Tuning(Part):
         exclude_if=lambda value: value == 1,
         description="with which each setting was trained: `seed`, `seed` + 1 ...",
     )
-    tolerance: float = Field(
-        default=0.0,
-        ge=0,
-        exclude_if=lambda value: not value,
-        description="of the settings that score within so much of the best, the one of the lowest learning "
-        "rate was chosen; 0: the best was",
+    tolerance: Annotated[float, Field(ge=0, exclude_if=lambda value: not value)] = Field(
+        default=0.0, description="the lowest rate so near the best was chosen; 0: the best was"
     )
-    sampler: str = Field(
-        description="what suggested the settings, e.g. `optuna TPE`; `grid`: the study lists them"
-    )
+    sampler: str = Field(description="what suggested the settings: `optuna TPE`, or the study's own `grid`")
     space: dict[str, dict[str, Any]] = Field(
         description="what was searched, by name: `low` and `high` of a logarithmic range, or `values`"
     )
     chosen: dict[str, Any] = Field(description="the setting found, by the names of `space`")
     protocol: dict[str, Any] = Field(description="in what the training of the search's trials differed")
-    history: tuple[SearchStep, ...] = Field(
-        description="in the order of the search; where they are suggested, the default first"
-    )
+    history: tuple[SearchStep, ...] = Field(description="in its order, the default first if suggested")
 
 
 class Suite(Part):
