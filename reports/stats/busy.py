@@ -42,6 +42,21 @@ def bearable(threads: int) -> float:
     return min(MOST_WAITED, max(LEAST_WAITED, ONE_CORE / threads))
 
 
+def crowded(waited: float | None, threads: int) -> list[str]:
+    """What is to be said of times that were taken while threads waited for a core, if they did.
+
+    Args:
+        waited: the share of their time; None where the system does not tell.
+        threads: that compute at once.
+    """
+    if waited is None or waited <= bearable(threads):
+        return []
+    return [
+        f"The machine was busy: threads waited {text.percent(waited)} of the time for a core. All times are "
+        "too long, by more than that share where several threads wait for each other."
+    ]
+
+
 def beside(record: Record) -> int:
     """How many trials the machine trained at once, this one among them; 1 before schema 6."""
     return record.environment.side_by_side or 1

@@ -109,7 +109,16 @@ class Clock:
             setattr(self, name, value)
 
 
-def on_and_off(threads: Path) -> tuple[float, float] | None:
+def waited_share(before: tuple[float, float] | None, after: tuple[float, float] | None) -> float | None:
+    """The share of their time that threads waited for a core between two readings of :func:`on_and_off`."""
+    if before is None or after is None:
+        return None
+    # A thread that has ended takes its seconds along: the sum may fall, time does not.
+    ran, waited = (max(0.0, now - then) for then, now in zip(before, after, strict=True))
+    return waited / (ran + waited) if ran + waited else None
+
+
+def on_and_off(threads: Path = THREADS) -> tuple[float, float] | None:
     """Seconds on a core and seconds without one, over all threads; None where the system does not tell.
 
     Args:

@@ -17,6 +17,7 @@ import torch
 
 import methods
 from methods import MethodError
+from reports.stats.busy import crowded
 from runners import device, environment, models
 from runners.measure import flops, machine
 from runners.measure import forecast as speed
@@ -30,6 +31,7 @@ from runners.plan.forecast import Forecast, Load, Machine, Row, summed
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.trials import adapting, batches, loading
+from runners.trials.clock import on_and_off, waited_share
 from runners.trials.prompted import settings
 from runners.work import reading, shelf, todo, written
 from runners.work.planned import Planned
@@ -174,7 +176,10 @@ class _Forecaster:
         names = " and ".join(row.like.method for row in chosen)
         told = f"{most.like.model}: {TIMED_STEPS} steps of {names} on {most.like.task} were timed."
         self.assumed[told] = None
+        before = on_and_off()
         timed, load = zip(*map(self._timed, chosen), strict=True)
+        crowd = crowded(waited_share(before, on_and_off()), torch.get_num_threads())
+        self.assumed |= dict.fromkeys(crowd)
         base = min(timed, key=lambda one: one.once)
         steps = [one.steps for one in timed]
         found = speed.rates_of(steps, base.scoring, base.once, min(load), here.bytes_per_second)

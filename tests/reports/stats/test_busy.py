@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reports import build_site, compare, markdown_table, trials
-from reports.stats.busy import MOST_WAITED, SPARE, bearable, busy, caution, neighbours
+from reports.stats.busy import MOST_WAITED, SPARE, bearable, busy, caution, crowded, neighbours
 from reports.stats.sections import sections
 from reports.tables.latex import latex_table
 
@@ -136,3 +136,9 @@ def test_of_trials_without_neighbours_nothing_is_said(make_record, tmp_path):
     assert "at once" not in markdown_table(records)
     (one,) = [side_by_side(make_record(), 2)]
     assert neighbours([one]).startswith("1 of 1 trial was trained side by side, 2 at once")
+
+
+def test_times_taken_on_a_crowded_machine_are_told_to_be_too_long() -> None:
+    (told,) = crowded(0.5, threads=2)
+    assert "threads waited 50 % of the time" in told
+    assert crowded(bearable(2), threads=2) == crowded(0.0, threads=2) == crowded(None, threads=2) == []
