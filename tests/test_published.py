@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 import tasks
 from reports import markdown_scores, markdown_table, read_latencies, read_records, read_servings, yaml_text
@@ -171,6 +173,46 @@ def test_the_readme_counts_the_decided_pairs_of_its_table() -> None:
     )
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     assert told.format(**decided) in readme
+
+
+def _failed(*folders: str) -> tuple[int, int]:
+    """Runs that do not get half way from a constant answer to the best run of their setting, and all."""
+    settings: dict[tuple[str, ...], list[tuple[float, float]]] = {}
+    for folder in folders:
+        for record in read_records(ROOT / "reports" / folder):
+            assert record.task is not None
+            assert record.scores is not None
+            metric = record.task.main_metric
+            score = record.scores.selection[metric]
+            assert score is not None
+            key = folder, record.spec["task"], record.spec["method"]
+            settings.setdefault(key, []).append((score, record.scores.majority[metric] or 0.0))
+    lost = [
+        2 * score < constant + max(score for score, _ in runs)
+        for runs in settings.values()
+        for score, constant in runs
+    ]
+    return sum(lost), len(lost)
+
+
+def test_the_ten_sentences_count_the_runs_that_failed_at_a_rate_and_at_a_third_of_it(tmp_path: Path) -> None:
+    pilot = ROOT / "reports" / "pilot"
+    chosen = [("stsb", "lin"), ("stsb", "houlsby"), ("rotten_tomatoes", "lora"), ("sst2", "houlsby")]
+    board = ROOT / "reports" / "leaderboards" / "board-minilm"
+    for task, method in chosen:
+        for file in board.glob(f"{task}--{method}--*.json"):
+            shutil.copy(file, tmp_path)
+    high = _failed(str(tmp_path))
+    low = _failed(*(str(folder) for folder in sorted(pilot.glob("third-*"))))
+    warm = _failed(*(str(folder) for folder in sorted(pilot.glob("warmup-*"))))
+    page = " ".join((ROOT / "docs" / "practice.md").read_text(encoding="utf-8").split())
+    assert (
+        f"failed in {high[0]} of {high[1]} runs, and at a third of their rates in {low[0]} of {low[1]}"
+        in page
+    )
+    assert f"did not help, {warm[0]} of {warm[1]} failed" in page
+    table = [[high[0], high[1] - high[0]], [low[0], low[1] - low[0]]]
+    assert f"p = {stats.fisher_exact(table).pvalue:.5f}" in page
 
 
 def test_the_documents_show_the_published_verdicts() -> None:
