@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from functools import cache
 from typing import Any
 
@@ -21,6 +20,8 @@ from transformers import (
 )
 
 from methods.anatomy.layouts import LAYOUTS
+
+from .copies import Copies
 
 HEADS: dict[str, tuple[Any, ...]] = {
     "classify": (
@@ -185,12 +186,14 @@ def build(architecture: str, head: str, **changes: Any) -> PreTrainedModel:
     return model.to(dtype).eval()
 
 
-_prototype = cache(build)
+@cache
+def _prototype(architecture: str, head: str, **changes: Any) -> Copies:
+    return Copies(build(architecture, head, **changes))
 
 
 def tiny(architecture: str, head: str = "classify", **changes: Any) -> PreTrainedModel:
     """A copy of such a model, which is built once; a classifier of three classes unless asked for another."""
-    model = copy.deepcopy(_prototype(architecture, head, **changes))
+    model = _prototype(architecture, head, **changes).one()
     seed(7)  # what is drawn next is the same, copied or built
     return model
 
