@@ -2,6 +2,7 @@
 
 All but the tensors is pickled once and read by the interpreter's own C code; a tensor is copied as
 ``copy.deepcopy`` does it. One parameter in two places stays one, as each tensor is made once for a copy.
+Torch lets no module with parametrisations be pickled: such models are copied as ever.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -17,7 +18,6 @@ from methods import MethodError
 
 from .cells import apply, equal, perturb, state
 from .conftest import BART, EXPERTS, GROUPED, OWN, SIZES, T5, WHISPER, seed, text
-from .copies import Copies
 
 VISION = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 VISION |= {"image_size": 28, "patch_size": 14}
@@ -150,25 +150,25 @@ def why_not(name: str, method: str) -> str | None:
     """What a method has to answer; None where it has to work."""
     if method == "head" and name not in TASK_HEADS:
         return ANSWERS[method]
-    body = prototype(name).one().base_model
+    body = prototype(name).base_model
     if method == "bitfit" and not any(key.endswith("bias") for key, _ in body.named_parameters()):
         return ANSWERS[method]
     return ANSWERS[method] if method in REFUSED.get(name, ()) else None
 
 
 @cache
-def prototype(name: str) -> Copies:
+def prototype(name: str) -> PreTrainedModel:
     seed(7)
     model = MODELS[name]().eval()
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim == 1:
                 parameter.add_(0.1 * torch.randn_like(parameter))
-    return Copies(model)
+    return model
 
 
 def made(name: str) -> PreTrainedModel:
-    return prototype(name).one()
+    return copy.deepcopy(prototype(name))
 
 
 def read(model: PreTrainedModel) -> dict[str, Tensor]:
