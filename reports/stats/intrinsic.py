@@ -22,13 +22,13 @@ from reports import text
 from reports.records.identity import Identity, identity
 from reports.records.origins import UNKNOWN, Origin, Origins, origin_of, trusted
 from reports.records.schema import Record, TaskInfo
+from reports.records.searches import RATE
 from reports.stats.estimate import Estimate, Interval, mean_interval, seed_score
 from reports.stats.learning import floors, learned
 from reports.stats.reach import shortfall, smallest, suffices
 
 SHARE = 0.9
 DIMENSION = "dimension"
-RATE = "learning_rate"
 
 Of = Literal["score", "gain"]
 THRESHOLDS: Mapping[Of, str] = {

@@ -209,7 +209,7 @@ def plan(
         OptionError: a listed value that the method does not take.
     """
     first = reported[0]
-    settled = {*stated, *(name for name in (LEARNING_RATE,) if protocol.get(name) is not None)}
+    settled = {*stated} if protocol.get(LEARNING_RATE) is None else {*stated, LEARNING_RATE}
     space: Mapping[str, Dimension] = {
         name: dimension
         for name, dimension in methods.get(first.method).card.search_space.dimensions.items()

@@ -72,10 +72,8 @@ class Clock:
         if hasattr(os, "getloadavg"):  # not on Windows
             self.loads.append(os.getloadavg()[0])
         now = on_and_off(THREADS)
-        if now is not None and self._threads is not None:
-            # A thread that has ended takes its seconds along: the sum may fall, time does not.
-            self.ran += max(0.0, now[0] - self._threads[0])
-            self.waited += max(0.0, now[1] - self._threads[1])
+        ran, waited = between(self._threads, now)
+        self.ran, self.waited = self.ran + ran, self.waited + waited
         self._threads = now
 
     def numbers(self) -> dict[str, float | None]:
@@ -83,12 +81,11 @@ class Clock:
         if not self.seconds:
             return {}
         median, slow = np.percentile(self.seconds, [50, 95]) * 1e3
-        wanted = self.ran + self.waited
         return {
             "step_ms_p50": float(median),
             "step_ms_p95": float(slow),
             "cpu_share": self.processor / (self.host * torch.get_num_threads()) if self.host else None,
-            "waited_share": self.waited / wanted if wanted else None,
+            "waited_share": waited_share(self.ran, self.waited),
             "load_average": float(np.mean(self.loads)) if self.loads else None,
         }
 
@@ -109,12 +106,16 @@ class Clock:
             setattr(self, name, value)
 
 
-def waited_share(before: tuple[float, float] | None, after: tuple[float, float] | None) -> float | None:
-    """The share of their time that threads waited for a core between two readings of :func:`on_and_off`."""
+def between(before: tuple[float, float] | None, after: tuple[float, float] | None) -> tuple[float, float]:
+    """Seconds on a core and without one between two readings of :func:`on_and_off`; 0 where one is None."""
     if before is None or after is None:
-        return None
+        return 0.0, 0.0
     # A thread that has ended takes its seconds along: the sum may fall, time does not.
-    ran, waited = (max(0.0, now - then) for then, now in zip(before, after, strict=True))
+    return max(0.0, after[0] - before[0]), max(0.0, after[1] - before[1])
+
+
+def waited_share(ran: float, waited: float) -> float | None:
+    """The share of their time that threads waited for a core; None where no time is known."""
     return waited / (ran + waited) if ran + waited else None
 
 

@@ -31,7 +31,7 @@ from runners.plan.forecast import Forecast, Load, Machine, Row, summed
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
 from runners.trials import adapting, batches, loading
-from runners.trials.clock import on_and_off, waited_share
+from runners.trials.clock import between, on_and_off, waited_share
 from runners.trials.prompted import settings
 from runners.work import reading, shelf, todo, written
 from runners.work.planned import Planned
@@ -178,7 +178,7 @@ class _Forecaster:
         self.assumed[told] = None
         before = on_and_off()
         timed, load = zip(*map(self._timed, chosen), strict=True)
-        crowd = crowded(waited_share(before, on_and_off()), torch.get_num_threads())
+        crowd = crowded(waited_share(*between(before, on_and_off())), torch.get_num_threads())
         self.assumed |= dict.fromkeys(crowd)
         base = min(timed, key=lambda one: one.once)
         steps = [one.steps for one in timed]

@@ -13,7 +13,7 @@ from torch import nn
 from runners import device
 from runners.plan.spec import Protocol
 from runners.trials import clock, loop
-from runners.trials.clock import Clock, on_and_off, waited_share
+from runners.trials.clock import Clock, between, on_and_off, waited_share
 from runners.trials.snapshots import Snapshots
 
 CPU = torch.device("cpu")
@@ -157,8 +157,8 @@ def test_a_system_that_does_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_share_of_waiting_between_two_readings() -> None:
-    assert waited_share((1.0, 0.5), (4.0, 1.5)) == 0.25
-    assert waited_share((1.0, 0.5), (1.0, 0.5)) is None
-    assert waited_share(None, (1.0, 0.5)) is None
-    assert waited_share((1.0, 0.5), None) is None
-    assert waited_share((5.0, 0.5), (4.0, 1.5)) == 1.0  # a thread has ended
+    assert waited_share(*between((1.0, 0.5), (4.0, 1.5))) == 0.25
+    assert waited_share(*between((1.0, 0.5), (1.0, 0.5))) is None
+    assert waited_share(*between(None, (1.0, 0.5))) is None
+    assert waited_share(*between((1.0, 0.5), None)) is None
+    assert waited_share(*between((5.0, 0.5), (4.0, 1.5))) == 1.0  # a thread has ended
