@@ -30,7 +30,7 @@ from methods.errors import explain, nearest
 from reports.records import searches
 from reports.records.schema import SearchStep
 from runners.plan.errors import SpecError
-from runners.plan.halving import BRACKET, Bracket, brackets
+from runners.plan.halving import BRACKET, PARTS, Bracket, brackets
 from runners.plan.levels import overlaid
 from runners.plan.spec import Protocol, TrialSpec
 from tasks.spec import MetricSpec
@@ -113,6 +113,12 @@ class Budget(BaseModel):
             raise SpecError(
                 f"tuning: finalists={budget.finalists} with halving=False, which trains all to the end: "
                 "expected one of the two."
+            )
+        plan = brackets(budget.trials, max(PARTS), halving=budget.halving, finalists=budget.finalists)
+        if budget.tolerance and sum(bracket.settings[-1] for bracket in plan) == 1:
+            raise SpecError(
+                f"tuning: tolerance={budget.tolerance:g} where only one of {budget.trials} settings is "
+                "trained to the end, so that there is none to choose from: expected finalists: 2."
             )
         Protocol.parse(overlaid((WHERE, budget.protocol)))
         return budget
@@ -224,9 +230,16 @@ def plan(
     whole = overlaid(("the study", protocol), (WHERE, training))
     searching = {"protocol": whole, "seed": budget.seed, "search": True, "halving": budget.halving}
     default = TrialSpec(**dict(first) | searching)
-    if first.method not in budget.grid:
+    listed = budget.grid.get(first.method)
+    if listed is not None:
+        space = _listed(default, listed, settled)
+    if budget.tolerance and LEARNING_RATE not in space:
+        raise SpecError(
+            f"tuning: tolerance={budget.tolerance:g} takes the lowest learning rate, and all settings of "
+            f"{first.method} have one: leave one of the two out, or search {LEARNING_RATE}."
+        )
+    if listed is None:
         return Search(cell, default, budget.of_trials, space, budget, training, tuple(reported))
-    space = _listed(default, budget.grid[first.method], settled)
     names, lists = space.keys(), [dimension.values for dimension in space.values()]
     grid = tuple(dict(zip(names, values, strict=True)) for values in product(*lists))
     if len(grid) != budget.trials:

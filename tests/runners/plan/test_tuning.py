@@ -269,6 +269,10 @@ def test_the_best_is_one_of_those_that_were_trained_longest() -> None:
         ({"trials": 6, "finalists": 2, "halving": False}, "finalists=2 with halving=False"),
         ({"trials": 6, "tolerance": -0.1}, "tolerance=-0.1 is not valid"),
         ({"trials": 6, "tolerance": 1}, "tolerance=1 is not valid"),
+        (
+            {"trials": 4, "tolerance": 0.01},
+            "tolerance=0.01 where only one of 4 settings is trained to the end",
+        ),
         ({"trials": 6, "steps_share": 0}, "steps_share=0 is not valid"),
         ({"trials": 6, "steps_share": 1.5}, "steps_share=1.5 is not valid"),
         ({"trials": 6, "steps_share": 0.5, "protocol": {"steps": 4}}, "steps_share and steps both say how"),
@@ -279,6 +283,28 @@ def test_bad_blocks_are_one_sentence(block: Any, words: str) -> None:
     with pytest.raises(SpecError, match=words) as caught:
         study.parse_study(SMALL | {"tuning": block})
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "more", [{"trials": 4, "finalists": 2}, {"trials": 5}, {"trials": 2, "halving": False}]
+)
+def test_a_tolerance_is_taken_where_two_settings_are_trained_whole(more: dict[str, Any]) -> None:
+    assert study.parse_study(SMALL | {"tuning": {**more, "tolerance": 0.01}}).searches
+
+
+@pytest.mark.parametrize(
+    ("stated", "listed"),
+    [({"protocol": {"learning_rate": 0.001}}, {}), ({}, {"grid": {"lora": {"rank": [2, 4, 8, 16]}}})],
+    ids=["stated", "not listed"],
+)
+def test_a_tolerance_needs_learning_rates_to_choose_from(
+    stated: dict[str, Any], listed: dict[str, Any]
+) -> None:
+    tuning = {"trials": 4, "finalists": 2, **listed}
+    asked = SMALL | {"methods": ["lora"], **stated}
+    assert study.parse_study(asked | {"tuning": tuning}).searches
+    with pytest.raises(SpecError, match=r"tolerance=0.01 takes the lowest .* all settings of lora have one"):
+        study.parse_study(asked | {"tuning": {**tuning, "tolerance": 0.01}})
 
 
 def test_every_method_gets_the_same_budget() -> None:
