@@ -11,7 +11,7 @@ Installed packages bring tasks of their own by entry points of the group `paretu
 Importing this package is cheap: `datasets` and `evaluate` are imported when first needed.
 
 Data of users' own are read in the room `own`. Ground floor: `spec`, `bio`, `needs`, `hub`, `joined`,
-`further`, `splits`, `pairs`, `tagged`, `cache`, `reading`.
+`further`, `splits`, `pairs`, `tagged`, `cache`, `named`, `reading`.
 """
 
 from __future__ import annotations

@@ -240,7 +240,7 @@ def plan(
         )
     if listed is None:
         return Search(cell, default, budget.of_trials, space, budget, training, tuple(reported))
-    names, lists = space.keys(), [dimension.values for dimension in space.values()]
+    names, lists = space.keys(), [one.values for one in space.values() if isinstance(one, Choice)]
     grid = tuple(dict(zip(names, values, strict=True)) for values in product(*lists))
     if len(grid) != budget.trials:
         raise SpecError(

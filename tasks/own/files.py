@@ -10,18 +10,19 @@ import csv
 import glob
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks import named
 from tasks.own import conll, objects
 from tasks.own.declaration import listing, nearest
-from tasks.own.tables import Table, check_lists, kind, names_of, pick, plain, stacked, table_of
+from tasks.own.tables import Table, all_names, check_lists, kind, pick, plain, stacked, table_of, worded
 from tasks.spec import DataError
 
 KINDS: Final = {
@@ -132,7 +133,7 @@ def _joined(task: str, first: Table, second: Table) -> Table:
     columns = {}
     for name in first.columns:
         one, other = first.columns[name], second.columns[name]
-        if one.type != other.type or first.names.get(name) != second.names.get(name):
+        if one.type != other.type:
             raise DataError(
                 f"task {task!r}: the column {name!r} holds {kind(one.type)} in {first.files[0][0]} and "
                 f"{kind(other.type)} in {second.files[0][0]}; expected the same in all files of a part"
@@ -141,7 +142,7 @@ def _joined(task: str, first: Table, second: Table) -> Table:
     notes = list(dict.fromkeys([*first.notes, *second.notes]))
     lines = [one.lines for one in (first, second) if one.lines is not None]
     whole = np.concatenate(lines) if len(lines) == 2 else None
-    return Table(columns, first.files + second.files, first.names, notes, whole)
+    return Table(columns, first.files + second.files, all_names([first, second]), notes, whole)
 
 
 def _check_path(task: str, path: Path) -> None:
@@ -292,22 +293,9 @@ def _parquet(called: str, path: Path, wanted: Sequence[str], head: bytes) -> Tab
         columns = list(file.schema_arrow.names)
         pick(called, columns, wanted)
         table = plain(called, file.read(columns=list(wanted)), wanted)
-        table.names |= names_of(_features(file.schema_arrow), wanted)
-        return table
+        return worded(called, table, named.features(file.schema_arrow))
     except pa.ArrowException as error:
         raise DataError(f"{called} cannot be read ({str(error).splitlines()[0].rstrip('.')})") from None
-
-
-def _features(schema: pa.Schema) -> Mapping[str, Any]:
-    """What `datasets` wrote of its columns into a Parquet file, if it was it."""
-    if b"huggingface" not in (schema.metadata or {}):
-        return {}
-    import datasets
-
-    try:
-        return datasets.Features.from_arrow_schema(schema)
-    except (ValueError, TypeError, KeyError, AttributeError):  # of another version
-        return {}
 
 
 def _saved(called: str, path: Path, wanted: Sequence[str]) -> Table:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.own.declaration import METRICS, listing, nearest
-from tasks.own.tables import Table
+from tasks.own.tables import Table, all_names
 from tasks.spec import CORRELATIONS, F1, DataError, FileSource, ProblemType
 
 MOST: Final = 65_536
@@ -57,15 +57,14 @@ def labelled(task: str, source: FileSource, tables: Mapping[str, Table]) -> Labe
                     "several: a correlation with a constant does not exist"
                 )
         return Labelled(problem, (), values, "numbers")
-    named = {table.names.get(name, ()) for table in tables.values()}
-    if len(named) > 1:
-        raise DataError(f"task {task!r}: the parts name their labels differently; give them as texts")
     pointed = any("." in one for one in (*source.labels, source.positive or ""))  # stated as `1.0`
     whole = kinds == {"whole"} and not pointed
     texts = {part: _written(column, whole=whole) for part, column in columns.items()}
     for part, column in texts.items():
         _check_no_lists(task, source, tables[part], column)
-    names, how = _names(task, source, tables, texts, next(iter(named)), numbers="text" not in kinds)
+    names, how = _names(
+        task, source, tables, texts, all_names(tables.values()).get(name, ()), numbers="text" not in kinds
+    )
     values = {}
     for part, column in texts.items():
         numbers = pc.index_in(column, value_set=pa.array(names, pa.large_string()))
@@ -82,16 +81,13 @@ def labelled(task: str, source: FileSource, tables: Mapping[str, Table]) -> Labe
 
 
 def _column(task: str, name: str, table: Table) -> pa.ChunkedArray:
-    """The labels of a part, none of them missing; names in place of numbers that a file names."""
+    """The labels of a part, none of them missing."""
     column = table.columns[name]
     missing = column.is_null()
     if pa.types.is_large_string(column.type):
         missing = pc.or_(missing, pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), False))
     elif pa.types.is_floating(column.type):
         missing = pc.or_(missing, pc.fill_null(pc.is_nan(column), False))
-    names = table.names.get(name)
-    if names is not None:  # -1 is what `datasets` writes where there is no label
-        missing = pc.or_(missing, pc.fill_null(pc.less(column, 0), False))
     rows = np.flatnonzero(missing.to_numpy())
     if len(rows):
         have = "has" if len(rows) == 1 else "have"
@@ -99,9 +95,7 @@ def _column(task: str, name: str, table: Table) -> pa.ChunkedArray:
             f"task {task!r}: {table.rows(rows)} {have} no {name!r}; fill it in, or take "
             f"{'the row' if len(rows) == 1 else 'the rows'} out"
         )
-    return (
-        column if names is None else pc.take(pa.chunked_array([pa.array(names, pa.large_string())]), column)
-    )
+    return column
 
 
 def _kind(column: pa.ChunkedArray) -> str:

@@ -18,7 +18,7 @@ from tasks.cache import Kept
 from tasks.own import carving, checks
 from tasks.own.carving import Part
 from tasks.own.declaration import Own, default_metrics, listing, nearest, problem_of
-from tasks.own.tables import Table
+from tasks.own.tables import Table, all_names
 from tasks.spec import DataError, FileSource
 
 BETWEEN: Final = "\x1f"
@@ -201,7 +201,7 @@ def _named(task: str, source: FileSource, table: Table, kind: pa.DataType) -> tu
     """What the numbers of a column of tags stand for; nothing where it holds texts."""
     if not pa.types.is_integer(kind.value_type):
         return ()
-    names = table.names.get(source.label, ()) or source.labels
+    names = source.labels
     if not names:
         raise DataError(
             f"task {task!r}: the tags of {table.called} are numbers, expected what they stand for, as "
@@ -243,10 +243,8 @@ def _names(
     if source.labels:
         _check_names(task, source.labels)
         return source.labels, "as the task states them"
-    named = {table.names.get(source.label, ()) for table in tables.values()}
-    if len(named) > 1:
-        raise DataError(f"task {task!r}: the parts name their tags differently; give them as texts")
-    if own := next(iter(named)):
+    if own := all_names(tables.values()).get(source.label, ()):
+        _check_names(task, own)
         return own, "as the data names them"
     kinds = {bio.split(tag)[1] for rows in tags.values() for own in rows for tag in set(own)} - {""}
     return bio.labels_of(kinds), "by type"

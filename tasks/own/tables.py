@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from tasks import named
 from tasks.own.declaration import listing, nearest
 from tasks.spec import DataError
 
@@ -27,7 +29,7 @@ class Table:
     files: list[tuple[str, int]] = field(default_factory=list)
     """Their names and rows, in order."""
     names: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Of the labels, by column, where a file that stores numbers names them."""
+    """Of the labels, by column, in the order of the numbers, where a file stored numbers and named them."""
     notes: list[str] = field(default_factory=list)
     lines: np.ndarray | None = None
     """Where a word has a line of its own, that of the first word of each row, from 1."""
@@ -64,6 +66,15 @@ class Table:
                 return name, index + 1
             index -= rows
         raise IndexError(index)
+
+
+def all_names(tables: Iterable[Table]) -> dict[str, tuple[str, ...]]:
+    """The names of labels, by column, in the order of the first table that names them, then of the others."""
+    found: dict[str, dict[str, None]] = {}
+    for table in tables:
+        for column, names in table.names.items():
+            found.setdefault(column, {}).update(dict.fromkeys(names))
+    return {column: tuple(names) for column, names in found.items()}
 
 
 def kind(of: pa.DataType) -> str:
@@ -169,22 +180,38 @@ def table_of(called: str, saved: Any, wanted: Sequence[str]) -> Table:
     """Some columns of a data set."""
     pick(called, list(saved.column_names), wanted)
     table = plain(called, saved.select_columns(list(wanted)).with_format("arrow")[:], wanted)
-    table.names |= names_of(saved.features, wanted)
+    return worded(called, table, saved.features)
+
+
+def worded(called: str, table: Table, features: Mapping[str, Any]) -> Table:
+    """A table with words in place of the numbers that `datasets` names; what is below 0 is missing.
+
+    Raises:
+        DataError: a number has no name.
+    """
+    for column, names in named.names_of(features, table.columns).items():
+        found = table.columns[column]
+        lists = pa.types.is_large_list(found.type)
+        if not pa.types.is_integer(found.type.value_type if lists else found.type):
+            continue
+        table.names[column] = names
+        highest = pc.max(pc.list_flatten(found) if lists else found).as_py()
+        if highest is not None and highest >= len(names):
+            raise DataError(
+                f"{called}: the column {column!r} holds {highest}, expected 0 to {len(names) - 1}, "
+                f"which are {', '.join(map(repr, names[:_TOLD]))}{' ...' if len(names) > _TOLD else ''}"
+            )
+        if lists:
+            rows = [own and [_word(names, one) for one in own] for own in found.to_pylist()]
+            table.columns[column] = pa.chunked_array([pa.array(rows, LISTS[0])])
+        else:
+            known = pc.if_else(pc.less(found, 0), None, found)
+            table.columns[column] = pc.take(pa.chunked_array([pa.array(names, pa.large_string())]), known)
     return table
 
 
-def names_of(features: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The names of labels, by column, where `datasets` keeps some."""
-    if not features:
-        return {}
-    import datasets
-
-    found = {}
-    for name in wanted:
-        kind = features.get(name)
-        if isinstance(kind := getattr(kind, "feature", kind), datasets.ClassLabel):
-            found[name] = tuple(kind.names)
-    return found
+def _word(names: Sequence[str], number: int | None) -> str | None:
+    return None if number is None or number < 0 else names[number]
 
 
 def plain(called: str, table: pa.Table, wanted: Sequence[str]) -> Table:

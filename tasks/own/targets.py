@@ -98,9 +98,6 @@ def _unique(columns: Sequence[pa.ChunkedArray]) -> pa.Array:
 def _targets(task: str, name: str, table: Table) -> pa.ChunkedArray:
     """The texts to write of a part, none of them missing or blank."""
     column = table.columns[name]
-    if names := table.names.get(name):  # the words that numbers stand for; -1 for none
-        known = pc.if_else(pc.less(column, 0), None, column)
-        column = pc.take(pa.chunked_array([pa.array(names, pa.large_string())]), known)
     if not pa.types.is_large_string(column.type):
         column = column.cast(pa.large_string())  # an answer that is a number is written as it stands
     blank = pc.or_(column.is_null(), pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), True))

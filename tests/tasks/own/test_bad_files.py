@@ -11,7 +11,7 @@ from typing import Any
 import datasets
 import pyarrow as pa
 import pytest
-from pyarrow.parquet import write_table
+from pyarrow.parquet import read_table, write_table
 
 from tasks.own import preparing
 from tasks.spec import DataError
@@ -42,6 +42,14 @@ def named(path: Path) -> None:
     table = datasets.Dataset.from_dict({"text": TEXTS, "label": [0, 1, -1] * 10}, features=kinds)
     with preparing.reading.quiet():
         table.to_parquet(path)
+
+
+def renamed(path: Path) -> None:
+    """The same file, of which something else has left out a name."""
+    named(path)
+    table = read_table(path)
+    told = table.schema.metadata[b"huggingface"].replace(b'["n", "p"]', b'["n"]')
+    write_table(table.replace_schema_metadata({b"huggingface": told}), path)
 
 
 def jsonl(*objects: Any) -> str:
@@ -279,6 +287,11 @@ BAD: dict[str, tuple[Mapping[str, Content], Mapping[str, Any], str]] = {
         {"a.parquet": named},
         {"train": "a.parquet"},
         r"a.parquet, rows 3, 6, 9 and 7 more have no 'label'",
+    ),
+    "a number that no name is of": (
+        {"a.parquet": renamed},
+        {"train": "a.parquet"},
+        r"a.parquet: the column 'label' holds 1, expected 0 to 0, which are 'n'",
     ),
     # Labels.
     "labels of another column": (

@@ -218,6 +218,29 @@ def test_names_in_a_parquet_file_are_those_of_the_folder_it_was_saved_from(tmp_p
     assert {*written.train["target"]} == {"w", "s"}
 
 
+def numbered(path: Path, labels: list[str], names: list[str]) -> None:
+    """Parquet in which `datasets` stored the labels as numbers of these names."""
+    with preparing.reading.quiet():
+        table = datasets.Dataset.from_dict({"text": [f"{path.stem} {i}" for i in range(40)], "label": labels})
+        table.cast_column("label", datasets.ClassLabel(names=names)).to_parquet(path)
+
+
+def test_each_file_numbers_its_labels_as_it_says(tmp_path: Path) -> None:
+    numbered(tmp_path / "train.parquet", LABELS, ["spam", "ham"])
+    numbered(tmp_path / "more.parquet", LABELS, ["spam", "ham"])
+    numbered(tmp_path / "report.parquet", LABELS, ["spam", "ham"])
+    asked = {"train": ["train.parquet", "more.parquet"], "report": "report.parquet"}
+    before = resolve(tmp_path, **asked)
+    numbered(tmp_path / "more.parquet", LABELS, ["ham", "spam"])
+    numbered(tmp_path / "report.parquet", LABELS, ["ham", "eggs", "spam"])
+    after = resolve(tmp_path, **asked)
+    assert after.own.labels == ("spam", "ham", "eggs")
+    assert after.data.train[:] == before.data.train[:]
+    assert after.data.report[:] == before.data.report[:]
+    write(tmp_path / "report.csv", [f"report {i}" for i in range(40)], LABELS)  # beside named ones, texts
+    assert resolve(tmp_path, **{**asked, "report": "report.csv"}).data.report[:] == before.data.report[:]
+
+
 def test_the_metric_that_is_chosen_is_said(tmp_path: Path) -> None:
     write(tmp_path / "rows.csv", TEXTS, LABELS)
     assert resolve(tmp_path, file="rows.csv").notes[1] == (
