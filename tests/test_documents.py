@@ -29,8 +29,6 @@ SHOWN = shown()
 COMMAND: Any = typer.main.get_command(app)
 USAGE = typer.BadParameter.__bases__[0]
 """What typer raises for whatever is wrong in what was typed."""
-COMING = {"board-minilm"}
-"""Studies and commands that docs/protocol.md and docs/choosing.md describe before they are there."""
 
 
 def parsed(words: list[str]) -> Any:
@@ -56,7 +54,7 @@ def fault_of(command: Command) -> str:
     if words[0] == "python" and words[1] == "-m" and words[2] != "pip":
         place = ROOT / words[2].replace(".", "/")
         return "" if place.with_suffix(".py").is_file() or place.is_dir() else f"no module {words[2]}"
-    if words[0] != "paretune" or COMING.intersection(words):
+    if words[0] != "paretune":
         return ""
     try:
         context = parsed(words[1:])

@@ -73,7 +73,8 @@ def labelled(task: str, source: FileSource, tables: Mapping[str, Table]) -> Labe
             other = column[int(rows[0])].as_py()
             raise DataError(
                 f"task {task!r}: {tables[part].rows(rows[:1])} has the label {other!r}, which is none of "
-                f"those that the task states; {nearest(other, names)}{_of_yaml(other, names)}"
+                f"those that the {'task states' if source.labels else 'data names'}; "
+                f"{nearest(other, names)}{_of_yaml(other, names)}"
             )
         values[part] = numbers.to_numpy().astype(np.int64)
     _check_common(task, tables, values, names)

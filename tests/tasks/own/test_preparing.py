@@ -239,6 +239,11 @@ def test_each_file_numbers_its_labels_as_it_says(tmp_path: Path) -> None:
     assert after.data.report[:] == before.data.report[:]
     write(tmp_path / "report.csv", [f"report {i}" for i in range(40)], LABELS)  # beside named ones, texts
     assert resolve(tmp_path, **{**asked, "report": "report.csv"}).data.report[:] == before.data.report[:]
+    write(tmp_path / "report.csv", [f"report {i}" for i in range(40)], ["Ham", *LABELS[1:]])
+    with pytest.raises(
+        DataError, match="has the label 'Ham', which is none of those that the data names; did you"
+    ):
+        resolve(tmp_path, **{**asked, "report": "report.csv"})
 
 
 def test_the_metric_that_is_chosen_is_said(tmp_path: Path) -> None:
