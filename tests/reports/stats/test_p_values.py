@@ -36,6 +36,12 @@ def test_sign_flips_agree_with_every_pattern_ties_included(strata):
     assert sign_flip_test(strata) == pytest.approx(brute_force(strata))
 
 
+def test_differences_that_sum_to_0_but_for_rounding_have_a_p_of_1():
+    strata = [np.array(part) * 0.06 for part in ([0, 0], [0, 0, 0], [-1, -2, 3])]
+    assert np.concatenate([part / len(part) for part in strata]).sum() != 0
+    assert sign_flip_test(strata) == 1
+
+
 def test_three_seeds_on_one_task_never_get_below_a_quarter():
     assert sign_flip_test([[0.1, 0.2, 0.3]]) == 0.25
     assert sign_flip_test([[0.1]]) == 1
