@@ -38,7 +38,7 @@ def sign_flip_test(strata: Sequence[ArrayLike], seed: int = 0) -> float:
     size = np.abs(weighted).sum() or 1.0
 
     def total(values: np.ndarray, axis: int) -> np.ndarray:
-        """Equal where sums differ by rounding alone: scipy's tolerance is a share of the sum seen, maybe 0."""
+        """Equal where sums differ by rounding alone: scipy tolerates a share of the sum seen, maybe 0."""
         return np.round(np.sum(values, axis=axis) / size, 12)
 
     found = stats.permutation_test(
