@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Expected: prompt tuning of T5 (arXiv 2104.08691 puts a prompt in front of the encoder's input) with 5 tokens trains 5 vectors.
-# True: peft makes 10, "for the decoder", counts and saves them all, and its forward pass reads the first 5: the others have a
+# True: peft makes 10, as if the decoder had some too, counts and saves them all, and its forward pass reads the first 5: the others have a
 # gradient of exactly 0 and stay as they were drawn. A table of parameters gives the method twice what it uses. Seen
 # with peft 0.21.2.
 set -euo pipefail

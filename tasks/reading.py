@@ -13,7 +13,6 @@ import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import datasets
 import pandas as pd
@@ -74,7 +73,7 @@ def folder(spec: TaskSpec, source: HubSource, data: str) -> Origin:
     def read() -> tuple[Columns, ...]:
         found = tuple(_rows(spec, source, *part) for part in zip(names, parts, strict=True))
         if not isinstance(source, FolderSource):
-            _check_names(spec, [file for files in parts for file in files])
+            named.check(spec, [file for files in parts for file in files])
         if _content(spec, parts) != content:
             raise DataError(
                 f"task {spec.name!r}: files in {data!r} changed while they were read; run it again"
@@ -172,45 +171,9 @@ def _rows(spec: TaskSpec, source: HubSource, split: str, files: Sequence[Path]) 
             if isinstance(source, FolderSource):
                 found.append(source.read(file, split))
             else:
-                columns = ParquetFile(file).read().to_pydict()
-                found.append(_renumbered(spec, _named_in(spec, file), columns))
+                found.append(named.numbered(spec, file, ParquetFile(file).read().to_pydict()))
     names = [name for name in found[0] if all(name in columns for columns in found)]
     return {name: [value for columns in found for value in columns[name]] for name in names}
-
-
-def _named_in(spec: TaskSpec, file: Path) -> tuple[str, ...]:
-    """The words that a file stores its labels as numbers of; none where it says none."""
-    found = named.features(ParquetFile(file).schema_arrow)
-    return named.names_of(found, [spec.label_column]).get(spec.label_column, ())
-
-
-def _check_names(spec: TaskSpec, files: Sequence[Path]) -> None:
-    """Files that have other words for the labels than the task has must have the same, in the same order."""
-    words = {file: _named_in(spec, file) for file in files}
-    foreign = [file for file, names in words.items() if set(names) - set(spec.labels)]
-    for other in foreign[1:]:
-        first = foreign[0]
-        if words[other] != words[first]:
-            raise DataError(
-                f"task {spec.name!r}: the labels 0, 1 ... are {_listed(words[first])} in {first.name} and "
-                f"{_listed(words[other])} in {other.name}; expected {_listed(spec.labels)} in both"
-            )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names[:3])) + (" ..." if len(names) > 3 else "")
-
-
-def _renumbered(spec: TaskSpec, names: tuple[str, ...], columns: Columns) -> Columns:
-    """Rows with the task's numbers of its labels, where a file has the same labels in another order."""
-    if not names or not set(names) <= set(spec.labels):
-        return columns
-    number = {old: spec.labels.index(name) for old, name in enumerate(names)}
-
-    def of(label: Any) -> Any:  # -1, and whatever else is no label, stays
-        return list(map(of, label)) if isinstance(label, list) else number.get(label, label)
-
-    return {**columns, spec.label_column: list(map(of, columns[spec.label_column]))}
 
 
 def _csv(spec: TaskSpec, source: PackageSource, file: Path, install: str) -> Columns:

@@ -230,17 +230,17 @@ def plan(
     whole = overlaid(("the study", protocol), (WHERE, training))
     searching = {"protocol": whole, "seed": budget.seed, "search": True, "halving": budget.halving}
     default = TrialSpec(**dict(first) | searching)
-    listed = budget.grid.get(first.method)
-    if listed is not None:
-        space = _listed(default, listed, settled)
+    listed: Mapping[str, Choice] = {}
+    if first.method in budget.grid:
+        space = listed = _listed(default, budget.grid[first.method], settled)
     if budget.tolerance and LEARNING_RATE not in space:
         raise SpecError(
             f"tuning: tolerance={budget.tolerance:g} takes the lowest learning rate, and all settings of "
             f"{first.method} have one: leave one of the two out, or search {LEARNING_RATE}."
         )
-    if listed is None:
+    if not listed:
         return Search(cell, default, budget.of_trials, space, budget, training, tuple(reported))
-    names, lists = space.keys(), [one.values for one in space.values() if isinstance(one, Choice)]
+    names, lists = listed.keys(), [dimension.values for dimension in listed.values()]
     grid = tuple(dict(zip(names, values, strict=True)) for values in product(*lists))
     if len(grid) != budget.trials:
         raise SpecError(

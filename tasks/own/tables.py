@@ -199,7 +199,7 @@ def worded(called: str, table: Table, features: Mapping[str, Any]) -> Table:
         if highest is not None and highest >= len(names):
             raise DataError(
                 f"{called}: the column {column!r} holds {highest}, expected 0 to {len(names) - 1}, "
-                f"which are {', '.join(map(repr, names[:_TOLD]))}{' ...' if len(names) > _TOLD else ''}"
+                f"which are {named.shown(names)}"
             )
         if lists:
             rows = [own and [_word(names, one) for one in own] for own in found.to_pylist()]

@@ -55,48 +55,6 @@ def test_the_hash_is_of_the_content_alone(made_folder, tmp_path):
     assert after.train[:] == before.train[:]
 
 
-def named(file: Path, names: tuple[str, ...], to: Path) -> None:
-    """The same rows, whose labels are saved by `datasets` as numbers of these names."""
-    rows = datasets.Dataset.from_parquet(str(file)).to_dict()
-    rows["label"] = [-1 if label < 0 else names.index(glue.RTE.labels[label]) for label in rows["label"]]
-    features = datasets.Dataset.from_dict(rows).features | {"label": datasets.ClassLabel(names=list(names))}
-    with reading.quiet():
-        datasets.Dataset.from_dict(rows, features=datasets.Features(features)).to_parquet(to / file.name)
-
-
-def test_a_number_is_the_label_that_its_file_says(made_folder, tmp_path):
-    folder = Path(made_folder(glue.RTE))
-    before = tasks.load("rte", str(folder))
-    (tmp_path / "rte").mkdir()
-    for split, names in (("train", glue.RTE.labels), ("validation", glue.RTE.labels[::-1])):
-        (file,) = (folder / "rte").glob(f"{split}-*")
-        named(file, names, tmp_path / "rte")
-    after = tasks.load("rte", str(tmp_path))
-    assert after.report[:] == before.report[:]
-    assert after.sha256 == before.sha256
-
-
-def test_two_files_whose_labels_the_task_does_not_know_number_them_alike(made_folder, tmp_path):
-    folder = Path(made_folder(glue.RTE))
-    (tmp_path / "rte").mkdir()
-
-    def load(*orders):
-        for split, names in zip(("train", "validation"), orders, strict=True):
-            (file,) = (folder / "rte").glob(f"{split}-*")
-            rows = datasets.Dataset.from_parquet(str(file))
-            with reading.quiet():
-                rows.cast_column("label", datasets.ClassLabel(names=names)).to_parquet(
-                    tmp_path / "rte" / file.name
-                )
-        return tasks.load("rte", str(tmp_path))
-
-    assert load(["ja", "nein"], ["ja", "nein"]).sha256 == tasks.load("rte", str(folder)).sha256
-    with pytest.raises(
-        tasks.DataError, match=r"0, 1 \.\.\. are 'ja', 'nein' in train.* and 'nein', 'ja' in val"
-    ):
-        load(["ja", "nein"], ["nein", "ja"])
-
-
 @pytest.mark.parametrize("column", ["sentence1", "sentence2", "label"])
 def test_the_hash_sees_every_column(made_folder, column, tmp_path):
     def change(split, columns):
