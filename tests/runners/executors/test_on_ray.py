@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,9 @@ from runners.cluster.inbox import Heard  # noqa: E402
 from runners.cluster.nodes import Node  # noqa: E402
 from runners.executors import on_ray  # noqa: E402
 from runners.executors.on_ray import Ray  # noqa: E402
+
+HELD_AT = 20
+"""The step at which trials wait for one another where a node is to be killed."""
 
 
 @dataclass
@@ -73,14 +75,10 @@ def two() -> Iterator[Two]:
 
 @dataclass
 class Watcher:
-    """An observer that counts, and does something when two trials are in training at once.
-
-    Word comes late: of one that is over, and of the next on its node. So word has to come of both in turn.
-    """
+    """An observer that counts, and acts once word has come of two trials that are held in training."""
 
     then: Any = None
-    heard: list[str] = field(default_factory=list)
-    """Of which trials word came, one after another, without those that are done."""
+    held: set[str] = field(default_factory=set)
     finishes: Counter[str] = field(default_factory=Counter)
     lines: list[str] = field(default_factory=list)
 
@@ -88,15 +86,13 @@ class Watcher:
         """Says that it was given out, not that a node has begun."""
 
     def progress(self, spec: TrialSpec, progress: Any) -> None:
-        if progress.phase == "training" and spec.trial_id not in self.heard[-1:]:
-            self.heard.append(spec.trial_id)
-        first, *others = self.heard or [""]
-        if self.then is not None and first in others:
+        if progress.phase == "training" and progress.step >= HELD_AT:
+            self.held.add(spec.trial_id)
+        if self.then is not None and len(self.held) == 2:
             then, self.then = self.then, None
             then()
 
     def finished(self, spec: TrialSpec, record: Record) -> None:
-        self.heard = [one for one in self.heard if one != spec.trial_id]
         self.finishes[record.trial_id] += 1
 
 
@@ -212,21 +208,39 @@ def test_a_trial_of_a_search_goes_on_where_it_stopped(
 def test_a_node_is_killed_in_mid_study(
     two: Two, tiny_model: str, glue_folder: str, quick: dict[str, Any], tmp_path: Path
 ) -> None:
-    """With one CPU a node, two trials that go on are on both: one of them dies with its node.
+    """With one CPU a node, two trials that are held in training are on both: one dies with its node."""
+    go = tmp_path / "go"
 
-    Biases of all blocks are trained: a trial of `head`, whose steps pass no frozen block, is over before word
-    of its training has come.
-    """
-    long = {**quick, "steps": 1000, "evaluate_every": 500}
-    content = {"name": "s", "models": [tiny_model], "tasks": ["cola"], "data": glue_folder, "protocol": long}
+    def held(spec: TrialSpec, *, watch: Any, **how: Any) -> Record:
+        def tell(progress: Any) -> None:
+            watch(progress)
+            while progress.phase == "training" and progress.step >= HELD_AT and not go.exists():
+                time.sleep(0.1)
+                watch(progress)
+
+        return run_trial(spec, watch=tell, **how)
+
+    def kill_and_let_go() -> None:
+        lose(two)
+        go.touch()
+
+    protocol = {**quick, "steps": 2 * HELD_AT, "evaluate_every": HELD_AT}
+    content = {
+        "name": "s",
+        "models": [tiny_model],
+        "tasks": ["cola"],
+        "data": glue_folder,
+        "protocol": protocol,
+    }
     made = parse_study({**content, "methods": ["bitfit"], "seeds": [0, 1], "costs": "none"})
-    watcher = Watcher(partial(lose, two))
-    how = execute.How(checkpoint_every=50, say=watcher.lines.append)
-    there = execute.run_study(made, tmp_path, [watcher], how=how, executor=two.executor)
+    watcher = Watcher(kill_and_let_go)
+    how = execute.How(checkpoint_every=HELD_AT // 2, say=watcher.lines.append)
+    with Ray(two.cluster.address, run=held) as executor:
+        there = execute.run_study(made, tmp_path / "records", [watcher], how=how, executor=executor)
     assert watcher.then is None
     assert [line for line in watcher.lines if "gone; it is done again" in line]
     assert watcher.finishes == {spec.trial_id: 1 for spec in made.specs}
-    assert len(list(tmp_path.glob("*.json"))) == len(made.specs)
+    assert len(list((tmp_path / "records").glob("*.json"))) == len(made.specs)
     here = [run_trial(spec, study="s") for spec in made.specs]
     assert [outcome(a) for a in there] == [outcome(b) for b in here]
 
