@@ -23,6 +23,14 @@ from runners.plan.errors import SpecError
 from runners.untrained import untrained
 
 GPT2 = {"n_layer": 3, "n_embd": 64, "n_head": 4, "vocab_size": 500, "n_positions": 96}
+BERT = {
+    "num_hidden_layers": 2,
+    "hidden_size": 192,
+    "num_attention_heads": 6,
+    "intermediate_size": 768,
+    "vocab_size": 4000,
+    "max_position_embeddings": 128,
+}
 SMALL = {
     "num_hidden_layers": 2,
     "hidden_size": 32,
@@ -47,9 +55,13 @@ def both(setting: Setting) -> dict[str, Workbench]:
 
 @pytest.fixture(scope="module")
 def benches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Workbench]]:
-    """The embedded model and a GPT-2 geometry, real and fake."""
-    gpt2 = folder(tmp_path_factory.mktemp("gpt2"), "gpt2", **GPT2)
-    return {"embedded": both(Setting("embedded", 2, 24)), "gpt2": both(Setting(gpt2, 4, 48))}
+    """The embedded model and geometries of BERT and of GPT-2, real and fake."""
+    gpt2, bert = (tmp_path_factory.mktemp(name) for name in ("gpt2", "bert"))
+    return {
+        "embedded": both(Setting("embedded", 2, 24)),
+        "bert": both(Setting(folder(bert, "bert", **BERT), 2, 24)),
+        "gpt2": both(Setting(folder(gpt2, "gpt2", **GPT2), 4, 48)),
+    }
 
 
 def assert_agree(measured: Footprint, predicted: Footprint) -> None:
@@ -67,7 +79,8 @@ def assert_agree(measured: Footprint, predicted: Footprint) -> None:
 @pytest.mark.parametrize(
     ("model", "method"),
     [
-        *(("embedded", name) for name in methods.names()),
+        *(("embedded", name) for name in ("full", "head", "lora", "lin", "prefix")),
+        *(("bert", name) for name in methods.names()),
         *(("gpt2", name) for name in ("full", "lora", "dora", "ia3", "houlsby", "prefix", "prompt", "said")),
     ],
 )
