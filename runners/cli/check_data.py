@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runners.cli import complete
-from runners.cli.options import Json, err, out, say, table
+from runners.cli import complete, shared_texts
+from runners.cli.options import Data, Json, err, out, say, table
 
 if TYPE_CHECKING:
     from runners.work.own_data import Lengths
@@ -24,7 +24,7 @@ MOST_LABELS = 12
 def check_data(
     files: Annotated[
         list[str],
-        typer.Argument(help="Files of the training split, or one that is split; or a study with own data."),
+        typer.Argument(help="Files of the training split, or one that is split; or a study."),
     ],
     report: Annotated[
         list[str] | None,
@@ -104,17 +104,19 @@ def check_data(
             show_default="64, 128, 256 and 512",
         ),
     ] = None,
+    data: Data = None,
     json_: Json = False,
 ) -> None:
     """Show what would be used of files: counts, labels, lengths, the metric and why, and a study's lines.
 
     Whatever is wrong with them is said in one sentence, with the numbers of the rows, counted from 1 after
-    the header.
+    the header. Of a study's tasks it is told as well which share texts: what is found on them is found once.
     """
     from runners.plan import own_tasks
+    from runners.plan.errors import SpecError
 
-    limits = [] if max_length is None else [max_length]
-    if any(Path(file).suffix.lower() in (".yaml", ".yml") for file in files):
+    limits, others = [] if max_length is None else [max_length], list[str]()
+    if any(map(_is_study, files)):
         _check_alone(
             files,
             {
@@ -131,8 +133,12 @@ def check_data(
                 "--seed": seed,
             },
         )
-        told, model, limit = _of_study(files[0], model)
+        told, others, model, limit = _of_study(files[0], model)
         limits += [] if limit is None else [limit]
+    elif data is not None:
+        raise SpecError(
+            f"received --data {data!r} with files, expected it with a study, whose other tasks it has."
+        )
     else:
         parts: dict[str, Any] = {"file": files} if report is None else {"train": files, "report": report}
         optional: dict[str, Any] = {
@@ -156,11 +162,18 @@ def check_data(
 
         found = [preparing.resolve(one) for one in told]
     rows = [_facts(one, task, model, limits) for one, task in zip(told, found, strict=True)]
+    rows += [{"name": name} for name in others]
+    if len(rows) > 1:
+        shared_texts.compare(rows, {task.name: task.data for task in found}, data)
     if json_:
         print(json.dumps(rows))
         return
-    for row, task in zip(rows, found, strict=True):
+    for row, task in zip(rows, found, strict=False):
         _show(row, task)
+    if len(rows) > 1:
+        shared_texts.show(rows)
+    if not found:
+        return
     if model is None and max_length is not None:
         say("--max-length counts tokens, which only --model MODEL tells of: it was passed over.")
     elif model is None:
@@ -180,8 +193,18 @@ def _check_alone(files: list[str], given: dict[str, Any]) -> None:
         )
 
 
-def _of_study(study: str, model: str | None) -> tuple[list[dict[str, Any]], str | None, int | None]:
-    """The tasks of own data of a study, its first model and its longest input."""
+def _is_study(word: str) -> bool:
+    """Whether a word on the command line is a study's file or the name of a built-in one."""
+    from runners.plan.study import built_in
+
+    path = Path(word)
+    return path.suffix.lower() in (".yaml", ".yml") or (word in built_in() and not path.exists())
+
+
+def _of_study(
+    study: str, model: str | None
+) -> tuple[list[dict[str, Any]], list[str], str | None, int | None]:
+    """The tasks of own data of a study, the names of its others, its first model and its longest input."""
     from runners.plan.errors import SpecError
     from runners.plan.study import content, entry
 
@@ -189,15 +212,16 @@ def _of_study(study: str, model: str | None) -> tuple[list[dict[str, Any]], str 
     listed = found.get("tasks")
     entries = [entry(item, "task") for item in listed] if isinstance(listed, list) else []
     own = [one.own for one in entries if one.own is not None]
-    if not own:
+    others = list(dict.fromkeys(one.name for one in entries if one.own is None))
+    if not own and len(others) < 2:
         raise SpecError(
             f"{study} has no task of your own data, expected one such as `{{name: intents, train: "
-            "train.csv, report: test.csv}`."
+            "train.csv, report: test.csv}`, or several tasks, of which it is told what texts they share."
         )
     models, protocol = found.get("models"), found.get("protocol")
     first = str(models[0]) if isinstance(models, list) and models else None
     limit = protocol.get("max_length") if isinstance(protocol, dict) else None
-    return own, model or first, limit if isinstance(limit, int) else None
+    return own, others, model or first, limit if isinstance(limit, int) else None
 
 
 def _name(file: str, *, alone: bool) -> str:

@@ -271,7 +271,9 @@ class _Loop:
         self.watch(Progress("training", step, self.steps, train_loss=float(self.losses[-1])))
 
     def _evaluate(self, step: int) -> None:
+        before = device.generator_states()  # from which scoring draws: torch's loaders do when they begin
         score = self.evaluate()
+        device.set_generator_states(before)
         self.model.train()
         mean_loss = float(torch.stack(self.losses).mean())
         self.losses.clear()

@@ -69,6 +69,36 @@ def test_what_would_be_used_is_shown_with_the_lines_of_a_study(
         assert told.err.count("\n") == 1
 
 
+def test_a_study_is_told_what_texts_its_tasks_share(
+    mine: Path, glue_folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paretune("check-data", str(mine), "--json") == 0  # both tasks are of the same rows
+    first, second = json.loads(capsys.readouterr().out)
+    assert sum(first["shared"]["sizes"].values()) == sum(first["sizes"].values()) == 90
+    assert second["shared"].keys() == {"intents"}
+    assert paretune("check-data", str(mine)) == 0
+    told = capsys.readouterr()
+    assert "63 of 63" in told.out
+    assert "not separate evidence" in told.err
+
+    study = tmp_path / "glue.yaml"
+    study.write_text("tasks: [cola, stsb]\nmethods: [head]")
+    assert paretune("check-data", str(study), "--data", glue_folder, "--json") == 0
+    cola, stsb = (row["shared"] for row in json.loads(capsys.readouterr().out))
+    both = [found["train"] + found["selection"] for found in (cola["stsb"], stsb["cola"])]
+    assert both == [200, 100]  # sentences, and pairs that have two of them
+    assert (cola["stsb"]["report"], stsb["cola"]["report"]) == (0, 0)
+    assert paretune("check-data", str(study), "--data", str(tmp_path)) == 2
+    assert "task 'cola'" in capsys.readouterr().err
+
+    content = yaml.safe_load(mine.read_text())
+    mine.write_text(yaml.safe_dump(content | {"tasks": [*content["tasks"], "cola"]}))
+    assert paretune("check-data", str(mine), "--data", str(tmp_path)) == 0  # what is there is told
+    told = capsys.readouterr()
+    assert "cola was not compared: task 'cola'" in told.err
+    assert "63 of 63" in told.out
+
+
 def test_what_a_study_says_or_another_task_is_called_is_not_said_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,6 +109,8 @@ def test_what_a_study_says_or_another_task_is_called_is_not_said_again(
     for words, sentence in {
         ("s.yaml", "--label", "kind"): "received the study 's.yaml' and --label, expected one of the two",
         ("s.yaml", "rows.csv"): "received the study 's.yaml' and rows.csv, expected one of the two",
+        ("rows.csv", "--data", "glue"): "received --data 'glue' with files, expected it with a study",
+        ("rotten-tomatoes",): "rotten-tomatoes has no task of your own data",
         ("rows.csv", "--name", "mrpc"): "mrpc is the name of another task (Paretune's)",
     }.items():
         assert paretune("check-data", *words) == 2

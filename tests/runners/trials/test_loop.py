@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Callable
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from runners import device, optimisation
 from runners.plan.evaluations import evaluation_steps
@@ -37,13 +41,20 @@ def loader(steps: int, label: float = 1.0) -> list[dict[str, torch.Tensor]]:
     ]
 
 
-def fit(scores: list[float], steps: int, evaluate_every: int) -> tuple[loop.Trained, Line, list[float]]:
-    model, seen = Line(), []
+def fit(
+    scores: list[float],
+    steps: int,
+    evaluate_every: int,
+    model: Line | None = None,
+    draw: Callable[[], object] = list,
+) -> tuple[loop.Trained, Line, list[float]]:
+    model, seen = model or Line(), list[float]()
     given = iter(scores)
 
     def evaluate() -> Score:
         assert torch.is_grad_enabled()
         seen.append(float(model.w.detach()))
+        draw()
         return {"m": next(given)}
 
     result = loop.fit(
@@ -78,6 +89,32 @@ def test_the_first_of_equal_scores_wins_and_undefined_ones_never() -> None:
     assert fit([0.5, 0.5], 6, evaluate_every=3)[0].best_step == 3
     assert fit([None, 0.1, None], 9, evaluate_every=3)[0].best_step == 6  # type: ignore[list-item]
     assert fit([None, None], 6, evaluate_every=3)[0].best_step == 3  # type: ignore[list-item]
+
+
+class Dropped(Line):
+    """The same with dropout, which draws."""
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor
+    ) -> SimpleNamespace:
+        return super().forward(
+            nn.functional.dropout(input_ids, training=self.training), attention_mask, labels
+        )
+
+
+@pytest.mark.parametrize("evaluate_every", [1, 2, 3])
+def test_how_often_it_is_scored_moves_no_weight(evaluate_every: int) -> None:
+    """Scoring draws, whatever it does: a loader of torch takes a number when it is gone through."""
+
+    def draw() -> object:
+        return [*DataLoader(range(3)), np.random.rand(), random.random()]
+
+    trained = []
+    for every in (8, evaluate_every):
+        device.seed_everything(0)
+        _, model, seen = fit([0.1 * step for step in range(9)], 8, every, Dropped(), draw)
+        trained.append(float(model.w.detach()))
+    assert trained[0] == trained[1] == seen[-1]
 
 
 def test_counts_examples_and_padding() -> None:
