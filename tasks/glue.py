@@ -87,6 +87,7 @@ SST2 = TaskSpec(
     license=_UNKNOWN,
     citation="socher2013recursive",
     homepage="https://nlp.stanford.edu/sentiment/",
+    collection="the sentences of film reviews of Pang and Lee (2005)",
 )
 
 MRPC = TaskSpec(
@@ -169,6 +170,7 @@ MNLI = TaskSpec(
     license=_MULTINLI_LICENSE,
     citation="williams2018broad",
     homepage="https://cims.nyu.edu/~sbowman/multinli/",
+    collection="MultiNLI",
 )
 
 MNLI_MISMATCHED = TaskSpec(
@@ -189,6 +191,7 @@ MNLI_MISMATCHED = TaskSpec(
     license=_MULTINLI_LICENSE,
     citation="williams2018broad",
     homepage="https://cims.nyu.edu/~sbowman/multinli/",
+    collection="MultiNLI",
     superseded_by="mnli",
 )
 

@@ -133,6 +133,7 @@ ROTTEN_TOMATOES = TaskSpec(
     license=_LICENSE,
     citation="pang2005seeing",
     homepage="https://www.cs.cornell.edu/people/pabo/movie-review-data/",
+    collection="the sentences of film reviews of Pang and Lee (2005)",
 )
 
 IMDB = TaskSpec(
@@ -154,6 +155,7 @@ IMDB = TaskSpec(
     license=_LICENSE,
     citation="maas2011learning",
     homepage="https://ai.stanford.edu/~amaas/data/sentiment/",
+    collection="the film reviews of Maas et al. (2011)",
 )
 
 IMDB_PAIR = TaskSpec(
@@ -175,6 +177,7 @@ IMDB_PAIR = TaskSpec(
     license=_LICENSE,
     citation="maas2011learning",
     homepage="https://ai.stanford.edu/~amaas/data/sentiment/",
+    collection="the film reviews of Maas et al. (2011)",
 )
 
 TASKS = (ROTTEN_TOMATOES, IMDB, IMDB_PAIR)

@@ -6,8 +6,8 @@ small functions of `PackageSource`. Reading is in `tasks/reading.py`, splitting 
 scoring in `tasks/metrics.py`, data of users' own in `tasks/own/`.
 
 A published task is never edited. A change that moves scores is a new task (or a new `version`), and the
-old one names it in `superseded_by`. What may be added is what moves none: `superseded_by` itself, and further
-report splits (`tasks/further.py`).
+old one names it in `superseded_by`. What may be added is what moves none: `superseded_by` itself, a
+`collection`, further report splits (`tasks/further.py`).
 """
 
 from __future__ import annotations
@@ -190,9 +190,10 @@ class TaskSpec:
     their numbers and empty for a regression, and where text is written (a generation): `label_column` is then
     the text to write, and an input may have several of them. Where words are labelled (a token
     classification) the text column holds lists of words, `label_column` a tag of IOB2 for each
-    (`tasks/bio.py`). `template` says how a model that writes is asked (see `written_as`). `overlap` says
-    when two examples may not be in different splits: when they share any single text, or only when the
-    whole example is the same (see `tasks/splits.py`). `citation` is a key of `tasks/CITATIONS.bib`.
+    (`tasks/bio.py`). `template` says how a model that writes is asked (see `written_as`). `overlap` says when
+    two examples may not be in different splits: if they share any single text, or only if the whole example
+    is the same (see `tasks/splits.py`). `citation` is a key of `tasks/CITATIONS.bib`, `collection` what its
+    texts were drawn from where another task's were too.
     """
 
     name: str
@@ -210,6 +211,7 @@ class TaskSpec:
     homepage: str
     overlap: Overlap = "any_text"
     superseded_by: str | None = None
+    collection: str = ""
     template: Template | None = None
 
     def __post_init__(self) -> None:
@@ -323,14 +325,12 @@ class TaskData:
     regression). Where text is written, `train` has a row per pair of an input and its `target`, and the other
     two have a row per input with its `references`, a list of texts. Where words are labelled, the columns
     are the lists `words` and `tags` (int64). A checkpoint or a hyperparameter is chosen on `selection`;
-    `report` is scored once, at the end. Rows are in the order of a hash of their text, whatever order the
-    files had.
+    `report` is scored once, at the end. Rows are in the order of a hash of their text.
 
     `dropped_train_examples` counts training examples left out because a text of theirs is also in the
     report split (hub sources) or repeats an earlier example of the file (packages). `sha256` covers the
-    content of all three splits and nothing else: no path, no cache, no row numbers. `source` says where
-    the data was read from, without naming a place on this machine; for a local folder it also says when
-    its row counts are not the official ones.
+    content of all three splits and nothing else: no path, no cache, no row numbers. `source` says where the
+    data was read from without naming a place on this machine, and of a folder other row counts than official.
     """
 
     train: datasets.Dataset

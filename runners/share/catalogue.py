@@ -84,5 +84,6 @@ def _task(task: tasks.TaskSpec, citations: dict[str, str]) -> TaskCard:
         license=task.license,
         homepage=task.homepage,
         citation=citations.get(task.citation),
+        collection=task.collection,
         origin=tasks.origin(task.name),
     )

@@ -5,6 +5,8 @@ Reports import neither package: runners pass a catalogue on.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from reports import text
@@ -48,6 +50,9 @@ class TaskCard(_Card):
     license: str
     homepage: str
     citation: str | None = Field(description="BibTeX")
+    collection: str = Field(
+        default="", description="what its texts were drawn from, where another task's were too"
+    )
     origin: str | None = Field(default=None, description="whose it is, where it is not one of Paretune's")
 
 
@@ -89,6 +94,15 @@ class Catalogue(_Card):
     def model(self, name: str) -> ModelCard | None:
         """The card of a model, if there is one."""
         return next((card for card in self.models if card.name == name), None)
+
+    def drawn_together(self, tasks: Iterable[str]) -> dict[str, list[str]]:
+        """By collection, those of the tasks that are drawn from it, where there are several."""
+        found: dict[str, list[str]] = {}
+        for name in tasks:
+            card = self.task(name)
+            if card is not None and card.collection:
+                found.setdefault(card.collection, []).append(name)
+        return {collection: names for collection, names in found.items() if len(names) > 1}
 
     def seen(self, model: str, task: str) -> str | None:
         """What of a task is among a model's own training data, where that is known."""

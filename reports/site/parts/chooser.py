@@ -31,6 +31,8 @@ def chooser(board: Board) -> list[dict[str, Any]]:
         same = (item for item in board.overall if (item.suite, item.model) == (first.suite, first.model))
         over = next(same, None)
         parts = [_over(group, over, called)] if len(group) > 1 else []
+        for part in filter(None, parts):
+            part["reach"] += _together(board, [section.task for section in group])
         inside = {id(section) for section in group}
         parts += [_one(view.section, view.standing, called) for view in views if id(view.section) in inside]
         rows = [row for section in group for row in section.rows]
@@ -47,6 +49,14 @@ def chooser(board: Board) -> list[dict[str, Any]]:
             }
         )
     return [one for one in found if one["parts"]]
+
+
+def _together(board: Board, tasks: Sequence[str]) -> str:
+    """Which tasks are no separate evidence, as what is known ends with it."""
+    drawn = board.catalogue.drawn_together(dict.fromkeys(tasks)).values()
+    return "".join(
+        f"; {text.listing([*map(text.name, names)])} share a collection of texts" for names in drawn
+    )
 
 
 def _sizes(rows: Sequence[Row]) -> tuple[int, int] | None:

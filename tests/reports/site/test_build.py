@@ -276,6 +276,26 @@ def test_what_a_model_has_seen_stands_on_the_pages_of_task_and_protocol(make_rec
     assert "Where the models" not in _page(records, tmp_path / "bare", "protocol.html").text
 
 
+def test_tasks_of_one_collection_are_told_where_they_count_together(make_record, tmp_path):
+    drawn = {"cola": "the <b>books</b>", "sst2": "", "mrpc": "the <b>books</b>", "stsb": "another"}
+    facts = {"title": "t", "description": "d", "license": "l", "homepage": "h", "citation": None}
+    cards = tuple(TaskCard(name=name, collection=one, **facts) for name, one in drawn.items())
+    records = [
+        make_record(method, task=task, seed=seed)
+        for method in ("lora", "head")
+        for task in drawn
+        for seed in (0, 1, 2)
+    ]
+    build_site(records, tmp_path, catalogue=Catalogue(tasks=cards))
+    told = (tmp_path / "index.html").read_text()
+    assert told.count("; cola and mrpc share a collection of texts") == 1
+    assert "sst2 and" not in told
+    protocol = Reader((tmp_path / "protocol.html").read_text()).text
+    assert "cola and mrpc, as separate evidence: their texts are drawn from the <b>books</b>" in protocol
+    bare = _page(records, tmp_path / "bare", "protocol.html").text
+    assert "as separate evidence" not in bare
+
+
 def test_published_scores_stand_apart(make_record, tmp_path):
     page = _page([make_record(task="cola"), make_record("head", task="cola")], tmp_path, "tasks/cola.html")
     assert "Published elsewhere" in page.text
