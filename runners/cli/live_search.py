@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from reports.records.edges import edges
 from reports.records.schema import Record, SearchStep
 from runners.cli.live import VISIBLE_ROWS, Running, duration, heading, left
 from runners.plan.halving import steps_in_all
@@ -162,7 +163,10 @@ class LiveSearch:
         return share
 
     def _best(self, index: int) -> str:
-        """Such as ``accuracy 0.803 at learning rate 0.001, rank 8``, and how many were stopped or lost."""
+        """Such as ``accuracy 0.803 at learning rate 0.001, rank 8``, and how many were stopped or lost.
+
+        A number at an end of what was searched is told as well, once the search is done.
+        """
         search, steps = self.study.searches[index], self.steps[index]
         best = search.best_of(steps)
         lost = sum(step.score is None for step in steps)
@@ -172,6 +176,10 @@ class LiveSearch:
         if best is None or best.score is None or (best.status == "pruned" and len(steps) < search.trials):
             return note
         told = f"{search.metric.name} {best.score:.3f} at {at(best.values)}"
+        if len(steps) == search.trials:
+            space = {name: dimension.describe() for name, dimension in search.space.items()}
+            ends = edges(space, best.values).items()
+            told += "".join(f"; the {end} {name.replace('_', ' ')} that was searched" for name, end in ends)
         return f"{told}; {note}" if note else told
 
     def _line(self, text: str) -> None:

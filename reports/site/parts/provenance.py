@@ -9,6 +9,7 @@ from typing import Any
 
 from reports import text
 from reports.records.cuts import cut
+from reports.records.edges import End, edges
 from reports.records.identity import identity
 from reports.records.schema import Environment, Record
 from reports.records.tuning import how_set, how_set_in_full, searched
@@ -255,6 +256,20 @@ def _strangers(records: Sequence[Record]) -> list[str]:
     return [f"the {kind} {name} ({whose})" for kind, name, whose in told]
 
 
+def _at_ends(rows: Sequence[Row]) -> list[str]:
+    """What the searches left at an end of what they searched, each with its methods."""
+    found: dict[tuple[str, End], list[str]] = {}
+    for row in rows:
+        tuned = (record.tuning for record in row.records if record.tuning)
+        for at in {(name, end) for one in tuned for name, end in edges(one.space, one.chosen).items()}:
+            found.setdefault(at, []).append(text.clean(row.label))
+    return [
+        f"The {_name(name)} found for {text.listing(labels)} is the {end} that was searched: what lies "
+        "beyond it may be better."
+        for (name, end), labels in sorted(found.items())
+    ]
+
+
 def _warnings(section: Section, records: Sequence[Record]) -> list[str]:
     found = []
     if any(record.environment.tree_clean is False for record in records):
@@ -272,6 +287,7 @@ def _warnings(section: Section, records: Sequence[Record]) -> list[str]:
             "excludes ×1, as chance alone does in one trial of 20: "
             "a latency ratio no farther from 1 than its control means nothing."
         )
+    found += _at_ends(section.own_rows)
     if strangers := _strangers(records):
         found.append(f"Not of Paretune: {text.listing(strangers)}.")
     if told := neighbours(records):

@@ -331,6 +331,21 @@ def test_how_it_was_measured(make_study, tmp_path):
     assert "forward, backward and update; no evaluation; since schema 5 no loading either" in protocol
 
 
+def test_a_rate_at_an_end_of_what_was_searched_is_a_warning(make_record, tmp_path):
+    records = []
+    for method, chosen in (("lora", 0.01), ("head", 0.01), ("full", 0.003), ("bitfit", 0.001)):
+        record = make_record(method, tuning=True, learning_rate=chosen)
+        space = {"learning_rate": {"values": [0.001, 0.003, 0.01]}}
+        tuning = record.tuning.model_copy(update={"space": space, "chosen": {"learning_rate": chosen}})
+        records.append(record.model_copy(update={"tuning": tuning}))
+    build_site(records, tmp_path)
+    told = Reader((tmp_path / "protocol.html").read_text()).text
+    ending = "that was searched: what lies beyond it may be better."
+    assert f"The learning rate found for head and lora is the highest {ending}" in told
+    assert f"The learning rate found for bitfit is the lowest {ending}" in told
+    assert told.count(ending) == 2
+
+
 def test_warnings_are_visible(make_record, tmp_path):
     other = make_record("bitfit")
     other = other.model_copy(

@@ -53,6 +53,19 @@ def test_shows_done_running_and_waiting(made: study.Study) -> None:
     assert "3 of 6 settings of searches · 47% of their examples" in text
 
 
+def test_a_setting_at_an_end_of_its_space_is_told_once_the_search_is_done() -> None:
+    grid = {"head": {"learning_rate": [0.1, 0.01]}}
+    made = study.parse_study({**CONTENT, "methods": ["head"], "tuning": {"trials": 2, "grid": grid}})
+    console = Console(width=140, file=io.StringIO())
+    live, (search,) = LiveSearch(made, console), made.searches
+    beyond = "at learning rate 0.1; the highest learning rate that was searched"
+    for steps, told in (([step(0.1, 0.4)], False), ([step(0.1, 0.4), step(0.01, 0.2)], True)):
+        live.told(search, steps, len(steps) / 2)
+        with console.capture() as capture:
+            console.print(live._draw())
+        assert (beyond in capture.get()) is told
+
+
 def test_several_searches_go_on_at_once(made: study.Study) -> None:
     console = Console(width=140, file=io.StringIO())
     live = LiveSearch(made, console, lanes=2)
