@@ -14,6 +14,7 @@ from scipy import stats
 
 import tasks
 from reports import markdown_scores, markdown_table, read_latencies, read_records, read_servings, yaml_text
+from reports.records.edges import edges
 from reports.records.published import counts_of, scores_on, tables_on
 from reports.records.schema import Record
 from reports.records.store import read_searches
@@ -176,6 +177,16 @@ def test_a_page_counts_the_decided_pairs_of_its_table(page: str, board: str) -> 
         "{sst2} on SST-2, {stsb} on STS-B and {all} over all four"
     )
     assert told.format(**decided) in " ".join((ROOT / page).read_text(encoding="utf-8").split())
+
+
+def test_the_readme_counts_the_rates_at_an_end_of_what_was_searched() -> None:
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    records = read_records(ROOT / "reports" / "leaderboards" / "board-minilm-2")
+    tuned = {record.spec["method"]: record.tuning for record in records if record.spec["task"] == "banking77"}
+    ends = {method: edges(one.space, one.chosen) for method, one in tuned.items() if one is not None}
+    assert len(ends) == 9
+    assert [method for method, end in ends.items() if end != {"learning_rate": "highest"}] == ["lora"]
+    assert "there eight of nine methods took the highest rate that was tried" in readme
 
 
 def _failed(*folders: str) -> tuple[int, int]:
