@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import datasets
 
@@ -17,26 +16,27 @@ from tasks.spec import TaskData
 _BETWEEN = re.compile(r"[\W_]+")
 
 
-@dataclass(frozen=True)
-class Shared:
-    """Rows of one task, by split, and those of them with a text that another task has in any split."""
+def shared(data: Mapping[str, TaskData]) -> dict[str, dict[str, dict[str, int]]]:
+    """By task and by each other one that has some of its texts in any split: how many rows, by split.
 
-    rows: Mapping[str, int]
-    shared: Mapping[str, int]
-
-    def __bool__(self) -> bool:
-        return any(self.shared.values())
-
-
-def shared(one: TaskData, other: TaskData) -> Shared:
-    """What `one` shares with `other`: of a pair either text, of labelled words their sentence."""
-    there = {text for name in _splits(other) for texts in _texts(other.split(name)[0]) for text in texts}
-    found = {
-        name: [not there.isdisjoint(texts) for texts in _texts(one.split(name)[0])] for name in _splits(one)
+    Of a pair either text counts, of labelled words their sentence.
+    """
+    texts = {
+        name: {split: [*_texts(one.split(split)[0])] for split in _splits(one)} for name, one in data.items()
     }
-    return Shared(
-        {name: len(rows) for name, rows in found.items()}, {name: sum(rows) for name, rows in found.items()}
-    )
+    every = {
+        name: {text for rows in parts.values() for row in rows for text in row}
+        for name, parts in texts.items()
+    }
+    found: dict[str, dict[str, dict[str, int]]] = {name: {} for name in data}
+    for name, parts in texts.items():
+        for other in data:
+            if other != name and not every[name].isdisjoint(every[other]):
+                found[name][other] = {
+                    split: sum(not row.isdisjoint(every[other]) for row in rows)
+                    for split, rows in parts.items()
+                }
+    return found
 
 
 def _splits(data: TaskData) -> tuple[str, ...]:

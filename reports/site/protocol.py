@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from reports import text
 from reports.records.schema import Record
 from reports.site.parts.board import Board
 from reports.site.parts.html import Page
@@ -15,11 +14,8 @@ from reports.site.parts.html import Page
 def protocol_page(board: Board) -> Page:
     """What holds for all results, and each comparison's own facts."""
     models = [card for name in board.models if (card := board.catalogue.model(name))]
-    drawn = board.catalogue.drawn_together(dict.fromkeys(view.section.task for view in board.views))
     context = {"board": board, "models": models, "warnings": _warnings(board), "fields": fields(Record)}
-    context["drawn"] = {
-        collection: text.listing([*map(text.name, names)]) for collection, names in drawn.items()
-    }
+    context["drawn"] = board.catalogue.drawn_together(view.section.task for view in board.views)
     about = "Splits, seeds, settings and the meaning of every number."
     return Page("protocol.html", "How it was measured", "protocol.html.j2", context, about=about)
 

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -133,7 +133,8 @@ def check_data(
                 "--seed": seed,
             },
         )
-        told, others, model, limit = _of_study(files[0], model)
+        told, others, first, limit, folder = _of_study(files[0])
+        model, data = model or first, folder if data is None else data
         limits += [] if limit is None else [limit]
     elif data is not None:
         raise SpecError(
@@ -201,10 +202,19 @@ def _is_study(word: str) -> bool:
     return path.suffix.lower() in (".yaml", ".yml") or (word in built_in() and not path.exists())
 
 
-def _of_study(
-    study: str, model: str | None
-) -> tuple[list[dict[str, Any]], list[str], str | None, int | None]:
-    """The tasks of own data of a study, the names of its others, its first model and its longest input."""
+class _Told(NamedTuple):
+    """What a study says of its data."""
+
+    own: list[dict[str, Any]]
+    others: list[str]
+    model: str | None
+    """The first."""
+    max_length: int | None
+    folder: str | None
+    """Of the other tasks' data."""
+
+
+def _of_study(study: str) -> _Told:
     from runners.plan.errors import SpecError
     from runners.plan.study import content, entry
 
@@ -221,7 +231,9 @@ def _of_study(
     models, protocol = found.get("models"), found.get("protocol")
     first = str(models[0]) if isinstance(models, list) and models else None
     limit = protocol.get("max_length") if isinstance(protocol, dict) else None
-    return own, others, model or first, limit if isinstance(limit, int) else None
+    folder = found.get("data")
+    limit = limit if isinstance(limit, int) else None
+    return _Told(own, others, first, limit, folder if isinstance(folder, str) else None)
 
 
 def _name(file: str, *, alone: bool) -> str:

@@ -36,11 +36,11 @@ def compare(rows: list[dict[str, Any]], own: Mapping[str, TaskData], folder: str
                 if not own:
                     raise
                 row["not_compared"] = str(error)
-        for row in rows:
-            if (one := data.get(row["name"])) is not None:
-                row.setdefault("sizes", one.sizes)
-                found = {name: shared(one, other) for name, other in data.items() if other is not one}
-                row["shared"] = {name: dict(each.shared) for name, each in found.items() if each}
+        found = shared(data)
+    for row in rows:
+        if row["name"] in data:
+            row.setdefault("sizes", data[row["name"]].sizes)
+            row["shared"] = found[row["name"]]
 
 
 def show(rows: list[dict[str, Any]]) -> None:

@@ -95,14 +95,14 @@ class Catalogue(_Card):
         """The card of a model, if there is one."""
         return next((card for card in self.models if card.name == name), None)
 
-    def drawn_together(self, tasks: Iterable[str]) -> dict[str, list[str]]:
-        """By collection, those of the tasks that are drawn from it, where there are several."""
+    def drawn_together(self, tasks: Iterable[str]) -> dict[str, str]:
+        """By collection, those of the tasks that are drawn from it, as a list, where there are several."""
         found: dict[str, list[str]] = {}
-        for name in tasks:
+        for name in dict.fromkeys(tasks):
             card = self.task(name)
             if card is not None and card.collection:
-                found.setdefault(card.collection, []).append(name)
-        return {collection: names for collection, names in found.items() if len(names) > 1}
+                found.setdefault(card.collection, []).append(text.name(name))
+        return {collection: text.listing(names) for collection, names in found.items() if len(names) > 1}
 
     def seen(self, model: str, task: str) -> str | None:
         """What of a task is among a model's own training data, where that is known."""

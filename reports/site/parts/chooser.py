@@ -53,10 +53,8 @@ def chooser(board: Board) -> list[dict[str, Any]]:
 
 def _together(board: Board, tasks: Sequence[str]) -> str:
     """Which tasks are no separate evidence, as what is known ends with it."""
-    drawn = board.catalogue.drawn_together(dict.fromkeys(tasks)).values()
-    return "".join(
-        f"; {text.listing([*map(text.name, names)])} share a collection of texts" for names in drawn
-    )
+    drawn = board.catalogue.drawn_together(tasks).values()
+    return "".join(f"; {names} share a collection of texts" for names in drawn)
 
 
 def _sizes(rows: Sequence[Row]) -> tuple[int, int] | None:

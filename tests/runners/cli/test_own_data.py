@@ -88,6 +88,9 @@ def test_a_study_is_told_what_texts_its_tasks_share(
     both = [found["train"] + found["selection"] for found in (cola["stsb"], stsb["cola"])]
     assert both == [200, 100]  # sentences, and pairs that have two of them
     assert (cola["stsb"]["report"], stsb["cola"]["report"]) == (0, 0)
+    study.write_text(f"tasks: [cola, stsb]\nmethods: [head]\ndata: {glue_folder}")
+    assert paretune("check-data", str(study), "--json") == 0  # the study's own folder
+    assert [row["shared"] for row in json.loads(capsys.readouterr().out)] == [cola, stsb]
     assert paretune("check-data", str(study), "--data", str(tmp_path)) == 2
     assert "task 'cola'" in capsys.readouterr().err
 
