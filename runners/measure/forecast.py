@@ -85,6 +85,12 @@ class Timed:
     batch: float
     """Until the batch was there."""
 
+    def faster(self, gain: float) -> Timed:
+        """What it would be on a machine that is so many times as fast."""
+        return Timed(
+            self.asks, self.forward / gain, self.backward / gain, self.update / gain, self.batch / gain
+        )
+
 
 @dataclass(frozen=True)
 class Rates:

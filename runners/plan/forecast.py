@@ -148,12 +148,12 @@ def sharing(workers: int, cores: int, devices: int = 0, threads: int | None = No
         return lambda running: max(1.0, running / devices)
     threads = min(threads or cores, cores)
     own = min(max(1, cores // workers), threads)
-    alone = _speed(threads) / _speed(own)
+    alone = speedup(threads) / speedup(own)
     return lambda running: alone * max(1.0, running * own / cores)
 
 
-def _speed(threads: int) -> float:
-    """Of a process with so many threads, as a multiple of one thread's."""
+def speedup(threads: int) -> float:
+    """How much faster a process with so many threads is than with one; see :data:`SERIAL_SHARE`."""
     return 1 / (SERIAL_SHARE + (1 - SERIAL_SHARE) / threads)
 
 

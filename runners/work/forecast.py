@@ -17,12 +17,11 @@ import torch
 
 import methods
 from methods import MethodError
-from reports.stats.busy import crowded
 from runners import device, environment, models
 from runners.measure import flops, machine
 from runners.measure import forecast as speed
 from runners.measure.footprint import Setting, Workbench
-from runners.measure.forecast import Asks, Clock, Rates
+from runners.measure.forecast import Clock, Rates
 from runners.models import ModelError
 from runners.numerics import Numerics
 from runners.plan.costs import CostSettings
@@ -30,19 +29,11 @@ from runners.plan.errors import SpecError
 from runners.plan.forecast import Forecast, Load, Machine, Row, summed
 from runners.plan.spec import TrialSpec
 from runners.plan.study import Study
-from runners.trials import adapting, batches, loading
-from runners.trials.clock import between, on_and_off, waited_share
 from runners.trials.prompted import settings
-from runners.work import reading, shelf, todo, written
+from runners.work import reading, shelf, timed, todo
 from runners.work.planned import Planned
 from runners.work.reading import Shape
 from runners.work.todo import Key, Leg, Todo
-from runners.work.written import Taken
-
-TIMED_STEPS = 3
-"""Steps of a method that are timed, beside one to warm up."""
-TIMED_PASSES, TIMED_SCORINGS = 9, 2
-"""Passes of one input and of a scoring batch."""
 
 Told = Callable[[str], None]
 
@@ -174,50 +165,13 @@ class _Forecaster:
         through = [row for row in alike if row.backward_share > 0.8] or alike
         chosen = list({id(row): row for row in (through[0], through[-1])}.values())
         names = " and ".join(row.like.method for row in chosen)
-        told = f"{most.like.model}: {TIMED_STEPS} steps of {names} on {most.like.task} were timed."
-        self.assumed[told] = None
-        before = on_and_off()
-        timed, load = zip(*map(self._timed, chosen), strict=True)
-        crowd = crowded(waited_share(*between(before, on_and_off())), torch.get_num_threads())
-        self.assumed |= dict.fromkeys(crowd)
-        base = min(timed, key=lambda one: one.once)
-        steps = [one.steps for one in timed]
-        found = speed.rates_of(steps, base.scoring, base.once, min(load), here.bytes_per_second)
+        told = f"{most.like.model}: {timed.STEPS} steps of {names} on {most.like.task} were timed."
+        timing = timed.timed(chosen, _length, self.told, self.clock)
+        self.assumed |= dict.fromkeys([told, *timing.assumed])
+        base = min(timing.taken, key=lambda one: one.once)
+        steps = [one.steps for one in timing.taken]
+        found = speed.rates_of(steps, base.scoring, base.once, timing.load, here.bytes_per_second)
         return replace(found, written=base.written, next_token=base.next_token)
-
-    def _timed(self, row: Planned) -> tuple[Taken, float]:
-        """What was timed of a method, and seconds until the model was there."""
-        spec, protocol = row.like, row.like.protocol
-        self.told(f"{spec.task} / {spec.method}: a few steps ...")
-        accelerator = device.accelerator()
-        began = self.clock()
-        adapted = adapting.adapt(spec, spec.declared)
-        adapted.model.to(accelerator.device)
-        load = self.clock() - began
-        if spec.writes:
-            taken = written.timed(row, accelerator, adapted, TIMED_STEPS, TIMED_PASSES, self.clock)
-            device.free(accelerator.device)
-            return taken, load
-        splits = loading.splits(spec, adapted)
-        tokenizer = batches.tokenizer(spec.model)
-        loader = batches.training_loader(
-            splits.train, tokenizer, protocol.batch_size, 1 + TIMED_STEPS, spec.seed
-        )
-
-        def asks(batch: dict[str, torch.Tensor]) -> Asks:
-            return row.asks(Shape(1, *batch["input_ids"].shape))
-
-        steps = speed.time_steps(accelerator, adapted, protocol, loader, asks, self.clock)
-        middle = sorted(range(len(splits.selection)), key=splits.selection.lengths.__getitem__)
-        first = max(0, (len(middle) - row.of.selection.rows) // 2)
-        chosen = [splits.selection[i] for i in middle[first : first + row.of.selection.rows]]
-        batch = batches.Collator(tokenizer)(chosen)
-        shape = Shape(1, *batch["input_ids"].shape)
-        scoring = speed.time_pass(accelerator, adapted, batch, TIMED_SCORINGS, self.clock)
-        one = batches.one_input(splits.selection, _length(row))
-        once = speed.time_pass(accelerator, adapted, one, TIMED_PASSES, self.clock)
-        device.free(accelerator.device)
-        return Taken(steps, scoring / row.asks(shape).forward, once, 0.0, 0.0), load
 
     def _row(self, key: Key, row: Planned, rates: Rates, here: machine.Machine) -> tuple[Row, _Seconds]:
         spec, left = row.like, row.todo

@@ -45,6 +45,16 @@ class Taken:
     next_token: float
     """The same of one text."""
 
+    def faster(self, gain: float) -> Taken:
+        """What it would be on a machine that is so many times as fast."""
+        return Taken(
+            [step.faster(gain) for step in self.steps],
+            self.scoring / gain,
+            self.once / gain,
+            self.written / gain,
+            self.next_token / gain,
+        )
+
 
 def timed(
     row: Planned, accelerator: Accelerator, adapted: Adapted, training_steps: int, passes: int, clock: Clock

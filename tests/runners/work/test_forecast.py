@@ -12,7 +12,6 @@ from reports.records.store import read_searches
 from runners.plan import study
 from runners.plan.study import Study
 from runners.work import execute, search, todo
-from runners.work import forecast as work
 from runners.work.forecast import forecast
 
 
@@ -79,14 +78,3 @@ def test_costs_are_planned_once_for_each_setting(content: dict[str, Any], brief:
     # Without the record that has them, they are measured with the trial that is run again, or with the other.
     next(path for path in tmp_path.glob("*seed0*.json")).unlink()
     assert left(made, tmp_path) == (2, 1, 1)
-
-
-def test_a_busy_machine_is_told(
-    content: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = study.parse_study(content)
-    for waited, told in ((0.0, False), (5.0, True)):
-        readings = iter([(0.0, 0.0), (5.0, waited)])
-        monkeypatch.setattr(work, "on_and_off", lambda readings=readings: next(readings))
-        assumed = forecast(made, tmp_path).assumed
-        assert any("busy: threads waited 50 %" in sentence for sentence in assumed) == told
