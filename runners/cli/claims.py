@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from runners.cli import complete
 from runners.cli.executors import Where
@@ -154,7 +155,7 @@ def _show(judgements: list[Judgement]) -> None:
         table.add_row(
             str(judgement.claim.number),
             judgement.claim.statement,
-            f"[{STYLES[judgement.verdict]}]{judgement.verdict}[/]",
+            Text(judgement.verdict, style=STYLES[judgement.verdict]),
             "\n".join(
                 f"{MARKS[finding.verdict]} {part.says} {finding.value}"
                 for part, finding in zip(judgement.claim.parts, judgement.findings, strict=True)

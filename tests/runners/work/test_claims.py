@@ -139,6 +139,8 @@ def test_run_judge_and_page(trials_file: str, tmp_path: Path, capsys: pytest.Cap
     assert "1. LoRA differs." in shown.err
     assert "[6/6] cola / lora / seed 2" in shown.err
     assert "✓ It does. " in shown.out
+    assert " supported " in shown.out  # not its markup
+    assert "[/]" not in shown.out
     assert Path(shown.out.strip().splitlines()[-1]) == (out / "claims.html").resolve()
     assert len(read_records(out / "mine")) == 6
     assert {record.memory for record in read_records(out / "mine")} == {None}
