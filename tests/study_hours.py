@@ -6,9 +6,10 @@
 that are not published yet are taken to last as long as the others, and that is ``estimated``.
 ``estimated``: for a study of which nothing is published, each trial's rows (steps x batch) times the wall
 seconds for a row of the published records of the same model, task and method, whatever their options. A study
-with a trial that has no such record is told nothing of.
+with a trial that has no such record is told nothing of; its file may say what `paretune plan STUDY` told:
+``planned``.
 
-They were measured with one or two threads of a 2-core AMD EPYC, some of `tuned-reviews` on an Intel Xeon;
+They were measured with one or two threads of a 2-core AMD EPYC or Intel Xeon, which each record names;
 `paretune plan STUDY` tells the hours of another machine.
 """
 

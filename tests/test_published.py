@@ -304,4 +304,6 @@ def test_studies_tell_the_hours_that_their_records_took() -> None:
     found = study_hours.hours(study_hours.published())
     for name in study.built_in():
         told = study.content(name).get("hours")
-        assert told == (found[name].model_dump() if name in found else None), name
+        planned = told is not None and told["how"] == "planned"
+        assert planned or told == (found[name].model_dump() if name in found else None), name
+        assert not (planned and name in found), f"{name}: its records tell its hours"

@@ -118,8 +118,8 @@ def _told(task: TaskSpec) -> str:
 def studies(json_: Json = False) -> None:
     """List the studies that come with Paretune: the question that each answers, and its hours.
 
-    Hours are those of the published records, one trial after another on two cores of an AMD EPYC; `~` where
-    they are estimated from those of other studies, `<` where a limit ends the study.
+    Hours are those of the published records, one trial after another on two cores of a server; `~` where
+    they are estimated from those of other studies, or planned, `<` where a limit ends the study.
     """
     from reports.records.identity import CLAIM
     from runners.plan import about
@@ -165,7 +165,7 @@ def _hours(content: Mapping[str, Any]) -> dict[str, Any] | None:
 def _short(found: dict[str, Any] | None) -> str:
     if found is None:
         return "–"
-    mark = {"measured": "", "estimated": "~", "at most": "<"}[found["how"]]
+    mark = {"measured": "", "estimated": "~", "planned": "~", "at most": "<"}[found["how"]]
     return f"{mark}{found['value']:.2g}"
 
 

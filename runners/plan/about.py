@@ -14,8 +14,9 @@ class Hours(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     value: float = Field(gt=0)
-    how: Literal["measured", "estimated"] = Field(
-        description="measured: wall seconds of its published records; estimated: from their seconds for a row"
+    how: Literal["measured", "estimated", "planned"] = Field(
+        description="measured: wall seconds of its published records; estimated: from the seconds for a row "
+        "of other studies' records; planned: told by `paretune plan`, where no record has such a row"
     )
 
 
