@@ -147,7 +147,7 @@ def studies(json_: Json = False) -> None:
     for row in sorted(rows, key=lambda row: row["name"].startswith(CLAIM)):
         shown.add_row(row["name"], _short(row["hours"]), row["question"])
     out.print(shown)
-    say("Hours on two cores; ~ estimated, < at most, – not known. Yours: paretune plan STUDY.")
+    say("Hours on two cores; ~ estimated or planned, < at most, – not known. Yours: paretune plan STUDY.")
 
 
 def _hours(content: Mapping[str, Any]) -> dict[str, Any] | None:
