@@ -39,11 +39,18 @@ class Inbox:
         """A job that is not done, and what was heard of it."""
         return self._open[number]
 
-    def close(self, number: int) -> Heard:
-        """The job is done; whoever did not hear that it began is told."""
+    def close(self, number: int, attempt: str | None = None) -> Heard:
+        """The job is done; whoever did not hear that it began, or began again, is told.
+
+        Args:
+            number: of the job.
+            attempt: which it was that did it; None if none did. It may be done before its letters are read.
+        """
         heard = self._open.pop(number)
         if heard.attempt is None:
             heard.listener.started()
+        elif attempt not in (None, heard.attempt):
+            _say_again(heard)
         return heard
 
     def read(self, letter: Letter) -> None:
@@ -53,7 +60,7 @@ class Inbox:
             return
         if letter.kind == "started":
             if heard.attempt is not None:
-                heard.listener.say(f"{heard.job.spec.label}: its node or process is gone; it is done again.")
+                _say_again(heard)
             else:
                 heard.listener.started()
             heard.attempt, heard.environment = letter.attempt, letter.content
@@ -67,6 +74,10 @@ class Inbox:
                 heard.listener.scored(letter.content)
             case "snapshot" if heard.job.folder is not None:
                 _keep(heard, letter.content)
+
+
+def _say_again(heard: Heard) -> None:
+    heard.listener.say(f"{heard.job.spec.label}: its node or process is gone; it is done again.")
 
 
 def _keep(heard: Heard, snapshot: bytes) -> None:

@@ -81,6 +81,8 @@ class Returned:
     """What comes back: a record and what lies beside it, or why this node is not to be used."""
 
     node: str
+    attempt: str | None = None
+    """Which attempt it was, as its letters say."""
     record: Record | None = None
     beside: Contents = field(default_factory=dict)
     said: tuple[str, ...] = ()
@@ -133,7 +135,7 @@ def on_node(parcel: Parcel) -> Returned:
         record = _named(_done(parcel, here, post), parcel, here.spec, own)
         # Mapped into memory, which outlives the folder.
         left = beside.contents(own, beside.files(own, spec)) if job.folder else {}
-        return replace(returned, record=record, beside=left, said=tuple(post.said))
+        return replace(returned, attempt=post.attempt, record=record, beside=left, said=tuple(post.said))
 
 
 def sweep(folders: Iterable[str]) -> None:
@@ -221,7 +223,7 @@ class _Post:
     """A listener that writes letters; lines for the user it keeps, so that they come back with the record."""
 
     def __init__(self, parcel: Parcel, job: Job) -> None:
-        self._parcel, self._job, self._attempt = parcel, job, uuid.uuid4().hex
+        self._parcel, self._job, self.attempt = parcel, job, uuid.uuid4().hex
         self.said: list[str] = []
         self._next = 0.0
         self._seen = 0
@@ -252,7 +254,7 @@ class _Post:
                 self._write("snapshot", content)
 
     def _write(self, kind: str, content: Any) -> None:
-        letter = Letter(self._parcel.number, self._attempt, kind, content)
+        letter = Letter(self._parcel.number, self.attempt, kind, content)
         self._parcel.mailbox.put.remote(pickle.dumps(letter))
 
 

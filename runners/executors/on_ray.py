@@ -98,7 +98,11 @@ class Ray:
             resources = {"num_cpus": cpus, "num_gpus": self._gpus, "max_calls": 1 if self._gpus else 0}
             again = {"max_retries": RETRIES, "retry_exceptions": False}
             self._task = ray.remote(**resources, **again)(node.on_node)  # type: ignore[call-overload]
-            self._mailbox = ray.remote(num_cpus=0, max_restarts=-1)(Mailbox).remote()
+            # Where the study is: letters are lost with no node but that of their reader.
+            (own,) = (one for one in self._nodes if one.is_of_study)
+            there = NodeAffinitySchedulingStrategy(own.id, soft=False)
+            mailbox = ray.remote(num_cpus=0, max_restarts=-1)(Mailbox)
+            self._mailbox = mailbox.options(scheduling_strategy=there).remote()
             self._described = nodes.described(self._nodes, self._threads, bool(self._gpus))
         except BaseException:
             self.close()
@@ -234,7 +238,7 @@ class Ray:
 
     def _hear(self) -> None:
         """Read the letters that have come."""
-        with suppress(RayError):  # the mailbox is on its way to another node
+        with suppress(RayError):  # the mailbox's process died and is started again
             for letter in self._ask(self._mailbox.taken.remote()):
                 self._inbox.read(pickle.loads(letter))
         self._heard_at = time.monotonic()
@@ -264,10 +268,10 @@ class Ray:
             slots = there.slots(self._cpus, self._gpus) if there else None
             where = record.environment.model_copy(update={"side_by_side": slots})
             record = record.model_copy(update={"environment": where})
-        self._finish(number, _laid_down(heard, record, returned))
+        self._finish(number, _laid_down(heard, record, returned), returned.attempt)
 
-    def _finish(self, number: int, record: Record) -> None:
-        heard = self._inbox.close(number)
+    def _finish(self, number: int, record: Record, attempt: str | None = None) -> None:
+        heard = self._inbox.close(number, attempt)
         self._done.append((heard.job, record))
 
 

@@ -74,3 +74,16 @@ def test_whoever_did_not_hear_of_the_beginning_is_told_at_the_end(tiny_model: st
     inbox.expect(0, Job(TrialSpec(model=tiny_model, task="cola", method="head")), told)
     inbox.close(0)
     assert told.heard == ["started"]
+
+
+@pytest.mark.parametrize(("attempt", "again"), [("second", True), ("first", False), (None, False)])
+def test_whoever_did_not_hear_that_it_began_again_is_told_at_the_end(
+    tiny_model: str, attempt: str | None, again: bool
+) -> None:
+    """A short job may be done before a letter of its second attempt is read."""
+    inbox, told = Inbox(), Told()
+    inbox.expect(0, Job(TrialSpec(model=tiny_model, task="cola", method="head")), told)
+    inbox.read(Letter(0, "first", "started", environment.describe(device.accelerator())))
+    inbox.close(0, attempt)
+    line = "cola / head / seed 0: its node or process is gone; it is done again."
+    assert told.heard == ["started", *([line] if again else [])]

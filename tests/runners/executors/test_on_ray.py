@@ -205,6 +205,12 @@ def test_a_trial_of_a_search_goes_on_where_it_stopped(
     assert outcome(records[1]) == outcome(run_trial(spec, study="s"))
 
 
+def test_letters_lie_where_the_study_is(two: Two) -> None:
+    """Else they would be lost with another node: that an attempt began, and its snapshots."""
+    where = two.executor._mailbox.__ray_call__.remote(lambda _: ray.get_runtime_context().get_node_id())
+    assert ray.get(where) == ray.get_runtime_context().get_node_id()
+
+
 def test_a_node_is_killed_in_mid_study(
     two: Two, tiny_model: str, glue_folder: str, quick: dict[str, Any], tmp_path: Path
 ) -> None:
