@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import methods
 import tasks
 from reports import yaml_text
 from reports.records import origins
@@ -81,12 +82,13 @@ def test_a_superseded_board_comes_behind_every_other_and_is_averaged_with_none(r
     assert [board.superseded and board.superseded.by for board in found] == [None, "rotten-tomatoes"]
 
 
-def test_where_a_superseded_board_is_all_that_is_known_it_is_used_and_told(replaced):
+def test_where_a_superseded_board_is_all_that_is_known_it_is_used_and_told(replaced, tiny_model, monkeypatch):
+    monkeypatch.setattr(methods, "names", lambda: ("full", "lora"))  # beside those of the board
     said = f"{BOARD.name} is superseded by rotten-tomatoes: said for this test."
     found = versus.compare("full", "lora", replaced, task="imdb_pair", like=of_name("imdb_pair"))
     assert found.board.reach.tasks == ("imdb_pair",)
     assert said in found.notes
-    asked = Question(Sizes("embedded", 8, 16), Limits(), task="imdb_pair")
+    asked = Question(Sizes(tiny_model, 2, 8), Limits(), task="imdb_pair")
     assert said in answer(asked, replaced, timed=False).sentences
     assert not versus.compare("full", "lora", replaced, task="sst2", like=of_name("sst2")).notes
 
