@@ -6,9 +6,12 @@
     python tests/pilot.py warmup    --data GLUE --banking77 FOLDER
     python tests/pilot.py third     --data GLUE --banking77 FOLDER
     python tests/pilot.py grid      --data GLUE --banking77 FOLDER
+    python tests/pilot.py pooler    --data GLUE --banking77 FOLDER --tasks stsb
 
-`full` decides nothing: it tells whether full fine-tuning was held back by the rates it was searched at. Each
-part is one study or several, run by `paretune run` into folders of their own; it goes on where it was.
+`full` and `pooler` decide nothing. The first tells whether full fine-tuning was held back by the rates it was
+searched at; the second how far LoRA is behind it, in the score that is reported, where a head trains what is
+the frozen pooler else. Each part is one study or several, run by `paretune run` into folders of their own; it
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -30,7 +33,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # else `reports` is the test
 
 from reports.records.schema import Record
 from reports.records.store import read_records
+from reports.stats.estimate import mean_interval
 from reports.stats.learning import ONE_SIDED
+from tests import dense_head
 
 RATES = (0.0003, 0.001, 0.003, 0.01, 0.03)
 FULL_RATES = (0.0001, 0.0003, 0.001, 0.003)
@@ -48,6 +53,8 @@ MOST_FAILED = 1
 """Of 20 runs."""
 LENGTHS = (160, 320, 640, 1280)
 SEEDS = (100, 101, 102, 103, 104)
+OUTSIDE_SEEDS = (40, 41, 42, 43, 44, 45)
+"""Those of claim 17."""
 TASKS = ("rotten_tomatoes", "imdb", "sst2", "mrpc", "stsb", "cola", "banking77")
 LONG = {"imdb": {"max_length": 128}}
 BATCH = 32
@@ -236,6 +243,34 @@ def grid(asked: argparse.Namespace) -> None:
         print(f"{method}: {rates}, from {', '.join(f'{rate:.2g}' for rate in found.values())}")
 
 
+def pooler(asked: argparse.Namespace) -> None:
+    """LoRA beside full fine-tuning, as claim 17 has them, under the head of `tests/dense_head.py`."""
+    model = dense_head.build(Path("results") / "dense-head")
+    every = ["query", "key", "value", "output", "up", "down"]
+    methods = [
+        {"method": "full", "protocol": {"learning_rate": 0.0001}},
+        {"method": "lora", "options": {"rank": 8}, "protocol": {"learning_rate": 0.003}},
+        {"method": "lora", "options": {"rank": 8, "target": every}, "protocol": {"learning_rate": 0.001}},
+    ]
+    for name in asked.tasks:
+        more = {"models": [model], "seeds": list(OUTSIDE_SEEDS), "protocol": training(LENGTHS[0])}
+        records = ran(f"pooler-{name}", [entry(name, asked)], methods, asked, **more)
+        scores: dict[str, dict[int, float]] = defaultdict(dict)
+        for record in records:
+            assert record.scores is not None
+            assert record.task is not None
+            label = ", ".join([record.spec["method"], *record.spec["options"].get("target", ())])
+            scores[label][record.spec["seed"]] = record.scores.report[record.task.main_metric] or 0.0
+        for label, found in scores.items():
+            print(f"{name}, {label}: {np.mean([*found.values()]):.3f}", flush=True)
+            if label != "full":
+                behind = mean_interval([scores["full"][seed] - score for seed, score in found.items()])
+                print(
+                    f"  behind full fine-tuning by {behind.value:.4f}, 95 % interval {behind.interval}",
+                    flush=True,
+                )
+
+
 def constant(record: Record) -> float:
     """What the best constant answer scores, in the main metric; 0 where it is a correlation."""
     assert record.task is not None
@@ -255,6 +290,7 @@ PARTS = {
     "warmup": warmup,
     "third": third,
     "grid": grid,
+    "pooler": pooler,
 }
 
 
@@ -266,7 +302,7 @@ def main() -> None:
     parser.add_argument("--banking77", type=Path, required=True, help="folder with train.csv and test.csv")
     parser.add_argument("--out", type=Path, default=Path("results/pilot"))
     parser.add_argument("--rate", type=float, default=0.001, help="of lora, from part 1")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, help="of length and full")
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, help="of length, full, pooler")
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
     PARTS[asked.part](asked)
