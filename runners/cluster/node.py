@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -25,8 +24,9 @@ from methods import Checkpoint
 from reports.records.atomic import write_atomically
 from reports.records.schema import Environment, Record
 from runners import device, environment, models
-from runners.cluster import builds, travel
+from runners.cluster import builds, folders, travel
 from runners.cluster.builds import Build
+from runners.cluster.folders import PATIENCE_S
 from runners.cluster.travel import Freight
 from runners.plan.spec import TrialSpec
 from runners.trials import batches, beside, forgetting, kept
@@ -40,12 +40,6 @@ SECONDS_BETWEEN: Final = 0.5
 
 NO_DEVICE: Final = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
 """What hides accelerators from a process. Ray does not: a task that asks for none sees all of its node."""
-
-PATIENCE_S: Final = 10.0
-"""For an answer of the mailbox, without which a job goes on as well."""
-
-SWEEP_S: Final = 0.5
-"""After which a folder that was removed must still be gone."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +117,9 @@ def on_node(parcel: Parcel) -> Returned:
     returned = Returned(ray.get_runtime_context().get_node_id())
     if (other := builds.difference(parcel.build, builds.build())) is not None:
         return replace(returned, refused=f"{name} has {other}")
-    session = _session()
-    with _own_folder(session, parcel) as own:
+    with folders.of_job(parcel.number, parcel.mailbox) as own:
         job, spec = parcel.job, parcel.job.spec
-        here = replace(job, spec=_arrived(parcel, session), folder=own)
+        here = replace(job, spec=_arrived(parcel, folders.of_session()), folder=own)
         assert here.spec.trial_id == spec.trial_id  # where things lie is no part of a trial
         if (other := _misfit(parcel, here.spec)) is not None:
             return replace(returned, refused=f"{name} {other}")
@@ -138,26 +131,6 @@ def on_node(parcel: Parcel) -> Returned:
         return replace(returned, attempt=post.attempt, record=record, beside=left, said=tuple(post.said))
 
 
-def sweep(folders: Iterable[str]) -> None:
-    """Remove folders of jobs that were stopped, of those that are on this node.
-
-    A process that is killed may still write for a moment, so a folder counts as gone when it stays so.
-    """
-    left, end = {_session() / name for name in folders}, time.monotonic() + PATIENCE_S
-    while left and time.monotonic() < end:
-        there = {folder for folder in left if folder.exists()}
-        for folder in there:
-            shutil.rmtree(folder, ignore_errors=True)
-        time.sleep(SWEEP_S)
-        left = {folder for folder in there if folder.exists()}
-
-
-def _session() -> Path:
-    """Paretune's part of Ray's own folder of the session."""
-    told = ray.get_runtime_context()
-    return Path(told.get_temp_dir()) / told.get_session_name() / "paretune"
-
-
 def _prepare(threads: int, devices: bool) -> None:
     """Let this process be as one that does one trial by itself."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -166,20 +139,6 @@ def _prepare(threads: int, devices: bool) -> None:
     # Not left to OMP_NUM_THREADS: torch reads it once in a process, and Ray leaves a value of the node alone.
     torch.set_num_threads(threads)
     device.settle()
-
-
-@contextmanager
-def _own_folder(session: Path, parcel: Parcel) -> Iterator[Path]:
-    """A folder that is this job's own."""
-    own = session / f"job-{uuid.uuid4().hex}"
-    with suppress(RayError):  # waited for: whoever stops this job waits for the folders that are known
-        ray.get(parcel.mailbox.begun.remote(parcel.number, own.name), timeout=PATIENCE_S)
-    try:
-        own.mkdir(parents=True)
-        yield own
-    finally:
-        shutil.rmtree(own, ignore_errors=True)
-        parcel.mailbox.left.remote(parcel.number, own.name)
 
 
 def _arrived(parcel: Parcel, session: Path) -> TrialSpec:

@@ -23,7 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from reports.records.schema import Record
 from runners import models
-from runners.cluster import builds, node, nodes, travel
+from runners.cluster import builds, folders, node, nodes, travel
 from runners.cluster.inbox import Heard, Inbox
 from runners.cluster.mailbox import Mailbox
 from runners.cluster.node import Parcel, Returned
@@ -166,11 +166,11 @@ class Ray:
 
         Python drops the interrupt that is to stop a task where it comes in a callback or in `__del__`.
         """
-        if self._mailbox is None or not (folders := self._ask(self._mailbox.standing.remote())):
+        if self._mailbox is None or not (standing := self._ask(self._mailbox.standing.remote())):
             return
-        swept = ray.remote(num_cpus=0)(node.sweep)
+        swept = ray.remote(num_cpus=0)(folders.sweep)
         where = (NodeAffinitySchedulingStrategy(one.id, soft=False) for one in nodes.alive())
-        told = [swept.options(scheduling_strategy=place).remote(folders) for place in where]
+        told = [swept.options(scheduling_strategy=place).remote(standing) for place in where]
         ray.wait(told, num_returns=len(told), timeout=SWEEP_S)
 
     def _start(self) -> None:
@@ -234,7 +234,7 @@ class Ray:
         return max(alike, key=lambda one: (one.gpus, one.cpus, not one.is_of_study, one.id), default=None)
 
     def _ask(self, answer: ray.ObjectRef) -> Any:
-        return ray.get(answer, timeout=node.PATIENCE_S)
+        return ray.get(answer, timeout=folders.PATIENCE_S)
 
     def _hear(self) -> None:
         """Read the letters that have come."""
