@@ -244,11 +244,12 @@ def grid(asked: argparse.Namespace) -> None:
 
 
 def pooler(asked: argparse.Namespace) -> None:
-    """LoRA beside full fine-tuning, as claim 17 has them, under the head of `tests/dense_head.py`."""
+    """LoRA and the blocks alone beside full fine-tuning, as in claim 17, under the head of `dense_head.py`."""
     model = dense_head.build(Path("results") / "dense-head")
     every = ["query", "key", "value", "output", "up", "down"]
     methods = [
         {"method": "full", "protocol": {"learning_rate": 0.0001}},
+        {"method": "top_layers", "options": {"layers": 6}, "protocol": {"learning_rate": 0.0001}},
         {"method": "lora", "options": {"rank": 8}, "protocol": {"learning_rate": 0.003}},
         {"method": "lora", "options": {"rank": 8, "target": every}, "protocol": {"learning_rate": 0.001}},
     ]
