@@ -244,7 +244,7 @@ def grid(asked: argparse.Namespace) -> None:
 
 
 def pooler(asked: argparse.Namespace) -> None:
-    """LoRA and the blocks alone beside full fine-tuning, as in claim 17, under the head of `dense_head.py`."""
+    """LoRA and the blocks alone beside full fine-tuning, as in claim 17, under `dense_head.py`'s head."""
     model = dense_head.build(Path("results") / "dense-head")
     every = ["query", "key", "value", "output", "up", "down"]
     methods = [
