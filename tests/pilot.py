@@ -253,23 +253,37 @@ def pooler(asked: argparse.Namespace) -> None:
         {"method": "lora", "options": {"rank": 8}, "protocol": {"learning_rate": 0.003}},
         {"method": "lora", "options": {"rank": 8, "target": every}, "protocol": {"learning_rate": 0.001}},
     ]
+    published = Path(__file__).parents[1] / "reports" / "leaderboards" / "claim-outside-blocks"
+    frozen = reported(read_records(published))
     for name in asked.tasks:
         more = {"models": [model], "seeds": list(OUTSIDE_SEEDS), "protocol": training(LENGTHS[0])}
-        records = ran(f"pooler-{name}", [entry(name, asked)], methods, asked, **more)
-        scores: dict[str, dict[int, float]] = defaultdict(dict)
-        for record in records:
-            assert record.scores is not None
-            assert record.task is not None
-            label = ", ".join([record.spec["method"], *record.spec["options"].get("target", ())])
-            scores[label][record.spec["seed"]] = record.scores.report[record.task.main_metric] or 0.0
-        for label, found in scores.items():
-            print(f"{name}, {label}: {np.mean([*found.values()]):.3f}", flush=True)
-            if label != "full":
-                behind = mean_interval([scores["full"][seed] - score for seed, score in found.items()])
-                print(
-                    f"  behind full fine-tuning by {behind.value:.4f}, 95 % interval {behind.interval}",
-                    flush=True,
-                )
+        scores = reported(ran(f"pooler-{name}", [entry(name, asked)], methods, asked, **more))
+        for setting, found in scores.items():
+            print(f"{name}, {' '.join(map(str, setting))}: {np.mean([*found.values()]):.4f}")
+            paired(scores[next(iter(scores))], found, "behind full fine-tuning")
+            if name == "stsb" and setting in frozen:
+                paired(found, frozen[setting], "more than with the frozen pooler (claim 17)")
+
+
+def reported(records: Iterable[Record]) -> dict[tuple[str, ...], dict[int, float]]:
+    """By method, rate and layers: by seed the score that is reported. Full fine-tuning comes first."""
+    scores: dict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
+    for record in sorted(records, key=lambda one: str(one.spec["method"])):
+        assert record.scores is not None
+        assert record.task is not None
+        spec = record.spec
+        rate = f"{spec['protocol']['learning_rate']:g}"
+        setting = (spec["method"], rate, *spec["options"].get("target", ()))
+        scores[setting][spec["seed"]] = record.scores.report[record.task.main_metric] or 0.0
+    return scores
+
+
+def paired(more: dict[int, float], less: dict[int, float], what: str) -> None:
+    """Say how much more one setting scores than another, over the seeds of both."""
+    if less is not more:
+        told = mean_interval([more[seed] - less[seed] for seed in less])
+        assert told.interval is not None
+        print(f"  {told.value:.4f} ({told.interval.low:.4f} to {told.interval.high:.4f}) {what}", flush=True)
 
 
 def constant(record: Record) -> float:
