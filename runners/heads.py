@@ -1,5 +1,8 @@
 """The task head of a loaded model: drawn anew, or the checkpoint's where its labels have the task's names.
 
+What a checkpoint lacks outside of blocks and head, such as BERT's pooler, is drawn at random as well. It
+belongs to the body, so that most methods leave it frozen: it is said.
+
 A checkpoint that was trained on another task has the head of that task, maybe with as many outputs. Its order
 of labels is its own: what it calls number 0 need not be what the task does. So none is kept as it is.
 """
@@ -24,10 +27,21 @@ MAPPED = "of the checkpoint, labels by name"
 _HEAD = "_paretune_head"
 """The attribute of a model that says where its head is from."""
 
+_DRAWN = "_paretune_drawn"
+"""The attribute that names what of its body was drawn at random."""
+
 
 def origin(model: PreTrainedModel) -> str | None:
-    """Where a model's head is from: one of the three above; None where :func:`settle` did not see it."""
+    """Where a model's head is from: one of the three above, and what else was drawn at random.
+
+    None where :func:`settle` did not see it.
+    """
     return getattr(model, _HEAD, None)
+
+
+def drawn(model: PreTrainedModel) -> tuple[str, ...]:
+    """The parameters of a model's body that its checkpoint does not hold, drawn at random, by name."""
+    return getattr(model, _DRAWN, ())
 
 
 def lacking(model: PreTrainedModel, told: Mapping[str, Any]) -> list[str]:
@@ -71,7 +85,10 @@ def settle(
         else:
             _redraw(model, head, state)
             found = REPLACED
-    setattr(model, _HEAD, found)
+    body = {name for name, _ in model.named_parameters()} - head.keys()
+    too = tuple(sorted(body & missing))
+    setattr(model, _DRAWN, too)
+    setattr(model, _HEAD, f"{found}; drawn in the body: {', '.join(too)}" if too else found)
 
 
 def _order(theirs: Mapping[int, str], ours: Sequence[str]) -> list[int] | None:

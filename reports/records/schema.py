@@ -30,7 +30,7 @@ class ModelInfo(Part):
     revision: str = Field(description="hub commit, or `sha256:` of the weight files for a local model")
     head: str | None = Field(
         default=None,
-        description="where the task head's first values come from, such as `fresh`; null before schema 5",
+        description="where the head starts from, e.g. `fresh`, and what else was drawn; null before schema 5",
     )
 
 

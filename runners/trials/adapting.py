@@ -13,6 +13,9 @@ from runners.dropout import draw_cheaply
 from runners.plan.spec import TrialSpec
 from tasks.spec import TaskSpec
 
+_told: set[str] = set()
+"""Models whose lack has been told of."""
+
 
 def adapt(spec: TrialSpec, task: TaskSpec) -> Adapted:
     """Load the model under its task head and put the method in; where text is written, with its own head.
@@ -27,6 +30,24 @@ def adapt(spec: TrialSpec, task: TaskSpec) -> Adapted:
     adapted.in_float32()
     draw_cheaply(adapted.model)
     return adapted
+
+
+def complaints(name: str, adapted: Adapted) -> list[str]:
+    """A sentence on what of a model's body its checkpoint lacks, once in a process.
+
+    Args:
+        name: of the model.
+        adapted: it with a method in it.
+    """
+    drawn = heads.drawn(adapted.model)
+    if not drawn or name in _told:
+        return []
+    _told.add(name)
+    lacks = " and ".join(drawn)
+    return [
+        f"The checkpoint {name!r} has no weights of {lacks}: they are drawn at random with each seed, and "
+        "frozen under every method that does not train all weights, which keeps no copy of them."
+    ]
 
 
 def start_at_mean(adapted: Adapted, labels: np.ndarray) -> None:

@@ -217,7 +217,7 @@ def _train_and_score(
 
     kind = kinds.of(spec)(spec, accelerator, adapted)
     parts.task = loaded.info.model_copy(update={"sizes": kind.sizes, "truncated": kind.truncated()})
-    for line in cache.complaints():
+    for line in (*cache.complaints(), *adapting.complaints(spec.model, adapted)):
         keeping.say(line)
     hashes = [loaded.data.sha256, *(split.sha256 for split in loaded.data.further.values())]
     processes.check_same("data", " ".join(hashes))

@@ -97,3 +97,18 @@ def test_a_regression_has_no_names(tmp_path: Path) -> None:
     own = build("bert", "classify", num_labels=1)
     own.save_pretrained(tmp_path)
     assert heads.origin(loaded(tmp_path, "stsb")) == heads.REPLACED
+
+
+@pytest.mark.parametrize(("architecture", "lacks"), [("bert", True), ("roberta", False)])
+def test_what_a_checkpoint_lacks_in_the_body_is_named(architecture: str, lacks: bool, tmp_path: Path) -> None:
+    """BERT trained on masked words alone has no pooler; RoBERTa's classifier needs none."""
+    whole = build(architecture, "classify")
+    kept = {key: value for key, value in whole.state_dict().items() if "pooler" not in key}
+    whole.save_pretrained(tmp_path, state_dict=kept)
+    model = loaded(tmp_path)
+    pooler = ("bert.pooler.dense.bias", "bert.pooler.dense.weight") if lacks else ()
+    assert heads.drawn(model) == pooler
+    assert heads.origin(model) == heads.REPLACED + (
+        f"; drawn in the body: {', '.join(pooler)}" if lacks else ""
+    )
+    assert set(pooler) <= {name for name, _ in model.named_parameters()}
