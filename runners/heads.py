@@ -36,7 +36,8 @@ def origin(model: PreTrainedModel) -> str | None:
 
     None where :func:`settle` did not see it.
     """
-    return getattr(model, _HEAD, None)
+    found, too = getattr(model, _HEAD, None), drawn(model)
+    return f"{found}; drawn in the body: {', '.join(too)}" if too else found
 
 
 def drawn(model: PreTrainedModel) -> tuple[str, ...]:
@@ -85,10 +86,9 @@ def settle(
         else:
             _redraw(model, head, state)
             found = REPLACED
+    setattr(model, _HEAD, found)
     body = {name for name, _ in model.named_parameters()} - head.keys()
-    too = tuple(sorted(body & missing))
-    setattr(model, _DRAWN, too)
-    setattr(model, _HEAD, f"{found}; drawn in the body: {', '.join(too)}" if too else found)
+    setattr(model, _DRAWN, tuple(sorted(body & missing)))
 
 
 def _order(theirs: Mapping[int, str], ours: Sequence[str]) -> list[int] | None:
