@@ -7,6 +7,7 @@
     python tests/pilot.py third     --data GLUE --banking77 FOLDER
     python tests/pilot.py grid      --data GLUE --banking77 FOLDER
     python tests/pilot.py pooler    --data GLUE --banking77 FOLDER --tasks stsb
+    python tests/pilot.py precision --data GLUE --banking77 FOLDER --tasks stsb --model FOLDER
 
 `full` and `pooler` decide nothing. The first tells whether full fine-tuning was held back by the rates it was
 searched at; the second how far LoRA is behind it, in the score that is reported, where a head trains what is
@@ -17,7 +18,6 @@ goes on where it was.
 from __future__ import annotations
 
 import argparse
-import math
 import subprocess
 import sys
 import tempfile
@@ -34,8 +34,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # else `reports` is the test
 from reports.records.schema import Record
 from reports.records.store import read_records
 from reports.stats.estimate import mean_interval
-from reports.stats.learning import ONE_SIDED
 from tests import dense_head
+from tests.pilot_scores import constant, learned, paired, reported, selection
 
 RATES = (0.0003, 0.001, 0.003, 0.01, 0.03)
 FULL_RATES = (0.0001, 0.0003, 0.001, 0.003)
@@ -51,6 +51,9 @@ UNSTEADY: dict[str, list[tuple[str, dict[str, int], float]]] = {
 """Settings that board-minilm reports and that failed in 18 of 30 runs: the method, its size, its rate."""
 MOST_FAILED = 1
 """Of 20 runs."""
+PRECISION_SEEDS, PRECISION_MARGIN = 3, 0.01
+"""Of bfloat16 beside float32: it is used where the interval of what it changes lies within the margin."""
+EMBEDDED = "embedded"
 LENGTHS = (160, 320, 640, 1280)
 SEEDS = (100, 101, 102, 103, 104)
 OUTSIDE_SEEDS = (40, 41, 42, 43, 44, 45)
@@ -64,6 +67,9 @@ def ran(
     name: str, tasks: Iterable[Any], methods: Sequence[Any], asked: argparse.Namespace, **more: Any
 ) -> list[Record]:
     """Run a study, or what is missing of it, and read its records."""
+    if asked.model != EMBEDDED:
+        name = f"{Path(asked.model).name}-{name}"
+        more = {"models": [asked.model], **more}
     folder = asked.out / name
     folder.mkdir(parents=True, exist_ok=True)
     content = {
@@ -93,27 +99,6 @@ def entry(name: str, asked: argparse.Namespace, **protocol: Any) -> Any:
         "report": str(asked.banking77.resolve() / "test.csv"),
     }
     return {"name": "intents", **files, "text": "text", "label": "category", "protocol": protocol}
-
-
-def selection(record: Record) -> float | None:
-    """The main metric on the selection split; None where the trial has none."""
-    if record.status != "completed" or record.scores is None or record.task is None:
-        return None
-    return record.scores.selection.get(record.task.main_metric)
-
-
-def learned(record: Record) -> bool:
-    """Whether the selection score is above the best constant answer, as in `reports/stats/learning.py`."""
-    score, task = selection(record), record.task
-    if score is None or task is None or record.scores is None:
-        return False
-    count = task.sizes.selection
-    metric = next(one for one in task.metrics if one.name == task.main_metric)
-    assert count is not None
-    if metric.unit == "correlation":
-        return score - ONE_SIDED * (1 - min(score**2, 1.0)) / math.sqrt(count - 1) > 0
-    floor = record.scores.majority[metric.name] or 0.0
-    return score - ONE_SIDED * math.sqrt(max(score * (1 - score), 0.0) / count) > floor
 
 
 def rates(asked: argparse.Namespace) -> None:
@@ -161,12 +146,10 @@ def length(asked: argparse.Namespace) -> None:
 
     One seed more at a time: where one fails the length is not the task's, and the others are not trained.
     """
-    methods = ["full", {"method": "lora", "protocol": {"learning_rate": asked.rate}}]
     for name in asked.tasks:
         for steps in LENGTHS:
-            what = (f"length-{name}-{steps}", [entry(name, asked)], methods, asked)
             for number in range(1, len(SEEDS) + 1):
-                records = ran(*what, seeds=list(SEEDS[:number]), protocol=training(steps))
+                records = full_and_lora(name, steps, number, asked.precision, asked)
                 failed = [
                     f"{one.spec['method']} with seed {one.spec['seed']}"
                     for one in records
@@ -180,6 +163,40 @@ def length(asked: argparse.Namespace) -> None:
             print(f"{name}, {steps} steps: {told}{taken}", flush=True)
             if done:
                 break
+
+
+def precision(asked: argparse.Namespace) -> None:
+    """Part 3: full fine-tuning and LoRA in float32 and in bfloat16, paired by method and seed.
+
+    The part `length` goes on from these runs, in the precision that is taken.
+    """
+    apart = []
+    for name in asked.tasks:
+        scores: dict[str, dict[tuple[str, int], float | None]] = {}
+        for number in range(1, PRECISION_SEEDS + 1):
+            for kind in ("float32", "bfloat16"):
+                records = full_and_lora(name, LENGTHS[0], number, kind, asked)
+                scores[kind] = {(one.spec["method"], one.spec["seed"]): selection(one) for one in records}
+        for which, score in scores["float32"].items():
+            other = scores["bfloat16"][which]
+            assert score is not None
+            assert other is not None
+            apart.append(other - score)
+            print(f"{name}, {which[0]} with seed {which[1]}: {score:.4f}, {other:.4f} in bfloat16")
+    told = mean_interval(apart)
+    assert told.interval is not None
+    low, high = told.interval.low, told.interval.high
+    taken = "bfloat16" if max(-low, high) <= PRECISION_MARGIN else "float32"
+    print(f"in bfloat16 {told.value:.4f} more ({low:.4f} to {high:.4f}): {taken} is taken", flush=True)
+
+
+def full_and_lora(task: str, steps: int, seeds: int, kind: str, asked: argparse.Namespace) -> list[Record]:
+    """Full fine-tuning at its default and LoRA at the rate of part 1, with so many seeds of the pilot."""
+    methods = ["full", {"method": "lora", "protocol": {"learning_rate": asked.rate}}]
+    name, protocol = f"length-{task}-{steps}", training(steps)
+    if kind != "float32":
+        name, protocol = f"{name}-{kind}", protocol | {"precision": kind}
+    return ran(name, [entry(task, asked)], methods, asked, seeds=list(SEEDS[:seeds]), protocol=protocol)
 
 
 def warmup(asked: argparse.Namespace) -> None:
@@ -265,34 +282,6 @@ def pooler(asked: argparse.Namespace) -> None:
                 paired(found, frozen[setting], "more than with the frozen pooler (claim 17)")
 
 
-def reported(records: Iterable[Record]) -> dict[tuple[str, ...], dict[int, float]]:
-    """By method, rate and layers: by seed the score that is reported."""
-    scores: dict[tuple[str, ...], dict[int, float]] = defaultdict(dict)
-    for record in records:
-        assert record.scores is not None
-        assert record.task is not None
-        spec = record.spec
-        rate = f"{spec['protocol']['learning_rate']:g}"
-        setting = (spec["method"], rate, *spec["options"].get("target", ()))
-        scores[setting][spec["seed"]] = record.scores.report[record.task.main_metric] or 0.0
-    return scores
-
-
-def paired(more: dict[int, float], less: dict[int, float], what: str) -> None:
-    """Say how much more one setting scores than another, over the seeds of both."""
-    if less is not more:
-        told = mean_interval([more[seed] - less[seed] for seed in less])
-        assert told.interval is not None
-        print(f"  {told.value:.4f} ({told.interval.low:.4f} to {told.interval.high:.4f}) {what}", flush=True)
-
-
-def constant(record: Record) -> float:
-    """What the best constant answer scores, in the main metric; 0 where it is a correlation."""
-    assert record.task is not None
-    assert record.scores is not None
-    return record.scores.majority[record.task.main_metric] or 0.0
-
-
 def training(steps: int) -> dict[str, Any]:
     """The protocol of every part."""
     return {"steps": steps, "batch_size": BATCH}
@@ -306,6 +295,7 @@ PARTS = {
     "third": third,
     "grid": grid,
     "pooler": pooler,
+    "precision": precision,
 }
 
 
@@ -317,7 +307,11 @@ def main() -> None:
     parser.add_argument("--banking77", type=Path, required=True, help="folder with train.csv and test.csv")
     parser.add_argument("--out", type=Path, default=Path("results/pilot"))
     parser.add_argument("--rate", type=float, default=0.001, help="of lora, from part 1")
-    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS, help="of length, full, pooler")
+    parser.add_argument(
+        "--tasks", nargs="+", choices=TASKS, default=TASKS, help="of length, full, pooler, precision"
+    )
+    parser.add_argument("--model", default=EMBEDDED, help="of length and precision")
+    parser.add_argument("--precision", default="float32", help="of length")
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
     PARTS[asked.part](asked)
