@@ -243,14 +243,14 @@ def export_peft(model: Model, saved: Checkpoint, path: str | Path) -> Path:
 
 def _revived(model: Model, saved: Checkpoint) -> Adapted:
     """A checkpoint in a model; on an error that is as it was."""
-    from methods.core import Adapted
+    from methods.core import fitting
 
     try:
         method = get(saved.method)
         options = method.options.parse(method.name, saved.options)
     except MethodError as error:  # another version's method or option
         raise MethodError(f"{saved.origin} cannot be loaded: {error}") from None
-    adapted = Adapted(model, method, options)
+    adapted = fitting(model, method, options, saved)
     try:
         adapted.take(saved)
     except BaseException:

@@ -1,7 +1,7 @@
 """The task head of a loaded model: drawn anew, or the checkpoint's where its labels have the task's names.
 
-What a checkpoint lacks outside of blocks and head, such as BERT's pooler, is drawn at random as well. It
-belongs to the body, so that most methods leave it frozen: it is said.
+What a checkpoint lacks outside of blocks and head, such as BERT's pooler, is drawn at random as well. It then
+belongs to the head: with every method it trains, and is kept.
 
 A checkpoint that was trained on another task has the head of that task, maybe with as many outputs. Its order
 of labels is its own: what it calls number 0 need not be what the task does. So none is kept as it is.
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from methods.anatomy import Anatomy
+from methods.anatomy import Anatomy, fresh, mark_fresh
 from methods.errors import AnatomyError
 
 FRESH = "fresh"
@@ -27,22 +27,14 @@ MAPPED = "of the checkpoint, labels by name"
 _HEAD = "_paretune_head"
 """The attribute of a model that says where its head is from."""
 
-_DRAWN = "_paretune_drawn"
-"""The attribute that names what of its body was drawn at random."""
-
 
 def origin(model: PreTrainedModel) -> str | None:
     """Where a model's head is from: one of the three above, and what else was drawn at random.
 
     None where :func:`settle` did not see it.
     """
-    found, too = getattr(model, _HEAD, None), drawn(model)
+    found, too = getattr(model, _HEAD, None), sorted(fresh(model))
     return f"{found}; drawn in the body: {', '.join(too)}" if too else found
-
-
-def drawn(model: PreTrainedModel) -> tuple[str, ...]:
-    """The parameters of a model's body that its checkpoint does not hold, drawn at random, by name."""
-    return getattr(model, _DRAWN, ())
 
 
 def lacking(model: PreTrainedModel, told: Mapping[str, Any]) -> list[str]:
@@ -88,7 +80,7 @@ def settle(
             found = REPLACED
     setattr(model, _HEAD, found)
     body = {name for name, _ in model.named_parameters()} - head.keys()
-    setattr(model, _DRAWN, tuple(sorted(body & missing)))
+    mark_fresh(model, body & missing)
 
 
 def _order(theirs: Mapping[int, str], ours: Sequence[str]) -> list[int] | None:

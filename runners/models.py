@@ -115,6 +115,8 @@ def classifier(name: str, task: TaskSpec, stored: Numerics | None = None) -> Pre
     state = torch.get_rng_state()
     loading = stored.loading(head)
     model, missing = _weights(name, kind, settings, **loading)
+    if stored.quantization:
+        numerics.whole(model, missing)
     heads.settle(model, missing, labels, task.labels, state)
     return computing(name, padding.read_by_mask(uncached(model)), stored)
 

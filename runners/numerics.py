@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Literal
@@ -167,6 +167,25 @@ def head_modules(model: PreTrainedModel) -> list[str]:
     output = model.get_output_embeddings()
     named = {place for place, module in model.named_modules() if module is output and output is not None}
     return sorted(named | {name.rpartition(".")[0] for name in Anatomy(model).head_parameters()})
+
+
+def whole(model: PreTrainedModel, names: Iterable[str]) -> None:
+    """Make plain layers of those that were to be packed, and whose weights no checkpoint held: none arrived.
+
+    Args:
+        model: as loaded.
+        names: of such parameters.
+    """
+    from torch import nn
+
+    for path in {name.rpartition(".")[0] for name in names}:
+        layer = model.get_submodule(path)
+        if not isinstance(layer, nn.Linear) or type(layer) is nn.Linear:
+            continue
+        plain = nn.Linear(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
+        plain.weight, plain.bias = layer.weight, layer.bias
+        parent, _, name = path.rpartition(".")
+        setattr(model.get_submodule(parent), name, plain.train(layer.training))
 
 
 def pack(model: PreTrainedModel, numerics: Numerics) -> None:

@@ -8,6 +8,7 @@ from methods.later import later
 
 if TYPE_CHECKING:
     from methods.anatomy.anatomy import Anatomy, Stack
+    from methods.anatomy.drawn import fresh, mark_fresh
     from methods.anatomy.features import Features, Rows
     from methods.anatomy.layers import Linear, WrappedLinear, frozen, oriented, sizes, to_fold
     from methods.anatomy.measured import geometry_of
@@ -29,6 +30,7 @@ else:
         {
             "methods.anatomy.anatomy": ("Anatomy", "Stack"),
             "methods.anatomy.features": ("Features", "Rows"),
+            "methods.anatomy.drawn": ("fresh", "mark_fresh"),
             "methods.anatomy.layers": (
                 *("Linear", "WrappedLinear", "frozen", "oriented", "sizes", "to_fold"),
             ),
@@ -44,6 +46,6 @@ else:
     )
 
 __all__ = ["Anatomy", "Features", "Geometry", "Linear", "Model", "Rows", "Shape", "Site", "Stack", "Wiring"]
-__all__ += ["WrappedLinear", "cached_length", "causal_positions", "explicit_positions", "frozen"]
-__all__ += ["geometry_of", "max_positions", "numbers_positions", "oriented", "packed", "replaces_tokens"]
-__all__ += ["sizes", "to_fold", "wiring_of"]
+__all__ += ["WrappedLinear", "cached_length", "causal_positions", "explicit_positions", "fresh"]
+__all__ += ["frozen", "geometry_of", "mark_fresh", "max_positions", "numbers_positions", "oriented"]
+__all__ += ["packed", "replaces_tokens", "sizes", "to_fold", "wiring_of"]

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from transformers import MODEL_MAPPING, PreTrainedModel
 
+from methods.anatomy.drawn import fresh
 from methods.anatomy.layers import is_norm
 from methods.anatomy.quantised import scalars
 from methods.errors import MethodError
@@ -69,9 +70,15 @@ class Parameters:
         own = [name for name, _ in self.model.named_parameters(recurse=False)]
         return (*own, *(f"{name}." for name, _ in self.model.named_children() if name not in known))
 
+    @property
+    def _fresh(self) -> set[int]:
+        """Ids of what lies in the body and belongs to the head: no checkpoint holds it."""
+        names = fresh(self.model)
+        return {id(p) for name, p in self.model.named_parameters() if name in names} if names else set()
+
     def _of_the_body(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """The body's parameters, less those of a head inside it; of a part its blocks'."""
-        seen: set[int] = set()
+        """The body's parameters, less those of a head inside it and what is fresh; of a part its blocks'."""
+        seen = self._fresh
         for name, parameter in self.body.named_parameters(remove_duplicate=False):
             if id(parameter) in seen or name.startswith(self._own_heads) or not name.startswith(self._inside):
                 continue
@@ -92,26 +99,31 @@ class Parameters:
         return sum(scalars(parameter) for parameter in self.body_parameters().values())
 
     def head_parameters(self) -> dict[str, nn.Parameter]:
-        """The parameters of the task head: those of the model that are not pretrained with the body."""
+        """The parameters of the task head: those of the model that are not pretrained with the body.
+
+        Beside what lies outside of it, what a checkpoint lacks inside (:mod:`methods.anatomy.drawn`).
+        """
         inside = {id(parameter) for parameter in self.body_parameters().values()}
         return {name: p for name, p in self.model.named_parameters() if id(p) not in inside}
 
     def norm_parameters(self) -> dict[str, nn.Parameter]:
         """Weights and biases of every normalisation layer (LayerNorm or RMSNorm)."""
+        drawn = self._fresh
         return {
             f"{path}.{name}": parameter
             for path, module in self.body.named_modules()
             if is_norm(module) and path.startswith(self._inside)
             for name, parameter in module.named_parameters(recurse=False)
+            if id(parameter) not in drawn
         }
 
     def pooler_biases(self) -> dict[str, nn.Parameter]:
-        """Every bias of the pooler; none without one."""
-        pooler = self.pooler_prefix
+        """Every bias of a pooler that is pretrained; none without one."""
+        pooler, drawn = self.pooler_prefix, self._fresh
         return {
             name: parameter
             for name, parameter in self.body.named_parameters()
-            if pooler and name.startswith(pooler) and is_bias(name)
+            if pooler and name.startswith(pooler) and is_bias(name) and id(parameter) not in drawn
         }
 
     def bias_parameters(self) -> dict[str, nn.Parameter]:

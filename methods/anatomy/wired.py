@@ -8,6 +8,7 @@ from torch import nn
 from transformers import MODEL_FOR_QUESTION_ANSWERING_MAPPING, MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
 
 from methods.anatomy.anatomy import Anatomy
+from methods.anatomy.drawn import fresh
 from methods.anatomy.geometry import Geometry
 from methods.anatomy.layers import is_linear, is_norm, sizes
 from methods.anatomy.wiring import Wiring
@@ -94,7 +95,11 @@ def _is_any(anatomy: Anatomy, *mappings: Any) -> bool:
 
 
 def _head(anatomy: Anatomy) -> list[nn.Module]:
-    """The linear layers outside the body; some models with a language modelling head are their own body."""
-    output = anatomy.model.get_output_embeddings()
+    """The linear layers outside the body, and those inside that came from no checkpoint.
+
+    Some models with a language modelling head are their own body.
+    """
+    output, drawn = anatomy.model.get_output_embeddings(), fresh(anatomy.model)
     body = {id(m) for m in anatomy.body.modules() if m is not output}
-    return [m for m in anatomy.model.modules() if id(m) not in body and is_linear(m)]
+    every = {name: m for name, m in anatomy.model.named_modules() if is_linear(m)}
+    return [m for name, m in every.items() if id(m) not in body or f"{name}.weight" in drawn]

@@ -11,7 +11,7 @@ from methods.anatomy import Model
 from methods.bank.first import rows_come_first
 from methods.bank.served import kind_of
 from methods.bank.units import units_of
-from methods.core import Adapted, Checkpoint, Method
+from methods.core import Checkpoint, Method, fitting
 from methods.core.places import Place, every_place
 
 
@@ -29,7 +29,7 @@ class Held:
 
     def __init__(self, model: Model, saved: Checkpoint, method: Method[Any]) -> None:
         self.method, self.kind = method, kind_of(method.name)
-        self.adapted = Adapted(model, method, method.options.parse(method.name, saved.options))
+        self.adapted = fitting(model, method, method.options.parse(method.name, saved.options), saved)
         try:
             self._find()
         except BaseException:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Swap,
         Wrap,
     )
+    from methods.core.fitted import fitting
     from methods.core.holding import held_by
     from methods.core.injection import Injection, TaskHead
     from methods.core.targets import by_module, part_path
@@ -44,6 +45,7 @@ else:
                 *("Attach", "Change", "Foldable", "Follow", "Following"),
                 *("Hook", "Instead", "Shared", "Swap", "Wrap"),
             ),
+            "methods.core.fitted": ("fitting",),
             "methods.core.holding": ("held_by",),
             "methods.core.injection": ("Injection", "TaskHead"),
             "methods.core.targets": ("by_module", "part_path"),
@@ -64,6 +66,7 @@ __all__ += [
     "by_module",
     "capabilities",
     "closed_form",
+    "fitting",
     "held_by",
     "part_path",
     "write_to",

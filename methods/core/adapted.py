@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from methods.anatomy.anatomy import Anatomy
-from methods.anatomy.parameters import Model
+from methods.anatomy import Anatomy, Model, fresh, mark_fresh
 from methods.core.change import Change, all_or_nothing
 from methods.core.checkpoint import Checkpoint
 from methods.core.counted import Counted
@@ -48,6 +47,7 @@ class Adapted(Counted):
         method: one of the registered methods.
         options: that method's validated options.
         dtype: of the method's own tensors; None for that of the layers they serve, and at least float32.
+        fresh_without: what of the body is fresh once it is removed; None for what is now.
 
     Raises:
         AnatomyError: the model has no such place as the method needs. The model is left as it was.
@@ -55,17 +55,22 @@ class Adapted(Counted):
     """
 
     def __init__(
-        self, model: Model, method: Method[Any], options: Options, dtype: torch.dtype | None = None
+        self,
+        model: Model,
+        method: Method[Any],
+        options: Options,
+        dtype: torch.dtype | None = None,
+        fresh_without: frozenset[str] | None = None,
     ) -> None:
         anatomy = Anatomy(model)
         if held := getattr(model, MARK, None):
             raise MethodError(f"the model already holds {held.method.name!r}: call remove() on it first.")
-        self.model = model
-        self.method = method
+        self.model, self.method = model, method
         self.anatomy = anatomy
         self.dtype = dtype
         self.merged = self._removed = self._disabled = self._inserted = False
         self._base_count = anatomy.base_count
+        self._fresh_without = fresh(model) if fresh_without is None else fresh_without
         self.sizes = Sizes(anatomy)  # read before the method changes the modules
         self._flags = GradFlags(model)
         refuse_sharded(model, "apply() or load() a method first, then fully_shard() the model")
@@ -237,6 +242,7 @@ class Adapted(Counted):
         self._eject()
         unguard(self.model)
         delattr(self.model, MARK)
+        mark_fresh(self.model, self._fresh_without)
         self._removed = True
         return self.model
 

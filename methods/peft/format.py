@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from safetensors.torch import load_file, save_file
 
 from methods.anatomy import Anatomy
 from methods.core import Checkpoint, Form, Method, Options
-from methods.errors import IncompleteHeadWarning, MethodError
+from methods.errors import AnatomyError, IncompleteHeadWarning, MethodError
 from methods.peft.names import Names, Tensors, Words
 
 CONFIG, TENSORS, PICKLE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
@@ -153,8 +153,9 @@ class PeftForm(Form):
         own: Tensors = {}
         head = {name: parameter.detach().clone() for name, parameter in anatomy.head_parameters().items()}
         method_prefix, head_prefix = self._prefixes(anatomy)
+        beside = _saved_beside(config.get("modules_to_save") or (), anatomy)
         for key, tensor in tensors.items():
-            if (short := key.removeprefix(head_prefix)) in head:
+            if (short := key.removeprefix(head_prefix)) in head or short in beside:
                 head[short] = tensor
             else:
                 own[key.removeprefix(method_prefix)] = tensor
@@ -295,7 +296,10 @@ def _head_modules(head: Tensors, anatomy: Anatomy) -> frozenset[str]:
     Raises:
         MethodError: peft, which goes by the ends of names, would take others for it too, or not find it.
     """
-    modules = frozenset(name.split(".")[0] for name in head)
+    body = Names(anatomy).body
+    modules = frozenset(
+        (body if name.startswith(body) else "") + name.removeprefix(body).split(".")[0] for name in head
+    )
     ends = (*modules, "classifier", "score") if modules else ()  # two that peft always adds
     found = {name for name in Names(anatomy).all if name.endswith(ends)}
     if strange := sorted(found ^ modules):
@@ -303,6 +307,21 @@ def _head_modules(head: Tensors, anatomy: Anatomy) -> frozenset[str]:
             f"peft finds a task head by the ends of names, and {strange[0]!r} does not allow that."
         )
     return modules
+
+
+def _saved_beside(modules: Sequence[str], anatomy: Anatomy) -> frozenset[str]:
+    """The parameters of a body that peft trains and saves whole, such as a pooler's; none of its blocks."""
+    body = Names(anatomy).body
+    try:
+        blocks = tuple(f"{body}{block.path}." for block in anatomy.blocks)
+    except AnatomyError:
+        return frozenset()
+    return frozenset(
+        name
+        for name, _ in anatomy.model.named_parameters()
+        if name.startswith(body) and not name.startswith(blocks)
+        if any(f".{module}." in f".{name}" for module in modules)
+    )
 
 
 def _part(tensors: Tensors, prefix: str) -> Tensors:

@@ -7,6 +7,7 @@ import torch
 
 import methods
 from methods import Adapted
+from methods.anatomy import fresh
 from reports.records.schema import ModelInfo, Parameters
 from runners import device, heads, models
 from runners.dropout import draw_cheaply
@@ -39,14 +40,14 @@ def complaints(name: str, adapted: Adapted) -> list[str]:
         name: of the model.
         adapted: it with a method in it.
     """
-    drawn = heads.drawn(adapted.model)
+    drawn = sorted(fresh(adapted.model))
     if not drawn or name in _told:
         return []
     _told.add(name)
     lacks = " and ".join(drawn)
     return [
         f"The checkpoint {name!r} has no weights of {lacks}: they are drawn at random with each seed, and "
-        "frozen under every method that does not train all weights, which keeps no copy of them."
+        "train and are kept with the task head, whatever the method."
     ]
 
 

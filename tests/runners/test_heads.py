@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
+from torch import nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
+import methods
 import tasks
+from methods.anatomy import fresh
 from runners import device, heads, models
 from runners.errors import ModelError
+from runners.numerics import Numerics
 from tests.methods.conftest import build
 
 MNLI = tasks.get("mnli")
@@ -107,8 +112,25 @@ def test_what_a_checkpoint_lacks_in_the_body_is_named(architecture: str, lacks: 
     whole.save_pretrained(tmp_path, state_dict=kept)
     model = loaded(tmp_path)
     pooler = ("bert.pooler.dense.bias", "bert.pooler.dense.weight") if lacks else ()
-    assert heads.drawn(model) == pooler
+    assert fresh(model) == set(pooler)
     assert heads.origin(model) == heads.REPLACED + (
         f"; drawn in the body: {', '.join(pooler)}" if lacks else ""
     )
     assert set(pooler) <= {name for name, _ in model.named_parameters()}
+
+
+@pytest.mark.parametrize("bits", ["nf4", "int8"])
+def test_what_is_drawn_stays_whole_where_few_bits_are_asked_for(
+    bits: Literal["nf4", "int8"], tmp_path: Path
+) -> None:
+    """Layers are packed as their weights arrive, and of these none do."""
+    whole = build("bert", "classify")
+    kept = {key: value for key, value in whole.state_dict().items() if "pooler" not in key}
+    whole.save_pretrained(tmp_path, state_dict=kept)
+    model = models.classifier(str(tmp_path), tasks.get("sst2"), Numerics(quantization=bits))
+    assert type(model.bert.pooler.dense) is nn.Linear
+    assert type(model.bert.encoder.layer[0].output.dense) is not nn.Linear
+    adapted = methods.apply(model, "lora")
+    model(input_ids=torch.arange(4, 9)[None]).logits.sum().backward()
+    assert all(parameter.grad is not None for parameter in adapted.head.values())
+    assert len(adapted.head) == 4

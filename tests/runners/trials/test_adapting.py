@@ -15,7 +15,7 @@ from runners.trials.trial import Keeping, run_trial
 def test_what_the_checkpoint_lacks_is_said_once_and_is_in_every_record(
     tiny_model: str, glue_folder: str, tmp_path: Path
 ) -> None:
-    """Else a layer drawn at random, and frozen, would be taken for one that was pretrained."""
+    """A layer drawn at random is none that was pretrained: it trains and is kept with the head."""
     folder = tmp_path / "lacking"
     shutil.copytree(tiny_model, folder)
     weights = load_file(folder / "model.safetensors")
@@ -32,6 +32,9 @@ def test_what_the_checkpoint_lacks_is_said_once_and_is_in_every_record(
         assert record.model
         assert record.model.head
         assert all(name in record.model.head for name in ("pooler.dense.bias", "pooler.dense.weight"))
+        assert record.parameters
+        width = weights[lacking[0]].shape[0]
+        assert record.parameters.head == width * (width + 1) + 2 * (width + 1)  # pooler and classifier
     (line,) = said
     assert line.startswith(f"The checkpoint {str(folder)!r} has no weights of")
     assert "pooler.dense.bias and" in line
