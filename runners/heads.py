@@ -54,7 +54,12 @@ def lacking(model: PreTrainedModel, told: Mapping[str, Any]) -> list[str]:
 
 
 def settle(
-    model: PreTrainedModel, missing: Set[str], theirs: Mapping[int, str], ours: Sequence[str], state: Tensor
+    model: PreTrainedModel,
+    missing: Set[str],
+    of_another_size: Set[str],
+    theirs: Mapping[int, str],
+    ours: Sequence[str],
+    state: Tensor,
 ) -> None:
     """Give a model that was loaded the head that a task begins with.
 
@@ -65,22 +70,23 @@ def settle(
     Args:
         model: its head is drawn where the checkpoint has none, or one of another size.
         missing: names of the parameters that the checkpoint does not hold.
+        of_another_size: of those that it holds in another size.
         theirs: the checkpoint's labels by number.
         ours: the task's labels in the order of their numbers; none for a regression.
         state: of the generator, before the model was loaded.
     """
-    head = Anatomy(model).head_parameters()
+    head, every = Anatomy(model).head_parameters(), dict(model.named_parameters())
+    body = {n: p for n, p in every.items() if n not in head and n in missing | of_another_size}
     found = FRESH
     if head.keys() - missing:
         order = _order(theirs, ours)
         if order is not None and not head.keys() & missing and _reorder(model, head, order):
             found = MAPPED
         else:
-            _redraw(model, head, state)
+            _redraw(model, {**head, **body}, state)
             found = REPLACED
     setattr(model, _HEAD, found)
-    body = {name for name, _ in model.named_parameters()} - head.keys()
-    mark_fresh(model, body & missing)
+    mark_fresh(model, body)
 
 
 def _order(theirs: Mapping[int, str], ours: Sequence[str]) -> list[int] | None:
@@ -112,9 +118,9 @@ def _reorder(model: PreTrainedModel, head: Mapping[str, nn.Parameter], order: li
     return True
 
 
-def _redraw(model: PreTrainedModel, head: Mapping[str, nn.Parameter], state: Tensor) -> None:
-    """Draw a head as transformers draws one that a checkpoint does not hold."""
-    inside = {id(parameter) for parameter in head.values()}
+def _redraw(model: PreTrainedModel, fresh: Mapping[str, nn.Parameter], state: Tensor) -> None:
+    """Draw parameters as transformers draws those that a checkpoint does not hold."""
+    inside = {id(parameter) for parameter in fresh.values()}
     for parameter in model.parameters():
         parameter._is_hf_initialized = id(parameter) not in inside  # type: ignore[attr-defined]
     for module in model.modules():

@@ -114,10 +114,10 @@ def classifier(name: str, task: TaskSpec, stored: Numerics | None = None) -> Pre
     head = numerics.head_modules(skeleton(name, tagged=task.is_tagged)) if stored.quantization else ()
     state = torch.get_rng_state()
     loading = stored.loading(head)
-    model, missing = _weights(name, kind, settings, **loading)
+    model, missing, of_another_size = _weights(name, kind, settings, **loading)
     if stored.quantization:
-        numerics.whole(model, missing)
-    heads.settle(model, missing, labels, task.labels, state)
+        numerics.whole(model, missing | of_another_size)
+    heads.settle(model, missing, of_another_size, labels, task.labels, state)
     return computing(name, padding.read_by_mask(uncached(model)), stored)
 
 
@@ -135,8 +135,8 @@ def language_model(name: str, stored: Numerics | None = None) -> PreTrainedModel
     head = numerics.head_modules(empty) if stored.quantization else ()
     pair = getattr(settings, "is_encoder_decoder", False)
     kind = AutoModelForSeq2SeqLM if pair else AutoModelForCausalLM
-    model, missing = _weights(name, kind, settings, **stored.loading(head))
-    if missing:  # an output layer drawn at random would be trained by no method
+    model, *absent = _weights(name, kind, settings, **stored.loading(head))
+    if missing := frozenset().union(*absent):  # an output layer drawn at random would be trained by no method
         raise ModelError(
             f"the checkpoint {name!r} has no weights of {sorted(missing)[0]!r}, so that it cannot write: "
             f"expected one of a {type(model).__name__}."
@@ -160,8 +160,12 @@ def writing_skeleton(name: str) -> PreTrainedModel:
     return found
 
 
-def _weights(name: str, kind: Any, settings: Any, **loading: Any) -> tuple[PreTrainedModel, frozenset[str]]:
+def _weights(
+    name: str, kind: Any, settings: Any, **loading: Any
+) -> tuple[PreTrainedModel, frozenset[str], frozenset[str]]:
     """Load a model in evaluation mode; with it come the names of the parameters that its checkpoint lacks.
+
+    First those that are not there, then those that have another size.
 
     Raises:
         ModelError: the checkpoint lacks weights inside of blocks.
@@ -175,7 +179,8 @@ def _weights(name: str, kind: Any, settings: Any, **loading: Any) -> tuple[PreTr
             f"the checkpoint {name!r} is not one of a {type(model).__name__}: {len(lacking)} weights of its "
             f"blocks are missing or have other sizes, among them {lacking[0]!r}."
         )
-    return model.eval(), frozenset(told["missing_keys"])
+    other = frozenset(parameter for parameter, *_ in told["mismatched_keys"])
+    return model.eval(), frozenset(told["missing_keys"]) - other, other
 
 
 def computing(name: str, model: PreTrainedModel, stored: Numerics) -> PreTrainedModel:
@@ -265,8 +270,7 @@ def served(name: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     kind = AutoModelForCausalLM if is_causal(name) else _classifier_or_body(settings)
     if name in architectures():
         return kind.from_config(settings, dtype=dtype).eval()
-    model, _ = _weights(name, kind, settings, dtype=dtype)
-    return model
+    return _weights(name, kind, settings, dtype=dtype)[0]
 
 
 def is_causal(name: str) -> bool:

@@ -174,11 +174,11 @@ def whole(model: PreTrainedModel, names: Iterable[str]) -> None:
 
     Args:
         model: as loaded.
-        names: of such parameters.
+        names: of the parameters that it did not hold.
     """
     from torch import nn
 
-    for path in {name.rpartition(".")[0] for name in names}:
+    for path in {name.rpartition(".")[0] for name in names if name.endswith(".weight")}:
         layer = model.get_submodule(path)
         if not isinstance(layer, nn.Linear) or type(layer) is nn.Linear:
             continue

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 from transformers import PreTrainedModel
 
+from methods.errors import MethodError
+
 _NAMES = "_paretune_fresh"
 """The attribute of a model that holds them, by the names of ``named_parameters()``."""
 
@@ -22,8 +24,17 @@ def fresh(model: PreTrainedModel) -> frozenset[str]:
 
 
 def mark_fresh(model: PreTrainedModel, names: Iterable[str]) -> frozenset[str]:
-    """Say which parameters those are; return what was said before."""
+    """Say which parameters those are; return what was said before.
+
+    Raises:
+        MethodError: the model is a language model, whose head is pretrained: it has no task head.
+    """
     before, now = fresh(model), frozenset(names)
+    if now and model.get_output_embeddings() is not None:
+        raise MethodError(
+            f"{min(now)!r} is to belong to the task head of a {type(model).__name__}, which has none: "
+            "expected a classifier, or a checkpoint that holds all of a language model."
+        )
     if now:
         setattr(model, _NAMES, now)
     elif before:

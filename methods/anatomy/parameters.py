@@ -44,6 +44,12 @@ class Parameters:
         self._inside: tuple[str, ...] = ("",)  # how the paths of what is in it begin
 
     @cached_property
+    def body_prefix(self) -> str:
+        """How the names of the body's parameters begin in the model's; empty where the body is the model."""
+        name = next(name for name, module in self.model.named_modules() if module is self.body)
+        return f"{name}." if name else ""
+
+    @cached_property
     def is_language_model(self) -> bool:
         """Whether the model's head is its pretrained language modelling head, which is no task head."""
         return self.model.get_output_embeddings() is not None

@@ -56,6 +56,11 @@ def wiring_of(anatomy: Anatomy, geometry: Geometry) -> Wiring:
         inside = [m for block in anatomy.blocks for m in block.module.modules() if is_linear(m)]
         if any(id(layer) not in known for layer in inside):
             raise AnatomyError(f"{anatomy} has layers of no known role: its FLOPs have no closed form here.")
+    drawn, body = fresh(anatomy.model), anatomy.body_prefix
+    if any(not name.removeprefix(body).startswith("pooler.") for name in drawn if name.startswith(body)):
+        raise AnatomyError(
+            f"{anatomy} trains {min(drawn)} with its head: its FLOPs have no closed form here."
+        )
     head = _head(anatomy)
     elsewhere = {id(m) for block in anatomy.blocks for m in block.module.modules()} | {id(m) for m in head}
     around = {name: m for name, m in anatomy.body.named_modules() if id(m) not in elsewhere}

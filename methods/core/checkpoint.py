@@ -12,8 +12,6 @@ from methods.errors import MethodError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from methods.anatomy.parameters import Model
-
 FORMAT_VERSION = 1
 MANIFEST = "paretune.json"
 TENSORS = "paretune.safetensors"
@@ -38,12 +36,6 @@ class Checkpoint:
     def bytes(self) -> int:
         """Size of the tensors."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors.values())
-
-    def fresh(self, model: Model) -> frozenset[str]:
-        """What of a model's body it keeps as a part of the head, see :mod:`methods.anatomy.drawn`."""
-        head = {name.removeprefix("head.") for name in self.tensors if name.startswith("head.")}
-        body = {id(p) for p in model.base_model.parameters()} if model.base_model is not model else set()
-        return frozenset(name for name, p in model.named_parameters() if id(p) in body and name in head)
 
     def write(self, path: str | Path) -> Path:
         """Write both files; return the folder, which is made if need be."""

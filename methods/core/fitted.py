@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
-from methods.anatomy import Model, mark_fresh
+from methods.anatomy import Anatomy, Model, mark_fresh
 from methods.core.adapted import Adapted
 from methods.core.checkpoint import Checkpoint
 from methods.core.method import Method
 from methods.core.options import Options
+from methods.errors import IncompleteHeadWarning
 
 
 def fitting(model: Model, method: Method[Any], options: Options, saved: Checkpoint) -> Adapted:
@@ -19,10 +21,26 @@ def fitting(model: Model, method: Method[Any], options: Options, saved: Checkpoi
 
     Raises:
         MethodError: as :class:`Adapted`. The model is then as it was.
+
+    Warns:
+        IncompleteHeadWarning: the model drew something that the checkpoint does not hold.
     """
-    before = mark_fresh(model, saved.fresh(model))
+    before = mark_fresh(model, ())
     try:
-        return Adapted(model, method, options, fresh_without=before)
+        named = dict(model.named_parameters())
+        own = {name for part, _, name in (key.partition(".") for key in saved.tensors) if part == "head"}
+        kept = own & named.keys() - Anatomy(model).head_parameters().keys()
+        mark_fresh(model, kept)
+        adapted = Adapted(model, method, options, fresh_without=before)
     except BaseException:
         mark_fresh(model, before)
         raise
+    taken = {id(parameter) for parameter in adapted.of_the_task().values()}
+    if left_out := sorted(name for name in before - kept if name in named and id(named[name]) not in taken):
+        warnings.warn(
+            f"{saved.origin} holds no {', '.join(left_out)}: of the task head, that stays as it is in the "
+            "model.",
+            IncompleteHeadWarning,
+            stacklevel=4,
+        )
+    return adapted

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
     **dict.fromkeys(("lora_alpha", "lora_dropout"), ((int, float), "a number")),
     **dict.fromkeys(("use_rslora", "use_dora"), ((bool,), "true or false")),
     **dict.fromkeys(("rank_pattern", "alpha_pattern"), ((dict,), "an object")),
+    "modules_to_save": ((list,), "a list of names"),
 }
 """The options that are read, with the types that their values may have if they have any."""
 
@@ -297,9 +299,8 @@ def _head_modules(head: Tensors, anatomy: Anatomy) -> frozenset[str]:
         MethodError: peft, which goes by the ends of names, would take others for it too, or not find it.
     """
     body = Names(anatomy).body
-    modules = frozenset(
-        (body if name.startswith(body) else "") + name.removeprefix(body).split(".")[0] for name in head
-    )
+    inside = {name for name in head if body and name.startswith(body)}
+    modules = frozenset(name.split(".")[0] for name in head.keys() - inside) | _whole(inside, anatomy)
     ends = (*modules, "classifier", "score") if modules else ()  # two that peft always adds
     found = {name for name in Names(anatomy).all if name.endswith(ends)}
     if strange := sorted(found ^ modules):
@@ -307,6 +308,23 @@ def _head_modules(head: Tensors, anatomy: Anatomy) -> frozenset[str]:
             f"peft finds a task head by the ends of names, and {strange[0]!r} does not allow that."
         )
     return modules
+
+
+def _whole(names: Collection[str], anatomy: Anatomy) -> frozenset[str]:
+    """The modules whose parameters these are.
+
+    Raises:
+        MethodError: one has others too, or has several names: peft saves whole modules, by one name.
+    """
+    modules = {name.rpartition(".")[0] for name in names}
+    places = Counter(id(p) for _, p in anatomy.model.named_parameters(remove_duplicate=False))
+    for path in sorted(modules):
+        held = dict(anatomy.model.get_submodule(path).named_parameters(path))
+        if strange := sorted(n for n, p in held.items() if n not in names or places[id(p)] > 1):
+            raise MethodError(
+                f"peft saves {path} as a whole and by one name, and {strange[0]} does not allow that."
+            )
+    return frozenset(modules)
 
 
 def _saved_beside(modules: Sequence[str], anatomy: Anatomy) -> frozenset[str]:

@@ -19,8 +19,7 @@ class Names:
 
     def __init__(self, anatomy: Anatomy) -> None:
         modules = dict(anatomy.model.named_modules())
-        body = next(name for name, module in modules.items() if module is anatomy.body)
-        self.body = f"{body}." if body else ""
+        self.body = anatomy.body_prefix
         inside = tuple(f"{name}." for name, module in modules.items() if isinstance(module, WrappedLinear))
         self.all = [name for name in modules if name and not name.startswith(inside)]
 

@@ -268,6 +268,7 @@ def _snapshots(spec: TrialSpec, parts: _Parts, keeping: Keeping) -> Snapshots | 
             "data": parts.task.data_sha256 if parts.task else None,
             "revision of the model": parts.model.revision if parts.model else None,
             "number of processes": processes.count(),
+            "number of trained parameters": parts.parameters.trainable if parts.parameters else None,
         },
         say=keeping.say,
     )

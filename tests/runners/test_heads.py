@@ -119,18 +119,50 @@ def test_what_a_checkpoint_lacks_in_the_body_is_named(architecture: str, lacks: 
     assert set(pooler) <= {name for name, _ in model.named_parameters()}
 
 
-@pytest.mark.parametrize("bits", ["nf4", "int8"])
-def test_what_is_drawn_stays_whole_where_few_bits_are_asked_for(
-    bits: Literal["nf4", "int8"], tmp_path: Path
-) -> None:
-    """Layers are packed as their weights arrive, and of these none do."""
+def test_what_is_drawn_in_body_and_head_is_not_the_same_numbers(tmp_path: Path) -> None:
+    """Both follow one generator: a head drawn from where the pooler began was a copy of its first rows."""
     whole = build("bert", "classify")
     kept = {key: value for key, value in whole.state_dict().items() if "pooler" not in key}
+    bare = {key: value for key, value in kept.items() if "classifier" not in key}
+    whole.save_pretrained(tmp_path / "head", state_dict=kept)
+    whole.save_pretrained(tmp_path / "bare", state_dict=bare)
+    over, without = loaded(tmp_path / "head"), loaded(tmp_path / "bare")
+    assert (heads.origin(over) or "").startswith(heads.REPLACED)
+    assert (heads.origin(without) or "").startswith(heads.FRESH + ";")
+    assert same(over, without)
+    assert not torch.equal(over.classifier.weight, over.bert.pooler.dense.weight[:3])
+
+
+def test_what_has_another_size_is_drawn_too(tmp_path: Path) -> None:
+    whole = build("bert", "classify")
+    kept = whole.state_dict() | {"bert.pooler.dense.weight": torch.ones(16, 32)}
+    whole.save_pretrained(tmp_path, state_dict=kept)
+    model = loaded(tmp_path)
+    assert fresh(model) == {"bert.pooler.dense.weight"}
+    assert model.bert.pooler.dense.weight.shape == (32, 32)
+
+
+def test_a_language_model_of_another_vocabulary_is_refused(tmp_path: Path) -> None:
+    whole = build("gpt2", "causal", tie_word_embeddings=False)
+    kept = whole.state_dict() | {"lm_head.weight": torch.ones(7, 32)}
+    whole.save_pretrained(tmp_path, state_dict=kept)
+    with pytest.raises(ModelError, match=r"has no weights of 'lm_head\.weight', so that it cannot write"):
+        models.language_model(str(tmp_path))
+
+
+@pytest.mark.parametrize("bits", ["nf4", "int8"])
+@pytest.mark.parametrize("lacks", ["pooler", "pooler.dense.bias"])
+def test_what_is_drawn_stays_whole_where_few_bits_are_asked_for(
+    bits: Literal["nf4", "int8"], lacks: str, tmp_path: Path
+) -> None:
+    """Layers are packed as their weights arrive, and of these none do; what arrives is packed."""
+    whole = build("bert", "classify")
+    kept = {key: value for key, value in whole.state_dict().items() if lacks not in key}
     whole.save_pretrained(tmp_path, state_dict=kept)
     model = models.classifier(str(tmp_path), tasks.get("sst2"), Numerics(quantization=bits))
-    assert type(model.bert.pooler.dense) is nn.Linear
+    assert (type(model.bert.pooler.dense) is nn.Linear) is (lacks == "pooler")
     assert type(model.bert.encoder.layer[0].output.dense) is not nn.Linear
     adapted = methods.apply(model, "lora")
     model(input_ids=torch.arange(4, 9)[None]).logits.sum().backward()
     assert all(parameter.grad is not None for parameter in adapted.head.values())
-    assert len(adapted.head) == 4
+    assert len(adapted.head) == (4 if lacks == "pooler" else 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 
 import methods
-from methods import MethodError
+from methods import AnatomyError, IncompleteHeadWarning, MethodError
 from methods.anatomy import fresh, mark_fresh
 from runners.measure.flops import counted
 
@@ -127,6 +128,91 @@ def test_what_peft_trained_beside_a_method_is_read(tmp_path: Path) -> None:
     batch = inputs(model)
     methods.load(model, tmp_path)
     torch.testing.assert_close(logits(model, batch), logits(theirs, batch), rtol=0, atol=1e-10)
+
+
+FOLDERS = [
+    ("bert", ("bert.embeddings.token_type_embeddings.weight",)),
+    ("deberta-v2", ("deberta.encoder.LayerNorm.weight", "deberta.encoder.LayerNorm.bias")),
+    ("bart", ("model.encoder.layernorm_embedding.weight", "model.encoder.layernorm_embedding.bias")),
+]
+
+
+@pytest.mark.parametrize(("architecture", "names"), FOLDERS)
+def test_what_lies_deeper_is_a_module_of_its_own_to_peft(
+    architecture: str, names: tuple[str, ...], tmp_path: Path
+) -> None:
+    model = tiny(architecture, dtype=torch.float64)
+    mark_fresh(model, names)
+    adapted = apply(model, "lora")
+    perturb(adapted)
+    batch = inputs(model)
+    adapted.export_peft(tmp_path)
+    theirs = PeftModel.from_pretrained(tiny(architecture, dtype=torch.float64), tmp_path).eval()
+    torch.testing.assert_close(logits(theirs, batch), logits(model, batch), rtol=0, atol=1e-10)
+    again = methods.load(tiny(architecture, dtype=torch.float64), tmp_path)
+    torch.testing.assert_close(logits(again.model, batch), logits(model, batch), rtol=0, atol=1e-10)
+    again.export_peft(tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "names"),
+    [("t5", ("transformer.shared.weight",)), ("bert", ("bert.pooler.dense.bias",))],
+)
+def test_what_peft_cannot_keep_apart_is_refused(
+    architecture: str, names: tuple[str, ...], tmp_path: Path
+) -> None:
+    """peft gives modules back as a whole, and by their name: a tied one stays in its other place."""
+    model = tiny(architecture)
+    mark_fresh(model, names)
+    with pytest.raises(MethodError, match="as a whole and by one name"):
+        apply(model, "lora").export_peft(tmp_path)
+
+
+@pytest.mark.parametrize("odd", [5, True, "pooler"])
+def test_modules_to_save_of_another_type_are_refused(odd: object, tmp_path: Path) -> None:
+    apply(marked("bert"), "lora").export_peft(tmp_path)
+    file = tmp_path / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"modules_to_save": odd}))
+    with pytest.raises(MethodError, match=r"sets modules_to_save to .*, expected a list of names"):
+        methods.load(tiny("bert"), tmp_path)
+
+
+def test_flops_have_no_closed_form_where_what_is_drawn_lies_in_front() -> None:
+    """Gradients go through the whole body then."""
+    model = tiny("bert")
+    mark_fresh(model, ["bert.embeddings.token_type_embeddings.weight"])
+    with pytest.raises(AnatomyError, match=r"trains bert\.embeddings.* with its head"):
+        apply(model, "head").flops(3, 11)
+
+
+def test_a_language_model_has_no_task_head() -> None:
+    model = tiny("gpt2", "causal")
+    with pytest.raises(MethodError, match=r"'transformer.ln_f.bias' .* GPT2LMHeadModel, which has none"):
+        mark_fresh(model, ["transformer.ln_f.bias"])
+    assert not fresh(model)
+
+
+def test_a_model_that_is_its_own_body_keeps_it_too(tmp_path: Path) -> None:
+    names = ("encoder.layer_norm.weight", "encoder.layer_norm.bias")
+    model = tiny("whisper")
+    mark_fresh(model, names)
+    adapted = apply(model, "lora")
+    perturb(adapted)
+    adapted.save(tmp_path)
+    other = tiny("whisper")
+    methods.load(other, tmp_path)
+    assert torch.equal(logits(other, inputs(other)), logits(model, inputs(model)))
+
+
+def test_a_file_without_it_warns_over_a_model_that_drew_one(tmp_path: Path) -> None:
+    """Kept before it belonged to the head, or trained on a checkpoint that was whole."""
+    apply(tiny("bert"), "lora").save(tmp_path / "lora")
+    with pytest.warns(
+        IncompleteHeadWarning, match=r"holds no bert.pooler.dense.bias, bert.pooler.dense.weight"
+    ):
+        methods.load(marked("bert"), tmp_path / "lora")
+    apply(tiny("bert"), "full").save(tmp_path / "full")
+    methods.load(marked("bert"), tmp_path / "full")  # there it is the method's
 
 
 @pytest.mark.parametrize("name", [n for n in methods.names() if methods.get(n).served is not None])
