@@ -29,8 +29,8 @@ else:
         __name__,
         {
             "methods.anatomy.anatomy": ("Anatomy", "Stack"),
-            "methods.anatomy.features": ("Features", "Rows"),
             "methods.anatomy.drawn": ("fresh", "mark_fresh"),
+            "methods.anatomy.features": ("Features", "Rows"),
             "methods.anatomy.layers": (
                 *("Linear", "WrappedLinear", "frozen", "oriented", "sizes", "to_fold"),
             ),

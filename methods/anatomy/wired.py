@@ -56,10 +56,11 @@ def wiring_of(anatomy: Anatomy, geometry: Geometry) -> Wiring:
         inside = [m for block in anatomy.blocks for m in block.module.modules() if is_linear(m)]
         if any(id(layer) not in known for layer in inside):
             raise AnatomyError(f"{anatomy} has layers of no known role: its FLOPs have no closed form here.")
-    drawn, body = fresh(anatomy.model), anatomy.body_prefix
-    if any(not name.removeprefix(body).startswith("pooler.") for name in drawn if name.startswith(body)):
+    body = anatomy.body_prefix
+    drawn = [name for name in fresh(anatomy.model) if name.startswith(body)]
+    if in_front := [name for name in drawn if not name.startswith(f"{body}pooler.")]:
         raise AnatomyError(
-            f"{anatomy} trains {min(drawn)} with its head: its FLOPs have no closed form here."
+            f"{anatomy} trains {min(in_front)} with its head: its FLOPs have no closed form here."
         )
     head = _head(anatomy)
     elsewhere = {id(m) for block in anatomy.blocks for m in block.module.modules()} | {id(m) for m in head}

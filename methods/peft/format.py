@@ -17,8 +17,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,9 @@ from safetensors.torch import load_file, save_file
 
 from methods.anatomy import Anatomy
 from methods.core import Checkpoint, Form, Method, Options
-from methods.errors import AnatomyError, IncompleteHeadWarning, MethodError
+from methods.errors import IncompleteHeadWarning, MethodError
 from methods.peft.names import Names, Tensors, Words
+from methods.peft.whole import saved_beside, whole_modules
 
 CONFIG, TENSORS, PICKLE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
 
@@ -155,7 +155,7 @@ class PeftForm(Form):
         own: Tensors = {}
         head = {name: parameter.detach().clone() for name, parameter in anatomy.head_parameters().items()}
         method_prefix, head_prefix = self._prefixes(anatomy)
-        beside = _saved_beside(config.get("modules_to_save") or (), anatomy)
+        beside = saved_beside(config.get("modules_to_save") or (), anatomy)
         for key, tensor in tensors.items():
             if (short := key.removeprefix(head_prefix)) in head or short in beside:
                 head[short] = tensor
@@ -300,7 +300,7 @@ def _head_modules(head: Tensors, anatomy: Anatomy) -> frozenset[str]:
     """
     body = Names(anatomy).body
     inside = {name for name in head if body and name.startswith(body)}
-    modules = frozenset(name.split(".")[0] for name in head.keys() - inside) | _whole(inside, anatomy)
+    modules = frozenset(name.split(".")[0] for name in head.keys() - inside) | whole_modules(inside, anatomy)
     ends = (*modules, "classifier", "score") if modules else ()  # two that peft always adds
     found = {name for name in Names(anatomy).all if name.endswith(ends)}
     if strange := sorted(found ^ modules):
@@ -308,38 +308,6 @@ def _head_modules(head: Tensors, anatomy: Anatomy) -> frozenset[str]:
             f"peft finds a task head by the ends of names, and {strange[0]!r} does not allow that."
         )
     return modules
-
-
-def _whole(names: Collection[str], anatomy: Anatomy) -> frozenset[str]:
-    """The modules whose parameters these are.
-
-    Raises:
-        MethodError: one has others too, or has several names: peft saves whole modules, by one name.
-    """
-    modules = {name.rpartition(".")[0] for name in names}
-    places = Counter(id(p) for _, p in anatomy.model.named_parameters(remove_duplicate=False))
-    for path in sorted(modules):
-        held = dict(anatomy.model.get_submodule(path).named_parameters(path))
-        if strange := sorted(n for n, p in held.items() if n not in names or places[id(p)] > 1):
-            raise MethodError(
-                f"peft saves {path} as a whole and by one name, and {strange[0]} does not allow that."
-            )
-    return frozenset(modules)
-
-
-def _saved_beside(modules: Sequence[str], anatomy: Anatomy) -> frozenset[str]:
-    """The parameters of a body that peft trains and saves whole, such as a pooler's; none of its blocks."""
-    body = Names(anatomy).body
-    try:
-        blocks = tuple(f"{body}{block.path}." for block in anatomy.blocks)
-    except AnatomyError:
-        return frozenset()
-    return frozenset(
-        name
-        for name, _ in anatomy.model.named_parameters()
-        if name.startswith(body) and not name.startswith(blocks)
-        if any(f".{module}." in f".{name}" for module in modules)
-    )
 
 
 def _part(tensors: Tensors, prefix: str) -> Tensors:

@@ -130,6 +130,14 @@ def test_what_peft_trained_beside_a_method_is_read(tmp_path: Path) -> None:
     torch.testing.assert_close(logits(model, batch), logits(theirs, batch), rtol=0, atol=1e-10)
 
 
+def test_what_peft_trained_beside_it_in_a_language_model_is_refused(tmp_path: Path) -> None:
+    """There is no task head that it would belong to."""
+    config = LoraConfig(modules_to_save=["embed_tokens"], target_modules=["q_proj"])
+    get_peft_model(tiny("llama", "causal"), config).save_pretrained(tmp_path)
+    with pytest.raises(MethodError, match=r"embed_tokens\.weight, which lora has no place for"):
+        methods.load(tiny("llama", "causal"), tmp_path)
+
+
 FOLDERS = [
     ("bert", ("bert.embeddings.token_type_embeddings.weight",)),
     ("deberta-v2", ("deberta.encoder.LayerNorm.weight", "deberta.encoder.LayerNorm.bias")),
