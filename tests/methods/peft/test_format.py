@@ -565,11 +565,6 @@ STRANGE: list[tuple[str, Any, str]] = [
         LoraConfig(modules_to_save=["intermediate"]),
         r"holds .*intermediate\.dense\.\w+, which lora has no place for",
     ),
-    (
-        "llama",
-        LoraConfig(modules_to_save=["embed_tokens"]),
-        "holds model.embed_tokens.weight, which lora has",
-    ),
     ("bert", LoraConfig(init_lora_weights="pissa"), "'pissa' has changed the base's weights"),
     ("gpt2", LoraConfig(target_modules=["c_attn", "wte"], fan_in_fan_out=True), "holds wte.lora_embedding"),
     ("bert", IA3Config(), r"holds .*attention\.output\.dense\.ia3_l, which ia3 has no place for"),
