@@ -26,7 +26,17 @@ class MergeError(MethodError):
 
 
 class IncompleteHeadWarning(UserWarning):
-    """What was loaded leaves out some of the model's task head, which stays as it was there."""
+    """What was loaded leaves out some of the model's task head, which stays as it was there.
+
+    Args:
+        loaded: what an error message calls it.
+        left_out: the parameters.
+    """
+
+    def __init__(self, loaded: str, left_out: Iterable[str]) -> None:
+        super().__init__(
+            f"{loaded} holds no {', '.join(left_out)}: of the task head, that stays as it is in the model."
+        )
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -37,10 +37,5 @@ def fitting(model: Model, method: Method[Any], options: Options, saved: Checkpoi
         raise
     taken = {id(parameter) for parameter in adapted.of_the_task().values()}
     if left_out := sorted(name for name in before - kept if name in named and id(named[name]) not in taken):
-        warnings.warn(
-            f"{saved.origin} holds no {', '.join(left_out)}: of the task head, that stays as it is in the "
-            "model.",
-            IncompleteHeadWarning,
-            stacklevel=4,
-        )
+        warnings.warn(IncompleteHeadWarning(saved.origin, left_out), stacklevel=4)
     return adapted

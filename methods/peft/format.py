@@ -247,12 +247,7 @@ def read_folder(
             f"the peft folder {folder} cannot be loaded: {str(error).removesuffix('.')}."
         ) from None
     if left_out:
-        warnings.warn(
-            f"the peft folder {folder} holds no {', '.join(left_out)}: of the task head, that stays as it is "
-            "in the model.",
-            IncompleteHeadWarning,
-            stacklevel=depth,
-        )
+        warnings.warn(IncompleteHeadWarning(f"the peft folder {folder}", left_out), stacklevel=depth)
     return Checkpoint(name, options, anatomy.config.model_type, kept, f"the peft folder {folder}")
 
 
