@@ -22,7 +22,7 @@ from runners.trials.prompted import Prompting, Split, settings
 from runners.work.planned import Planned
 from runners.work.reading import Shape
 from runners.writing import batches
-from runners.writing.decoding import Decoding
+from runners.writing.decoding import Decoding, written_from
 from runners.writing.likelihood import log_likelihoods
 
 TIMED_TOKENS = 4
@@ -120,9 +120,11 @@ def _answering(
     batch = {n: v.to(accelerator.device) for n, v in batches.asking(rows.rows, which, kind.form).items()}
 
     def begin(tokens: int) -> Callable[[], Any]:
-        config = Decoding(tokens, asked.beams, asked.length_penalty, asked.no_repeat).config(model, kind.form)
+        how = Decoding(tokens, asked.beams, asked.length_penalty, asked.no_repeat)
+        config = how.config(model, kind.form)
         config.min_new_tokens = tokens
-        return lambda: model.generate(**batch, generation_config=config)
+        more = how.processors(written_from(batch, kind.form))
+        return lambda: model.generate(**batch, generation_config=config, logits_processor=more)
 
     return begin
 

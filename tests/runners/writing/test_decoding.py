@@ -81,6 +81,35 @@ def test_a_text_that_ends_is_told_from_one_that_is_cut(family: str) -> None:
 
 
 @EVERY_FAMILY
+@EITHER
+def test_no_repeat_forbids_what_was_written_and_not_what_the_prompt_has(family: str, beams: int) -> None:
+    writer, how = model(family), form(family)
+    first = how.tokenizer.convert_tokens_to_ids("t40")
+    place = {"of": 0}
+
+    def in_turn(module: object, args: object, logits: torch.Tensor) -> torch.Tensor:
+        """t40, t41, t42 and again, with everything else far behind."""
+        logits = logits.clone()
+        logits[..., first + place["of"] % 3] = 1e4
+        place["of"] += 1
+        return logits
+
+    writer.get_output_embeddings().register_forward_hook(in_turn)
+    rows = how.prompted([["t40 t41 t42 t40 t41 t42"]])
+    for longest, no_repeat, expected in (
+        (6, 0, "t40 t41 t42 t40 t41 t42"),
+        (4, 2, "t40 t41 t42 t40"),
+    ):
+        place["of"] = 0
+        decoding = Decoding(longest=longest, beams=beams, no_repeat=no_repeat)
+        assert write(writer, rows, how, decoding, batch_size=1).texts == [expected]
+    place["of"] = 0
+    written = write(writer, rows, how, Decoding(longest=5, no_repeat=2), batch_size=1).texts[0].split()
+    assert written[:4] == expected.split()
+    assert written[4:] != ["t41"]
+
+
+@EVERY_FAMILY
 def test_the_loss_is_that_of_the_targets_whatever_stands_beside_them(family: str) -> None:
     writer, how = model(family, dtype=torch.float64), form(family)
     rows = how.prompted(TEXTS, TARGETS)
