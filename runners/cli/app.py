@@ -102,6 +102,9 @@ AFTERWARDS = (LostError, UnwrittenError)
 TOGETHER = {"run", "intrinsic", "demo"}
 """Commands that several processes do together."""
 
+KEEPING = {"run", "intrinsic", "demo", "claims"}
+"""Commands that keep what is done, trial by trial, and go on from it."""
+
 
 def main() -> None:
     """Run the command; a mistake of the user ends with one sentence and exit code 2, see EXIT_CODES."""
@@ -111,12 +114,9 @@ def main() -> None:
             app(prog_name="paretune")
     except stopping.Stopped as stopped:
         if options.speaks():
-            err.print(
-                f"Stopped by {stopped.by.name}: what is done is kept, and the same command goes on "
-                "with the rest.",
-                highlight=False,
-                soft_wrap=True,
-            )
+            kept = ": what is done is kept, and the same command goes on with the rest"
+            afterwards = kept if _command_name() in KEEPING else " before it was done"
+            err.print(f"Stopped by {stopped.by.name}{afterwards}.", highlight=False, soft_wrap=True)
         sys.exit(stopped.exit_code)
     except (ValueError, LostError) as error:
         if not _is_for_the_user(error):
@@ -126,6 +126,11 @@ def main() -> None:
         if options.speaks():
             err.print(f"error: {text.clean(error, 2000)}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1 if isinstance(error, AFTERWARDS) else 2)
+
+
+def _command_name() -> str:
+    """What was asked for, as it was typed."""
+    return next(iter(sys.argv[1:]), "")
 
 
 def _version(asked: bool) -> None:
@@ -141,7 +146,7 @@ def _together() -> AbstractContextManager[None]:
     """What fails in one of several processes ends them all."""
     if options.processes() == 1:
         return nullcontext()
-    command = next(iter(sys.argv[1:]), "")
+    command = _command_name()
     if command not in TOGETHER:
         from runners.plan.errors import SpecError
 

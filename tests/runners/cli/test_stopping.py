@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from reports import read_record
-from runners.cli import stopping
+from runners.cli import app, stopping
 from runners.cli.stopping import Stopped, stoppable
 
 
@@ -62,6 +62,28 @@ def test_a_signal_that_is_dropped_comes_again(capfd: pytest.CaptureFixture[str])
     assert reference() is None
     assert waited < 1000
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"),
+    [("run", True), ("intrinsic", True), ("demo", True), ("claims", True)]
+    + [(name, False) for name in ("plan", "memory", "latency", "serve-cost", "report", "choose", "")],
+)
+def test_only_commands_that_keep_what_is_done_say_so(
+    command: str, kept: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def working(prog_name: str) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    monkeypatch.setattr(app, "app", working)
+    monkeypatch.setattr(sys, "argv", ["paretune", *([command] if command else [])])
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 128 + signal.SIGTERM
+    told = capsys.readouterr().err
+    assert told.startswith("Stopped by SIGTERM")
+    assert ("the same command goes on" in told) == kept
 
 
 def test_what_else_is_dropped_is_told_as_ever(capfd: pytest.CaptureFixture[str]) -> None:
