@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runners.cli import complete
-from runners.cli.options import Json
+from runners.cli.options import Json, say
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 def export(
@@ -59,3 +62,18 @@ def export(
         print(json.dumps({"folder": str(folder), "base": base, "bytes": files}))
     else:
         print(folder)
+        say(f"Its base, for peft: {_loading(skeleton)}.")
+
+
+def _loading(model: PreTrainedModel) -> str:
+    """The call that makes a base for a folder of peft, which holds nothing of the base's configuration.
+
+    Without its problem type, pipelines of transformers take what is regressed for a probability.
+    """
+    kind, labels = type(model).__name__, model.config.num_labels
+    arguments = [repr(model.config._name_or_path)]
+    if kind.endswith("Classification"):
+        arguments.append(f"num_labels={labels}")
+    if kind.endswith("SequenceClassification") and labels == 1:
+        arguments.append("problem_type='regression'")
+    return f"{kind}.from_pretrained({', '.join(arguments)})"

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from peft import PeftModel
 from safetensors.torch import load_file
-from transformers import BertForSequenceClassification
+from transformers import AutoTokenizer, BertForSequenceClassification, pipeline
 
 import methods
 from methods.peft.format import TENSORS
@@ -227,11 +228,11 @@ def test_mixtures_of_experts_are_counted_from_their_configurations(
     }
 
 
-def trained(folder: Path, **changes: Any) -> Path:
+def trained(folder: Path, labels: int = 3, **changes: Any) -> Path:
     """A checkpoint of a LoRA on a model with three classes."""
     torch.manual_seed(0)
     config = models.config("embedded")
-    config.num_labels = 3
+    config.num_labels = labels
     adapted = methods.apply(BertForSequenceClassification(config), "lora", rank=2)
     for parameter in adapted.trained().values():
         parameter.data.add_(0.1)
@@ -242,22 +243,42 @@ def trained(folder: Path, **changes: Any) -> Path:
 
 
 def test_export_needs_no_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    checkpoint = trained(tmp_path / "checkpoint")
+    checkpoint, base = trained(tmp_path / "checkpoint"), models.location("embedded")
     assert paretune("export", str(checkpoint), "--format", "peft") == 0
-    folder = Path(capsys.readouterr().out.strip())
+    shown = capsys.readouterr()
+    folder = Path(shown.out.strip())
     assert folder == checkpoint / "peft"
+    assert shown.err.strip().endswith(f"ForSequenceClassification.from_pretrained({base!r}, num_labels=3).")
     config = json.loads((folder / "adapter_config.json").read_text())
-    assert config["base_model_name_or_path"] == models.location("embedded")
+    assert config["base_model_name_or_path"] == base
     kept, written = load_file(checkpoint / "paretune.safetensors"), load_file(folder / TENSORS)
     assert len(kept) == len(written) == 2 * 6 * 2 + 2
     assert torch.equal(written["base_model.model.classifier.weight"], kept["head.classifier.weight"])
     other = tmp_path / "other"
     arguments = ["export", str(checkpoint), "--model", "embedded", "--out", str(other), "--json"]
     assert paretune(*arguments) == 0
-    shown = json.loads(capsys.readouterr().out)
-    assert (shown["folder"], shown["base"]) == (str(other), "embedded")
-    assert shown["bytes"] == {file.name: file.stat().st_size for file in other.iterdir()}
+    told = json.loads(capsys.readouterr().out)
+    assert (told["folder"], told["base"]) == (str(other), "embedded")
+    assert told["bytes"] == {file.name: file.stat().st_size for file in other.iterdir()}
     assert (other / TENSORS).read_bytes() == (folder / TENSORS).read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_what_export_says_of_the_base_gives_the_score_in_a_pipeline(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A score stays a score: without the problem type a pipeline would give its sigmoid."""
+    checkpoint = trained(tmp_path / "checkpoint", labels=1)
+    assert paretune("export", str(checkpoint)) == 0
+    shown = capsys.readouterr()
+    call = shown.err.strip().split("peft: ")[1].removesuffix(".")
+    base = eval(call, {"BertForSequenceClassification": BertForSequenceClassification})
+    model: Any = PeftModel.from_pretrained(base, shown.out.strip()).eval()
+    tokenizer = AutoTokenizer.from_pretrained(models.location("embedded"))
+    with torch.no_grad():
+        score = model(**tokenizer("a film", return_tensors="pt")).logits.item()
+    answer = pipeline("text-classification", model=model, tokenizer=tokenizer)("a film")
+    assert answer[0]["score"] == pytest.approx(score, rel=1e-5)
 
 
 def test_export_says_what_is_wrong(
