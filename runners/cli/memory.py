@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -182,21 +182,26 @@ def _row(row: dict[Source, Footprint]) -> dict[str, Any]:
 
 
 def _show(rows: dict[str, dict[Source, Footprint]]) -> None:
-    """Print the table: a line for each method, two where it is measured and predicted."""
+    """Print a table of what was measured, one of what was predicted, and how far apart the two are."""
+    sources = list(dict.fromkeys(source for row in rows.values() for source in row))
+    for source in sources:
+        if len(sources) > 1:
+            out.print(source, style="bold")
+        out.print(_table({label: row[source] for label, row in rows.items() if source in row}))
+    apart = {label: _deviation(row, "peak_training_bytes") for label, row in rows.items()}
+    told = [f"{label} {share:+.2%}" for label, share in apart.items() if share is not None]
+    if told:
+        out.print(f"Training peak, predicted beside measured: {', '.join(told)}.", highlight=False)
+
+
+def _table(footprints: dict[str, Footprint]) -> Table:
+    """A line for each method. Numbers are whole on a narrow terminal: its name goes on in the next line."""
     from reports import text
 
     table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-    both = any(len(row) > 1 for row in rows.values())
-    for heading in ["method", *(["", "devi-\nation"] if both else []), *COLUMNS.values()]:
-        numeric = heading not in ("method", "")
-        # Numbers are whole on a narrow terminal: the name of a method goes on in the next line.
-        justify: Literal["left", "right"] = "right" if numeric else "left"
-        table.add_column(heading, justify=justify, no_wrap=numeric or heading == "", overflow="fold")
-    for label, row in rows.items():
-        for source, footprint in row.items():
-            cells = [text.size(getattr(footprint, field)) for field in COLUMNS]
-            if both:
-                deviation = _deviation(row, "peak_training_bytes") if source == "predicted" else None
-                cells[:0] = [source, "" if deviation is None else f"{deviation:+.2%}"]
-            table.add_row(label, *cells)
-    out.print(table)
+    table.add_column("method", overflow="fold")
+    for heading in COLUMNS.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for label, footprint in footprints.items():
+        table.add_row(label, *(text.size(getattr(footprint, field)) for field in COLUMNS))
+    return table

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 import methods
+from runners.cli.memory import COLUMNS
+from runners.cli.options import out
 
 from ..command import paretune
 
@@ -45,8 +47,25 @@ def test_measured_beside_predicted(small: str, capsys: pytest.CaptureFixture[str
 
     assert paretune("memory", *arguments, "--predict", "--measure") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[3] for line in lines if line.startswith("lora")] == ["measured", "predicted"]
-    assert "+0.00%" in lines[-1]
+    assert [line for line in lines if line in ("measured", "predicted")] == ["measured", "predicted"]
+    assert sum(line.startswith("lora") for line in lines) == 2
+    assert lines[-1] == "Training peak, predicted beside measured: lora rank=2 target=query+key +0.00%."
+
+
+def test_numbers_and_names_are_whole_in_eighty_columns(
+    small: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(out, "width", 80)
+    arguments = [small, "--method", "full", "--method", "houlsby", "--batch", "32", "--length", "40"]
+    assert paretune("memory", *arguments, "--predict", "--measure") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for method in ("full", "houlsby"):
+        rows = [line.split() for line in lines if line.split()[:1] == [method]]
+        assert len(rows) == 2
+        for row in rows:
+            assert len(row) == 1 + 2 * len(COLUMNS)
+            assert set(row[2::2]) <= {"B", "kB", "MB", "GB"}
 
 
 def test_the_table_of_what_is_measured(small: str, capsys: pytest.CaptureFixture[str]) -> None:
