@@ -8,10 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from runners.cli import complete
-from runners.cli.options import METHOD, Json, Options, Size, out
+from runners.cli.options import METHOD, Json, Options, Size, out, table
 
 if TYPE_CHECKING:
     from runners.measure.flops import FlopReport
@@ -60,12 +59,10 @@ def show(model: str, choices: Sequence[Choice], batch: int, length: int, *, json
     if json_:
         print(json.dumps([{"model": model, "method": label, **asdict(report)} for label, report in reports]))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("method")
-    for column in ("forward GFLOP", "of the base", "training step GFLOP", "of training all", "closed form"):
-        table.add_column(column, justify="right")
+    headings = ("forward\nGFLOP", "of the\nbase", "training\nstep GFLOP", "of training\nall", "closed\nform")
+    made = table("method", numbers=headings)
     for label, found in reports:
-        table.add_row(
+        made.add_row(
             label,
             f"{found.forward_flops / 1e9:,.3f}",
             f"{found.forward_flops / found.base_forward_flops:.3f}",
@@ -74,7 +71,7 @@ def show(model: str, choices: Sequence[Choice], batch: int, length: int, *, json
             _agreement(found),
         )
     out.print(f"{model}, {batch} x {length} tokens", highlight=False)
-    out.print(table)
+    out.print(made)
 
 
 def _agreement(report: FlopReport) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from runners.cli import complete
@@ -24,6 +23,7 @@ from runners.cli.options import (
     err,
     numbers,
     out,
+    table,
 )
 from runners.cli.outcome import noting
 
@@ -164,18 +164,23 @@ def show(record: LatencyRecord) -> None:
     done = f"({record.rounds} rounds, {text.plural(record.environment.threads, 'thread')})"
     out.print(Text.assemble("\n", (record.phase, "bold"), size, done), highlight=False)
     found = [latency_of(record, entry) for entry in record.entries]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("contender")
-    columns = ["parameters", "median ms", "p95 ms", "ratio", "95 % interval", "verdict", "longest input"]
-    for column in [*columns, *(["published"] if any(found) else [])]:
-        table.add_column(column, justify="right")
+    columns = [
+        "para-\nmeters",
+        "median\nms",
+        "p95\nms",
+        "ratio",
+        "95 %\ninterval",
+        "verdict",
+        "longest\ninput",
+    ]
+    made = table("contender", numbers=[*columns, *(["published"] if any(found) else [])])
     for number, (entry, paper) in enumerate(zip(record.entries, found, strict=True)):
         ends = interval(entry)
         cells: list[Any] = [
             entry.label,
             f"{entry.parameters:,}",
-            f"{entry.latency_ms_p50:.3g}",
-            f"{entry.latency_ms_p95:.3g}",
+            text.amount(entry.latency_ms_p50),
+            text.amount(entry.latency_ms_p95),
             f"{entry.ratio:.3f}",
             f"{ends.low:.3f}-{ends.high:.3f}" if number else "",
             decision(record, entry) if entry.method else "",
@@ -183,8 +188,8 @@ def show(record: LatencyRecord) -> None:
         ]
         if any(found):
             cells.append(f"+{paper.overhead_percent:g} %" if paper else "")
-        table.add_row(*cells)
-    out.print(table)
+        made.add_row(*cells)
+    out.print(made)
     for number, sentence in enumerate(verdicts(record)):
         out.print(sentence, style="yellow" if number else "dim", highlight=False)
 

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from runners.cli import complete
-from runners.cli.options import DTYPES, METHOD, Dtype, Json, Options, Size, err, out
+from runners.cli.options import DTYPES, METHOD, Dtype, Json, Options, Size, err, out, table
 
 if TYPE_CHECKING:
     from runners.measure.footprint import Footprint, Setting, Source, Workbench
@@ -195,13 +195,10 @@ def _show(rows: dict[str, dict[Source, Footprint]]) -> None:
 
 
 def _table(footprints: dict[str, Footprint]) -> Table:
-    """A line for each method. Numbers are whole on a narrow terminal: its name goes on in the next line."""
+    """A line for each method."""
     from reports import text
 
-    table = Table(box=None, pad_edge=False, collapse_padding=True, header_style="bold")
-    table.add_column("method", overflow="fold")
-    for heading in COLUMNS.values():
-        table.add_column(heading, justify="right", no_wrap=True)
+    made = table("method", numbers=COLUMNS.values())
     for label, footprint in footprints.items():
-        table.add_row(label, *(text.size(getattr(footprint, field)) for field in COLUMNS))
-    return table
+        made.add_row(label, *(text.size(getattr(footprint, field)) for field in COLUMNS))
+    return made

@@ -225,10 +225,17 @@ def one_speaks() -> Iterator[None]:
         yield
 
 
-def table(*columns: str) -> Table:
-    """An empty table; numbers are on the right."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
+    """An empty table: words on the left, then numbers on the right.
+
+    On a narrow terminal numbers stay whole, with their headings, and words go on in the next line.
+    """
+    numbers = list(numbers)
+    made = Table(box=None, pad_edge=False, collapse_padding=bool(numbers), header_style="bold")
     for column in columns:
         numeric = column in ("parameters", "of the base", "trials", "hours")
-        made.add_column(column, justify="right" if numeric else "left", no_wrap=column in ("task", "study"))
+        whole = numeric or column in ("task", "study")
+        made.add_column(column, justify="right" if numeric else "left", no_wrap=whole, overflow="fold")
+    for column in numbers:
+        made.add_column(column, justify="right", no_wrap=True, overflow="fold")
     return made

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
 from rich.text import Text
 
-from runners.cli.options import out
+from runners.cli.options import out, table
 
 if TYPE_CHECKING:
     from reports.records.serving_schema import ArrivalStudy, ServingRecord, Took
@@ -31,17 +30,16 @@ def show(record: ServingRecord) -> None:
 def _show_stored(record: ServingRecord) -> None:
     from reports import text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("tasks", "in memory", "on disk", "add ms", "add, read ms", "switch ms", "evict ms"):
-        table.add_column(name, justify="right")
+    columns = ("tasks", "in\nmemory", "on\ndisk", "add\nms", "add,\nread ms", "switch\nms", "evict\nms")
+    made = table(numbers=columns)
     for one in record.stored:
-        table.add_row(
+        made.add_row(
             f"{one.tasks:,}",
             text.size(one.memory_bytes),
             text.size(one.tasks * record.task_disk_bytes),
             *(_took(part) for part in (one.add, one.add_from_disk, one.switch, one.evict)),
         )
-    out.print(table)
+    out.print(made)
     if record.merged_switch is not None and record.merged_switch_from_disk is not None:
         out.print(
             f"Merged, a switch takes {_took(record.merged_switch)} ms, with reading "
@@ -53,29 +51,30 @@ def _show_stored(record: ServingRecord) -> None:
 
 
 def _show_batches(record: ServingRecord) -> None:
+    from reports import text
     from reports.stats.latency import trusted
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("batch", "tasks", "in it", "base ms", "one task", "mixed", "in turn"):
-        table.add_column(name, justify="right")
     merges = any(one.merged for one in record.batches)
-    for name in (*(("merged", "merged in turn") if merges else ()), "rows/s mixed", "A/A"):
-        table.add_column(name, justify="right")
+    columns = ("batch", "tasks", "in it", "base\nms", "one\ntask", "mixed", "in\nturn")
+    merged = ("merged", "merged\nin turn") if merges else ()
+    made = table(numbers=(*columns, *merged, "rows/s\nmixed", "A/A"))
     for one in record.batches:
         ways = (one.one_task, one.mixed, one.in_turn, *((one.merged, one.merged_in_turn) if merges else ()))
-        table.add_row(
+        made.add_row(
             f"{one.batch_size} x {one.sequence_length}",
             f"{one.tasks:,}",
             f"{one.distinct_tasks:.1f}",
-            f"{one.base_ms_p50:.3g}",
+            text.amount(one.base_ms_p50),
             *(f"x{way.ratio:.2f}" if way else "" for way in ways),
-            f"{1000 * one.batch_size / one.mixed.latency_ms_p50:.3g}",
+            text.amount(1000 * one.batch_size / one.mixed.latency_ms_p50),
             f"x{one.control.ratio:.2f}{'' if trusted(one.control) else ' !'}",
         )
-    out.print(table)
+    out.print(made)
 
 
 def _show_arrivals(found: ArrivalStudy) -> None:
+    from reports import text
+
     out.print(
         f"Simulated: requests of {found.sequence_length} tokens arrive at random, their tasks by Zipf's law "
         f"(s = {found.zipf_exponent:g}), up to {found.largest_batch} served at once; largest rate: 99 of 100 "
@@ -83,38 +82,37 @@ def _show_arrivals(found: ArrivalStudy) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("way", "tasks", "held", "rate /s", "p50 ms", "p95 ms", "p99 ms", "largest rate /s"):
-        table.add_column(name, justify="left" if name == "way" else "right")
+    columns = ("tasks", "held", "rate\n/s", "p50\nms", "p95\nms", "p99\nms", "largest\nrate /s")
+    made = table("way", numbers=columns)
     for one in found.simulated:
         waits = one.waited
-        table.add_row(
+        made.add_row(
             one.way,
             f"{one.tasks:,}",
             f"{one.in_memory:,}",
             f"{one.rate_per_second:g}",
-            *(f"{value:.3g}" for value in (waits.ms_p50, waits.ms_p95, waits.ms_p99))
+            *(text.amount(value) for value in (waits.ms_p50, waits.ms_p95, waits.ms_p99))
             if waits
             else ("too", "many", ""),
-            f"{one.largest_rate_per_second:.3g}",
+            text.amount(one.largest_rate_per_second),
         )
-    out.print(table)
+    out.print(made)
     for played in found.rehearsed:
         pairs = zip(
             (played.simulated.ms_p50, played.simulated.ms_p95, played.simulated.ms_p99),
             (played.measured.ms_p50, played.measured.ms_p95, played.measured.ms_p99),
             strict=True,
         )
-        told = ", ".join(f"{simulated:.3g} and {measured:.3g}" for simulated, measured in pairs)
+        told = ", ".join(f"{text.amount(one)} and {text.amount(other)}" for one, other in pairs)
         fast = played.simulated_as_fast
         speed = (
             f"; batches took x{played.service_ratio:.2f} of what was assumed, with which simulated "
-            f"{fast.ms_p50:.3g}, {fast.ms_p95:.3g}, {fast.ms_p99:.3g} ms"
+            f"{', '.join(map(text.amount, (fast.ms_p50, fast.ms_p95, fast.ms_p99)))} ms"
             if fast and played.service_ratio
             else ""
         )
         out.print(
-            f"Rehearsed {played.way}, {played.tasks} tasks, {played.rate_per_second:.3g} /s, "
+            f"Rehearsed {played.way}, {played.tasks} tasks, {text.amount(played.rate_per_second)} /s, "
             f"{played.requests:,} requests: p50, p95, p99 simulated and measured {told} ms{speed}.",
             style="dim",
             highlight=False,
@@ -152,4 +150,6 @@ def sentences(record: ServingRecord) -> list[str]:
 
 
 def _took(one: Took) -> str:
-    return f"{one.ms_p50:.3g}"
+    from reports import text
+
+    return text.amount(one.ms_p50)
