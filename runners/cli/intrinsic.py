@@ -9,11 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from runners.cli import complete
 from runners.cli.executors import Where
-from runners.cli.options import KEYS, Data, Json, Options, Retry, Workers, begins, err, out, say, speaks
+from runners.cli.options import (
+    KEYS,
+    Data,
+    Json,
+    Options,
+    Retry,
+    Workers,
+    begins,
+    err,
+    out,
+    say,
+    speaks,
+    table,
+)
 from runners.cli.outcome import undone
 from runners.cli.stopping import StopCheck
 
@@ -177,13 +189,11 @@ def show(found: Sequence[Curve]) -> None:
     words = {None: "–", True: "reached", False: "not reached"}
     for curve in found:
         out.print(f"\n{curve.task} on {curve.model}, {curve.method}", style="bold", highlight=False)
-        of = ("90 % of the score", "90 % of the gain")
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("d", curve.metric, "95 % interval", "seeds", "rate", *of):
-            table.add_column(column, justify="right")
+        of = ("90 % of\nthe score", "90 % of\nthe gain")
+        made = table(numbers=("d", curve.metric, "95 %\ninterval", "seeds", "rate", *of))
         for line in lines(curve):
             score = line.point.score
-            table.add_row(
+            made.add_row(
                 text.count(line.point.dimension),
                 text.score(score.value),
                 text.score_range(score.interval) if score.interval else "–",
@@ -192,7 +202,7 @@ def show(found: Sequence[Curve]) -> None:
                 words[line.score_passes],
                 words[line.gain_passes],
             )
-        out.print(table)
+        out.print(made)
         for sentence in sentences(curve):
             out.print(sentence, markup=False, highlight=False)
         for row in dimensions_on(curve.task):

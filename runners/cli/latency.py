@@ -164,16 +164,9 @@ def show(record: LatencyRecord) -> None:
     done = f"({record.rounds} rounds, {text.plural(record.environment.threads, 'thread')})"
     out.print(Text.assemble("\n", (record.phase, "bold"), size, done), highlight=False)
     found = [latency_of(record, entry) for entry in record.entries]
-    columns = [
-        "para-\nmeters",
-        "median\nms",
-        "p95\nms",
-        "ratio",
-        "95 %\ninterval",
-        "verdict",
-        "longest\ninput",
-    ]
-    made = table("contender", numbers=[*columns, *(["published"] if any(found) else [])])
+    times = ("median\nms", "p95\nms", "ratio", "95 %\ninterval")
+    published = ("published",) if any(found) else ()
+    made = table("contender", numbers=("para-\nmeters", *times, "verdict", "longest\ninput", *published))
     for number, (entry, paper) in enumerate(zip(record.entries, found, strict=True)):
         ends = interval(entry)
         cells: list[Any] = [

@@ -9,6 +9,7 @@ import pytest
 from transformers import DebertaV2Config, PretrainedConfig, T5Config
 
 from runners.cli.flops import show
+from runners.cli.options import out
 from runners.measure.flops import report
 from runners.plan.contenders import Choice
 
@@ -29,6 +30,17 @@ def test_a_row_for_each_contender(tiny_model: str, capsys: pytest.CaptureFixture
         "equal",
     ]
     assert rows["head"][1] == "1.000"
+
+
+def test_settings_are_told_apart_in_eighty_columns(
+    tiny_model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(out, "width", 80)
+    targets = ["query+key+value+output+up", "query+key+value+output+down"]
+    names = [f"lora rank=8 target={target}" for target in targets]
+    show(tiny_model, [Choice(name, "head", {}) for name in names], 2, 8)
+    shown = capsys.readouterr().out
+    assert all(target in shown for target in targets)
 
 
 def test_json(tiny_model: str, capsys: pytest.CaptureFixture[str]) -> None:
