@@ -8,16 +8,18 @@
     python tests/pilot.py grid      --data GLUE --banking77 FOLDER
     python tests/pilot.py pooler    --data GLUE --banking77 FOLDER --tasks stsb
     python tests/pilot.py precision --data GLUE --banking77 FOLDER --tasks stsb --model FOLDER
+    python tests/pilot.py stopped   --data GLUE --banking77 FOLDER --tasks rotten_tomatoes sst2 stsb
 
-`full` and `pooler` decide nothing. The first tells whether full fine-tuning was held back by the rates it was
-searched at; the second how far LoRA is behind it, in the score that is reported, where a head trains what is
-the frozen pooler else. Each part is one study or several, run by `paretune run` into folders of their own; it
-goes on where it was.
+`full`, `pooler` and `stopped` decide nothing. The first tells whether full fine-tuning was held back by the
+rates it was searched at; the second how far LoRA is behind it, in the score that is reported, where a head
+trains what is the frozen pooler else; the last what the second board's search lost by its stop at step 40. Each
+part is one study or several, run by `paretune run` into folders of their own; it goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import subprocess
 import sys
 import tempfile
@@ -32,10 +34,10 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[1]))  # else `reports` is the tests' folder of that name
 
 from reports.records.schema import Record
-from reports.records.store import read_records
+from reports.records.store import read_records, read_searches
 from reports.stats.estimate import mean_interval
 from tests import dense_head
-from tests.pilot_scores import constant, learned, paired, reported, selection
+from tests.pilot_scores import by_rate, constant, learned, mean, paired, reported, selection
 
 RATES = (0.0003, 0.001, 0.003, 0.01, 0.03)
 FULL_RATES = (0.0001, 0.0003, 0.001, 0.003)
@@ -49,6 +51,8 @@ UNSTEADY: dict[str, list[tuple[str, dict[str, int], float]]] = {
     "sst2": [("houlsby", {"bottleneck": 256}, 0.00209)],
 }
 """Settings that board-minilm reports and that failed in 18 of 30 runs: the method, its size, its rate."""
+STOPPED, SEARCH_SEEDS = ("full", "prompt"), (2000, 2001)
+"""Of part `stopped`: methods whose stopped rates are trained whole, with the seeds of the search."""
 MOST_FAILED = 1
 """Of 20 runs."""
 PRECISION_SEEDS, PRECISION_MARGIN = 3, 0.01
@@ -282,6 +286,27 @@ def pooler(asked: argparse.Namespace) -> None:
                 paired(found, frozen[setting], "more than with the frozen pooler (claim 17)")
 
 
+def stopped(asked: argparse.Namespace) -> None:
+    """Rates that the second board's search stopped above the chosen one: trained whole, beside the best."""
+    folder = Path(__file__).parents[1] / "reports" / "leaderboards" / "board-minilm-2"
+    chosen = by_rate(read_records(folder))
+    searched = by_rate(read_searches(folder))
+    for task in asked.tasks:
+        settings = [
+            {"method": method, "protocol": {"learning_rate": rate}}
+            for method in STOPPED
+            for rate in sorted(searched[task, method])
+            if rate > min(chosen[task, method]) and math.isnan(mean(searched[task, method][rate]))
+        ]
+        more = {"seeds": list(SEARCH_SEEDS), "protocol": training(LENGTHS[0])}
+        for (_, method), rates in by_rate(
+            ran(f"stopped-{task}", [entry(task, asked)], settings, asked, **more)
+        ).items():
+            best = np.nanmax([mean(records) for records in searched[task, method].values()])
+            told = ", ".join(f"{rate:g}: {mean(records):.3f}" for rate, records in sorted(rates.items()))
+            print(f"{method} on {task}: {told}; best that the search trained whole {best:.3f}", flush=True)
+
+
 def training(steps: int) -> dict[str, Any]:
     """The protocol of every part."""
     return {"steps": steps, "batch_size": BATCH}
@@ -296,6 +321,7 @@ PARTS = {
     "grid": grid,
     "pooler": pooler,
     "precision": precision,
+    "stopped": stopped,
 }
 
 
@@ -308,7 +334,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/pilot"))
     parser.add_argument("--rate", type=float, default=0.001, help="of lora, from part 1")
     parser.add_argument(
-        "--tasks", nargs="+", choices=TASKS, default=TASKS, help="of length, full, pooler, precision"
+        "--tasks", nargs="+", choices=TASKS, default=TASKS, help="of length, full, pooler, precision, stopped"
     )
     parser.add_argument("--model", default=EMBEDDED, help="of length and precision")
     parser.add_argument("--precision", default="float32", help="of length")

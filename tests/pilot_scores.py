@@ -18,6 +18,21 @@ def selection(record: Record) -> float | None:
     return record.scores.selection.get(record.task.main_metric)
 
 
+def by_rate(records: Iterable[Record]) -> dict[tuple[str, str], dict[float, list[Record]]]:
+    """By task and method: by learning rate the records."""
+    found: dict[tuple[str, str], dict[float, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        spec = record.spec
+        found[spec["task"], spec["method"]][spec["protocol"]["learning_rate"]].append(record)
+    return found
+
+
+def mean(records: Iterable[Record]) -> float:
+    """Their mean on the selection split; NaN where one was not trained to its end."""
+    scores = [math.nan if (score := selection(record)) is None else score for record in records]
+    return sum(scores) / len(scores)
+
+
 def learned(record: Record) -> bool:
     """Whether the selection score is above the best constant answer, as in `reports/stats/learning.py`."""
     score, task = selection(record), record.task
