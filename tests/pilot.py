@@ -12,8 +12,8 @@
 
 `full`, `pooler` and `stopped` decide nothing. The first tells whether full fine-tuning was held back by the
 rates it was searched at; the second how far LoRA is behind it, in the score that is reported, where a head
-trains what is the frozen pooler else; the last what the second board's search lost by its stop at step 40. Each
-part is one study or several, run by `paretune run` into folders of their own; it goes on where it was.
+trains what is the frozen pooler else; the last what the second board's search lost by its stop at step 40.
+Each part is one study or several, run by `paretune run` into folders of their own; it goes on where it was.
 """
 
 from __future__ import annotations
