@@ -74,9 +74,23 @@ def test_published_arrivals_are_what_the_published_times_give() -> None:
 
 
 def ids_by_their_rules(specs: Iterable[TrialSpec], records: Sequence[Record]) -> set[str]:
-    """The ids of trials by the version of the rules that a board's records were all trained by."""
-    (rules,) = {record.spec.get("rules", 1) for record in records}
-    return {TrialSpec(**dict(spec) | {"rules": rules}).trial_id for spec in specs}
+    """The ids of trials by the rules and by the files of the model that a board's records were all trained by.
+
+    A model of the hub that was read from a folder is known by what its files hold.
+    """
+    ((rules, files),) = {(record.spec.get("rules", 1), record.spec.get("model_sha256")) for record in records}
+    more = {"rules": rules, "model_sha256": files}
+    return {TrialSpec(**dict(spec) | more).trial_id for spec in specs}
+
+
+def chosen_by(default: TrialSpec, record: Record) -> bool:
+    """Whether a record is of a search's row: of its task, method and options, but for those searched."""
+    spec = record.spec
+    searched = record.tuning.space if record.tuning else {}
+    fixed = {name: value for name, value in default.options.items() if name not in searched}
+    return (spec["task"], spec["method"]) == (default.task, default.method) and all(
+        spec["options"][name] == value for name, value in fixed.items()
+    )
 
 
 @pytest.mark.parametrize("board", boards("trials"), ids=lambda path: path.name)
@@ -91,14 +105,13 @@ def test_published_records_are_whole_and_clean(board: Path) -> None:
     specs = [spec for spec in built_in.specs if spec.task in done]
     tried: list[TrialSpec] = []
     for planned in built_in.searches:
-        key = planned.default.task, planned.default.method
-        if key[0] not in done:
+        if planned.default.task not in done:
             continue
-        own = [r.tuning for r in records if (r.spec["task"], r.spec["method"]) == key and r.tuning]
+        mine = [record for record in records if chosen_by(planned.default, record)]
+        own = [record.tuning for record in mine if record.tuning]
         assert all(tuning == own[0] for tuning in own)
         best = planned.best(own[0].chosen)
-        further = {r.spec["seed"] for r in records if (r.spec["task"], r.spec["method"]) == key}
-        further -= {spec.seed for spec in best}
+        further = {record.spec["seed"] for record in mine} - {spec.seed for spec in best}
         assert further in (set(), set(FURTHER_SEEDS))
         specs += [*best, *(best[0].model_copy(update={"seed": seed}) for seed in further)]
         # Those of before trained all their settings whole.
@@ -177,6 +190,38 @@ def test_a_page_counts_the_decided_pairs_of_its_table(page: str, board: str) -> 
         "{sst2} on SST-2, {stsb} on STS-B and {all} over all four"
     )
     assert told.format(**decided) in " ".join((ROOT / page).read_text(encoding="utf-8").split())
+
+
+def test_the_documents_have_the_verdicts_of_the_board_of_mpnet() -> None:
+    (section,) = sections(read_records(ROOT / "reports" / "leaderboards" / "board-mpnet"))
+    known = standing([section])
+    assert known is not None
+    assert all(one.sign or one.as_good for one in known.verdicts)
+    assert len(known.verdicts) == 6
+    told = {}
+    for row in section.rows:
+        ends = row.score.interval
+        assert ends is not None
+        told[row.label] = f"{row.score.mean:.3f} ({ends.low:.3f} to {ends.high:.3f})"
+    behind = {}
+    for one in known.verdicts:
+        assert one.difference is not None
+        ends = one.difference.interval
+        assert ends is not None
+        low = f"{ends.low:.3f}".replace("-", "\N{MINUS SIGN}")
+        behind[one.first, one.second] = f"({low} to {ends.high:.3f})"
+    protocol, readme, practice = (
+        " ".join((ROOT / page).read_text(encoding="utf-8").split())
+        for page in ("docs/protocol.md", "README.md", "docs/practice.md")
+    )
+    every, two = "lora (target=query+key+value+output+up+down)", "lora (target=query+value)"
+    assert all(score in protocol for score in told.values())
+    assert f"LoRA on every linear layer scores {told[every]}" in readme
+    assert f"(0.0019 more, {behind['full', every].strip('()')})" in practice
+    assert f"0.021 {behind['full', two]} behind" in practice
+    assert (
+        f"0.021 {behind['full', two]} behind `full` and 0.019 {behind[every, two]} behind itself" in protocol
+    )
 
 
 def test_the_readme_counts_the_rates_at_an_end_of_what_was_searched() -> None:

@@ -221,14 +221,17 @@ class Board:
 
     @property
     def scope(self) -> str:
-        """`9 methods, 2 tasks, 1 model, 54 trials`, of what is compared."""
+        """`9 methods, 2 tasks, 1 model, 54 trials`, of what is compared; `3 methods in 4 settings, ...`."""
+        methods = len({row.identity.method for _, row in self.compared_rows})
+        settings = len({row.label for _, row in self.compared_rows})
         counts = {
-            "method": len({row.identity.method for _, row in self.compared_rows}),
             "task": len({section.task for section, _ in self.compared_rows}),
             "model": len({section.model for section, _ in self.compared_rows}),
             "trial": sum(len(row.records) for _, row in self.compared_rows),
         }
-        return ", ".join(text.plural(count, noun) for noun, count in counts.items())
+        more = f" in {settings} settings" if settings > methods else ""
+        told = [text.plural(methods, "method") + more, *(text.plural(n, noun) for noun, n in counts.items())]
+        return ", ".join(told)
 
     @property
     def seeds(self) -> int:

@@ -110,6 +110,9 @@
     const by = new Map(part.candidates.map((one) => [one.label, one]));
     const outs = Object.entries(choice.ruledOut);
     const rest = part.candidates.length - outs.length;
+    // Rows of one method in several settings are not so many methods.
+    const several = new Set(part.candidates.map(({ label }) => label.split(" (")[0])).size < part.candidates.length;
+    const noun = several ? "setting" : "method";
     const head = document.createElement("p");
     head.className = "pick";
     const lines = [];
@@ -124,7 +127,7 @@
       const who = pick === leader ? "it has" : `${leader} has`;
       const before = part.candidates.filter((one) => !(one.label in choice.ruledOut) && one.rank !== null && one.rank < by.get(leader).rank);
       const beaten = before.length ? `, of those that no other is decided to be better than (${list(before.map(({ label, rank: own }) => `${label}, ${own.toFixed(1)},`))} ${before.length > 1 ? "are" : "is"} not one)` : "";
-      const among = outs.length ? `Of the ${rest} of ${part.candidates.length} methods that fit` : `Of ${rest} methods`;
+      const among = outs.length ? `Of the ${rest} of ${part.candidates.length} ${noun}s that fit` : `Of ${rest} ${noun}s`;
       lines.push(certainty === "only"
         ? `Every other method is over a limit; how good ${pick} is beside them is not asked.`
         : `${among}, ${who} the best average rank ${verdictOn}: ${rank}, where 1 is best${beaten}.`
@@ -145,7 +148,7 @@
       const fit = part.candidates.filter(({ label }) => !choice.ruledOut[label]);
       const first = leader ? by.get(leader) : fit.find(({ score }) => score[0] !== null);
       const told = first && first.score[0] !== null ? `First so far is ${first.label} with ${three(first.score[0])} (${part.metric})` : "No score is known";
-      lines.push(`${told}, of ${fit.length === 1 ? "the one method that fits" : `${fit.length} methods that fit`}. That may be chance: it takes three seeds of every method on every task to tell them apart.`);
+      lines.push(`${told}, of ${fit.length === 1 ? `the one ${noun} that fits` : `${fit.length} ${noun}s that fit`}. That may be chance: it takes three seeds of every ${noun} on every task to tell them apart.`);
       if (model.more) {
         const next = document.createElement("code");
         next.textContent = model.more.command;

@@ -27,5 +27,10 @@ def test_scope_and_names_do_not_depend_on_the_order(make_record, make_study):
     board = make_board(records, "t")
     assert board.scope == "9 methods, 2 tasks, 1 model, 10 trials"
     assert board.tasks == ["imdb", "rotten_tomatoes"]
+    two = [make_record("lora", options={"rank": rank}) for rank in (4, 8)]
+    assert (
+        make_board([*two, make_record("full")], "t").scope
+        == "2 methods in 3 settings, 1 task, 1 model, 3 trials"
+    )
     assert make_board(records[::-1], "t").records == board.records
     assert board.seeds == 1
