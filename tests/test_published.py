@@ -30,6 +30,7 @@ from runners.plan.spec import TrialSpec
 from runners.work import claims, serving_study
 
 from . import study_hours
+from .pilot_scores import by_rate, mean
 
 ROOT = Path(__file__).parents[1]
 FURTHER_SEEDS = range(5, 10)
@@ -74,7 +75,7 @@ def test_published_arrivals_are_what_the_published_times_give() -> None:
 
 
 def ids_by_their_rules(specs: Iterable[TrialSpec], records: Sequence[Record]) -> set[str]:
-    """The ids of trials by the rules and by the files of the model that a board's records were all trained by.
+    """The ids of trials by the rules and by the files of the model that a board's records were trained by.
 
     A model of the hub that was read from a folder is known by what its files hold.
     """
@@ -222,6 +223,23 @@ def test_the_documents_have_the_verdicts_of_the_board_of_mpnet() -> None:
     assert (
         f"0.021 {behind['full', two]} behind `full` and 0.019 {behind[every, two]} behind itself" in protocol
     )
+
+
+def test_the_protocol_has_what_the_search_of_the_second_board_lost() -> None:
+    searched = by_rate(read_searches(ROOT / "reports" / "leaderboards" / "board-minilm-2"))
+    lost = {}
+    for folder in sorted((ROOT / "reports" / "pilot").glob("stopped-*")):
+        for row, rates in by_rate(read_records(folder)).items():
+            best = max(one for one in map(mean, searched[row].values()) if one == one)  # not NaN
+            for rate, records in rates.items():
+                assert {record.spec["seed"] for record in records} == {2000, 2001}
+                lost[(*row, rate)] = round(mean(records), 3), round(best, 3)
+    told = " ".join((ROOT / "docs" / "protocol.md").read_text(encoding="utf-8").split())
+    full = {task: found for (task, method, _), found in lost.items() if method == "full"}
+    kept, best_kept = zip(*(full[task] for task in ("rotten_tomatoes", "sst2", "stsb")), strict=True)
+    assert f"at 0.001 it has {kept[0]:.3f}, {kept[1]:.3f} and {kept[2]:.3f} on the three" in told
+    assert f"has {best_kept[0]:.3f}, {best_kept[1]:.3f} and {best_kept[2]:.3f}" in told
+    assert [row for row, (whole, best) in lost.items() if whole > best + 0.01] == [("stsb", "prompt", 0.03)]
 
 
 def test_the_readme_counts_the_rates_at_an_end_of_what_was_searched() -> None:
