@@ -242,6 +242,32 @@ def test_the_protocol_has_what_the_search_of_the_second_board_lost() -> None:
     assert [row for row, (whole, best) in lost.items() if whole > best + 0.01] == [("stsb", "prompt", 0.03)]
 
 
+def test_the_documents_say_what_claim_16_hangs_on() -> None:
+    selected: dict[tuple[int, float], list[float]] = {}
+    scores: dict[tuple[int, float], dict[int, float]] = {}
+    for record in read_records(ROOT / "reports" / "leaderboards" / "claim-lora-rank"):
+        assert record.scores is not None
+        spec = record.spec
+        setting = spec["options"].get("rank", 0), spec["protocol"]["learning_rate"]
+        selected.setdefault(setting, []).append(record.scores.selection["accuracy"])
+        scores.setdefault(setting, {})[spec["seed"]] = record.scores.report["accuracy"] or 0.0
+    low, high, full = (384, 3e-05), (384, 0.0001), scores[0, 0.0001]
+    means = {setting: sum(found.values()) / len(found) for setting, found in scores.items()}
+    differences = [full[seed] - score for seed, score in scores[high].items()]
+    ahead = stats.ttest_1samp(differences, 0).confidence_interval()
+    told = " ".join((ROOT / "docs" / "claims.md").read_text(encoding="utf-8").split())
+    chosen, other = (sum(selected[one]) / len(selected[one]) for one in (low, high))
+    assert f"with {chosen:.3f} there beside {other:.3f} at 0.0001" in told
+    assert (
+        f"they have {means[low]:.3f} and {means[high]:.3f}, and full fine-tuning {means[0, 0.0001]:.3f}"
+        in told
+    )
+    bounds = f"({ahead.low:.3f} to {ahead.high:.3f})".replace("-", "\N{MINUS SIGN}")
+    assert f"{sum(differences) / len(differences):.3f} ahead {bounds}" in told
+    assert f"rank 8 has {means[8, 0.001]:.3f}, and neither 64 ({means[64, 0.0003]:.3f}) nor 384" in told
+    assert max(means[64, 0.0003], means[high]) <= means[8, 0.001] + 1e-9
+
+
 def test_the_readme_counts_the_rates_at_an_end_of_what_was_searched() -> None:
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     records = read_records(ROOT / "reports" / "leaderboards" / "board-minilm-2")
