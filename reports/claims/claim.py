@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reports import text
-from reports.claims import contrast, latency, reach, serving, spread, transfer, trend
+from reports.claims import contrast, hanging, latency, reach, serving, spread, transfer, trend
 from reports.claims.finding import Finding
 from reports.claims.region import VerdictName
 from reports.claims.select import Pool
@@ -79,7 +79,7 @@ class Judgement:
     def sentence(self) -> str:
         """The verdict with the numbers of the part that decides it, or how many parts were decided."""
         if len(self.findings) == 1:
-            return self.findings[0].sentence
+            return self.findings[0].said
         counts = [
             f"{sum(finding.verdict == name for finding in self.findings)} {name}"
             for name in ("supported", "not supported", "not decided")
@@ -148,7 +148,7 @@ def _evaluated(
         return latency.evaluate(rule, latencies)
     if isinstance(rule, serving.Rule):
         return serving.evaluate(rule, servings)
-    return _ON_TRIALS[type(rule)](rule, pool)
+    return hanging.evaluated(_ON_TRIALS[type(rule)], rule, pool.records)
 
 
 def _tested(findings: list[Finding]) -> list[Finding]:

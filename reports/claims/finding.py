@@ -42,6 +42,18 @@ class Finding:
     plot: Plot | None = None
     p: float | None = None
     """Of the sign-flip test against the bound, where the rule asks for one."""
+    hangs_on: str = ""
+    """The choices without which the verdict would be another one, in sentences; see `hanging.py`."""
+
+    @property
+    def said(self) -> str:
+        """The sentence, with what the verdict hangs on."""
+        return f"{self.sentence} {self.hangs_on}".rstrip()
+
+    @property
+    def told(self) -> str:
+        """The value, with a word where the verdict hangs on a choice."""
+        return f"{self.value}, hangs on a choice" if self.hangs_on else self.value
 
     @property
     def value(self) -> str:

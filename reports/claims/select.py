@@ -8,7 +8,7 @@ import types
 import typing
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -81,11 +81,27 @@ class Term(Group):
     weight: float = 1.0
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The values of a setting that one was chosen from by the selection split, on one task."""
+
+    setting: str
+    ranked: tuple[tuple[float | None, tuple[Record, ...]], ...]
+    """Each with its records, the chosen one first."""
+
+    @property
+    def trials(self) -> tuple[tuple[str, ...], ...]:
+        """The ids of its records: what makes it another choice than the next."""
+        return tuple(tuple(record.trial_id for record in records) for _, records in self.ranked)
+
+
 class Pool:
     """The records of a study, and what their tasks give to a model that learned nothing."""
 
     def __init__(self, records: Iterable[Record]) -> None:
         self.records = tuple(records)
+        self.choices: list[Choice] = []
+        """What :meth:`chosen` chose so far, where there was more than one value."""
         self._floors: dict[str, float | None] = {}
         by_task: dict[str, list[Record]] = defaultdict(list)
         for record in self.records:
@@ -109,12 +125,17 @@ class Pool:
         groups: dict[str, dict[float | None, list[Record]]] = defaultdict(lambda: defaultdict(list))
         for record in records:
             groups[identity(record).task][number_of(record, setting)].append(record)
-        best = [max(by_value.values(), key=self.selected) for by_value in groups.values()]
-        return [record for group in best for record in group]
+        best = []
+        for by_value in groups.values():
+            ranked = sorted(by_value.items(), key=lambda item: self.selected(item[1]), reverse=True)
+            best += ranked[0][1]
+            if len(ranked) > 1:
+                self.choices.append(Choice(setting, tuple((value, tuple(found)) for value, found in ranked)))
+        return best
 
     def selected(self, records: Sequence[Record]) -> float:
         """Mean score on the selection split; diverged runs count as the majority answer."""
-        scores = [self._score(record, "selection") for record in records]
+        scores = [self.score(record, "selection") for record in records]
         known = [score for score in scores if score is not None]
         return sum(known) / len(known) if known else -math.inf
 
@@ -132,7 +153,7 @@ class Pool:
         """What a rule reads from a record; None where it was not measured."""
         if measure not in SCORES:
             return number_of(record, measure) if record.status == "completed" else None
-        score = self._score(record, "report")
+        score = self.score(record, "report")
         if measure == "score" or score is None:
             return score
         floor, metric = self._floors.get(identity(record).task), _metric(record)
@@ -166,7 +187,7 @@ class Pool:
             return False if record.status == "diverged" else None
         return learned(record, metric, self._floors.get(identity(record).task))
 
-    def _score(self, record: Record, split: str) -> float | None:
+    def score(self, record: Record, split: str) -> float | None:
         """The main metric, its sign changed where lower is better."""
         metric = _metric(record)
         values = getattr(record.scores, split) if record.scores else {}

@@ -39,7 +39,7 @@ def claims_frame(judgements: Sequence[Judgement]) -> pd.DataFrame:
                     "at_most": part.rule.at_most,
                     "p": finding.p,
                     "n_records": finding.records,
-                    "found": finding.sentence,
+                    "found": finding.said,
                 }
             )
     return pd.DataFrame(rows)
@@ -51,7 +51,7 @@ def claims_markdown(judgements: Sequence[Judgement]) -> str:
     for judgement in in_order(judgements):
         claim = judgement.claim
         found = "<br>".join(
-            f"{MARKS[finding.verdict]} {escape_markdown(part.says)} {finding.value}".rstrip()
+            f"{MARKS[finding.verdict]} {escape_markdown(part.says)} {finding.told}".rstrip()
             for part, finding in zip(claim.parts, judgement.findings, strict=True)
         )
         lines.append(

@@ -157,7 +157,7 @@ def _show(judgements: list[Judgement]) -> None:
             judgement.claim.statement,
             Text(judgement.verdict, style=STYLES[judgement.verdict]),
             "\n".join(
-                f"{MARKS[finding.verdict]} {part.says} {finding.value}"
+                f"{MARKS[finding.verdict]} {part.says} {finding.told}"
                 for part, finding in zip(judgement.claim.parts, judgement.findings, strict=True)
             ),
             str(judgement.rests_on),
@@ -174,7 +174,7 @@ def _as_data(judgement: Judgement) -> dict[str, Any]:
             {
                 "says": part.says,
                 "verdict": finding.verdict,
-                "found": finding.sentence,
+                "found": finding.said,
                 "value": finding.estimate.value,
                 "interval": [end if math.isfinite(end) else None for end in ends] if ends else None,
                 "p": finding.p,
