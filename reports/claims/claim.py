@@ -128,8 +128,7 @@ def judge(
     decided. Parts that ask for the permutation test stay undecided unless it agrees after Holm's correction
     over those parts.
     """
-    pool = Pool(records)
-    findings = _tested([_evaluated(part.rule, pool, latencies, servings) for part in claim.parts])
+    findings = _tested([_evaluated(part.rule, records, latencies, servings) for part in claim.parts])
     verdicts = {finding.verdict for finding in findings}
     verdict: VerdictName = "supported"
     if "not supported" in verdicts:
@@ -137,18 +136,21 @@ def judge(
     elif "not decided" in verdicts:
         verdict = "not decided"
     found = tuple(findings)
-    return Judgement(name, claim, verdict, found, pool.records, tuple(latencies), tuple(servings))
+    return Judgement(name, claim, verdict, found, tuple(records), tuple(latencies), tuple(servings))
 
 
 def _evaluated(
-    rule: Rule, pool: Pool, latencies: Sequence[LatencyRecord], servings: Sequence[ServingRecord]
+    rule: Rule,
+    records: Sequence[Record],
+    latencies: Sequence[LatencyRecord],
+    servings: Sequence[ServingRecord],
 ) -> Finding:
     """By the records of the kind that the rule reads."""
     if isinstance(rule, latency.Rule):
         return latency.evaluate(rule, latencies)
     if isinstance(rule, serving.Rule):
         return serving.evaluate(rule, servings)
-    return hanging.evaluated(_ON_TRIALS[type(rule)], rule, pool.records)
+    return hanging.evaluated(_ON_TRIALS[type(rule)], rule, records)
 
 
 def _tested(findings: list[Finding]) -> list[Finding]:
@@ -160,6 +162,7 @@ def _tested(findings: list[Finding]) -> list[Finding]:
         finding = findings[index]
         test = f" Sign-flip test against the bound: p = {p_value(p)}"
         test += f" after Holm's correction for {len(tested)} parts." if len(tested) > 1 else "."
-        verdict = finding.verdict if p <= ALPHA else "not decided"
-        checked[index] = replace(finding, verdict=verdict, sentence=finding.sentence + test)
+        checked[index] = replace(finding, sentence=finding.sentence + test)
+        if p > ALPHA:  # what it would be otherwise was not held against this test
+            checked[index] = replace(checked[index], verdict="not decided", hangs_on="")
     return checked

@@ -111,7 +111,7 @@
     const outs = Object.entries(choice.ruledOut);
     const rest = part.candidates.length - outs.length;
     // Rows of one method in several settings are not so many methods.
-    const several = new Set(part.candidates.map(({ label }) => label.split(" (")[0])).size < part.candidates.length;
+    const several = new Set(part.candidates.map(({ label }) => model.pages[label])).size < part.candidates.length;
     const noun = several ? "setting" : "method";
     const head = document.createElement("p");
     head.className = "pick";
