@@ -296,8 +296,11 @@ def stopped(asked: argparse.Namespace) -> None:
             {"method": method, "protocol": {"learning_rate": rate}}
             for method in STOPPED
             for rate in sorted(searched[task, method])
-            if rate > min(chosen[task, method]) and math.isnan(mean(searched[task, method][rate]))
+            if rate > min(chosen[task, method], default=math.inf)
+            and math.isnan(mean(searched[task, method][rate]))
         ]
+        if not settings:
+            continue  # the search stopped none above the chosen one
         more = {"seeds": list(SEARCH_SEEDS), "protocol": training(LENGTHS[0])}
         for (_, method), rates in by_rate(
             ran(f"stopped-{task}", [entry(task, asked)], settings, asked, **more)
