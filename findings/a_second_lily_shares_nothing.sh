@@ -2,8 +2,8 @@
 # Expected: a method of peft is the same whether it is a model's first adapter or its second: Lily shares one bank of B over all
 # layers and one A over blocks of them, and the parameters that it trains, saves and loads are as many each time.
 # True: the first adapter shares; one of the same configuration that is added to it gives every layer factors of its own, so
-# that it trains another and larger model. Its file has them all; loaded alone, as a first one, it shares again, the last
-# layer's factors are taken for all, and it answers otherwise than before it was saved. Nothing is said. Seen with peft 0.21.2.
+# that it trains another and larger model. Its file has them all; loaded alone, as a first one, it shares again and
+# answers otherwise than before it was saved. Nothing is said. Seen with peft 0.21.2.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Expected: one LoraConfig with task_type="SEQ_CLS" is one method, whether peft puts it into a model (get_peft_model) or transformers does
-# (model.add_adapter, which its Trainer and sentence-transformers' CrossEncoder offer): the fresh head trains and is saved.
+# (model.add_adapter): the fresh head trains and is saved.
 # True: that this task type trains the head is known to peft's wrapper of models alone. Added by transformers the LoRA trains
 # around a head that stays as it was drawn and is not in the file; with other heads drawn the loaded model answers
 # otherwise. Nothing is said. modules_to_save=["classifier"] cures it. Seen with peft 0.21.2 and transformers 5.23.0.
